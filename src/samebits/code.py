@@ -1,0 +1,201 @@
+"""The identity of the code: the commit and what was changed beside it, or the wheel it was installed from.
+
+The commit alone says little: most runs that nobody can make again ran on a dirty tree. So the difference to the commit is kept as a
+patch, untracked files included, up to a cap that is said when it is met. The package's own sources are digested in any case.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import re
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import git
+
+from samebits.digests import PREFIX, digest_bytes, digest_file, digest_folder
+from samebits.errors import ProvenanceError, Problem
+
+PATCH_CAP_BYTES = 10 << 20
+PACKAGE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class CodeIdentity:
+    """Which code ran.
+
+    Parameters
+    ----------
+    sources_digest
+        Of samebits' own files; the same in a checkout and in a wheel built from it.
+    wheel_digest
+        Of the wheel that samebits was installed from; None in a checkout.
+    commit, branch, remote
+        Of the project's repository; None where it has none. A remote is kept without password or token.
+    root
+        The repository's working tree, in which changes are named; None where there is none.
+    changes
+        Digest of each file that differs from the commit, untracked ones included; "deleted" where it is gone.
+    patch
+        From the commit to the working tree, binary-safe, for `git apply`; empty where the tree is clean.
+    left_out
+        Changed files that the patch does not hold, since they go over the cap.
+    """
+
+    sources_digest: str
+    wheel_digest: str | None
+    commit: str | None
+    branch: str | None
+    remote: str | None
+    root: Path | None = None
+    changes: dict[str, str] = field(default_factory=dict)
+    patch: bytes = b""
+    left_out: list[str] = field(default_factory=list)
+
+    @property
+    def is_dirty(self) -> bool:
+        """Whether the working tree held anything that the commit does not."""
+        return bool(self.changes)
+
+
+def find_project_root() -> Path:
+    """Return the project's folder: the checkout that this package lies in, else the nearest one above the current folder."""
+    checkout = PACKAGE.parent.parent
+    if (checkout / "MLproject").is_file():
+        return checkout
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / "MLproject").is_file() or (folder / ".git").exists():
+            return folder
+    return here
+
+
+def identify_code(project_root: Path) -> CodeIdentity:
+    """Return the identity of the code that is running.
+
+    Raises
+    ------
+    ProvenanceError
+        There is a repository, but Git cannot read it.
+    """
+    own = {"sources_digest": digest_folder(PACKAGE), "wheel_digest": _read_wheel_digest()}
+    try:
+        repository = git.Repo(project_root, search_parent_directories=True)
+    except (git.InvalidGitRepositoryError, git.NoSuchPathError):
+        return CodeIdentity(**own, commit=None, branch=None, remote=None)
+    try:
+        commit = repository.head.commit.hexsha
+    except ValueError:  # a repository without a commit
+        return CodeIdentity(**own, commit=None, branch=None, remote=_read_remote(repository))
+    except git.GitCommandError as error:
+        raise _explain(project_root, error) from None
+    try:
+        branch = None if repository.head.is_detached else repository.active_branch.name
+        root = Path(str(repository.working_tree_dir))
+        changes = {name: _digest_entry(root / name) for name in _list_changed(repository)}
+        kept, left_out = _choose_kept(root, list(changes))
+        patch = _make_patch(repository, kept) if kept else b""
+    except git.GitCommandError as error:
+        raise _explain(project_root, error) from None
+    finally:
+        repository.close()
+    remote = _read_remote(repository)
+    return CodeIdentity(
+        **own, commit=commit, branch=branch, remote=remote, root=root, changes=changes, patch=patch, left_out=left_out
+    )
+
+
+def _explain(project_root: Path, error: git.GitCommandError) -> ProvenanceError:
+    reason = " ".join(str(error.stderr or error).split())
+    remedy = f"If it names dubious ownership: git config --global --add safe.directory {project_root}"
+    return ProvenanceError(Problem(f"repository {project_root}", "one that Git reads", reason, remedy))
+
+
+def _read_remote(repository: git.Repo) -> str | None:
+    if not repository.remotes:
+        return None
+    names = [remote.name for remote in repository.remotes]
+    url = repository.remotes["origin" if "origin" in names else 0].url
+    return re.sub(r"(?<=://)[^/@]*@", "", url)
+
+
+def _digest_entry(path: Path) -> str:
+    if path.is_symlink():
+        return digest_bytes(os.fsencode(os.readlink(path)))
+    return digest_file(path) if path.is_file() else "deleted" if not path.exists() else "folder"
+
+
+def _choose_kept(root: Path, changed: list[str]) -> tuple[list[str], list[str]]:
+    """Divide the changed files into those that fit under the cap, small ones first so that most fit, and the others."""
+    sizes = {name: (root / name).lstat().st_size if (root / name).is_file() else 0 for name in changed}
+    left_out, total = [], 0
+    for name in sorted(changed, key=lambda name: (sizes[name], name)):
+        total += sizes[name]
+        if total > PATCH_CAP_BYTES:
+            left_out.append(name)
+    return [name for name in changed if name not in left_out], sorted(left_out)
+
+
+def _make_patch(repository: git.Repo, kept: list[str]) -> bytes:
+    """Compare the commit with the working tree through an index and an object store of our own: nothing of the user's moves."""
+    with tempfile.TemporaryDirectory(prefix="samebits-index-") as folder:
+        environment = {
+            "GIT_INDEX_FILE": str(Path(folder, "index")),
+            "GIT_OBJECT_DIRECTORY": folder,
+            "GIT_ALTERNATE_OBJECT_DIRECTORIES": str(Path(repository.common_dir, "objects")),
+        }
+        paths = Path(folder, "paths")
+        paths.write_bytes(b"\0".join(map(os.fsencode, kept)))
+        from_file = ["--pathspec-from-file=" + str(paths), "--pathspec-file-nul"]
+        repository.git.read_tree("HEAD", env=environment)
+        with repository.git.custom_environment(GIT_LITERAL_PATHSPECS="1", **environment):
+            repository.git.add("--all", "--force", *from_file)
+            patch = repository.git.execute(
+                ["git", "-c", "core.quotePath=true", "diff", "--cached", "--binary", "--full-index", "--no-color", "--no-ext-diff",
+                 "--no-textconv", "--no-renames", "--src-prefix=a/", "--dst-prefix=b/", "HEAD"],
+                stdout_as_string=False, strip_newline_in_stdout=False,
+            )  # fmt: skip
+    return bytes(patch)
+
+
+def _list_changed(repository: git.Repo) -> list[str]:
+    """Return every path that differs from the commit: staged, unstaged, deleted or untracked, but not ignored."""
+    listing = repository.git.execute(
+        ["git", "status", "--porcelain", "-z", "--untracked-files=all", "--no-renames", "--ignore-submodules=none"],
+        stdout_as_string=False,
+        strip_newline_in_stdout=False,
+    )
+    entries = [os.fsdecode(entry) for entry in bytes(listing).split(b"\0") if entry]
+    return sorted(entry[3:] for entry in entries)
+
+
+def _read_wheel_digest() -> str | None:
+    """Return the digest that the installer noted of the wheel's file (PEP 610), or else of what the wheel unpacked to (PEP 376).
+
+    The second is the digest of RECORD's lines for the wheel's own files: it too is equal exactly for equal wheels.
+    """
+    if (PACKAGE.parent.parent / "MLproject").is_file():
+        return None
+    try:
+        distribution = importlib.metadata.distribution("samebits")
+    except importlib.metadata.PackageNotFoundError:
+        return None
+    origin = json.loads(distribution.read_text("direct_url.json") or "{}")
+    noted = _find_noted_digest(origin)
+    if noted:
+        return noted
+    lines = sorted(line for line in (distribution.read_text("RECORD") or "").splitlines() if line.startswith("samebits/"))
+    return digest_bytes("\n".join(line for line in lines if ".pyc," not in line).encode("utf-8"))
+
+
+def _find_noted_digest(origin: dict[str, Any]) -> str | None:
+    archive = origin.get("archive_info") or {}
+    noted = (archive.get("hashes") or {}).get("sha256") or str(archive.get("hash", "")).removeprefix("sha256=")
+    if noted:
+        return PREFIX + noted
+    path = Path(str(origin.get("url", "")).removeprefix("file://"))
+    return digest_file(path) if path.suffix == ".whl" and path.is_file() else None

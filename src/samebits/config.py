@@ -1,0 +1,386 @@
+"""The config: every parameter of a run, its type, range and meaning; read from one file and refused as a whole or taken.
+
+The classes below are also the JSON Schema that editors complete from, so each field says what it is for. Validation here reads no
+table and imports nothing heavy; what only scikit-learn knows (a model's own parameters) is checked by `components`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
+
+from samebits import catalog
+from samebits.digests import digest_value
+from samebits.documents import Document, KeyPath, read_document
+from samebits.errors import ConfigError, Problem
+
+Scalar = str | int | float | bool
+Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+ImportPath = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$")]
+Kind = Literal["numeric", "categorical", "boolean", "date", "text", "all"]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=True)
+
+
+class Component(_Section):
+    """Any class by its import path, with its own parameters beside it.
+
+    A parameter may itself be `{class: …}`, `{function: …}` or a list of such.
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+    class_: ImportPath = Field(alias="class", description="Import path, such as sklearn.preprocessing.MinMaxScaler.")
+
+
+class Read(_Section):
+    """How the file is read, where it is not plain comma-separated UTF-8."""
+
+    format: Literal["auto", "csv", "parquet"] = Field("auto", description="auto goes by the suffix: .parquet, .pq; else csv.")
+    sep: str = Field(",", min_length=1, description="Between fields.")
+    decimal: str = Field(".", min_length=1, max_length=1, description="Decimal mark, such as a comma.")
+    thousands: str | None = Field(None, min_length=1, max_length=1, description="Thousands mark inside numbers.")
+    encoding: str = Field("utf-8", description="Text encoding, such as cp1252 or utf-16; a byte-order mark is skipped.")
+    quotechar: str = Field('"', min_length=1, max_length=1, description="Around fields that hold a separator.")
+    comment: str | None = Field(None, min_length=1, max_length=1, description="Starts a comment up to the line's end.")
+    skip_rows: int = Field(0, ge=0, description="Lines before the header.")
+    keep_default_na: bool = Field(True, description="Whether NA, null, N/A, NaN and the like mean missing everywhere.")
+    na_values: list[Scalar] | dict[str, list[Scalar]] = Field(
+        default_factory=list, description="What else means missing, such as -200 or '?'; a list, or lists by column."
+    )
+    dates: list[str] | dict[str, str] = Field(
+        default_factory=list, description="Columns that are dates; as a mapping, each with its strptime format."
+    )
+    types: dict[str, Literal["number", "category", "boolean", "text"]] = Field(
+        default_factory=dict, description="Columns that are not what they look like, such as codes written as numbers."
+    )
+
+
+class Data(_Section):
+    """The table and what its columns are for."""
+
+    path: str = Field(min_length=1, description="File, or folder of files, from the project's root or this config's folder.")
+    digest: Digest | None = Field(None, description="Refuse any other bytes; `samebits data pin CONF` writes it.")
+    target: str = Field(min_length=1, description="Column to predict.")
+    positive: Scalar | None = Field(None, description="The target's positive class; binary tasks only.")
+    drop: list[str] = Field(default_factory=list, description="Columns that are no features: ids, leaks, free text.")
+    read: Read = Field(default_factory=lambda: Read(), description="How the file is read.")
+
+
+class Split(_Section):
+    """Which rows are held back for the final test."""
+
+    model_config = ConfigDict(extra="allow")
+
+    method: Literal["random", "time", "group"] = Field("random", description="How rows are divided.")
+    test_size: Fraction = Field(0.2, description="Fraction of rows (of groups, under group) that is held back.")
+    column: str | None = Field(None, description="Column of the time or of the group; under random, of the strata.")
+    stratify: bool | None = Field(None, description="Keep the classes' proportions; by default for classification.")
+    random_state: Seed | None = Field(None, description="Seed of the split alone; by default derived from the root seed.")
+    class_: ImportPath | None = Field(None, alias="class", description="A splitter by import path; its first split is used.")
+
+
+class Features(_Section):
+    """Columns made from other columns before anything is fitted."""
+
+    epsilon: float = Field(1e-6, ge=0, description="Added to a ratio's denominator.")
+    weighted_sums: dict[str, Annotated[dict[str, float], Field(min_length=1)]] = Field(
+        default_factory=dict, description="New column: sum of weight times column."
+    )
+    ratios: dict[str, Annotated[list[str], Field(min_length=2, max_length=2)]] = Field(
+        default_factory=dict, description="New column: [numerator, denominator]."
+    )
+
+
+class ColumnGroup(_Section):
+    """The long form: some columns with a list of transformers of their own."""
+
+    columns: list[str] | Kind = Field(description="Columns by name, or a kind of column.")
+    transformers: list[Component] = Field(
+        default_factory=list, description="Applied in order; an empty list passes the columns through."
+    )
+
+
+class Preprocessing(_Section):
+    """How columns become numbers. The short form covers every column that `columns` does not name."""
+
+    outlier_factor: float | None = Field(1.5, gt=0, description="Clip numbers beyond this many interquartile ranges.")
+    numeric_imputer: Literal["mean", "median", "most_frequent"] | None = Field("median", description="Fills numbers.")
+    categorical_imputer: Literal["most_frequent", "constant"] | None = Field("most_frequent", description="Fills categories.")
+    scale: bool = Field(True, description="Numbers to mean 0 and variance 1.")
+    columns: list[ColumnGroup] = Field(default_factory=list, description="Columns with transformers of their own.")
+
+
+class Model(_Section):
+    """One candidate: a short name of samebits, or `class`, with the estimator's own parameters."""
+
+    model_config = ConfigDict(extra="allow")
+
+    class_: ImportPath | None = Field(None, alias="class", description="Estimator by import path.")
+
+
+class CrossValidation(_Section):
+    """How candidates are compared on the training rows."""
+
+    model_config = ConfigDict(extra="allow")
+
+    n_splits: int | None = Field(None, ge=2, description="Folds; 5 by default, or the splitter's own default under class.")
+    class_: ImportPath | None = Field(None, alias="class", description="Splitter by import path, with its parameters.")
+
+
+class Business(_Section):
+    """What the decision must keep to; binary tasks only."""
+
+    target_precision: Fraction | None = Field(
+        None, description="The threshold is the one of highest recall that keeps this precision on the training folds."
+    )
+
+
+class Config(_Section):
+    """Every parameter of one training run."""
+
+    name: str = Field(min_length=1, max_length=200, description="MLflow experiment, unless `mlflow run` names one.")
+    version: str = Field(pattern=r"^\d{4}\.(?:[1-9]|1[0-2])\.\d+$", description="CalVer of this config: YYYY.M.PATCH.")
+    seed: Seed = Field(description="Root seed; every other seed is derived from it and its place's name.")
+    task: Literal["auto", "binary", "multiclass", "regression"] = Field("auto", description="auto goes by the target.")
+    numeric_profile: Literal["portable", "native"] = Field(
+        "portable", description="portable: the same bits on every x86-64 with AVX2 and FMA; native: this machine's kernels."
+    )
+    allow: list[Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$")]] = Field(
+        default_factory=list, description="Packages beside scikit-learn and samebits that `class:` may name."
+    )
+    data: Data = Field(description="The table.")
+    split: Split = Field(default_factory=lambda: Split(), description="Rows held back for the final test.")
+    features: Features = Field(default_factory=lambda: Features(), description="Derived columns.")
+    preprocessing: Preprocessing = Field(default_factory=lambda: Preprocessing(), description="From columns to numbers.")
+    models: Annotated[dict[str, Model], Field(min_length=1)] = Field(
+        description="Candidates by name; the best by cross-validation is fitted again on all training rows."
+    )
+    cv: CrossValidation = Field(default_factory=lambda: CrossValidation(), description="Cross-validation.")
+    scoring: str | None = Field(None, description="A scikit-learn scorer's name; greater is better. By default by task.")
+    business: Business = Field(default_factory=lambda: Business(), description="Decision threshold.")
+    n_jobs: int = Field(1, ge=-1, description="Processes for cross-validation; changes no bit. -1: every core.")
+
+
+@dataclass(frozen=True)
+class LoadedConfig:
+    """A config with the file it came from."""
+
+    config: Config
+    document: Document
+
+    @property
+    def resolved(self) -> dict[str, Any]:
+        """Every key with its value in force, as plain values."""
+        resolved: dict[str, Any] = self.config.model_dump(mode="json", by_alias=True)
+        return resolved
+
+    @property
+    def digest(self) -> str:
+        """Digest of all keys that can change a result: not of the name, the version, the data's path or n_jobs."""
+        resolved = self.resolved
+        for key in ("name", "version", "n_jobs"):
+            del resolved[key]
+        del resolved["data"]["path"]
+        return digest_value(resolved)
+
+
+def load_config(path: Path) -> LoadedConfig:
+    """Read a config file and validate it whole.
+
+    Raises
+    ------
+    ConfigError
+        The file cannot be read, or one or more keys are unknown, missing, mistyped or out of range: all at once.
+    """
+    document = read_config_document(path)
+    problems = find_problems(document)
+    if problems:
+        raise ConfigError(*problems)
+    return LoadedConfig(Config.model_validate(document.value), document)
+
+
+def read_config_document(path: Path) -> Document:
+    """Read a config file's plain values, the dataset filled in from datasets.yaml; nothing is validated yet.
+
+    Raises
+    ------
+    ConfigError
+        The file cannot be read, is no mapping, or names a dataset that datasets.yaml has not.
+    """
+    document = read_document(path)
+    if not isinstance(document.value, dict):
+        raise ConfigError(Problem(str(path), "keys with values", type(document.value).__name__, "See confs/training.yaml."))
+    return dataclasses.replace(document, value=_fill_from_registry(document))
+
+
+def find_problems(document: Document) -> list[Problem]:
+    """Return everything that is wrong with a config's keys and values, as far as no library is needed to know it."""
+    problems = []
+    try:
+        Config.model_validate(document.value)
+    except ValidationError as error:
+        problems = [_describe(document, details) for details in error.errors()]
+    problems += [Problem(document.locate(key_path), *facts) for key_path, facts in _find_contradictions(document.value)]
+    return list({problem.where: problem for problem in problems}.values())
+
+
+def _fill_from_registry(document: Document) -> dict[str, Any]:
+    """Replace `data.dataset: name@version` by that entry of datasets.yaml beside the config; keys of the config win."""
+    data = document.value.get("data")
+    if not isinstance(data, dict) or "dataset" not in data:
+        return dict(document.value)
+    registry_path = document.path.parent / "datasets.yaml"
+    registry = read_document(registry_path)
+    name, _, version = str(data["dataset"]).partition("@")
+    versions = registry.value.get(name) if isinstance(registry.value, dict) else None
+    entry = versions.get(version) if isinstance(versions, dict) else None
+    if not isinstance(entry, dict):
+        known = sorted(
+            f"{known_name}@{known_version}"
+            for known_name, known_versions in (registry.value or {}).items()
+            for known_version in known_versions
+        )
+        raise ConfigError(
+            Problem(
+                document.locate(("data", "dataset")),
+                f"one of {', '.join(known) or 'no dataset'} in {registry_path}",
+                repr(data["dataset"]),
+                _suggest(str(data["dataset"]), known) or "Write name@version.",
+            )
+        )
+    merged = {**entry, **{key: value for key, value in data.items() if key != "dataset"}}
+    return {**document.value, "data": merged}
+
+
+def _describe(document: Document, details: ErrorDetails) -> Problem:
+    key_path = tuple(part for part in details["loc"] if part in document.lines or not _is_union_branch(part))
+    where = document.locate(key_path)
+    if details["type"] == "extra_forbidden":
+        allowed = sorted(_list_keys(key_path[:-1]))
+        remedy = _suggest(str(key_path[-1]), allowed) or "Remove it."
+        return Problem(where, f"one of {', '.join(allowed)}", repr(key_path[-1]), remedy)
+    if details["type"] == "missing":
+        return Problem(where, "this key", "nothing", "Add it.")
+    expected = details["msg"].removeprefix("Input should be ").removeprefix("Value should have ")
+    remedy = _suggest(str(details["input"]), _list_literals(details)) or _hint(key_path)
+    return Problem(where, expected[0].lower() + expected[1:], repr(details["input"]), remedy)
+
+
+def _is_union_branch(part: str | int) -> bool:
+    """Pydantic names the branch of a union it tried, such as `list[str]` or `literal['all']`, inside the key's path."""
+    return isinstance(part, str) and (part in {"str", "int", "float", "bool"} or "[" in part)
+
+
+def _list_literals(details: ErrorDetails) -> list[str]:
+    expected = str(details.get("ctx", {}).get("expected", "")) if details["type"] == "literal_error" else ""
+    return [part.strip(" '") for part in expected.replace(" or ", ",").split(",") if part.strip(" '")]
+
+
+def _hint(key_path: KeyPath) -> str:
+    hints = {
+        ("version",): "Write YYYY.M.PATCH, in quotes if it has one dot only.",
+        ("data", "digest"): "Let `samebits data pin` write it.",
+    }
+    return hints.get(tuple(key_path), "Change the value.")
+
+
+def _suggest(found: str, allowed: list[str]) -> str:
+    close = difflib.get_close_matches(found, allowed, n=1, cutoff=0.6)
+    return f"Did you mean {close[0]!r}?" if close else ""
+
+
+def _list_keys(key_path: KeyPath) -> Iterator[str]:
+    """Return the keys that the section at a path allows."""
+    section: Any = Config
+    for part in key_path:
+        section = _find_section(section.model_fields[part].annotation) if _is_section(section) and isinstance(part, str) and (
+            part in section.model_fields
+        ) else section
+    for name, field in section.model_fields.items():
+        yield field.alias or name
+
+
+def _is_section(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
+def _find_section(annotation: Any) -> Any:
+    if _is_section(annotation):
+        return annotation
+    found = [section for member in get_args(annotation) if (section := _find_section(member)) is not None]
+    return found[0] if found else None
+
+
+_Facts = tuple[str, str, str]
+
+
+def take_section(raw: Any, *keys: str) -> dict[str, Any]:
+    """Return the mapping below some keys, or an empty one where the file has something else there."""
+    for key in keys:
+        raw = raw.get(key) if isinstance(raw, dict) else None
+    return raw if isinstance(raw, dict) else {}
+
+
+def _find_contradictions(raw: dict[str, Any]) -> Iterator[tuple[KeyPath, _Facts]]:
+    """Yield what no single field can know: keys that need each other or exclude each other."""
+    yield from _check_models(take_section(raw, "models"), raw.get("task", "auto"))
+    yield from _check_split(take_section(raw, "split"))
+    cv = take_section(raw, "cv")
+    for key in [] if cv.get("class") is not None else sorted(set(cv) - {"n_splits", "class"}):
+        yield ("cv", key), ("n_splits or class", repr(key), _suggest(key, ["n_splits", "class"]) or "Name a class for it.")
+    if take_section(raw, "business").get("target_precision") and raw.get("task") in ("multiclass", "regression"):
+        yield ("business", "target_precision"), ("a binary task", str(raw["task"]), "Remove the key.")
+    data = take_section(raw, "data")
+    if isinstance(data.get("drop"), list) and data.get("target") in data["drop"]:
+        yield ("data", "drop"), ("feature columns", f"the target {data['target']!r}", "Take it off the list.")
+    if raw.get("n_jobs") == 0:
+        yield ("n_jobs",), ("-1 or at least 1", "0", "Write 1 for one process.")
+    sums, ratios = take_section(raw, "features", "weighted_sums"), take_section(raw, "features", "ratios")
+    for name in sorted(set(sums) & set(ratios)):
+        yield ("features", "ratios", name), ("a name of its own", "a weighted sum of that name", "Rename one.")
+
+
+def _check_models(models: dict[str, Any], task: Any) -> Iterator[tuple[KeyPath, _Facts]]:
+    for name, parameters in models.items():
+        if isinstance(parameters, dict) and parameters.get("class") is not None:
+            continue
+        if name not in catalog.MODELS:
+            remedy = _suggest(name, sorted(catalog.MODELS)) or "Give it a class."
+            yield ("models", name), (f"one of {', '.join(sorted(catalog.MODELS))}, or a class", repr(name), remedy)
+        elif task in get_args(catalog.Task) and catalog.name_model_class(name, task) is None:
+            yield ("models", name), (f"a model for {task}", repr(name), "Remove it, or give it a class.")
+
+
+def _check_split(split: dict[str, Any]) -> Iterator[tuple[KeyPath, _Facts]]:
+    if split.get("class") is not None:
+        return
+    allowed = sorted(field.alias or name for name, field in Split.model_fields.items())
+    for key in sorted(set(split) - set(allowed)):
+        yield ("split", key), (f"one of {', '.join(allowed)}", repr(key), _suggest(key, allowed) or "Remove it.")
+    method = split.get("method", "random")
+    if method in ("time", "group") and split.get("column") is None:
+        yield ("split", "column"), (f"the column of the {method}", "nothing", "Add it.")
+    for key in ("random_state", "stratify"):
+        if method == "time" and split.get(key):
+            yield ("split", key), ("no such key under method time", "it", "Remove it: nothing is drawn.")
+
+
+def make_json_schema() -> dict[str, Any]:
+    """Return the JSON Schema of the config file (draft 2020-12), with `dataset` beside `path` as the file allows it."""
+    schema = Config.model_json_schema(by_alias=True)
+    data = schema["$defs"]["Data"]
+    data["properties"]["dataset"] = {"type": "string", "description": "name@version of an entry in datasets.yaml."}
+    data["required"] = []
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

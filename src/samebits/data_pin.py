@@ -1,0 +1,89 @@
+"""`samebits data pin CONF`: writes the digest of the config's table into the file itself; every comment stays."""
+
+from __future__ import annotations
+
+
+from samebits.code import find_project_root
+from samebits.config import LoadedConfig, load_config
+from samebits.digests import digest_file, digest_folder
+from samebits.documents import Document, read_document
+from samebits.errors import ConfigError, DataError, Problem
+
+
+def run_data_pin(conf_file: str) -> None:
+    """Write `data.digest` into a config file.
+
+    Raises
+    ------
+    ConfigError
+        The file is no valid config, or its form leaves no place for the key.
+    DataError
+        The table is not there.
+    """
+    from samebits.train import find_config
+    from samebits.training import find_data
+
+    root = find_project_root()
+    loaded = load_config(find_config(conf_file, root))
+    path = find_data(loaded, root)
+    if not path.exists():
+        raise DataError(Problem(str(path), "the table", "no such file", "Check data.path."))
+    digest = digest_folder(path) if path.is_dir() else digest_file(path)
+    pinned = write_pin(loaded, digest)
+    print(f"{loaded.document.path}: data.digest {'is' if not pinned else 'set to'} {digest}")
+
+
+def write_pin(loaded: LoadedConfig, digest: str) -> bool:
+    """Put a digest into the config's file, and say whether that changed it.
+
+    Raises
+    ------
+    ConfigError
+        The file cannot be changed without rewriting it.
+    """
+    path = loaded.document.path
+    document = read_document(path)  # as it stands, without what datasets.yaml filled in
+    if loaded.config.data.digest == digest:
+        return False
+    text = _replace(document, digest) if ("data", "digest") in document.spans else _insert(document, digest)
+    path.with_suffix(path.suffix + ".tmp").write_text(text, encoding="utf-8", newline="")
+    written = path.with_suffix(path.suffix + ".tmp")
+    try:
+        if read_document(written).value["data"].get("digest") != digest:
+            raise ConfigError(Problem(str(path), "a place for data.digest", "none", f"Write it by hand: digest: \"{digest}\""))
+        written.replace(path)
+    finally:
+        written.unlink(missing_ok=True)
+    return True
+
+
+def _replace(document: Document, digest: str) -> str:
+    start, end = document.spans[("data", "digest")]
+    return f'{document.text[:start]}"{digest}"{document.text[end:]}'
+
+
+def _insert(document: Document, digest: str) -> str:
+    """Put the key before the section's first one, in the section's own style."""
+    if document.path.suffix.lower() == ".toml":
+        return _insert_toml(document, digest)
+    start, _ = document.spans[("data",)]
+    quoted = '"digest"' if document.path.suffix.lower() == ".json" else "digest"
+    if document.text[start] == "{":
+        return f'{document.text[: start + 1]}{quoted}: "{digest}", {document.text[start + 1 :]}'
+    line_start = document.text.rfind("\n", 0, start) + 1
+    indent = document.text[line_start:start]
+    return f'{document.text[:start]}digest: "{digest}"\n{indent}{document.text[start:]}'
+
+
+def _insert_toml(document: Document, digest: str) -> str:
+    lines = document.text.splitlines(keepends=True)
+    number = document.lines.get(("data", "digest")) or document.lines.get(("data",))
+    if number is None:
+        raise ConfigError(Problem(str(document.path), "a [data] table", "none", f"Write it by hand: digest = \"{digest}\""))
+    if ("data", "digest") in document.lines:
+        lines[number - 1] = f'digest = "{digest}"\n'
+    else:
+        lines.insert(number, f'digest = "{digest}"\n')
+    return "".join(lines)
+
+

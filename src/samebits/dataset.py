@@ -1,0 +1,302 @@
+"""The dataset: a table read from its file or folder, digested while it is parsed, with each column's kind made plain.
+
+The digest is of all bytes, and of the very bytes that were parsed: they are read once. A pin (`data.digest`) that does not match is
+refused before anything is trained. Columns come out in one canonical form, so that a CSV and a Parquet file of equal values agree.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+
+import numpy as np
+import pandas as pd
+
+from samebits.config import Data, Read
+from samebits.digests import PREFIX, digest_manifest, list_files
+from samebits.errors import DataError, Problem
+
+Kind = Literal["numeric", "categorical", "boolean", "date", "text"]
+TEXT_MIN_DISTINCT = 50  # more values than this, and than TEXT_MIN_SHARE of the rows: free text, not categories
+TEXT_MIN_SHARE = 0.05
+_ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:?\d{2})?)?")
+_PARQUET_SUFFIXES = (".parquet", ".pq")
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A table and the facts that identify it.
+
+    Parameters
+    ----------
+    frame
+        One row a record; columns in file order: float64, bool or nullable boolean, str, or datetime64 in UTC.
+    kinds
+        What each column holds.
+    digest
+        `sha256:` of the file's bytes, or of the sorted manifest of a folder's files.
+    """
+
+    frame: pd.DataFrame
+    kinds: dict[str, Kind]
+    digest: str
+    size_bytes: int
+    path: Path
+
+
+class _DigestingFile(io.RawIOBase):
+    """A file that digests what is read from it, from its first byte to its last; it cannot seek."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._sha256 = hashlib.sha256()
+        self.size_bytes = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        count = self._file.readinto(buffer)  # type: ignore[attr-defined]
+        self._sha256.update(memoryview(buffer)[:count])
+        self.size_bytes += count
+        return int(count)
+
+    def finish(self) -> str:
+        """Return the digest of the whole file, reading what the parser left."""
+        buffer = memoryview(bytearray(1 << 20))
+        while self.readinto(buffer):
+            pass
+        return PREFIX + self._sha256.hexdigest()
+
+
+def load_dataset(data: Data, path: Path) -> Dataset:
+    """Read the table at a path, digest it, hold it to its pin, and bring its columns into canonical form.
+
+    Raises
+    ------
+    DataError
+        Nothing is there, it cannot be parsed, its bytes are not the pinned ones, or a named column is not in it.
+    """
+    files = _list_parts(path)
+    frames, manifest, size_bytes = [], [], 0
+    failure: DataError | None = None
+    for file_path in files:
+        try:
+            frame, digest, size = _read_part(file_path, data.read)
+        except _ParseError as error:
+            digest, size, failure = error.digest, error.size_bytes, failure or error.error
+        else:
+            frames.append(frame)
+        manifest.append((file_path.relative_to(path).as_posix() if path.is_dir() else file_path.name, digest))
+        size_bytes += size
+    digest = digest_manifest(manifest) if path.is_dir() else manifest[0][1]
+    check_pin(data, path, digest)  # before the parser's complaint: other bytes are the likelier cause
+    if failure:
+        raise failure
+    frame = frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
+    _check_columns(frame, data, path)
+    frame, kinds = _canonicalise(frame, data.read)
+    return Dataset(frame, kinds, digest, size_bytes, path)
+
+
+def check_pin(data: Data, path: Path, digest: str) -> None:
+    """Hold a table's digest to the one in the config.
+
+    Raises
+    ------
+    DataError
+        They differ.
+    """
+    if data.digest is not None and data.digest != digest:
+        remedy = "Restore the file, or take the new bytes with `samebits data pin CONF`."
+        raise DataError(Problem(str(path), f"the pinned {data.digest}", digest, remedy))
+
+
+def _list_parts(path: Path) -> list[Path]:
+    if not path.exists():
+        raise DataError(Problem(str(path), "the table", "no such file", "Check data.path."))
+    files = list_files(path) if path.is_dir() else [path]
+    if not files:
+        raise DataError(Problem(str(path), "a folder with files", "an empty folder", "Check data.path."))
+    return files
+
+
+class _ParseError(Exception):
+    def __init__(self, error: DataError, digest: str, size_bytes: int) -> None:
+        super().__init__(str(error))
+        self.error, self.digest, self.size_bytes = error, digest, size_bytes
+
+
+def _read_part(path: Path, read: Read) -> tuple[pd.DataFrame, str, int]:
+    try:
+        with path.open("rb", buffering=0) as raw:
+            file = _DigestingFile(raw)  # type: ignore[arg-type]
+            try:
+                frame = _parse(file, path, read)
+            except (ValueError, OSError, LookupError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+                reason = (str(error).splitlines() or [type(error).__name__])[0]
+                problem = Problem(str(path), "a table as data.read says", reason, "Check data.read (sep, encoding, dates…).")
+                raise _ParseError(DataError(problem), file.finish(), file.size_bytes) from None
+            return frame, file.finish(), file.size_bytes
+    except OSError as error:
+        raise DataError(Problem(str(path), "a readable file", str(error.strerror or error), "Check its permissions.")) from None
+
+
+def _parse(file: _DigestingFile, path: Path, read: Read) -> pd.DataFrame:
+    is_parquet = read.format == "parquet" or (read.format == "auto" and path.suffix.lower() in _PARQUET_SUFFIXES)
+    if is_parquet:
+        return _mask_missing(pd.read_parquet(io.BytesIO(file.readall() or b"")), read)
+    as_text = {name: "str" for name, kind in read.types.items() if kind in ("category", "text")}
+    frame = pd.read_csv(
+        io.BufferedReader(file, 1 << 20),
+        sep=read.sep,
+        decimal=read.decimal,
+        thousands=read.thousands,
+        encoding="utf-8-sig" if read.encoding.lower().replace("-", "") == "utf8" else read.encoding,
+        quotechar=read.quotechar,
+        comment=read.comment,
+        skiprows=read.skip_rows,
+        keep_default_na=read.keep_default_na,
+        na_values=read.na_values,
+        dtype=as_text or None,
+        low_memory=False,
+    )
+    return frame
+
+
+def _mask_missing(frame: pd.DataFrame, read: Read) -> pd.DataFrame:
+    for name in frame.columns:
+        values = read.na_values.get(name, []) if isinstance(read.na_values, dict) else read.na_values
+        if values:
+            frame[name] = frame[name].mask(frame[name].isin(values))
+    return frame
+
+
+def _check_columns(frame: pd.DataFrame, data: Data, path: Path) -> None:
+    known = [str(name) for name in frame.columns]
+    named = [("data.target", data.target), *(("data.drop", name) for name in data.drop)]
+    named += [("data.read.dates", name) for name in data.read.dates]
+    named += [("data.read.types", name) for name in data.read.types]
+    raise_for_unknown_columns(named, known, path)
+    if frame.columns.duplicated().any():
+        twice = str(frame.columns[frame.columns.duplicated()][0])
+        raise DataError(Problem(str(path), "each column once", f"{twice!r} twice", "Rename one."))
+    if frame.empty:
+        raise DataError(Problem(str(path), "rows", "none", "Check data.path and data.read."))
+
+
+def raise_for_unknown_columns(named: list[tuple[str, str]], known: list[str], path: Path) -> None:
+    """Refuse columns that the config names and the table has not.
+
+    Parameters
+    ----------
+    named
+        Pairs of a config key and the column that it names.
+
+    Raises
+    ------
+    DataError
+        One problem for each such column.
+    """
+    import difflib
+
+    problems = []
+    for key, name in named:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            remedy = f"Did you mean {close[0]!r}?" if close else "Check data.read.sep if all names ran together."
+            shown = ", ".join(known[:12]) + (", …" if len(known) > 12 else "")
+            problems.append(Problem(f"{key}", f"a column of {path} ({shown})", repr(name), remedy))
+    if problems:
+        raise DataError(*problems)
+
+
+def _canonicalise(frame: pd.DataFrame, read: Read) -> tuple[pd.DataFrame, dict[str, Kind]]:
+    columns: dict[str, pd.Series] = {}
+    kinds: dict[str, Kind] = {}
+    for name in frame.columns:
+        column, kind = _canonicalise_column(frame[name], str(name), read)
+        columns[str(name)], kinds[str(name)] = column, kind
+    return pd.DataFrame(columns), kinds
+
+
+def _canonicalise_column(column: pd.Series, name: str, read: Read) -> tuple[pd.Series, Kind]:
+    wanted = read.types.get(name)
+    if name in read.dates:
+        return _as_dates(column, name, read.dates[name] if isinstance(read.dates, dict) else None), "date"
+    if wanted == "number":
+        return _as_numbers(column, name), "numeric"
+    if wanted in ("category", "text"):
+        return _as_text(column), "categorical" if wanted == "category" else "text"
+    if wanted == "boolean" or _holds_booleans(column):
+        return _as_booleans(column, name), "boolean"
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return _as_text(column), "categorical"
+    if pd.api.types.is_datetime64_any_dtype(column.dtype):
+        return _as_dates(column, name, None), "date"
+    if pd.api.types.is_numeric_dtype(column.dtype):
+        return column.astype(np.float64) if column.dtype != object else _as_numbers(column, name), "numeric"
+    known = column.dropna()
+    if len(known) == 0:
+        return pd.Series(np.full(len(column), np.nan), index=column.index), "numeric"
+    if known.map(lambda value: isinstance(value, str)).all():
+        if known.map(lambda value: _ISO_DATE.fullmatch(value) is not None).all():
+            return _as_dates(column, name, None), "date"
+        distinct = known.nunique()
+        is_text = distinct > TEXT_MIN_DISTINCT and distinct > TEXT_MIN_SHARE * len(known)
+        return _as_text(column), "text" if is_text else "categorical"
+    if known.map(lambda value: hasattr(value, "isoformat")).all():
+        return _as_dates(column, name, None), "date"
+    return _as_numbers(column, name), "numeric"
+
+
+def _holds_booleans(column: pd.Series) -> bool:
+    if pd.api.types.is_bool_dtype(column.dtype):
+        return True
+    known = column.dropna() if column.dtype == object else column[:0]
+    return len(known) > 0 and bool(known.map(lambda value: isinstance(value, bool | np.bool_)).all())
+
+
+def _as_booleans(column: pd.Series, name: str) -> pd.Series:
+    words = {"true": True, "false": False, "1": True, "0": False, "1.0": True, "0.0": False, "yes": True, "no": False}
+    values = column.map(lambda value: value if pd.isna(value) else words.get(str(value).lower(), value))
+    strange = values[~values.isin([True, False]) & values.notna()]
+    if len(strange):
+        raise DataError(Problem(f"column {name!r}", "booleans", repr(strange.iloc[0]), "Take it off data.read.types."))
+    return values.astype("boolean") if values.isna().any() else values.astype(bool)
+
+
+def _as_numbers(column: pd.Series, name: str) -> pd.Series:
+    try:
+        return pd.to_numeric(column).astype(np.float64)
+    except (ValueError, TypeError) as error:
+        reason = (str(error).splitlines() or ["something else"])[0]
+        remedy = "Name the odd values in data.read.na_values, or the column in data.drop or data.read.types."
+        raise DataError(Problem(f"column {name!r}", "numbers", reason, remedy)) from None
+
+
+def _as_text(column: pd.Series) -> pd.Series:
+    """Values as str; a whole float as its integer, since a missing value beside integers makes them floats."""
+    values = column.astype(object)
+    text = values.map(
+        lambda value: np.nan
+        if pd.isna(value)
+        else str(int(value))
+        if isinstance(value, float) and value.is_integer()
+        else str(value)
+    )
+    return text.astype("str")
+
+
+def _as_dates(column: pd.Series, name: str, date_format: str | None) -> pd.Series:
+    try:
+        dates = pd.to_datetime(column, format=date_format or "ISO8601", utc=True)
+    except (ValueError, TypeError) as error:
+        reason = (str(error).splitlines() or ["something else"])[0]
+        remedy = "Give its strptime format: data.read.dates: {column: format}."
+        raise DataError(Problem(f"column {name!r}", "dates", reason, remedy)) from None
+    return dates.dt.tz_localize(None).astype("datetime64[us]")

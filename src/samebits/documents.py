@@ -1,0 +1,220 @@
+"""Reads YAML, TOML and JSON into plain values, and knows on which line each key stands.
+
+YAML is read by the core schema of YAML 1.2: `1e-3` is a number, `no` and `2026-11-01` are text. Keys may not repeat. What the
+keys mean is not known here: that is `config`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from samebits.errors import ConfigError, Problem
+
+KeyPath = tuple[str | int, ...]
+MAX_BYTES = 4 << 20  # a config is written by hand; more is some other file
+
+
+@dataclass(frozen=True)
+class Document:
+    """A file's plain value, with the place of every key.
+
+    Parameters
+    ----------
+    lines
+        From a key's path to its line, counted from 1.
+    spans
+        From a key's path to the first and last offset of its value's text, in characters; YAML and JSON only.
+    """
+
+    path: Path
+    text: str
+    value: Any
+    lines: dict[KeyPath, int] = field(default_factory=dict)
+    spans: dict[KeyPath, tuple[int, int]] = field(default_factory=dict)
+
+    def locate(self, key_path: KeyPath) -> str:
+        """Return `file:line: key.path` of a key, or of the nearest key above it that the file has."""
+        known = key_path
+        while known and known not in self.lines:
+            known = known[:-1]
+        line = f":{self.lines[known]}" if known in self.lines else ""
+        name = ".".join(str(part) for part in key_path)
+        return f"{self.path}{line}: {name}" if name else f"{self.path}{line}"
+
+
+def read_document(path: Path) -> Document:
+    """Read a file by its suffix: `.toml`, `.json`, and YAML for anything else.
+
+    Raises
+    ------
+    ConfigError
+        The file is missing, a folder, unreadable, not UTF-8, too large, or not of its format; or a key stands twice.
+    """
+    text = _read_text(path)
+    if path.suffix.lower() == ".toml":
+        return _read_toml(path, text)
+    if path.suffix.lower() == ".json":
+        return _read_json(path, text)
+    return _read_yaml(path, text)
+
+
+def _read_text(path: Path) -> str:
+    if path.is_dir():
+        raise ConfigError(Problem(str(path), "a config file", "a folder", "Name a file in it."))
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        raise ConfigError(Problem(str(path), "a config file", "no such file", "Check the path.")) from None
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ConfigError(Problem(str(path), "a readable file", reason, "Check the path and its permissions.")) from None
+    if len(content) > MAX_BYTES:
+        raise ConfigError(Problem(str(path), "at most 4 MiB", "more", "Is this the data rather than the config?"))
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        found = f"byte 0x{content[error.start]:02x} at offset {error.start}"
+        raise ConfigError(Problem(str(path), "UTF-8 text", found, "Save the file as UTF-8.")) from None
+
+
+class _CoreLoader(yaml.SafeLoader):
+    """SafeLoader with the implicit types of YAML 1.2's core schema in place of YAML 1.1's."""
+
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
+
+
+_CORE_SCHEMA = [  # https://yaml.org/spec/1.2.2/#103-core-schema
+    ("tag:yaml.org,2002:null", r"(?:~|null|Null|NULL|)", ["~", "n", "N", ""]),
+    ("tag:yaml.org,2002:bool", r"(?:true|True|TRUE|false|False|FALSE)", list("tTfF")),
+    ("tag:yaml.org,2002:int", r"(?:[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+)", list("-+0123456789")),
+    (
+        "tag:yaml.org,2002:float",
+        r"(?:[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))",
+        list("-+.0123456789"),
+    ),
+    ("tag:yaml.org,2002:merge", r"(?:<<)", ["<"]),
+]
+for _tag, _pattern, _first in _CORE_SCHEMA:
+    _CoreLoader.add_implicit_resolver(_tag, re.compile(f"^{_pattern}$"), _first)
+
+
+def _construct_int(loader: _CoreLoader, node: yaml.ScalarNode) -> int:
+    text = str(loader.construct_scalar(node))
+    return int(text, 0) if text.startswith(("0o", "0x")) else int(text)
+
+
+_CoreLoader.add_constructor("tag:yaml.org,2002:int", _construct_int)
+
+
+def _read_yaml(path: Path, text: str) -> Document:
+    loader = _CoreLoader(text)
+    try:
+        node = loader.get_single_node()
+        document = Document(path, text, None)
+        value = _YamlReader(loader, document).read(node, ()) if node is not None else None
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = f"{path}:{mark.line + 1}" if mark else str(path)
+        raise ConfigError(Problem(where, "YAML", error.problem or "something else", "Mend the line.")) from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ConfigError(Problem(str(path), "YAML", str(error).splitlines()[0], "Mend the file.")) from None
+    finally:
+        loader.dispose()
+    return Document(path, text, value, document.lines, document.spans)
+
+
+class _YamlReader:
+    """Walks YAML nodes once, writing down each key's line and span and refusing a key that stands twice."""
+
+    def __init__(self, loader: _CoreLoader, document: Document) -> None:
+        self.loader = loader
+        self.document = document
+        self.open_nodes: list[yaml.Node] = []
+
+    def read(self, node: yaml.Node, key_path: KeyPath) -> Any:
+        self.document.lines.setdefault(key_path, node.start_mark.line + 1)
+        self.document.spans[key_path] = (node.start_mark.index, node.end_mark.index)
+        if any(node is open_node for open_node in self.open_nodes):
+            raise yaml.constructor.ConstructorError(None, None, "an alias that contains itself", node.start_mark)
+        self.open_nodes.append(node)
+        try:
+            return self._read_children(node, key_path)
+        finally:
+            self.open_nodes.pop()
+
+    def _read_children(self, node: yaml.Node, key_path: KeyPath) -> Any:
+        if isinstance(node, yaml.MappingNode):
+            self._refuse_repeated_keys(node, key_path)
+            self.loader.flatten_mapping(node)
+            result = {}
+            for key_node, value_node in node.value:
+                key = self._read_key(key_node)
+                self.document.lines[(*key_path, key)] = key_node.start_mark.line + 1
+                result[key] = self.read(value_node, (*key_path, key))
+            return result
+        if isinstance(node, yaml.SequenceNode):
+            return [self.read(member, (*key_path, index)) for index, member in enumerate(node.value)]
+        return self.loader.construct_object(node)
+
+    def _read_key(self, node: yaml.Node) -> str:
+        if not isinstance(node, yaml.ScalarNode):
+            raise yaml.constructor.ConstructorError(None, None, "a key that is no plain text", node.start_mark)
+        return str(node.value)
+
+    def _refuse_repeated_keys(self, node: yaml.MappingNode, key_path: KeyPath) -> None:
+        seen: dict[str, int] = {}
+        for key_node, _ in node.value:
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                continue
+            key, line = self._read_key(key_node), key_node.start_mark.line + 1
+            if key in seen:
+                name = ".".join(str(part) for part in (*key_path, key))
+                where = f"{self.document.path}:{line}: {name}"
+                raise ConfigError(Problem(where, "each key once", f"it also on line {seen[key]}", "Keep one of the two."))
+            seen[key] = line
+
+
+def _read_json(path: Path, text: str) -> Document:
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ConfigError(Problem(f"{path}:{error.lineno}", "JSON", error.msg, "Mend the line.")) from None
+    # JSON is YAML, but for tabs between tokens: a tab inside a JSON string is always written \t, so none is lost here.
+    placed = _read_yaml(path, text.replace("\t", " "))
+    return Document(path, text, value, placed.lines, placed.spans)
+
+
+def _read_toml(path: Path, text: str) -> Document:
+    try:
+        value = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        line = re.search(r"line (\d+)", str(error))
+        where = f"{path}:{line[1]}" if line else str(path)
+        raise ConfigError(Problem(where, "TOML", str(error).split(" (at")[0], "Mend the line.")) from None
+    return Document(path, text, value, _find_toml_lines(text))
+
+
+def _find_toml_lines(text: str) -> dict[KeyPath, int]:
+    """Return the line of each table header and each `key =` at the start of a line; tomllib keeps no positions."""
+    lines: dict[KeyPath, int] = {}
+    table: KeyPath = ()
+    for number, line in enumerate(text.splitlines(), start=1):
+        if header := re.match(r"\s*\[\[?([^\]]+)\]", line):
+            table = _split_toml_key(header[1])
+            lines[table] = number
+        elif entry := re.match(r"""\s*((?:[\w-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w-]+|"[^"]*"|'[^']*'))*)\s*=""", line):
+            lines[(*table, *_split_toml_key(entry[1]))] = number
+    return lines
+
+
+def _split_toml_key(text: str) -> KeyPath:
+    parts = re.findall(r""""([^"]*)"|'([^']*)'|([\w-]+)""", text)
+    return tuple("".join(part) for part in parts)

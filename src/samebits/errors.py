@@ -1,0 +1,72 @@
+"""The mistakes that somebody can mend, one class for each party that can mend them.
+
+Every message is built here from facts: where, what was expected, what was found, what to do. Its first line stands alone. Only
+the command line catches `SamebitsError`; anything else that is raised is a bug of samebits and shows its traceback.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+EXIT_REFUSED = 2  # also the code of INCONCLUSIVE: nothing was decided
+EXIT_BUG = 70  # EX_SOFTWARE of sysexits.h; never 1, which will mean DIFFERENT
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One fact that stands in the way, in four parts.
+
+    >>> print(Problem("a.yaml:3: seed", "an integer", "'x'", "Write a number."))
+    a.yaml:3: seed: expected an integer, found 'x'. Write a number.
+    """
+
+    where: str
+    expected: str
+    found: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: expected {self.expected}, found {self.found}. {self.remedy}".rstrip()
+
+
+class SamebitsError(Exception):
+    """Base of every error that is a user's to mend.
+
+    Parameters
+    ----------
+    problems
+        One or more, in the order in which they should be mended.
+    """
+
+    def __init__(self, *problems: Problem) -> None:
+        self.problems: Sequence[Problem] = problems
+        super().__init__("\n".join(str(problem) for problem in problems))
+
+
+class ConfigError(SamebitsError):
+    """The config file must change."""
+
+
+class DataError(SamebitsError):
+    """The table must change, or what the config says of it."""
+
+
+class ProvenanceError(SamebitsError):
+    """The working tree, the environment or the machine cannot give what the run promises."""
+
+
+class TrackingError(SamebitsError):
+    """The tracking server, or the way to it, must change."""
+
+
+class LineageError(SamebitsError):
+    """The record of a run cannot be read or does not hold together."""
+
+
+class Interrupted(BaseException):
+    """A signal asked the run to stop; like KeyboardInterrupt it is no Exception, so that no estimator swallows it."""
+
+    def __init__(self, signal_number: int) -> None:
+        self.signal_number = signal_number
+        super().__init__(f"stopped by signal {signal_number}")
