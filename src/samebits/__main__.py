@@ -15,7 +15,7 @@ if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 from samebits import __version__
-from samebits.errors import EXIT_BUG, EXIT_REFUSED, Interrupted, SamebitsError
+from samebits.errors import EXIT_BUG, EXIT_REFUSED, Interrupted, Problem, SamebitsError
 
 COMMANDS = ("train", "data", "schema")
 _NEEDED = ("mlflow", "sklearn", "pandas", "yaml", "git", "pydantic", "skops")
@@ -48,8 +48,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = make_parser().parse_args(words)
     missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
     if missing:
-        print(f"{sys.prefix}: expected an environment with {', '.join(_NEEDED)}, found none of {', '.join(missing)}. ", file=sys.stderr)
-        print("Install requirements.txt into it; one that `mlflow run` left half built must be deleted first.", file=sys.stderr)
+        remedy = "Install requirements.txt into it; one that `mlflow run` left half built must be deleted first."
+        print(Problem(sys.prefix, f"an environment with {', '.join(_NEEDED)}", f"no {', '.join(missing)}", remedy), file=sys.stderr)
         return EXIT_REFUSED
     try:
         _run_command(options)

@@ -18,10 +18,10 @@ from typing import Any
 import git
 
 from samebits.digests import PREFIX, digest_bytes, digest_file, digest_folder
-from samebits.errors import ProvenanceError, Problem
+from samebits.errors import Problem, ProvenanceError
+from samebits.project import PACKAGE, is_checkout
 
 PATCH_CAP_BYTES = 10 << 20
-PACKAGE = Path(__file__).parent
 
 
 @dataclass(frozen=True)
@@ -62,18 +62,6 @@ class CodeIdentity:
         return bool(self.changes)
 
 
-def find_project_root() -> Path:
-    """Return the project's folder: the checkout that this package lies in, else the nearest one above the current folder."""
-    checkout = PACKAGE.parent.parent
-    if (checkout / "MLproject").is_file():
-        return checkout
-    here = Path.cwd()
-    for folder in (here, *here.parents):
-        if (folder / "MLproject").is_file() or (folder / ".git").exists():
-            return folder
-    return here
-
-
 def identify_code(project_root: Path) -> CodeIdentity:
     """Return the identity of the code that is running.
 
@@ -104,9 +92,7 @@ def identify_code(project_root: Path) -> CodeIdentity:
     finally:
         repository.close()
     remote = _read_remote(repository)
-    return CodeIdentity(
-        **own, commit=commit, branch=branch, remote=remote, root=root, changes=changes, patch=patch, left_out=left_out
-    )
+    return CodeIdentity(**own, commit=commit, branch=branch, remote=remote, root=root, changes=changes, patch=patch, left_out=left_out)
 
 
 def _explain(project_root: Path, error: git.GitCommandError) -> ProvenanceError:
@@ -125,7 +111,7 @@ def _read_remote(repository: git.Repo) -> str | None:
 
 def _digest_entry(path: Path) -> str:
     if path.is_symlink():
-        return digest_bytes(os.fsencode(os.readlink(path)))
+        return digest_bytes(os.fsencode(path.readlink()))
     return digest_file(path) if path.is_file() else "deleted" if not path.exists() else "folder"
 
 
@@ -178,7 +164,7 @@ def _read_wheel_digest() -> str | None:
 
     The second is the digest of RECORD's lines for the wheel's own files: it too is equal exactly for equal wheels.
     """
-    if (PACKAGE.parent.parent / "MLproject").is_file():
+    if is_checkout():
         return None
     try:
         distribution = importlib.metadata.distribution("samebits")

@@ -83,9 +83,7 @@ def _instantiate(built_class: type, spec: dict[str, Any], allow: Sequence[str], 
             allowed = ", ".join(names) or "no parameter"
             raise _Refusal((*key_path, key), f"a parameter of {built_class.__name__} ({allowed})", repr(key), remedy)
     arguments = {
-        key: _as_declared(built_class, key, _build(value, allow, (*key_path, key)))
-        for key, value in spec.items()
-        if key != "class"
+        key: _as_declared(built_class, key, _build(value, allow, (*key_path, key))) for key, value in spec.items() if key != "class"
     }
     try:
         component = built_class(**arguments)

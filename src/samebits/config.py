@@ -305,9 +305,11 @@ def _list_keys(key_path: KeyPath) -> Iterator[str]:
     """Return the keys that the section at a path allows."""
     section: Any = Config
     for part in key_path:
-        section = _find_section(section.model_fields[part].annotation) if _is_section(section) and isinstance(part, str) and (
-            part in section.model_fields
-        ) else section
+        section = (
+            _find_section(section.model_fields[part].annotation)
+            if _is_section(section) and isinstance(part, str) and (part in section.model_fields)
+            else section
+        )
     for name, field in section.model_fields.items():
         yield field.alias or name
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-
-from samebits.code import find_project_root
 from samebits.config import LoadedConfig, load_config
 from samebits.digests import digest_file, digest_folder
 from samebits.documents import Document, read_document
 from samebits.errors import ConfigError, DataError, Problem
+from samebits.project import find_config, find_data, find_project_root
 
 
 def run_data_pin(conf_file: str) -> None:
@@ -20,12 +19,9 @@ def run_data_pin(conf_file: str) -> None:
     DataError
         The table is not there.
     """
-    from samebits.train import find_config
-    from samebits.training import find_data
-
     root = find_project_root()
     loaded = load_config(find_config(conf_file, root))
-    path = find_data(loaded, root)
+    path = find_data(loaded.config.data.path, loaded.document.path, root)
     if not path.exists():
         raise DataError(Problem(str(path), "the table", "no such file", "Check data.path."))
     digest = digest_folder(path) if path.is_dir() else digest_file(path)
@@ -50,7 +46,7 @@ def write_pin(loaded: LoadedConfig, digest: str) -> bool:
     written = path.with_suffix(path.suffix + ".tmp")
     try:
         if read_document(written).value["data"].get("digest") != digest:
-            raise ConfigError(Problem(str(path), "a place for data.digest", "none", f"Write it by hand: digest: \"{digest}\""))
+            raise ConfigError(Problem(str(path), "a place for data.digest", "none", f'Write it by hand: digest: "{digest}"'))
         written.replace(path)
     finally:
         written.unlink(missing_ok=True)
@@ -79,11 +75,9 @@ def _insert_toml(document: Document, digest: str) -> str:
     lines = document.text.splitlines(keepends=True)
     number = document.lines.get(("data", "digest")) or document.lines.get(("data",))
     if number is None:
-        raise ConfigError(Problem(str(document.path), "a [data] table", "none", f"Write it by hand: digest = \"{digest}\""))
+        raise ConfigError(Problem(str(document.path), "a [data] table", "none", f'Write it by hand: digest = "{digest}"'))
     if ("data", "digest") in document.lines:
         lines[number - 1] = f'digest = "{digest}"\n'
     else:
         lines.insert(number, f'digest = "{digest}"\n')
     return "".join(lines)
-
-

@@ -283,11 +283,7 @@ def _as_text(column: pd.Series) -> pd.Series:
     """Values as str; a whole float as its integer, since a missing value beside integers makes them floats."""
     values = column.astype(object)
     text = values.map(
-        lambda value: np.nan
-        if pd.isna(value)
-        else str(int(value))
-        if isinstance(value, float) and value.is_integer()
-        else str(value)
+        lambda value: np.nan if pd.isna(value) else str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
     )
     return text.astype("str")
 

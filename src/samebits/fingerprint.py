@@ -61,7 +61,7 @@ class _Walk:
         for kind, write in _WRITERS:
             if isinstance(value, kind):
                 return write(self, value)
-        if isinstance(value, BaseEstimator) or type(value).__reduce_ex__ is object.__reduce_ex__ and not _has_reduce(value):
+        if isinstance(value, BaseEstimator) or (type(value).__reduce_ex__ is object.__reduce_ex__ and not _has_reduce(value)):
             return self.join(_name(type(value)), [self._digest_state(value.__getstate__())])
         reduced = value.__reduce_ex__(2)
         if isinstance(reduced, str):

@@ -62,5 +62,3 @@ def save_model(
     Path(path, _MODEL_FILE).write_bytes(model_file)
     mlflow_model.model_size_bytes = sum(file.stat().st_size for file in Path(path).rglob("*") if file.is_file())
     mlflow_model.save(str(Path(path, "MLmodel")))
-
-

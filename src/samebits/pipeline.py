@@ -77,7 +77,9 @@ def _build_model(config: Config, name: str, task: catalog.Task) -> Any:
     if spec is None:
         raise ConfigError(Problem(where, f"a model for {task}", repr(name), "Remove it, or give it a class."))
     model = build_component(spec, config.allow, ("models", name))
-    kind = getattr(model, "_estimator_type", None) or getattr(getattr(model, "__sklearn_tags__", lambda: None)(), "estimator_type", None)
+    kind = getattr(model, "_estimator_type", None) or getattr(
+        getattr(model, "__sklearn_tags__", lambda: None)(), "estimator_type", None
+    )
     wanted = "regressor" if task == "regression" else "classifier"
     if kind in ("classifier", "regressor", "clusterer", "outlier_detector", "density_estimator") and kind != wanted:
         raise ConfigError(Problem(where, f"a {wanted}, since the task is {task}", f"a {kind}", "Name another class, or set task:."))

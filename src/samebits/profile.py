@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from samebits.errors import ProvenanceError, Problem
+from samebits.errors import Problem, ProvenanceError
 
 ProfileName = Literal["portable", "native"]
 PINNED_MARK = "SAMEBITS_PINNED"

@@ -79,9 +79,7 @@ def _return_response(y_true: np.ndarray, y_response: np.ndarray, pos_label: Any)
     return y_response
 
 
-def choose_threshold(
-    is_positive: np.ndarray, responses: np.ndarray, response_method: str, target_precision: float
-) -> Threshold:
+def choose_threshold(is_positive: np.ndarray, responses: np.ndarray, response_method: str, target_precision: float) -> Threshold:
     """Return the threshold of highest recall whose precision is at least the target; the higher threshold on a tie.
 
     Where no threshold reaches the target, the one of highest precision is returned, and its precision says so.
@@ -96,10 +94,7 @@ def choose_threshold(
     precision, recall, values = metrics.precision_recall_curve(is_positive, responses)
     precision, recall = precision[:-1], recall[:-1]  # the last point has no threshold
     enough = np.flatnonzero(precision >= target_precision)
-    if len(enough):
-        best = enough[np.lexsort((values[enough], recall[enough]))[-1]]
-    else:
-        best = np.lexsort((recall, precision))[-1]
+    best = enough[np.lexsort((values[enough], recall[enough]))[-1]] if len(enough) else np.lexsort((recall, precision))[-1]
     return Threshold(float(values[best]), response_method, float(precision[best]), float(recall[best]), target_precision)
 
 
@@ -141,9 +136,7 @@ def _compute_binary(target: Target, y_true: np.ndarray, y_predicted: np.ndarray,
     return found
 
 
-def _compute_multiclass(
-    target: Target, y_true: np.ndarray, y_predicted: np.ndarray, responses: np.ndarray | None
-) -> dict[str, float]:
+def _compute_multiclass(target: Target, y_true: np.ndarray, y_predicted: np.ndarray, responses: np.ndarray | None) -> dict[str, float]:
     found = {}
     for average in ("macro", "weighted"):
         settings: dict[str, Any] = {"average": average, "zero_division": 0.0, "labels": target.labels}

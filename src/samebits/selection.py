@@ -1,7 +1,7 @@
 """Cross-validation of the candidates, and the fit of the best one: the same bits at any number of processes.
 
-Each fold is one unit of work that plants its own seeds and runs on one thread, in this process or in a worker; so where it runs
-changes nothing. Whether workers are started at all is decided by how long the first units took.
+Each fold is one unit of work that plants its own seeds, in this process or in a worker; so where it runs changes nothing. Whether
+workers are started at all is decided by how long every candidate's first fold took.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ from samebits.errors import DataError, Problem
 from samebits.seeds import plant_seeds
 from samebits.split import Split
 
-WORKERS_AFTER_SECONDS = 4.0  # starting processes that import scikit-learn takes about this long
+WORKERS_START_SECONDS = 4.0  # starting processes that import scikit-learn takes about this long
+# What estimators raise of rows or parameters that they cannot work with.
+_FAILURES = (ValueError, TypeError, AttributeError, ArithmeticError, np.linalg.LinAlgError)
 WORKERS_FROM_CELLS = 4_000_000  # a table of more values is shared out from the start
 
 
@@ -85,12 +87,13 @@ def score_candidates(
     DataError
         A candidate cannot be fitted or scored on these rows.
     """
+    # every candidate's first fold first, so that what is left can be foretold
     units = [
         _Unit(name, number, candidates[name], fit_rows, score_rows)
-        for name in candidates
         for number, (fit_rows, score_rows) in enumerate(split.folds)
+        for name in candidates
     ]
-    results = _run_units(units, X, y, scorers, root_seed, n_jobs)
+    results = _run_units(units, len(candidates), X, y, scorers, root_seed, joblib.effective_n_jobs(n_jobs))
     scored = []
     for name in candidates:
         own = [result for unit, result in zip(units, results, strict=True) if unit.name == name]
@@ -100,34 +103,45 @@ def score_candidates(
 
 
 def _run_units(
-    units: list[_Unit], X: pd.DataFrame, y: np.ndarray, scorers: dict[str, Any], root_seed: int, n_jobs: int
+    units: list[_Unit], n_first: int, X: pd.DataFrame, y: np.ndarray, scorers: dict[str, Any], root_seed: int, n_jobs: int
 ) -> list[dict[str, Any]]:
-    results: list[dict[str, Any]] = []
-    is_large = X.size > WORKERS_FROM_CELLS
-    deadline = time.monotonic() + (0 if is_large else WORKERS_AFTER_SECONDS)
-    while len(results) < len(units) and (n_jobs == 1 or time.monotonic() < deadline):
-        results.append(_run_unit(units[len(results)], X, y, scorers, root_seed))
+    def run_here(some: list[_Unit]) -> list[dict[str, Any]]:
+        return [_run_unit(unit, X, y, scorers, root_seed, n_jobs) for unit in some]
+
+    started = time.monotonic()
+    results = run_here(units[:n_first]) if n_jobs == 1 or X.size <= WORKERS_FROM_CELLS else []
     rest = units[len(results) :]
-    if rest:
-        run = joblib.delayed(_run_unit)
-        results += joblib.Parallel(n_jobs=n_jobs, backend="loky")(run(unit, X, y, scorers, root_seed) for unit in rest)
-    return results
+    seconds_left = (time.monotonic() - started) * len(rest) / max(len(results), 1)
+    if results and (n_jobs == 1 or seconds_left * (1 - 1 / n_jobs) < WORKERS_START_SECONDS):
+        return results + run_here(rest)
+    run = joblib.delayed(_run_unit)
+    workers = joblib.Parallel(n_jobs=n_jobs, backend="loky")
+    return results + list(workers(run(unit, X, y, scorers, root_seed, 1) for unit in rest))
 
 
-def _run_unit(unit: _Unit, X: pd.DataFrame, y: np.ndarray, scorers: dict[str, Any], root_seed: int) -> dict[str, Any]:
+def _run_unit(unit: _Unit, X: pd.DataFrame, y: np.ndarray, scorers: dict[str, Any], root_seed: int, threads: int) -> dict[str, Any]:
     plant_seeds(root_seed, f"cv.{unit.name}.{unit.fold}")
-    pipeline = clone(unit.pipeline)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # said once, of the final fit
-            pipeline.fit(X.iloc[unit.fit_rows], y[unit.fit_rows])
+            pipeline = _fit(unit.pipeline, X.iloc[unit.fit_rows], y[unit.fit_rows], threads)
         found = check_scoring(pipeline, scoring=scorers)(pipeline, X.iloc[unit.score_rows], y[unit.score_rows])
-    except (ValueError, TypeError, AttributeError, ArithmeticError, np.linalg.LinAlgError) as error:
+    except _FAILURES as error:
         raise DataError(_describe_failure(unit.name, f"fold {unit.fold + 1} of cv", error)) from error
     if not np.isfinite(found["score"]):
         remedy = "Choose another scoring, or other parameters."
         raise DataError(Problem(f"models.{unit.name}, fold {unit.fold + 1} of cv", "a finite score", str(found["score"]), remedy))
     return dict(found)
+
+
+def _fit(pipeline: Pipeline, X: pd.DataFrame, y: np.ndarray, threads: int) -> Pipeline:
+    """Return a fitted copy; over threads where that was measured to change no bit of what is fitted."""
+    kind = type(pipeline.steps[-1][1]).__name__
+    if kind in THREADED_FITS:
+        with joblib.parallel_config("threading", n_jobs=threads):
+            return clone(pipeline).fit(X, y)
+    with threadpool_limits(threads if kind in OPENMP_FITS else 1, user_api="openmp"):
+        return clone(pipeline).fit(X, y)
 
 
 def _describe_failure(name: str, stage: str, error: Exception) -> Problem:
@@ -149,13 +163,7 @@ def fit_model(name: str, pipeline: Pipeline, X: pd.DataFrame, y: np.ndarray, roo
         It cannot be fitted.
     """
     plant_seeds(root_seed, f"fit.{name}")
-    kind = type(pipeline.steps[-1][1]).__name__
-    threads = joblib.effective_n_jobs(n_jobs)
     try:
-        if kind in THREADED_FITS:
-            with joblib.parallel_config("threading", n_jobs=threads):
-                return clone(pipeline).fit(X, y)
-        with threadpool_limits(threads if kind in OPENMP_FITS else 1, user_api="openmp"):
-            return clone(pipeline).fit(X, y)
-    except (ValueError, TypeError, AttributeError, ArithmeticError, np.linalg.LinAlgError) as error:
+        return _fit(pipeline, X, y, joblib.effective_n_jobs(n_jobs))
+    except _FAILURES as error:
         raise DataError(_describe_failure(name, "final fit", error)) from error

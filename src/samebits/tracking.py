@@ -21,11 +21,12 @@ import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from samebits.errors import Interrupted, Problem, SamebitsError, TrackingError
-from samebits.lineage import assemble_lineage, write_lineage
-from samebits.training import Training
+
+if TYPE_CHECKING:
+    from samebits.training import Training
 
 _MAX_PARAM = 6000  # MLflow cuts longer values silently
 _MAX_TAG = 8000
@@ -119,8 +120,9 @@ def open_run(experiment_name: str, conf_file: str, uri: str, git_commit: str | N
     TrackingError
         The server cannot be reached, or has no such run or experiment.
     """
-    logging.getLogger("alembic").setLevel(logging.WARNING)
-    logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
+    for name in ("alembic", "mlflow.store.db.utils"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger("mlflow.utils.environment").setLevel(logging.ERROR)  # warns that uv's environments have no pip
     import mlflow
 
     run_id = os.environ.get("MLFLOW_RUN_ID")
@@ -177,11 +179,11 @@ def record_training(run: OpenRun, training: Training, started: datetime.datetime
     TrackingError
         The server stopped answering; everything the run made is then kept in a folder that the message names.
     """
+    from samebits.lineage import assemble_lineage, write_lineage
+
     folder = Path(tempfile.mkdtemp(prefix="samebits-run-"))
     model_files = _list_model_files(training)
-    artifacts = {
-        name: _describe_file(content) for name, content in sorted({**training.files, **model_files}.items())
-    }
+    artifacts = {name: _describe_file(content) for name, content in sorted({**training.files, **model_files}.items())}
     finished = datetime.datetime.now(datetime.UTC)
     lineage = assemble_lineage(
         training.stages,
@@ -227,9 +229,7 @@ def _record(run: OpenRun, training: Training, lineage: dict[str, Any], flat_conf
     for start in range(0, len(entries), _BATCH):
         client.log_batch(run.run_id, params=entries[start : start + _BATCH])
     source = json.dumps({"uri": str(training.dataset.path)})
-    columns = [
-        {"type": _MLFLOW_TYPES[kind], "name": name, "required": True} for name, kind in training.dataset.kinds.items()
-    ]
+    columns = [{"type": _MLFLOW_TYPES[kind], "name": name, "required": True} for name, kind in training.dataset.kinds.items()]
     dataset = Dataset(
         name=training.dataset.path.stem[:500],
         digest=training.dataset.digest[:_DATASET_DIGEST_LENGTH],

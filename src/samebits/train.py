@@ -11,10 +11,10 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from samebits.code import find_project_root
 from samebits.config import Config, LoadedConfig, find_problems, read_config_document
-from samebits.errors import ConfigError, Interrupted, Problem, SamebitsError
-from samebits.profile import ProfileName, pin_profile
+from samebits.errors import ConfigError, Interrupted, SamebitsError
+from samebits.profile import pin_profile
+from samebits.project import find_config, find_project_root
 from samebits.tracking import prepare_tracking
 
 
@@ -36,24 +36,6 @@ def run_train(conf_file: str) -> None:
         _report_to_adopted_run(error, conf_file, root)
         raise
     _train_pinned(conf_file, path, root)
-
-
-def find_config(conf_file: str, root: Path) -> Path:
-    """Return a config's path: absolute, or from the project's root, or else from the current folder.
-
-    Raises
-    ------
-    ConfigError
-        Neither has it, or it is a folder.
-    """
-    given = Path(conf_file).expanduser()
-    for path in (root / given, Path.cwd() / given):
-        if path.is_file():
-            return path.absolute()
-        if path.is_dir():
-            raise ConfigError(Problem(f"conf_file {conf_file!r}", "a config file", f"the folder {path}", "Name a file in it."))
-    places = f"no such file in {root}" + (f" or {Path.cwd()}" if Path.cwd() != root else "")
-    raise ConfigError(Problem(f"conf_file {conf_file!r}", "a config file", places, "Check the path."))
 
 
 def check_config(path: Path) -> LoadedConfig:

@@ -37,6 +37,7 @@ from samebits.lineage import (
 from samebits.model_file import dump_model, load_model, settle_model
 from samebits.pipeline import build_candidates, list_features
 from samebits.profile import check_kernels, read_kernels
+from samebits.project import find_data
 from samebits.scoring import (
     RESPONSE_METHODS,
     Threshold,
@@ -100,7 +101,7 @@ def make_training(loaded: LoadedConfig, project_root: Path) -> Training:
     code = identify_code(project_root)
     environment = read_environment(project_root, config.allow)
 
-    dataset = load_dataset(config.data, find_data(loaded, project_root))
+    dataset = load_dataset(config.data, find_data(config.data.path, loaded.document.path, project_root))
     target = read_target(config, dataset)
     _check_business(loaded, target)
     candidates, seeds = build_candidates(config, dataset, target.task, target.labels)
@@ -171,17 +172,12 @@ def make_training(loaded: LoadedConfig, project_root: Path) -> Training:
     )
 
 
-def find_data(loaded: LoadedConfig, project_root: Path) -> Path:
-    """Return where the table lies: an absolute path, or one from the project's root, or else one from the config's folder."""
-    path = Path(loaded.config.data.path).expanduser()
-    beside_config = loaded.document.path.parent / path
-    return beside_config if not (project_root / path).exists() and beside_config.exists() else project_root / path
-
-
 def _check_business(loaded: LoadedConfig, target: Target) -> None:
-    for key, value in (("business.target_precision", loaded.config.business.target_precision), ("data.positive", loaded.config.data.positive)):
+    config = loaded.config
+    named = {("business", "target_precision"): config.business.target_precision, ("data", "positive"): config.data.positive}
+    for key_path, value in named.items():
         if value is not None and target.task != "binary":
-            where = loaded.document.locate(tuple(key.split(".")))
+            where = loaded.document.locate(key_path)
             raise ConfigError(Problem(where, "a binary task", f"a {target.task} target", "Remove the key, or set task:."))
 
 
@@ -221,9 +217,7 @@ def _save_model(model: Any, allow: list[str]) -> tuple[bytes, str]:
     return content, digest
 
 
-def _score_test(
-    model: Any, target: Target, X: pd.DataFrame, y: np.ndarray, rows: np.ndarray
-) -> tuple[bytes, dict[str, float]]:
+def _score_test(model: Any, target: Target, X: pd.DataFrame, y: np.ndarray, rows: np.ndarray) -> tuple[bytes, dict[str, float]]:
     """Return the predictions on the test rows, as CSV with exact numbers, and the metrics."""
     predicted = model.predict(X)
     table: dict[str, Any] = {"row": rows, "recorded": y, "predicted": predicted}

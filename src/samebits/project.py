@@ -1,0 +1,50 @@
+"""Where things lie: the project's folder, and the config and the table that are named from it, wherever the caller stands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from samebits.errors import ConfigError, Problem
+
+PACKAGE = Path(__file__).parent
+
+
+def is_checkout() -> bool:
+    """Tell whether this package runs from a checkout rather than from an installed wheel."""
+    return (PACKAGE.parent.parent / "MLproject").is_file()
+
+
+def find_project_root() -> Path:
+    """Return the project's folder: the checkout that this package lies in, else the nearest one above the current folder."""
+    if is_checkout():
+        return PACKAGE.parent.parent
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / "MLproject").is_file() or (folder / ".git").exists():
+            return folder
+    return here
+
+
+def find_config(conf_file: str, root: Path) -> Path:
+    """Return a config's path: absolute, or from the project's root, or else from the current folder.
+
+    Raises
+    ------
+    ConfigError
+        Neither has it, or it is a folder.
+    """
+    given = Path(conf_file).expanduser()
+    for path in (root / given, Path.cwd() / given):
+        if path.is_file():
+            return path.absolute()
+        if path.is_dir():
+            raise ConfigError(Problem(f"conf_file {conf_file!r}", "a config file", f"the folder {path}", "Name a file in it."))
+    places = f"no such file in {root}" + (f" or {Path.cwd()}" if Path.cwd() != root else "")
+    raise ConfigError(Problem(f"conf_file {conf_file!r}", "a config file", places, "Check the path."))
+
+
+def find_data(data_path: str, conf_path: Path, root: Path) -> Path:
+    """Return where a table should lie: an absolute path, or from the project's root, or else from the config's folder."""
+    path = Path(data_path).expanduser()
+    beside_config = conf_path.parent / path
+    return beside_config if not (root / path).exists() and beside_config.exists() else root / path
