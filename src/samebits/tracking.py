@@ -50,15 +50,37 @@ def prepare_tracking(project_root: Path) -> str:
     uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{project_root / 'mlflow.db'}"
     relative = re.fullmatch(r"sqlite:///(?!/)([^?]+)", uri)
     if relative:
-        path = Path.cwd() / relative[1]
-        if os.environ.get("MLFLOW_RUN_ID") and not path.exists():
-            remedy = f"Set MLFLOW_TRACKING_URI to the absolute path: sqlite:////… (this program runs in {Path.cwd()})."
-            raise TrackingError(Problem("MLFLOW_TRACKING_URI", "a database that exists", uri, remedy))
-        uri = f"sqlite:///{path}"
-    elif uri and "://" not in uri and not uri.startswith("databricks"):
+        uri = f"sqlite:///{_find_database(relative[1])}"
+    elif "://" not in uri and not uri.startswith("databricks"):
         uri = str(Path(uri).absolute())
     os.environ["MLFLOW_TRACKING_URI"] = uri
     return uri
+
+
+def _find_database(path: str) -> Path:
+    """Return a relative database path as an absolute one.
+
+    `mlflow run` hands its own relative URI to a program that it starts in the project's folder, where the same text names another
+    file; the folder that was meant is the one in which a process above this one stands.
+    """
+    here = Path.cwd()
+    if not os.environ.get("MLFLOW_RUN_ID") or (here / path).exists():
+        return here / path
+    for folder in _list_callers_folders():
+        if (folder / path).exists():
+            return folder / path
+    remedy = f"Give the absolute path, sqlite:////…: this program runs in {here}."
+    raise TrackingError(Problem("MLFLOW_TRACKING_URI", "a database that exists", f"sqlite:///{path}", remedy))
+
+
+def _list_callers_folders() -> Iterator[Path]:
+    """Yield the current folder of each process above this one; nothing where the system does not tell."""
+    process_id = os.getppid()
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        while process_id > 1:
+            yield Path(f"/proc/{process_id}/cwd").readlink()
+            status = Path(f"/proc/{process_id}/stat").read_text(encoding="utf-8")
+            process_id = int(status.rpartition(")")[2].split()[1])
 
 
 @contextlib.contextmanager
