@@ -1,0 +1,87 @@
+# Recipes by group; `uv run just` lists them. Every recipe runs in the locked environment.
+
+export UV_FROZEN := "1"
+python_version := "3.11.7"
+
+[private]
+default:
+    @just --list --unsorted
+
+# Train what a config says and record it as one MLflow run
+[group('run')]
+train conf='confs/training.yaml':
+    uv run python -m samebits train '{{ conf }}'
+
+# Open the MLflow UI on the project's own store
+[group('run')]
+ui port='5000':
+    MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_DISABLE_TELEMETRY=true \
+        uv run mlflow server --backend-store-uri "${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}" --workers 1 --port {{ port }}
+
+# Write the digest of a config's table into the config
+[group('run')]
+data-pin conf:
+    uv run python -m samebits data pin '{{ conf }}'
+
+# All tests, in random order
+[group('check')]
+test *options:
+    uv run pytest {{ options }}
+
+# Format, lint, types, tests, docs and lock: what CI runs
+[group('check')]
+check: format-check lint types lock-check schema-check test
+
+[group('check')]
+format-check:
+    uv run ruff format --check .
+
+[group('check')]
+lint:
+    uv run ruff check .
+
+[group('check')]
+types:
+    uv run mypy
+
+# Fail where uv.lock, requirements.txt and python_env.yaml do not say the same
+[group('check')]
+lock-check:
+    UV_FROZEN=0 uv lock --check
+    uv export -q --no-dev --no-emit-project | diff - requirements.txt
+    just python-env | diff - python_env.yaml
+
+[group('check')]
+schema-check:
+    uv run python -m samebits schema | diff - confs/config.schema.json
+
+# Format the code and write the generated files again
+[group('make')]
+format:
+    uv run ruff format .
+    uv run ruff check --fix .
+    uv run python -m samebits schema > confs/config.schema.json
+
+# Refresh uv.lock, and from it requirements.txt and python_env.yaml
+[group('make')]
+lock *options:
+    UV_FROZEN=0 uv lock {{ options }}
+    uv export -q --no-dev --no-emit-project > requirements.txt
+    just python-env > python_env.yaml
+
+[private]
+python-env:
+    @echo '# Written by `just lock`: what `mlflow run` installs.'
+    @echo 'python: "{{ python_version }}"'
+    @echo 'dependencies:'
+    @echo '  - -r requirements.txt'
+
+# Build the wheel twice, here and in a clean clone under other conditions, and compare them to the bit
+[group('make')]
+package:
+    uv run python packaging/build_wheel.py
+
+# Time samebits against the plain script a user would write instead
+[group('measure')]
+bench *options:
+    uv run python benchmarks/bench.py {{ options }}
