@@ -1,6 +1,6 @@
 """Writes this folder's three tables from scikit-learn's own bundled copies; run once, and again only to check.
 
-    python data/raw/write_tables.py [FOLDER]
+python data/raw/write_tables.py [FOLDER]
 """
 
 from __future__ import annotations

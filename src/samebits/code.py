@@ -6,6 +6,7 @@ patch, untracked files included, up to a cap that is said when it is met. The pa
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.metadata
 import json
 import os
@@ -48,9 +49,9 @@ class CodeIdentity:
 
     sources_digest: str
     wheel_digest: str | None
-    commit: str | None
-    branch: str | None
-    remote: str | None
+    commit: str | None = None
+    branch: str | None = None
+    remote: str | None = None
     root: Path | None = None
     changes: dict[str, str] = field(default_factory=dict)
     patch: bytes = b""
@@ -70,35 +71,37 @@ def identify_code(project_root: Path) -> CodeIdentity:
     ProvenanceError
         There is a repository, but Git cannot read it.
     """
-    own = {"sources_digest": digest_folder(PACKAGE), "wheel_digest": _read_wheel_digest()}
+    own = CodeIdentity(sources_digest=digest_folder(PACKAGE), wheel_digest=_read_wheel_digest())
     try:
         repository = git.Repo(project_root, search_parent_directories=True)
     except (git.InvalidGitRepositoryError, git.NoSuchPathError):
-        return CodeIdentity(**own, commit=None, branch=None, remote=None)
-    try:
-        commit = repository.head.commit.hexsha
-    except ValueError:  # a repository without a commit
-        return CodeIdentity(**own, commit=None, branch=None, remote=_read_remote(repository))
-    except git.GitCommandError as error:
-        raise _explain(project_root, error) from None
-    try:
-        branch = None if repository.head.is_detached else repository.active_branch.name
-        root = Path(str(repository.working_tree_dir))
-        changes = {name: _digest_entry(root / name) for name in _list_changed(repository)}
-        kept, left_out = _choose_kept(root, list(changes))
-        patch = _make_patch(repository, kept) if kept else b""
-    except git.GitCommandError as error:
-        raise _explain(project_root, error) from None
-    finally:
-        repository.close()
+        return own
+    with repository:
+        try:
+            return _add_repository(own, repository)
+        except git.GitCommandError as error:
+            reason = " ".join(str(error.stderr or error).split())
+            remedy = f"If it names dubious ownership: git config --global --add safe.directory {project_root}"
+            raise ProvenanceError(Problem(f"repository {project_root}", "one that Git reads", reason, remedy)) from None
+
+
+def _add_repository(own: CodeIdentity, repository: git.Repo) -> CodeIdentity:
     remote = _read_remote(repository)
-    return CodeIdentity(**own, commit=commit, branch=branch, remote=remote, root=root, changes=changes, patch=patch, left_out=left_out)
-
-
-def _explain(project_root: Path, error: git.GitCommandError) -> ProvenanceError:
-    reason = " ".join(str(error.stderr or error).split())
-    remedy = f"If it names dubious ownership: git config --global --add safe.directory {project_root}"
-    return ProvenanceError(Problem(f"repository {project_root}", "one that Git reads", reason, remedy))
+    if not repository.head.is_valid():
+        return dataclasses.replace(own, remote=remote)  # nothing was committed yet
+    root = Path(str(repository.working_tree_dir))
+    changes = {name: _digest_entry(root / name) for name in _list_changed(repository)}
+    kept, left_out = _choose_kept(root, list(changes))
+    return dataclasses.replace(
+        own,
+        commit=repository.git.rev_parse("HEAD"),
+        branch=None if repository.head.is_detached else repository.active_branch.name,
+        remote=remote,
+        root=root,
+        changes=changes,
+        patch=_make_patch(repository, kept) if kept else b"",
+        left_out=left_out,
+    )
 
 
 def _read_remote(repository: git.Repo) -> str | None:

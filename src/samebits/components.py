@@ -11,7 +11,7 @@ import functools
 import importlib
 import inspect
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import sklearn.metrics
@@ -183,7 +183,7 @@ def complete_model_spec(name: str, parameters: dict[str, Any], task: Any) -> dic
     """Return a model's spec with its class, or None where the name has none; under auto a classifier stands for both kinds."""
     if parameters.get("class") is not None:
         return parameters
-    tasks = [task] if task in (*catalog.CLASSIFICATION, "regression") else ["binary", "regression"]
+    tasks: list[catalog.Task] = [task] if task in get_args(catalog.Task) else ["binary", "regression"]
     classes = [found for each in tasks if (found := catalog.name_model_class(name, each))]
     own = {key: value for key, value in parameters.items() if key != "class"}
     return {"class": classes[0], **own} if classes else None

@@ -265,7 +265,10 @@ def _fill_from_registry(document: Document) -> dict[str, Any]:
 
 
 def _describe(document: Document, details: ErrorDetails) -> Problem:
-    key_path = tuple(part for part in details["loc"] if part in document.lines or not _is_union_branch(part))
+    key_path: KeyPath = ()
+    for part in details["loc"]:
+        if (*key_path, part) in document.lines or not _is_union_branch(part):
+            key_path = (*key_path, part)
     where = document.locate(key_path)
     if details["type"] == "extra_forbidden":
         allowed = sorted(_list_keys(key_path[:-1]))
@@ -289,11 +292,11 @@ def _list_literals(details: ErrorDetails) -> list[str]:
 
 
 def _hint(key_path: KeyPath) -> str:
-    hints = {
+    hints: dict[KeyPath, str] = {
         ("version",): "Write YYYY.M.PATCH, in quotes if it has one dot only.",
         ("data", "digest"): "Let `samebits data pin` write it.",
     }
-    return hints.get(tuple(key_path), "Change the value.")
+    return hints.get(key_path, "Change the value.")
 
 
 def _suggest(found: str, allowed: list[str]) -> str:

@@ -134,7 +134,7 @@ class _ParseError(Exception):
 def _read_part(path: Path, read: Read) -> tuple[pd.DataFrame, str, int]:
     try:
         with path.open("rb", buffering=0) as raw:
-            file = _DigestingFile(raw)  # type: ignore[arg-type]
+            file = _DigestingFile(raw)
             try:
                 frame = _parse(file, path, read)
             except (ValueError, OSError, LookupError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
@@ -161,7 +161,7 @@ def _parse(file: _DigestingFile, path: Path, read: Read) -> pd.DataFrame:
         comment=read.comment,
         skiprows=read.skip_rows,
         keep_default_na=read.keep_default_na,
-        na_values=read.na_values,
+        na_values=read.na_values,  # type: ignore[arg-type]  # its stubs know of strings only
         dtype=as_text or None,
         low_memory=False,
     )

@@ -28,8 +28,7 @@ def _summarise(column: pd.Series, kind: Kind) -> dict[str, Any]:
     known = column.dropna()
     missing = {"n_missing": int(column.isna().sum())}
     if kind in ("categorical", "text"):
-        counts = known.value_counts()
-        ordered = sorted(counts.items(), key=lambda item: (-int(item[1]), str(item[0])))
+        ordered = sorted(known.value_counts().items(), key=lambda item: (-int(item[1]), str(item[0])))
         return {
             **missing,
             "n_distinct": len(ordered),

@@ -61,7 +61,7 @@ class _Walk:
         for kind, write in _WRITERS:
             if isinstance(value, kind):
                 return write(self, value)
-        if isinstance(value, BaseEstimator) or (type(value).__reduce_ex__ is object.__reduce_ex__ and not _has_reduce(value)):
+        if isinstance(value, BaseEstimator) or not _has_own_reduce(type(value)):
             return self.join(_name(type(value)), [self._digest_state(value.__getstate__())])
         reduced = value.__reduce_ex__(2)
         if isinstance(reduced, str):
@@ -165,8 +165,10 @@ def _name(value: Any) -> str:
     return f"{value.__module__}.{value.__qualname__}"
 
 
-def _has_reduce(value: Any) -> bool:
-    return type(value).__reduce__ is not object.__reduce__ or not hasattr(value, "__dict__")
+def _has_own_reduce(kind: type) -> bool:
+    """Tell whether a class says itself how it is rebuilt; otherwise its state says all."""
+    own = any("__reduce__" in base.__dict__ or "__reduce_ex__" in base.__dict__ for base in kind.__mro__[:-1])
+    return own or kind.__dictoffset__ == 0
 
 
 def _constants(code: types.CodeType) -> list[Any]:

@@ -14,10 +14,12 @@ from typing import Any
 from samebits import __version__
 from samebits.code import CodeIdentity
 from samebits.config import LoadedConfig
-from samebits.dataset import Dataset
-from samebits.digests import canonical_json, digest_bytes, digest_value
+from samebits.digests import canonical_json, digest_bytes, digest_file, digest_value
 from samebits.environment import Environment
+from samebits.materials import Materials
 from samebits.profile import HASH_SEED, Kernels
+from samebits.result import Result
+from samebits.split import Split
 
 SCHEMA = 1
 INPUT_STAGES = ("code", "config", "data", "environment", "numeric_profile", "seeds")
@@ -36,20 +38,45 @@ def make_stage(decisive: Any, **facts: Any) -> Stage:
     return {**facts, **own, "digest": digest_value(decisive)}
 
 
-def describe_code(code: CodeIdentity, paths_with_own_stage: list[Path]) -> Stage:
-    """Return the code stage.
+def describe_inputs(
+    loaded: LoadedConfig,
+    code: CodeIdentity,
+    environment: Environment,
+    kernels: Kernels,
+    materials: Materials,
+    project_root: Path,
+) -> dict[str, Stage]:
+    """Return the stages of what went in."""
+    dataset = materials.dataset
+    return {
+        "code": _describe_code(code, [loaded.document.path, dataset.path]),
+        "config": {
+            "digest": loaded.digest,
+            "file": _relative(loaded.document.path, project_root),
+            "file_digest": digest_file(loaded.document.path),
+            "resolved": loaded.resolved,
+            "version": loaded.config.version,
+        },
+        "data": {
+            "digest": dataset.digest,
+            "path": _relative(dataset.path, project_root),
+            "size_bytes": dataset.size_bytes,
+            "n_rows": len(dataset.frame),
+            "columns": dataset.kinds,
+        },
+        "environment": _describe_environment(environment),
+        "numeric_profile": _describe_profile(loaded.config.numeric_profile, kernels),
+        "seeds": make_stage({"root": loaded.config.seed, "planted": materials.seeds}),
+    }
 
-    Parameters
-    ----------
-    paths_with_own_stage
-        The config and the table: a change to them is named by their own stages and is not one of code.
-    """
+
+def _describe_code(code: CodeIdentity, paths_with_own_stage: list[Path]) -> Stage:
+    """A change to the config or the table is named by its own stage and is not one of code."""
     own = {path.resolve() for path in paths_with_own_stage}
     root = (code.root or Path()).resolve()
     changes = {name: digest for name, digest in code.changes.items() if root / name not in own}
-    decisive = {"sources_digest": code.sources_digest, "commit": code.commit, "changes": changes}
     return make_stage(
-        decisive,
+        {"sources_digest": code.sources_digest, "commit": code.commit, "changes": changes},
         wheel_digest=code.wheel_digest,
         branch=code.branch,
         remote=code.remote,
@@ -58,37 +85,14 @@ def describe_code(code: CodeIdentity, paths_with_own_stage: list[Path]) -> Stage
     )
 
 
-def describe_config(loaded: LoadedConfig, file_name: str) -> Stage:
-    """Return the config stage: as written and as resolved; the digest covers the keys that can change a result."""
-    return {
-        "digest": loaded.digest,
-        "file": file_name,
-        "file_digest": digest_bytes(loaded.document.path.read_bytes()),
-        "resolved": loaded.resolved,
-        "version": loaded.config.version,
-    }
-
-
-def describe_data(dataset: Dataset, path: str) -> Stage:
-    """Return the data stage; its digest is the table's own."""
-    return {
-        "digest": dataset.digest,
-        "path": path,
-        "size_bytes": dataset.size_bytes,
-        "n_rows": len(dataset.frame),
-        "columns": dataset.kinds,
-    }
-
-
-def describe_environment(environment: Environment) -> Stage:
-    """Return the environment stage: Python and the packages that samebits needs decide; the machine is a fact."""
+def _describe_environment(environment: Environment) -> Stage:
+    """Python and the packages that samebits needs decide; the machine is a fact."""
     facts = dataclasses.asdict(environment)
     decisive = {name: facts.pop(name) for name in ("python", "implementation", "packages")}
     return make_stage(decisive, **facts)
 
 
-def describe_profile(name: str, kernels: Kernels) -> Stage:
-    """Return the numeric-profile stage, as read back from the libraries."""
+def _describe_profile(name: str, kernels: Kernels) -> Stage:
     decisive = {
         "name": name,
         "hash_seed": HASH_SEED,
@@ -97,6 +101,45 @@ def describe_profile(name: str, kernels: Kernels) -> Stage:
         **dataclasses.asdict(kernels),
     }
     return make_stage(decisive)
+
+
+def _relative(path: Path, project_root: Path) -> str:
+    resolved, root = path.resolve(), project_root.resolve()
+    return resolved.relative_to(root).as_posix() if resolved.is_relative_to(root) else str(resolved)
+
+
+def describe_outputs(materials: Materials, result: Result) -> dict[str, Stage]:
+    """Return the stages of what came out."""
+    threshold = dataclasses.asdict(result.threshold) if result.threshold else {"value": None}
+    return {
+        "split": _describe_split(materials.split),
+        "cross_validation": _describe_scores(materials.scoring, result),
+        "model": {
+            "digest": result.model_digest,
+            "name": result.best.name,
+            "class": result.model_class,
+            "file_digest": digest_bytes(result.model_file),
+            "size_bytes": len(result.model_file),
+        },
+        "threshold": make_stage(threshold),
+        "predictions": {"digest": digest_bytes(result.predictions), "n_rows": len(materials.split.test_rows)},
+        "metrics": make_stage({"test": result.metrics}),
+        "drift_baseline": {"digest": digest_value(result.baseline)},
+    }
+
+
+def _describe_split(split: Split) -> Stage:
+    decisive = {
+        "train_rows": digest_bytes(split.train_rows.tobytes()),
+        "test_rows": digest_bytes(split.test_rows.tobytes()),
+        "folds": [[digest_bytes(fit.tobytes()), digest_bytes(score.tobytes())] for fit, score in split.folds],
+    }
+    return make_stage(decisive, n_train=len(split.train_rows), n_test=len(split.test_rows), n_folds=len(split.folds))
+
+
+def _describe_scores(scoring: str, result: Result) -> Stage:
+    candidates = {candidate.name: {"scores": candidate.scores, "mean": candidate.mean} for candidate in result.scored}
+    return make_stage({"scoring": scoring, "candidates": candidates, "best": result.best.name})
 
 
 def assemble_lineage(stages: dict[str, Stage], artifacts: dict[str, dict[str, Any]], run: dict[str, Any]) -> dict[str, Any]:

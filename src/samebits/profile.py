@@ -7,6 +7,7 @@ misspelt names are ignored silently by all of them.
 
 from __future__ import annotations
 
+import importlib
 import os
 import platform
 import sys
@@ -114,11 +115,10 @@ def read_cpu_flags() -> set[str]:
 
 def read_kernels() -> Kernels:
     """Read from the loaded libraries which kernels and threads they use; NumPy, SciPy and scikit-learn must be imported."""
-    import numpy
     import sklearn.utils._openmp_helpers  # noqa: F401  loads the OpenMP runtime
     import threadpoolctl
 
-    umath = numpy._core._multiarray_umath  # the only place where NumPy says what it chose
+    umath = importlib.import_module("numpy._core._multiarray_umath")  # the only place where NumPy says what it chose
     found = threadpoolctl.threadpool_info()
     blas = [
         {key: info.get(key) for key in ("internal_api", "architecture", "num_threads", "version")}

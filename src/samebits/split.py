@@ -74,13 +74,13 @@ def split_rows(config: Config, dataset: Dataset, target: Target) -> Split:
 def _hold_back(config: Config, dataset: Dataset, target: Target, seeds: dict[str, int]) -> tuple[np.ndarray, np.ndarray]:
     split = config.split
     rows = np.arange(len(target.values))
-    column = _read_column(config, dataset) if split.column else None
+    column = _read_column(config, dataset) if split.column is not None else None
     if split.class_ is not None:
         splitter = build_component(make_split_spec(split.model_dump(by_alias=True, exclude_unset=True)), config.allow, ("split",))
         seeds.update(seed_component(splitter, config.seed, "split"))
         train, test = next(iter(splitter.split(rows, target.values, column)))
         return np.asarray(train), np.asarray(test)
-    if split.method == "time":
+    if split.method == "time" and column is not None:
         order = np.argsort(column, kind="stable")  # an unstable sort orders ties by the CPU
         n_test = int(np.ceil(split.test_size * len(rows)))
         return order[: len(rows) - n_test], order[len(rows) - n_test :]

@@ -1,39 +1,31 @@
-"""The tracking server: opens the run that is recorded, writes what training made, the lineage last, and says how it ended.
+"""The tracking server: where a run goes, the run that is open there, and how it ended. What is written to it is `recording`.
 
 Where a run goes is decided outside: by `mlflow run` (MLFLOW_RUN_ID), by MLFLOW_TRACKING_URI and MLFLOW_EXPERIMENT_NAME, and only then
-by the config's name and the project's own folder. A run without a lineage is not a finished run.
+by the config's name and the project's own folder.
 """
 
 from __future__ import annotations
 
 import contextlib
-import datetime
 import fcntl
 import getpass
 import hashlib
-import json
 import logging
 import os
 import re
-import shutil
 import tempfile
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self, TypeVar
 
 from samebits.errors import Interrupted, Problem, SamebitsError, TrackingError
 
-if TYPE_CHECKING:
-    from samebits.training import Training
-
-_MAX_PARAM = 6000  # MLflow cuts longer values silently
-_MAX_TAG = 8000
-_BATCH = 100  # parameters and tags in one call
-_DATASET_DIGEST_LENGTH = 36
+MAX_TAG_LENGTH = 8000  # MLflow cuts longer ones silently
 # Unanswered, MLflow's own settings wait four minutes a call, and twenty where a server hangs.
 _PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3", "MLFLOW_HTTP_REQUEST_TIMEOUT": "60"}
+T = TypeVar("T")
 _QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_UV_AUTO_DETECT": "false"}
 
 
@@ -117,7 +109,7 @@ class OpenRun:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if error is None:
-            _explain_failures("close the run", lambda: self.client.set_terminated(self.run_id, "FINISHED"))
+            explain_failures("close the run", lambda: self.client.set_terminated(self.run_id, "FINISHED"))
             return
         status = "KILLED" if isinstance(error, Interrupted | KeyboardInterrupt) else "FAILED"
         reason = str(error) or "stopped from the keyboard"
@@ -125,7 +117,7 @@ class OpenRun:
             reason = f"{type(error).__name__}: {reason}"
         # The error that ends the run is the one to report: where the server is gone too, nothing can be added to it.
         with contextlib.suppress(Exception):
-            self.client.set_tag(self.run_id, "mlflow.note.content", f"**{status}.** {reason}"[:_MAX_TAG])
+            self.client.set_tag(self.run_id, "mlflow.note.content", f"**{status}.** {reason}"[:MAX_TAG_LENGTH])
             if not isinstance(error, SamebitsError | Interrupted | KeyboardInterrupt):
                 text = "".join(traceback.format_exception(kind, error, trace))
                 self.client.log_text(self.run_id, text, "failure.txt")
@@ -134,7 +126,7 @@ class OpenRun:
             self.client.set_terminated(self.run_id, status)
 
 
-def open_run(experiment_name: str, conf_file: str, uri: str, git_commit: str | None) -> OpenRun:
+def open_run(experiment_name: str, conf_file: str, uri: str) -> OpenRun:
     """Adopt the run that `mlflow run` created, or create one in the experiment that the environment or the config names.
 
     Raises
@@ -149,21 +141,20 @@ def open_run(experiment_name: str, conf_file: str, uri: str, git_commit: str | N
 
     run_id = os.environ.get("MLFLOW_RUN_ID")
     with _lock_database(uri):
-        client = _explain_failures("open the tracking store", mlflow.MlflowClient)
+        client = explain_failures("open the tracking store", mlflow.MlflowClient)
         if run_id:
-            found = _explain_failures(f"find run {run_id} (MLFLOW_RUN_ID)", lambda: client.get_run(run_id))
+            found = explain_failures(f"find run {run_id} (MLFLOW_RUN_ID)", lambda: client.get_run(run_id))
             return OpenRun(client, run_id, found.info.experiment_id, is_adopted=True)
-        experiment_id = _explain_failures("find or create the experiment", lambda: _find_experiment(client, experiment_name))
+        experiment_id = explain_failures("find or create the experiment", lambda: _find_experiment(client, experiment_name))
     tags = {
         "mlflow.user": getpass.getuser(),
         "mlflow.source.name": conf_file,
         "mlflow.source.type": "LOCAL",
-        **({"mlflow.source.git.commit": git_commit} if git_commit else {}),
     }
-    name = os.environ.get("MLFLOW_RUN_NAME")
-    made = _explain_failures("create a run", lambda: client.create_run(experiment_id, tags=tags, run_name=name))
+    run_name = os.environ.get("MLFLOW_RUN_NAME")
+    made = explain_failures("create a run", lambda: client.create_run(experiment_id, tags=tags, run_name=run_name))
     run = OpenRun(client, made.info.run_id, experiment_id, is_adopted=False)
-    _explain_failures("log a parameter", lambda: client.log_param(run.run_id, "conf_file", conf_file))
+    explain_failures("log a parameter", lambda: client.log_param(run.run_id, "conf_file", conf_file))
     return run
 
 
@@ -178,8 +169,14 @@ def _find_experiment(client: Any, name: str) -> str:
     return str(found.experiment_id if found is not None else client.create_experiment(wanted))
 
 
-def _explain_failures(action: str, call: Any) -> Any:
-    """Call, and turn what MLflow, the database or the network raises into one sentence."""
+def explain_failures(action: str, call: Callable[[], T]) -> T:
+    """Call, and turn what MLflow, the database or the network raises into one sentence.
+
+    Raises
+    ------
+    TrackingError
+        The action failed for a reason outside this program.
+    """
     from mlflow.exceptions import MlflowException
     from requests.exceptions import RequestException
     from sqlalchemy.exc import SQLAlchemyError
@@ -191,194 +188,3 @@ def _explain_failures(action: str, call: Any) -> Any:
         uri = re.sub(r"(?<=://)[^/@]*@", "", os.environ.get("MLFLOW_TRACKING_URI", ""))
         found = f"{type(error).__name__}: {lines[0][:500]}"
         raise TrackingError(Problem(uri, f"a tracking store that can {action}", found, "Check the URI and the server.")) from None
-
-
-def record_training(run: OpenRun, training: Training, started: datetime.datetime, flat_config: dict[str, Any]) -> dict[str, Any]:
-    """Write a training to the run: the model first, the lineage last. Return the lineage.
-
-    Raises
-    ------
-    TrackingError
-        The server stopped answering; everything the run made is then kept in a folder that the message names.
-    """
-    from samebits.lineage import assemble_lineage, write_lineage
-
-    folder = Path(tempfile.mkdtemp(prefix="samebits-run-"))
-    model_files = _list_model_files(training)
-    artifacts = {name: _describe_file(content) for name, content in sorted({**training.files, **model_files}.items())}
-    finished = datetime.datetime.now(datetime.UTC)
-    lineage = assemble_lineage(
-        training.stages,
-        artifacts,
-        {
-            "run_id": run.run_id,
-            "experiment_id": run.experiment_id,
-            "started": started.isoformat(timespec="seconds"),
-            "seconds": round((finished - started).total_seconds(), 3),
-            "user": getpass.getuser(),
-        },
-    )
-    for name, content in {**training.files, **model_files, "lineage.json": write_lineage(lineage)}.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-    try:
-        _explain_failures("record the run", lambda: _record(run, training, lineage, flat_config, folder))
-    except TrackingError as error:
-        remedy = f"Nothing is lost: what the run made is kept in {folder}."
-        raise TrackingError(*error.problems, Problem(f"run {run.run_id}", "a complete record", "a partial one", remedy)) from None
-    shutil.rmtree(folder)
-    return lineage
-
-
-def _list_model_files(training: Training) -> dict[str, bytes]:
-    return {"model/model.skops": training.model_file}
-
-
-def _describe_file(content: bytes) -> dict[str, Any]:
-    from samebits.digests import digest_bytes
-
-    return {"digest": digest_bytes(content), "size_bytes": len(content)}
-
-
-def _record(run: OpenRun, training: Training, lineage: dict[str, Any], flat_config: dict[str, Any], folder: Path) -> None:
-    from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
-
-    client, now = run.client, int(datetime.datetime.now(datetime.UTC).timestamp() * 1000)
-    _log_model(run, training)  # before the metrics: over HTTP, MLflow asks for each metric that the run already has
-    params = {**flat_config, "data_hash": training.dataset.digest, "git_commit": training.code.commit or "none"}
-    entries = [Param(name, _as_text(value)[:_MAX_PARAM]) for name, value in sorted(params.items())]
-    for start in range(0, len(entries), _BATCH):
-        client.log_batch(run.run_id, params=entries[start : start + _BATCH])
-    source = json.dumps({"uri": str(training.dataset.path)})
-    columns = [{"type": _MLFLOW_TYPES[kind], "name": name, "required": True} for name, kind in training.dataset.kinds.items()]
-    dataset = Dataset(
-        name=training.dataset.path.stem[:500],
-        digest=training.dataset.digest[:_DATASET_DIGEST_LENGTH],
-        source_type="local",
-        source=source,
-        schema=json.dumps({"mlflow_colspec": columns}) if len(columns) < 500 else None,
-        profile=json.dumps({"num_rows": len(training.dataset.frame), "num_elements": int(training.dataset.frame.size)}),
-    )
-    client.log_inputs(run.run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])])
-    metrics = [Metric(name, value, now, 0) for name, value in _list_metrics(training).items()]
-    for candidate in training.scored:
-        metrics += [Metric(f"fold_score_{candidate.name}", score, now, fold) for fold, score in enumerate(candidate.scores)]
-    tags = [RunTag(name, value[:_MAX_TAG]) for name, value in _list_tags(training, lineage).items()]
-    client.log_batch(run.run_id, metrics=metrics[:1000], tags=tags)
-    (folder / "model" / "model.skops").unlink()
-    (folder / "model").rmdir()
-    lineage_path = folder / "lineage.json"
-    content = lineage_path.read_bytes()
-    lineage_path.unlink()
-    client.log_artifacts(run.run_id, str(folder))
-    lineage_path.write_bytes(content)
-    client.log_artifact(run.run_id, str(lineage_path))
-
-
-_MLFLOW_TYPES = {"numeric": "double", "categorical": "string", "text": "string", "boolean": "boolean", "date": "datetime"}
-
-
-def _as_text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
-
-
-def _list_metrics(training: Training) -> dict[str, float]:
-    found = {f"test_{name}": value for name, value in training.metrics.items()}
-    found["cv_score"] = training.best.mean
-    for candidate in training.scored:
-        found[f"cv_score_{candidate.name}"] = candidate.mean
-    if training.threshold:
-        found["threshold"] = training.threshold.value
-        found["threshold_cv_precision"] = training.threshold.precision
-        found["threshold_cv_recall"] = training.threshold.recall
-    return found
-
-
-def _list_tags(training: Training, lineage: dict[str, Any]) -> dict[str, str]:
-    code = training.code
-    tags = {
-        "data_hash": training.dataset.digest,
-        "git_commit": code.commit or "none",
-        "git_dirty": str(code.is_dirty).lower(),
-        "model_digest": training.stages["model"]["digest"],
-        "inputs_digest": lineage["inputs_digest"],
-        "outputs_digest": lineage["outputs_digest"],
-        "config_version": training.stages["config"]["version"],
-        "numeric_profile": training.stages["numeric_profile"]["name"],
-        "seed": str(training.stages["seeds"]["root"]),
-        "best_model": training.best.name,
-        "task": training.target.task,
-        "mlflow.note.content": describe_run(training),
-    }
-    if code.commit:
-        tags["mlflow.source.git.commit"] = code.commit
-        tags["mlflow.source.git.dirty"] = str(code.is_dirty).lower()
-    if code.branch:
-        tags["mlflow.source.git.branch"] = code.branch
-    if code.remote:
-        tags["mlflow.source.git.repoURL"] = code.remote
-    if code.patch:
-        tags["mlflow.source.git.diff"] = code.patch.decode("utf-8", "replace")
-    return tags
-
-
-def describe_run(training: Training) -> str:
-    """Return the run's description, Markdown; its first two lines say what came out, since the page folds the rest."""
-    best = training.best
-    scores = ", ".join(f"{candidate.name} {candidate.mean:.4f}" for candidate in training.scored)
-    shown = list(training.metrics.items())[:4]
-    dirty = f", with {len(training.code.changes)} uncommitted files" if training.code.is_dirty else ""
-    lines = [
-        f"**{best.name}** is best of {len(training.scored)} by cross-validated {training.scoring}: {best.mean:.4f}",
-        "Test: " + ", ".join(f"{name} {value:.4f}" for name, value in shown),
-        "",
-        f"All candidates: {scores}",
-        f"- data `{training.dataset.digest}`",
-        f"- model `{training.stages['model']['digest']}`",
-        f"- commit `{training.code.commit or 'none'}`{dirty}",
-    ]
-    if training.threshold:
-        threshold = training.threshold
-        reached = "" if threshold.precision >= threshold.target_precision else " (the target was not reached)"
-        lines.append(
-            f"- threshold {threshold.value:.6g}: precision {threshold.precision:.4f}, recall {threshold.recall:.4f} "
-            f"on training folds, for a target precision of {threshold.target_precision}{reached}"
-        )
-    return "\n".join(lines)
-
-
-def _log_model(run: OpenRun, training: Training) -> None:
-    from mlflow.models import Model, ModelSignature
-    from mlflow.types import ColSpec, Schema
-
-    from samebits import mlflow_flavor
-    from samebits.model_file import list_trusted_types
-
-    kinds = training.dataset.kinds
-    labels = training.target.labels
-    output = "double" if labels is None else {"b": "boolean", "i": "long", "f": "double"}.get(labels.dtype.kind, "string")
-    Model.log(
-        artifact_path=None,
-        flavor=mlflow_flavor,
-        name="model",
-        run_id=run.run_id,
-        model_file=training.model_file,
-        trusted_types=list_trusted_types(training.model_file, training.stages["config"]["resolved"]["allow"]),
-        signature=ModelSignature(
-            inputs=Schema([ColSpec(_MLFLOW_TYPES[kinds[name]], name) for name in training.features]),
-            outputs=Schema([ColSpec(output)]),
-        ),
-        input_example=training.example,
-        pip_requirements=_pin_requirements(training),
-        validate_serving_input=False,
-        tags={"model_digest": training.stages["model"]["digest"], "data_hash": training.dataset.digest},
-    )
-
-
-_SERVING_PACKAGES = ("mlflow", "scikit-learn", "numpy", "scipy", "pandas", "skops", "joblib", "threadpoolctl")
-
-
-def _pin_requirements(training: Training) -> list[str]:
-    versions = training.environment.packages
-    return [f"{name}=={versions[name]}" for name in _SERVING_PACKAGES if name in versions]

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import datetime
-import json
 import os
 import signal
 import sys
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING
 
 from samebits.config import Config, LoadedConfig, find_problems, read_config_document
 from samebits.errors import ConfigError, Interrupted, SamebitsError
 from samebits.profile import pin_profile
 from samebits.project import find_config, find_project_root
-from samebits.tracking import prepare_tracking
+from samebits.tracking import open_run, prepare_tracking
+
+if TYPE_CHECKING:
+    from samebits.training import Training
 
 
 def run_train(conf_file: str) -> None:
@@ -64,14 +66,14 @@ def _train_pinned(conf_file: str, path: Path, root: Path) -> None:
     except SamebitsError as error:
         _report_to_adopted_run(error, conf_file, root)
         raise
-    from samebits.tracking import open_run, record_training
+    from samebits.recording import record_training
     from samebits.training import make_training
 
     signal.signal(signal.SIGTERM, _interrupt)
-    with open_run(loaded.config.name, conf_file, uri, git_commit=None) as run:
+    with open_run(loaded.config.name, conf_file, uri) as run:
         training = make_training(loaded, root)
-        lineage = record_training(run, training, started, flatten_config(loaded.resolved))
-    _print_summary(run.run_id, training, lineage)
+        record_training(run, training, started)
+    _print_summary(run.run_id, training)
 
 
 def _interrupt(number: int, _: FrameType | None) -> None:
@@ -82,35 +84,19 @@ def _report_to_adopted_run(error: SamebitsError, conf_file: str, root: Path) -> 
     """Where `mlflow run` has created the run, say there why nothing was trained; it ends the run by our exit code."""
     if not os.environ.get("MLFLOW_RUN_ID"):
         return
-    from samebits.tracking import open_run
-
     try:
-        with open_run("", conf_file, prepare_tracking(root), git_commit=None):
+        with open_run("", conf_file, prepare_tracking(root)):
             raise error
     except SamebitsError:
         return
 
 
-def flatten_config(resolved: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return nested keys as dotted names; lists and what is empty stay as they are.
-
-    >>> flatten_config({"a": {"b": 1, "c": [2]}, "d": {}})
-    {'a.b': 1, 'a.c': [2], 'd': {}}
-    """
-    flat: dict[str, Any] = {}
-    for key, value in resolved.items():
-        if isinstance(value, dict) and value:
-            flat.update(flatten_config(value, f"{prefix}{key}."))
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat
-
-
-def _print_summary(run_id: str, training: Any, lineage: dict[str, Any]) -> None:
-    print(f"run        {run_id}")
-    print(f"model      {training.best.name}  {lineage['stages']['model']['digest']}")
-    print(f"data       {training.dataset.digest}")
-    print(f"cv         {training.scoring} {training.best.mean!r}")
-    print("test       " + json.dumps({name: round(value, 6) for name, value in list(training.metrics.items())[:4]})[1:-1])
+def _print_summary(run_id: str, training: Training) -> None:
+    result, materials = training.result, training.materials
+    print(f"run    {run_id}")
+    print(f"data   {materials.dataset.digest}")
+    print(f"model  {result.model_digest}  {result.best.name}")
+    print(f"cv     {materials.scoring} {result.best.mean:.6f}")
+    print("test   " + ", ".join(f"{name} {value:.6f}" for name, value in list(result.metrics.items())[:4]))
     if training.code.is_dirty:
-        print(f"uncommitted files: {len(training.code.changes)}; their patch is kept with the run", file=sys.stderr)
+        print(f"{len(training.code.changes)} uncommitted files; their patch is kept with the run", file=sys.stderr)
