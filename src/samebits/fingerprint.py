@@ -23,7 +23,7 @@ from sklearn.neighbors import BallTree, KDTree
 
 from samebits.digests import PREFIX
 
-IGNORED_ATTRIBUTES = frozenset({"n_jobs", "verbose", "_n_threads", "_stop_words_id", "refit_time_", "_sklearn_version"})
+IGNORED_ATTRIBUTES = frozenset({"n_jobs", "verbose", "n_threads", "_n_threads", "_stop_words_id", "refit_time_", "_sklearn_version"})
 _TIMES = ("_fit_time", "_score_time")
 _TREE_COUNTERS = slice(7, 11)  # n_trims, n_leaves, n_splits, n_calls of sklearn.neighbors' binary trees: queries so far
 

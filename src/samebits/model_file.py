@@ -33,28 +33,33 @@ _SCHEMA = "schema.json"
 TRUSTED_TYPES = frozenset({"numpy.dtype", "functools.partial"})
 
 
+_SETTLED = {"n_jobs": None, "n_threads": 1, "_n_threads": 1, "_stop_words_id": 0, "refit_time_": 0.0}
+
+
 def settle_model(model: Any) -> None:
-    """Take out of a fitted model what says how it was made: n_jobs and fit times. No prediction changes; in place."""
+    """Take out of a fitted model what says how it was made: threads and fit times. No prediction changes; in place."""
     if hasattr(model, "get_params"):
         jobs = [name for name in model.get_params(deep=True) if name.rpartition("__")[2] == "n_jobs"]
         model.set_params(**dict.fromkeys(jobs))
-    _zero_times(model, set())
+    _settle_members(model, set())
 
 
-def _zero_times(value: Any, seen: set[int]) -> None:
+def _settle_members(value: Any, seen: set[int]) -> None:
     if id(value) in seen:
         return
     seen.add(id(value))
-    members = value if isinstance(value, dict) else getattr(value, "__dict__", {}) if isinstance(value, BaseEstimator) else {}
+    if isinstance(value, list | tuple):
+        for member in value:
+            _settle_members(member, seen)
+        return
+    members = value if isinstance(value, dict) else vars(value) if isinstance(value, BaseEstimator) else {}
     for name, member in members.items():
-        if is_incidental(name) and ("time" in name or name == "_stop_words_id"):
-            members[name] = np.zeros_like(member) if isinstance(member, np.ndarray) else 0
-        elif is_incidental(name) and name == "n_jobs":
-            members[name] = None
+        if name in _SETTLED:
+            members[name] = _SETTLED[name]
+        elif is_incidental(name) and isinstance(member, np.ndarray):  # the times of a search's cv_results_
+            members[name] = np.zeros_like(member)
         else:
-            for part in member if isinstance(member, list | tuple) else [member]:
-                for piece in part if isinstance(part, tuple) else [part]:
-                    _zero_times(piece, seen)
+            _settle_members(member, seen)
 
 
 def dump_model(model: Any) -> bytes:

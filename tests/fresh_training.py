@@ -1,0 +1,24 @@
+"""Trains the configs named, in a process of its own under their numeric profile, and prints each one's stages as one JSON line."""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+SRC = Path(__file__).resolve().parent.parent / "src"
+sys.path.insert(0, str(SRC))
+
+from samebits.config import read_config_document  # noqa: E402
+from samebits.profile import pin_profile  # noqa: E402
+
+if __name__ == "__main__":
+    paths = [Path(word) for word in sys.argv[1:]]
+    pin_profile(read_config_document(paths[0]).value.get("numeric_profile", "portable"))
+
+    from samebits import selection
+    from samebits.train import check_config
+    from samebits.training import make_training
+
+    if os.environ.get("FRESH_TRAINING_WORKERS"):
+        selection.WORKERS_FROM_CELLS = 0
+    print(json.dumps([make_training(check_config(path), SRC.parent).stages for path in paths]))

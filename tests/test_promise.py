@@ -1,0 +1,213 @@
+"""The product: the same config gives the same bits whatever is around it, and what changes is named by the first stage that parts."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from conftest import ROOT, SMALL, clean_environment, digest_outputs, merge, train_fresh
+
+from samebits.profile import make_environment as make_pinned_environment
+
+WINE = {"path": str(ROOT / "data/raw/wine.csv"), "target": "cultivar", "positive": ..., "drop": []}
+DIABETES = {"path": str(ROOT / "data/raw/diabetes.csv"), "target": "progression", "positive": ..., "drop": []}
+HIST_CLASSIFIER = "sklearn.ensemble.HistGradientBoostingClassifier"
+BINARY_MODELS: dict[str, dict[str, Any]] = {
+    "logistic_regression": {"max_iter": 500},
+    "knn": {"n_neighbors": 7},
+    "svm": {"C": 1.0, "kernel": "rbf", "gamma": "scale"},
+    "decision_tree": {"max_depth": 8, "min_samples_leaf": 10},
+    "random_forest": {"n_estimators": 40, "min_samples_leaf": 2},
+    "boosting": {"class": HIST_CLASSIFIER, "learning_rate": 0.05, "max_iter": 30},
+    "neural_network": {"hidden_layer_sizes": [8], "max_iter": 30},
+}
+OTHER_TASKS: list[dict[str, Any]] = [
+    {"data": WINE, "business": ..., "models": {"random_forest": {"n_estimators": 40, "min_samples_leaf": 3}, "svm": {}}},
+    {"data": WINE, "business": ..., "models": {"logistic_regression": {}, "knn": {}}},
+    {"data": DIABETES, "business": ..., "models": {"ridge": {}, "svm": {}, "decision_tree": {"max_depth": 4}}},
+    {"data": DIABETES, "business": ..., "models": {"random_forest": {"n_estimators": 40, "min_samples_leaf": 3}}},
+    {"data": DIABETES, "business": ..., "models": {"boosting": {"max_iter": 30}}},
+]
+CASES = [{"models": {name: parameters}} for name, parameters in BINARY_MODELS.items()] + OTHER_TASKS
+
+
+def write_cases(folder: Path, **changes: Any) -> list[Path]:
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for index, case in enumerate(CASES):
+        path = folder / f"case_{index}.yaml"
+        path.write_text(yaml.safe_dump(merge(merge(SMALL, case), changes)), encoding="utf-8")
+        paths.append(path)
+    return paths
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, str]]:
+    """The outputs of every case, from a process with nothing special around it."""
+    return [digest_outputs(stages) for stages in train_fresh(write_cases(tmp_path_factory.mktemp("recorded")))]
+
+
+def observe(paths: list[Path], **around: Any) -> list[dict[str, str]]:
+    return [digest_outputs(stages) for stages in train_fresh(paths, **around)]
+
+
+pytestmark = pytest.mark.xdist_group("promise")
+
+
+def test_another_process_folder_clock_locale_umask_and_shell_give_the_same_bits(
+    recorded: list[dict[str, str]], tmp_path: Path
+) -> None:
+    around = {
+        "TZ": "Asia/Kathmandu",
+        "LC_ALL": "tr_TR.UTF-8",
+        "PYTHONHASHSEED": "12345",
+        "OMP_NUM_THREADS": "4",
+        "OPENBLAS_NUM_THREADS": "3",
+        "OPENBLAS_CORETYPE": "Zen",
+        "NPY_DISABLE_CPU_FEATURES": "X86_V3",
+        "OMP_DYNAMIC": "true",
+        "PYTHONUTF8": "0",
+    }
+
+    observed = observe(write_cases(tmp_path / "another folder"), cwd=tmp_path, umask=0o077, **around)
+
+    assert observed == recorded
+
+
+@pytest.mark.parametrize("n_jobs", [2, 4, -1])
+def test_any_number_of_jobs_gives_the_same_bits(recorded: list[dict[str, str]], tmp_path: Path, n_jobs: int) -> None:
+    observed = observe(write_cases(tmp_path, n_jobs=n_jobs))
+
+    assert observed == recorded
+
+
+def test_worker_processes_give_the_same_bits_as_this_one(recorded: list[dict[str, str]], tmp_path: Path) -> None:
+    # small tables are not shared out by themselves
+    observed = observe(write_cases(tmp_path, n_jobs=2), FRESH_TRAINING_WORKERS="always")
+
+    assert observed == recorded
+
+
+def test_moving_the_data_file_changes_no_output(recorded: list[dict[str, str]], tmp_path: Path) -> None:
+    paths = write_cases(tmp_path)
+    for path in paths:
+        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+        moved = tmp_path / "moved" / Path(config["data"]["path"]).name
+        moved.parent.mkdir(exist_ok=True)
+        shutil.copyfile(config["data"]["path"], moved)
+        config["data"]["path"] = str(moved)
+        path.write_text(yaml.safe_dump(config), encoding="utf-8")
+
+    assert observe(paths) == recorded
+
+
+@pytest.mark.parametrize("version", ["3.11", "3.12", "3.13"])
+def test_every_supported_python_gives_the_same_bits(
+    recorded: list[dict[str, str]], tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, version: str
+) -> None:
+    python = make_environment(version, tmp_path / "venv")
+
+    observed = observe(write_cases(tmp_path), python=python)
+
+    assert observed == recorded
+
+
+def make_environment(version: str, folder: Path) -> str:
+    """Return an interpreter of a version with the locked packages."""
+    found = subprocess.run(
+        ["uv", "python", "find", "--no-python-downloads", version], capture_output=True, text=True, check=False, cwd=folder.parent
+    )
+    if found.returncode != 0:
+        pytest.skip(f"Python {version} is not installed")
+    environment = clean_environment(UV_PROJECT_ENVIRONMENT=str(folder), UV_LINK_MODE="copy")
+    environment.pop("VIRTUAL_ENV", None)
+    command = ["uv", "sync", "-q", "--frozen", "--no-dev", "--python", found.stdout.strip()]
+    subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True)
+    return str(folder / "bin" / "python")
+
+
+def find_first_difference(left: dict[str, Any], right: dict[str, Any]) -> str:
+    from samebits.lineage import INPUT_STAGES, OUTPUT_STAGES
+
+    return next(name for name in (*INPUT_STAGES, *OUTPUT_STAGES) if left[name]["digest"] != right[name]["digest"])
+
+
+def test_one_byte_of_data_is_named_and_changes_what_comes_out(write_config: Callable[..., Path], tmp_path: Path) -> None:
+    original = (ROOT / "data/raw/wdbc.csv").read_bytes()
+    changed = tmp_path / "wdbc.csv"
+    position = original.index(b"17.99")
+    changed.write_bytes(original[:position] + b"17.98" + original[position + 5 :])
+
+    left, right = train_fresh([write_config(), write_config({"data": {"path": str(changed)}})])
+
+    assert find_first_difference(left, right) == "data"
+    assert digest_outputs(left) != digest_outputs(right)
+
+
+def test_one_key_is_named(write_config: Callable[..., Path]) -> None:
+    left, right = train_fresh([write_config(), write_config({"preprocessing": {"outlier_factor": 1.6}})])
+
+    assert find_first_difference(left, right) == "config"
+    assert left["model"]["digest"] != right["model"]["digest"]
+
+
+def test_another_seed_is_named_and_moves_the_split(write_config: Callable[..., Path]) -> None:
+    left, right = train_fresh([write_config(), write_config({"seed": 8})])
+
+    assert find_first_difference(left, right) == "config"
+    assert left["seeds"]["digest"] != right["seeds"]["digest"]
+    assert left["split"]["digest"] != right["split"]["digest"]
+
+
+def test_adding_a_model_changes_no_other_models_numbers(write_config: Callable[..., Path]) -> None:
+    one = {"models": {"random_forest": {"n_estimators": 20}}}
+    two = {"models": {"random_forest": {"n_estimators": 20}, "extra_trees": {"n_estimators": 20}, "dummy": {}}}
+
+    left, right = train_fresh([write_config(one), write_config(two)])
+
+    forest = [stages["cross_validation"]["candidates"]["random_forest"] for stages in (left, right)]
+    assert forest[0] == forest[1]
+    assert left["seeds"]["planted"].items() <= right["seeds"]["planted"].items()
+
+
+def test_the_native_profile_is_recorded_as_such_and_repeats(write_config: Callable[..., Path], tmp_path: Path) -> None:
+    paths = [write_config({"numeric_profile": "native", "models": {"random_forest": {"n_estimators": 20}}, "n_jobs": n}) for n in (1, 2)]
+
+    (left,), (right,) = (train_fresh([path]) for path in paths)
+
+    assert left["numeric_profile"]["name"] == "native"
+    assert digest_outputs(left) == digest_outputs(right)
+
+
+def test_other_kernels_are_named_by_the_numeric_profile(write_config: Callable[..., Path]) -> None:
+    portable, native = write_config(), write_config({"numeric_profile": "native"})
+
+    (left,), (right,) = train_fresh([portable]), train_fresh([native])
+
+    if left["numeric_profile"]["blas"] == right["numeric_profile"]["blas"]:
+        pytest.skip("this machine's own BLAS kernel is the portable one")
+    assert left["numeric_profile"]["blas"][0]["architecture"] == "Haswell" != right["numeric_profile"]["blas"][0]["architecture"]
+    assert left["numeric_profile"]["digest"] != right["numeric_profile"]["digest"]
+
+
+EMULATOR = shutil.which("qemu-x86_64") or shutil.which("qemu-x86_64-static")
+
+
+@pytest.mark.parametrize("cpu", ["Haswell", "EPYC-Rome"])
+def test_emulated_cpus_give_the_same_bits(write_config: Callable[..., Path], cpu: str) -> None:
+    if EMULATOR is None:
+        pytest.skip("no user-mode CPU emulator is installed (Debian's package qemu-user)")
+    path = write_config({"models": {"logistic_regression": {}, "decision_tree": {"max_depth": 3}}, "cv": {"n_splits": 2}})
+    (recorded,) = train_fresh([path])
+    # pinned from outside: replacing itself, the process would leave the emulator
+    pinned = make_pinned_environment("portable", clean_environment())
+
+    (observed,) = train_fresh([path], prefix=[EMULATOR, "-cpu", cpu], **pinned)
+
+    assert observed["numeric_profile"]["blas"][0]["architecture"] == "Haswell"
+    assert digest_outputs(observed) == digest_outputs(recorded)
