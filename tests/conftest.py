@@ -80,9 +80,7 @@ def train_fresh(
 ) -> Any:
     """Train configs in one fresh process, without a server, and return each one's stages."""
     command = [*(prefix or []), python, str(FRESH_TRAINING), *map(str, paths)]
-    done = subprocess.run(
-        command, env=clean_environment(**env), cwd=cwd, umask=umask, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(command, env=clean_environment(**env), cwd=cwd, umask=umask, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads(done.stdout.splitlines()[-1])
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -117,16 +119,25 @@ def test_every_supported_python_gives_the_same_bits(
     assert observed == recorded
 
 
+def find_python(version: str) -> str:
+    """Return an installed interpreter of a version: on the path, of uv's own, or of pyenv's."""
+    if f"{sys.version_info.major}.{sys.version_info.minor}" == version:
+        pytest.skip("every other test runs on this Python")
+    command = ["uv", "python", "find", "--no-python-downloads", "--no-project", version]
+    found = subprocess.run(command, capture_output=True, text=True, check=False, cwd="/")
+    of_pyenv = sorted(Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")).glob(f"versions/{version}.*/bin/python"))
+    candidates = [found.stdout.strip()] if found.returncode == 0 else [str(path) for path in of_pyenv]
+    if not candidates:
+        pytest.skip(f"Python {version} is not installed")
+    return candidates[-1]
+
+
 def make_environment(version: str, folder: Path) -> str:
     """Return an interpreter of a version with the locked packages."""
-    found = subprocess.run(
-        ["uv", "python", "find", "--no-python-downloads", version], capture_output=True, text=True, check=False, cwd=folder.parent
-    )
-    if found.returncode != 0:
-        pytest.skip(f"Python {version} is not installed")
+    python = find_python(version)
     environment = clean_environment(UV_PROJECT_ENVIRONMENT=str(folder), UV_LINK_MODE="copy")
     environment.pop("VIRTUAL_ENV", None)
-    command = ["uv", "sync", "-q", "--frozen", "--no-dev", "--python", found.stdout.strip()]
+    command = ["uv", "sync", "-q", "--frozen", "--no-dev", "--python", python]
     subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True)
     return str(folder / "bin" / "python")
 
@@ -176,7 +187,9 @@ def test_adding_a_model_changes_no_other_models_numbers(write_config: Callable[.
 
 
 def test_the_native_profile_is_recorded_as_such_and_repeats(write_config: Callable[..., Path], tmp_path: Path) -> None:
-    paths = [write_config({"numeric_profile": "native", "models": {"random_forest": {"n_estimators": 20}}, "n_jobs": n}) for n in (1, 2)]
+    paths = [
+        write_config({"numeric_profile": "native", "models": {"random_forest": {"n_estimators": 20}}, "n_jobs": n}) for n in (1, 2)
+    ]
 
     (left,), (right,) = (train_fresh([path]) for path in paths)
 

@@ -137,7 +137,7 @@ def _find(import_path: Any, allow: Sequence[str], key_path: KeyPath) -> Any:
 def find_component_problems(document: Document) -> list[Problem]:
     """Return everything wrong with the classes and parameters that a config names, as far as they can be read."""
     raw = document.value
-    allow = [name for name in raw.get("allow") or [] if isinstance(name, str)] if isinstance(raw, dict) else []
+    allow = [name for name in raw.get("allow", []) if isinstance(name, str)] if isinstance(raw.get("allow"), list) else []
     problems = []
     for key_path, spec, role in _list_specs(raw):
         try:

@@ -188,11 +188,12 @@ class LoadedConfig:
 
     @property
     def digest(self) -> str:
-        """Digest of all keys that can change a result: not of the name, the version, the data's path or n_jobs."""
+        """Digest of all keys that can change a result: not of the name, the version, n_jobs, or the data's path and pin."""
         resolved = self.resolved
         for key in ("name", "version", "n_jobs"):
             del resolved[key]
-        del resolved["data"]["path"]
+        for key in ("path", "digest"):
+            del resolved["data"][key]
         return digest_value(resolved)
 
 

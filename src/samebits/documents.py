@@ -151,6 +151,8 @@ class _YamlReader:
             self.open_nodes.pop()
 
     def _read_children(self, node: yaml.Node, key_path: KeyPath) -> Any:
+        if not isinstance(node, yaml.ScalarNode) and node.tag not in ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"):
+            raise yaml.constructor.ConstructorError(None, None, f"the tag {node.tag!r}", node.start_mark)
         if isinstance(node, yaml.MappingNode):
             self._refuse_repeated_keys(node, key_path)
             self.loader.flatten_mapping(node)
