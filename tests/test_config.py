@@ -79,12 +79,18 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"split": {"tst_size": 0.1}}, r"split\.tst_size: .*Did you mean 'test_size'\?"),
     ({"models": {"knnn": {}}}, r"models\.knnn: .*Did you mean 'knn'\?"),
     ({"models": {}}, r"models: "),
-    ({"task": "regression", "business": ..., "models": {"logistic_regression": {}}}, r"models\.logistic_regression: expected a model for regression"),
+    (
+        {"task": "regression", "business": ..., "models": {"logistic_regression": {}}},
+        r"models\.logistic_regression: expected a model for regression",
+    ),
     ({"task": "multiclass"}, r"business\.target_precision: expected a binary task"),
     ({"cv": {"n_split": 5}}, r"cv\.n_split: .*Did you mean 'n_splits'\?"),
     ({"n_jobs": 0}, r"n_jobs: expected -1 or at least 1"),
     ({"features": {"ratios": {"a": ["b"]}}}, r"features\.ratios\.a: "),
-    ({"features": {"ratios": {"a": ["b", "c"]}, "weighted_sums": {"a": {"b": 1.0}}}}, r"features\.ratios\.a: expected a name of its own"),
+    (
+        {"features": {"ratios": {"a": ["b", "c"]}, "weighted_sums": {"a": {"b": 1.0}}}},
+        r"features\.ratios\.a: expected a name of its own",
+    ),
     ({"preprocessing": {"columns": [{"columns": "numric"}]}}, r"preprocessing\.columns\.0\.columns: .*Did you mean 'numeric'\?"),
     # what only scikit-learn knows
     ({"models": {"knn": {"n_neighbours": 3}}}, r"models\.knn\.n_neighbours: .*Did you mean 'n_neighbors'\?"),
@@ -95,7 +101,10 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"models": {"a": {"class": "sklearn.nope.SVC"}}}, r"models\.a\.class: expected an importable module"),
     ({"models": {"a": {"class": "sklearn.preprocessing.StandardScaler"}}}, r"models\.a\.class: expected a model \(with predict\)"),
     ({"models": {"a": {"class": "sklearn.base.defaultdict"}}}, r"models\.a\.class: "),
-    ({"models": {"a": {"class": "numpy.ndarray"}}, "allow": ["pandas"]}, r"models\.a\.class: expected a class of sklearn, samebits, pandas, found .* add it to allow:"),
+    (
+        {"models": {"a": {"class": "numpy.ndarray"}}, "allow": ["pandas"]},
+        r"models\.a\.class: expected a class of sklearn, samebits, pandas, found .* add it to allow:",
+    ),
     ({"cv": {"class": "sklearn.svm.SVC", "n_splits": ...}}, r"cv\.class: expected a splitter"),
     ({"scoring": "acuracy"}, r"scoring: .*Did you mean 'accuracy'\?"),
 ]

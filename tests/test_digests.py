@@ -29,7 +29,9 @@ def test_the_order_of_keys_changes_no_byte(value: dict[str, object]) -> None:
     assert canonical_json(backwards) == canonical_json(value)
 
 
-@pytest.mark.parametrize(("value", "written"), [(float("inf"), b'"Infinity"'), (-float("inf"), b'"-Infinity"'), (float("nan"), b'"NaN"')])
+@pytest.mark.parametrize(
+    ("value", "written"), [(float("inf"), b'"Infinity"'), (-float("inf"), b'"-Infinity"'), (float("nan"), b'"NaN"')]
+)
 def test_numbers_that_json_has_not_become_words(value: float, written: bytes) -> None:
     assert canonical_json(value) == written
 

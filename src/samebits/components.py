@@ -6,7 +6,6 @@ reported with the key's place in the file, before any table is read.
 
 from __future__ import annotations
 
-import difflib
 import functools
 import importlib
 import inspect
@@ -20,7 +19,7 @@ from sklearn.base import BaseEstimator
 from samebits import catalog
 from samebits.config import take_section
 from samebits.documents import Document, KeyPath
-from samebits.errors import ConfigError, Problem
+from samebits.errors import ConfigError, Problem, suggest
 
 ALWAYS_ALLOWED = ("sklearn", "samebits")
 _ROLES = {"model": ("fit", "predict"), "transformer": ("fit", "transform"), "splitter": ("split",), "any": ()}
@@ -78,8 +77,7 @@ def _instantiate(built_class: type, spec: dict[str, Any], allow: Sequence[str], 
     names = _list_parameters(built_class)
     for key in spec:
         if key != "class" and names is not None and key not in names:
-            close = difflib.get_close_matches(key, names, n=1)
-            remedy = f"Did you mean {close[0]!r}?" if close else "Remove it."
+            remedy = suggest(key, names, "Remove it.")
             allowed = ", ".join(names) or "no parameter"
             raise _Refusal((*key_path, key), f"a parameter of {built_class.__name__} ({allowed})", repr(key), remedy)
     arguments = {
@@ -126,8 +124,7 @@ def _find(import_path: Any, allow: Sequence[str], key_path: KeyPath) -> Any:
         raise _Refusal(key_path, "an importable module", f"{module_name!r} ({error})", "Install it or mend the path.") from None
     found = getattr(module, name, None)
     if found is None:
-        close = difflib.get_close_matches(name, dir(module), n=1)
-        raise _Refusal(key_path, f"a name in {module_name}", repr(name), f"Did you mean {close[0]!r}?" if close else "Check it.")
+        raise _Refusal(key_path, f"a name in {module_name}", repr(name), suggest(name, dir(module), "Check it."))
     home = (getattr(found, "__module__", None) or package).partition(".")[0]
     if home not in allowed or not callable(found):
         raise _Refusal(key_path, f"a class of {', '.join(allowed)}", f"{import_path!r} of {home}", "Name its own package.")
@@ -149,8 +146,7 @@ def find_component_problems(document: Document) -> list[Problem]:
             problems.append(Problem(document.locate(refusal.key_path), *refusal.facts))
     scoring = raw.get("scoring")
     if isinstance(scoring, str) and scoring not in sklearn.metrics.get_scorer_names():
-        close = difflib.get_close_matches(scoring, sklearn.metrics.get_scorer_names(), n=1)
-        remedy = f"Did you mean {close[0]!r}?" if close else "See scikit-learn's list of scorers."
+        remedy = suggest(scoring, sklearn.metrics.get_scorer_names(), "See scikit-learn's list of scorers.")
         problems.append(Problem(document.locate(("scoring",)), "the name of a scikit-learn scorer", repr(scoring), remedy))
     return problems
 

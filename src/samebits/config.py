@@ -7,7 +7,6 @@ table and imports nothing heavy; what only scikit-learn knows (a model's own par
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,7 @@ from pydantic_core import ErrorDetails
 from samebits import catalog
 from samebits.digests import digest_value
 from samebits.documents import Document, KeyPath, read_document
-from samebits.errors import ConfigError, Problem
+from samebits.errors import ConfigError, Problem, suggest
 
 Scalar = str | int | float | bool
 Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
@@ -258,7 +257,7 @@ def _fill_from_registry(document: Document) -> dict[str, Any]:
                 document.locate(("data", "dataset")),
                 f"one of {', '.join(known) or 'no dataset'} in {registry_path}",
                 repr(data["dataset"]),
-                _suggest(str(data["dataset"]), known) or "Write name@version.",
+                suggest(str(data["dataset"]), known, "Write name@version."),
             )
         )
     merged = {**entry, **{key: value for key, value in data.items() if key != "dataset"}}
@@ -273,12 +272,12 @@ def _describe(document: Document, details: ErrorDetails) -> Problem:
     where = document.locate(key_path)
     if details["type"] == "extra_forbidden":
         allowed = sorted(_list_keys(key_path[:-1]))
-        remedy = _suggest(str(key_path[-1]), allowed) or "Remove it."
+        remedy = suggest(str(key_path[-1]), allowed, "Remove it.")
         return Problem(where, f"one of {', '.join(allowed)}", repr(key_path[-1]), remedy)
     if details["type"] == "missing":
         return Problem(where, "this key", "nothing", "Add it.")
     expected = details["msg"].removeprefix("Input should be ").removeprefix("Value should have ")
-    remedy = _suggest(str(details["input"]), _list_literals(details)) or _hint(key_path)
+    remedy = suggest(str(details["input"]), _list_literals(details), _hint(key_path))
     return Problem(where, expected[0].lower() + expected[1:], repr(details["input"]), remedy)
 
 
@@ -298,11 +297,6 @@ def _hint(key_path: KeyPath) -> str:
         ("data", "digest"): "Let `samebits data pin` write it.",
     }
     return hints.get(key_path, "Change the value.")
-
-
-def _suggest(found: str, allowed: list[str]) -> str:
-    close = difflib.get_close_matches(found, allowed, n=1, cutoff=0.6)
-    return f"Did you mean {close[0]!r}?" if close else ""
 
 
 def _list_keys(key_path: KeyPath) -> Iterator[str]:
@@ -345,7 +339,7 @@ def _find_contradictions(raw: dict[str, Any]) -> Iterator[tuple[KeyPath, _Facts]
     yield from _check_split(take_section(raw, "split"))
     cv = take_section(raw, "cv")
     for key in [] if cv.get("class") is not None else sorted(set(cv) - {"n_splits", "class"}):
-        yield ("cv", key), ("n_splits or class", repr(key), _suggest(key, ["n_splits", "class"]) or "Name a class for it.")
+        yield ("cv", key), ("n_splits or class", repr(key), suggest(key, ["n_splits", "class"], "Name a class for it."))
     if take_section(raw, "business").get("target_precision") and raw.get("task") in ("multiclass", "regression"):
         yield ("business", "target_precision"), ("a binary task", str(raw["task"]), "Remove the key.")
     data = take_section(raw, "data")
@@ -363,7 +357,7 @@ def _check_models(models: dict[str, Any], task: Any) -> Iterator[tuple[KeyPath, 
         if isinstance(parameters, dict) and parameters.get("class") is not None:
             continue
         if name not in catalog.MODELS:
-            remedy = _suggest(name, sorted(catalog.MODELS)) or "Give it a class."
+            remedy = suggest(name, sorted(catalog.MODELS), "Give it a class.")
             yield ("models", name), (f"one of {', '.join(sorted(catalog.MODELS))}, or a class", repr(name), remedy)
         elif task in get_args(catalog.Task) and catalog.name_model_class(name, task) is None:
             yield ("models", name), (f"a model for {task}", repr(name), "Remove it, or give it a class.")
@@ -374,7 +368,7 @@ def _check_split(split: dict[str, Any]) -> Iterator[tuple[KeyPath, _Facts]]:
         return
     allowed = sorted(field.alias or name for name, field in Split.model_fields.items())
     for key in sorted(set(split) - set(allowed)):
-        yield ("split", key), (f"one of {', '.join(allowed)}", repr(key), _suggest(key, allowed) or "Remove it.")
+        yield ("split", key), (f"one of {', '.join(allowed)}", repr(key), suggest(key, allowed, "Remove it."))
     method = split.get("method", "random")
     if method in ("time", "group") and split.get("column") is None:
         yield ("split", "column"), (f"the column of the {method}", "nothing", "Add it.")

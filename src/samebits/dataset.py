@@ -18,7 +18,7 @@ import pandas as pd
 
 from samebits.config import Data, Read
 from samebits.digests import PREFIX, digest_manifest, list_files
-from samebits.errors import DataError, Problem
+from samebits.errors import DataError, Problem, suggest
 
 Kind = Literal["numeric", "categorical", "boolean", "date", "text"]
 TEXT_MIN_DISTINCT = 50  # more values than this, and than TEXT_MIN_SHARE of the rows: free text, not categories
@@ -202,13 +202,10 @@ def raise_for_unknown_columns(named: list[tuple[str, str]], known: list[str], pa
     DataError
         One problem for each such column.
     """
-    import difflib
-
     problems = []
     for key, name in named:
         if name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
-            remedy = f"Did you mean {close[0]!r}?" if close else "Check data.read.sep if all names ran together."
+            remedy = suggest(name, known, "Check data.read.sep if all names ran together.")
             shown = ", ".join(known[:12]) + (", …" if len(known) > 12 else "")
             problems.append(Problem(f"{key}", f"a column of {path} ({shown})", repr(name), remedy))
     if problems:

@@ -6,7 +6,8 @@ the command line catches `SamebitsError`; anything else that is raised is a bug 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import difflib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 EXIT_REFUSED = 2  # also the code of INCONCLUSIVE: nothing was decided
@@ -28,6 +29,17 @@ class Problem:
 
     def __str__(self) -> str:
         return f"{self.where}: expected {self.expected}, found {self.found}. {self.remedy}".rstrip()
+
+
+def suggest(found: str, allowed: Iterable[str], otherwise: str) -> str:
+    """Return the remedy for a name that is not known: the closest one that is, or else another sentence.
+
+    >>> suggest("Sed", ["seed", "split"], "Remove it.")
+    "Did you mean 'seed'?"
+    """
+    by_folded = {name.casefold(): name for name in allowed}
+    close = difflib.get_close_matches(found.casefold(), by_folded, n=1)
+    return f"Did you mean {by_folded[close[0]]!r}?" if close else otherwise
 
 
 class SamebitsError(Exception):

@@ -90,6 +90,8 @@ def _name_member(index: int, member: Any) -> str:
 
 
 def _has_parameters(value: Any) -> bool:
+    if isinstance(value, type):  # a repeated splitter keeps the class it repeats
+        return False
     return isinstance(value, BaseEstimator) or (hasattr(value, "split") and hasattr(value, "get_n_splits"))
 
 
