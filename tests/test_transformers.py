@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from samebits.transformers import BooleanNumbers, DateNumbers, DerivedColumns, OutlierClipper
+
+
+def test_outliers_move_to_tukeys_fences_and_missing_values_stay() -> None:
+    column = np.array([[1.0], [2.0], [3.0], [4.0], [100.0], [np.nan], [np.inf]])
+
+    clipped = OutlierClipper(1.5).fit(column).transform(column)
+
+    first, third = np.quantile(column[:5], [0.25, 0.75])
+    fence = third + 1.5 * (third - first)
+    assert clipped[:, 0].tolist()[:4] == [1.0, 2.0, 3.0, 4.0]
+    assert clipped[4, 0] == clipped[6, 0] == fence
+    assert np.isnan(clipped[5, 0])
+
+
+def test_a_rare_flag_is_not_clipped_away() -> None:
+    flag = np.array([[0.0]] * 9 + [[1.0]])
+
+    np.testing.assert_array_equal(OutlierClipper(1.5).fit(flag).transform(flag), flag)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_what_follows_sees_c_order_whatever_the_tables_order_was(order: str) -> None:
+    X = np.asarray(np.random.default_rng(0).normal(size=(20, 3)), order=order)  # type: ignore[call-overload]
+
+    result = OutlierClipper(None).fit(X).transform(X)
+
+    assert result.flags.c_contiguous
+    np.testing.assert_array_equal(result, X)
+
+
+def test_derived_columns_are_sums_and_ratios() -> None:
+    frame = pd.DataFrame({"a": [1.0, 2.0], "b": [3.0, -1e-6], "c": [True, False]})
+    made = DerivedColumns({"sum": {"a": 2.0, "c": 10.0}}, {"ratio": ["a", "b"]}, 1e-6).fit(frame)
+
+    result = made.transform(frame)
+
+    assert result["sum"].tolist() == [12.0, 4.0]
+    assert result["ratio"].iloc[0] == 1.0 / (3.0 + 1e-6)
+    assert np.isnan(result["ratio"].iloc[1])  # a denominator of zero is no number, not an infinity
+    assert made.get_feature_names_out().tolist() == ["a", "b", "c", "sum", "ratio"]
+
+
+def test_dates_become_their_parts() -> None:
+    frame = pd.DataFrame({"d": pd.to_datetime(["2026-11-20 13:00", None])})
+
+    parts = DateNumbers().fit(frame).transform(frame)
+
+    assert parts[0].tolist() == [2026, 11, 20, 4, 13, 20777 + 13 / 24]
+    assert np.isnan(parts[1]).all()
+
+
+def test_a_missing_boolean_becomes_the_more_frequent_one() -> None:
+    frame = pd.DataFrame({"f": pd.array([True, True, None, False], dtype="boolean")})
+
+    assert BooleanNumbers().fit(frame).transform(frame)[:, 0].tolist() == [1, 1, 1, 0]
