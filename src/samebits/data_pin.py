@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+import shutil
+
 from samebits.config import LoadedConfig, load_config
 from samebits.digests import digest_file, digest_folder
-from samebits.documents import Document, read_document
+from samebits.documents import Document, parse_document, read_document
 from samebits.errors import ConfigError, DataError, Problem
 from samebits.project import find_config, find_data, find_project_root
 
@@ -41,21 +44,24 @@ def write_pin(loaded: LoadedConfig, digest: str) -> bool:
     document = read_document(path)  # as it stands, without what datasets.yaml filled in
     if loaded.config.data.digest == digest:
         return False
-    text = _replace(document, digest) if ("data", "digest") in document.spans else _insert(document, digest)
-    path.with_suffix(path.suffix + ".tmp").write_text(text, encoding="utf-8", newline="")
-    written = path.with_suffix(path.suffix + ".tmp")
-    try:
-        if read_document(written).value["data"].get("digest") != digest:
-            raise ConfigError(Problem(str(path), "a place for data.digest", "none", f'Write it by hand: digest: "{digest}"'))
-        written.replace(path)
-    finally:
-        written.unlink(missing_ok=True)
+    text = _replace(document, digest) if ("data", "digest") in document.lines else _insert(document, digest)
+    if parse_document(path, text).value["data"].get("digest") != digest:
+        raise ConfigError(Problem(str(path), "a place for data.digest", "none", f'Write it by hand: digest: "{digest}"'))
+    written = path.with_name(f".{path.name}.tmp")
+    written.write_text(text, encoding="utf-8", newline="")
+    shutil.copymode(path, written)
+    written.replace(path)
     return True
 
 
 def _replace(document: Document, digest: str) -> str:
-    start, end = document.spans[("data", "digest")]
-    return f'{document.text[:start]}"{digest}"{document.text[end:]}'
+    if ("data", "digest") in document.spans:
+        start, end = document.spans[("data", "digest")]
+        return f'{document.text[:start]}"{digest}"{document.text[end:]}'
+    lines = document.text.splitlines(keepends=True)  # TOML knows its keys' lines only
+    number = document.lines[("data", "digest")] - 1
+    lines[number] = re.sub(r"""(digest\s*=\s*)("[^"]*"|'[^']*')""", rf'\1"{digest}"', lines[number])
+    return "".join(lines)
 
 
 def _insert(document: Document, digest: str) -> str:
@@ -72,12 +78,10 @@ def _insert(document: Document, digest: str) -> str:
 
 
 def _insert_toml(document: Document, digest: str) -> str:
-    lines = document.text.splitlines(keepends=True)
-    number = document.lines.get(("data", "digest")) or document.lines.get(("data",))
+    number = document.lines.get(("data",))
     if number is None:
-        raise ConfigError(Problem(str(document.path), "a [data] table", "none", f'Write it by hand: digest = "{digest}"'))
-    if ("data", "digest") in document.lines:
-        lines[number - 1] = f'digest = "{digest}"\n'
-    else:
-        lines.insert(number, f'digest = "{digest}"\n')
+        remedy = f'Write it by hand: digest = "{digest}"'
+        raise ConfigError(Problem(str(document.path), "a [data] table", "none", remedy))
+    lines = document.text.splitlines(keepends=True)
+    lines.insert(number, f'digest = "{digest}"\n')
     return "".join(lines)

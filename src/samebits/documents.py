@@ -57,7 +57,17 @@ def read_document(path: Path) -> Document:
     ConfigError
         The file is missing, a folder, unreadable, not UTF-8, too large, or not of its format; or a key stands twice.
     """
-    text = _read_text(path)
+    return parse_document(path, _read_text(path))
+
+
+def parse_document(path: Path, text: str) -> Document:
+    """Parse a text by the suffix of the file that holds it, or is to hold it.
+
+    Raises
+    ------
+    ConfigError
+        The text is not of its format, or a key stands twice.
+    """
     if path.suffix.lower() == ".toml":
         return _read_toml(path, text)
     if path.suffix.lower() == ".json":
