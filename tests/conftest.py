@@ -123,3 +123,15 @@ def read_lineage(client: Any, run_id: str, folder: Path) -> dict[str, Any]:
     path = client.download_artifacts(run_id, "lineage.json", str(folder))
     lineage: dict[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))
     return lineage
+
+
+def download_model(uri: str, run: Any, folder: Path) -> Path:
+    """Return a run's model folder, fetched from the server."""
+    import mlflow
+
+    mlflow.set_tracking_uri(uri)
+    try:
+        model_id = run.outputs.model_outputs[0].model_id
+        return Path(mlflow.artifacts.download_artifacts(f"models:/{model_id}", dst_path=str(folder)))
+    finally:
+        mlflow.set_tracking_uri(None)

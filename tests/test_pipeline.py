@@ -120,7 +120,7 @@ def test_the_long_form_gives_columns_their_own_transformers(prepare: Callable[..
 def test_a_published_pipeline_with_its_seeds_gives_its_numbers(train: Callable[..., tuple[Materials, Result]]) -> None:
     bunch = load_breast_cancer(as_frame=True)
     X, y = bunch.data, bunch.target
-    X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.25, random_state=0, stratify=y)
+    X_train, X_test, y_train, _ = train_test_split(X, y, test_size=0.25, random_state=0, stratify=y)
     published = make_pipeline(MinMaxScaler(), RandomForestClassifier(20, min_samples_leaf=3, random_state=17, n_jobs=2))
     scores = cross_val_score(published, X_train, y_train, cv=KFold(4, shuffle=True, random_state=3), scoring="accuracy")
     probabilities = published.fit(X_train, y_train).set_params(randomforestclassifier__n_jobs=None).predict_proba(X_test)[:, 1]

@@ -1,0 +1,140 @@
+"""Times samebits beside what a user would do instead, in turn in one run, and prints medians, ratios and peak memory.
+
+just bench [small] [large] [hash] [help] [profile] [--runs N]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+SAMEBITS = [sys.executable, "-m", "samebits"]
+PLAIN = [sys.executable, str(Path(__file__).with_name("plain_script.py"))]
+N_LARGE = 500_000
+HASHED_BYTES = 2 << 30
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("cases", nargs="*", default=list(CASES), help=f"any of {', '.join(CASES)}")
+    parser.add_argument("--runs", type=int, default=5)
+    options = parser.parse_args()
+    print(f"{platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()}; median of {options.runs} runs in turn")
+    for name in options.cases:
+        with tempfile.TemporaryDirectory(prefix="samebits-bench-") as folder:
+            CASES[name](Path(folder), options.runs)
+
+
+def compare_small(folder: Path, runs: int) -> None:
+    table = ROOT / "data/raw/wdbc.csv"
+    left = [*SAMEBITS, str(ROOT / "confs/training.yaml")]
+    compare(
+        "whole run, 569 x 31", left, [*PLAIN, str(table), "diagnosis", "M", f"sqlite:///{folder}/mlflow.db", "small"], folder, runs
+    )
+
+
+def compare_large(folder: Path, runs: int) -> None:
+    table = folder / "large.csv"
+    write_large_table(table)
+    config = {
+        "name": "large",
+        "version": "2026.11.0",
+        "seed": 42,
+        "data": {"path": str(table), "target": "y", "positive": 1, "drop": ["id"]},
+        "preprocessing": {"outlier_factor": None},
+        "models": {"boosting": {"learning_rate": 0.1}},
+        "cv": {"n_splits": 3},
+        "n_jobs": 2,
+    }
+    path = folder / "large.yaml"
+    path.write_text(yaml.safe_dump(config), encoding="utf-8")
+    right = [*PLAIN, str(table), "y", "1", f"sqlite:///{folder}/mlflow.db", "large"]
+    compare(f"whole run, {N_LARGE:,} x 17", [*SAMEBITS, str(path)], right, folder, max(1, runs // 2))
+
+
+def write_large_table(path: Path) -> None:
+    rng = np.random.default_rng(0)
+    columns = {f"x{i}": rng.normal(size=N_LARGE) for i in range(14)}
+    frame = pd.DataFrame({"id": np.arange(N_LARGE), **columns})
+    for i in range(2):
+        frame[f"c{i}"] = rng.choice(["north", "south", "east", "west"], N_LARGE)
+    logit = frame["x0"] + 0.5 * frame["x1"] * frame["x2"] + (frame["c0"] == "north")
+    frame["y"] = (logit + rng.normal(size=N_LARGE) > 0.5).astype(int)
+    frame.to_csv(path, index=False)
+
+
+def compare_hashing(folder: Path, runs: int) -> None:
+    path = folder / "large.bin"
+    with path.open("wb") as file:
+        for _ in range(HASHED_BYTES >> 20):
+            file.write(os.urandom(1 << 20))
+    script = "import sys; from pathlib import Path; from samebits.digests import digest_file; print(digest_file(Path(sys.argv[1])))"
+    compare("SHA-256 of 2 GiB", [sys.executable, "-c", script, str(path)], ["sha256sum", str(path)], folder, runs)
+
+
+def compare_help(folder: Path, runs: int) -> None:
+    compare("--help", [*SAMEBITS, "--help"], [sys.executable, "-c", "pass"], folder, runs)
+
+
+def compare_profiles(folder: Path, runs: int) -> None:
+    raw = yaml.safe_load((ROOT / "confs/training.yaml").read_text(encoding="utf-8"))
+    paths = []
+    for name in ("portable", "native"):
+        path = folder / f"{name}.yaml"
+        path.write_text(yaml.safe_dump({**raw, "numeric_profile": name}), encoding="utf-8")
+        paths.append(path)
+    compare("portable against native", *[[*SAMEBITS, str(path)] for path in paths], folder, runs)
+
+
+CASES = {
+    "small": compare_small,
+    "large": compare_large,
+    "hash": compare_hashing,
+    "help": compare_help,
+    "profile": compare_profiles,
+}
+
+
+def compare(title: str, left: list[str], right: list[str], folder: Path, runs: int) -> None:
+    """Run two commands in turn, after one uncounted turn, and print both medians and the median of the ratios."""
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    environment["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder}/mlflow.db"
+    environment["MLFLOW_DISABLE_TELEMETRY"] = "true"
+    measured: list[tuple[tuple[float, float, float], tuple[float, float, float]]] = []
+    for turn in range(runs + 1):
+        pair = (measure(left, environment, folder), measure(right, environment, folder))
+        if turn:
+            measured.append(pair)
+    for label, index in (("wall s", 0), ("cpu s", 1), ("peak MiB", 2)):
+        ours = statistics.median(pair[0][index] for pair in measured)
+        theirs = statistics.median(pair[1][index] for pair in measured)
+        ratio = statistics.median(pair[0][index] / pair[1][index] for pair in measured)
+        print(f"{title:26} {label:9} samebits {ours:9.2f}   other {theirs:9.2f}   ratio {ratio:5.2f}", flush=True)
+
+
+def measure(command: list[str], environment: dict[str, str], folder: Path) -> tuple[float, float, float]:
+    """Return wall seconds, CPU seconds and peak MiB (of the largest single process) of a command."""
+    started = time.perf_counter()
+    process = subprocess.Popen(command, env=environment, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    errors = process.stderr.read() if process.stderr else b""
+    _, status, usage = os.wait4(process.pid, 0)
+    wall = time.perf_counter() - started
+    if status != 0:
+        sys.exit(f"{command} failed:\n{errors.decode()[-2000:]}")
+    return wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+
+
+if __name__ == "__main__":
+    main()

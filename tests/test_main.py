@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, clean_environment, run_samebits
+
+from samebits import __version__
+from samebits.__main__ import COMMANDS, main, make_parser
+from samebits.errors import EXIT_BUG
+
+HEAVY = ("numpy", "pandas", "sklearn", "scipy", "mlflow", "git", "yaml", "pydantic", "skops")
+
+
+def test_help_imports_nothing_heavy() -> None:
+    script = f"import sys; from samebits.__main__ import make_parser; make_parser(); print([m for m in {HEAVY} if m in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", script], env={**clean_environment(), "PYTHONPATH": "src"}, cwd=ROOT, capture_output=True, text=True
+    )
+
+    assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_a_first_word_that_is_no_command_is_a_config(tmp_path: Path) -> None:
+    done = run_samebits(str(tmp_path / "nope.yaml"))
+
+    assert done.returncode == 2
+    assert done.stderr == f"conf_file '{tmp_path}/nope.yaml': expected a config file, found no such file in {ROOT}. Check the path.\n"
+
+
+@pytest.mark.parametrize("words", [["--version"], ["--help"], ["data", "--help"]])
+def test_what_asks_for_words_gets_them(words: list[str]) -> None:
+    done = run_samebits(*words)
+
+    assert done.returncode == 0
+    assert __version__ in done.stdout or "usage" in done.stdout
+
+
+@pytest.mark.parametrize("words", [["train"], ["data"], ["data", "pin"], []])
+def test_missing_words_are_refused(words: list[str]) -> None:
+    assert run_samebits(*words).returncode == 2
+
+
+def test_every_command_is_known_to_the_parser() -> None:
+    text = make_parser().format_help()
+
+    assert all(command in text for command in COMMANDS)
+
+
+def test_a_bug_shows_its_traceback_and_is_no_verdict(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def fail() -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr("samebits.schema.run_schema", fail)
+
+    assert main(["schema"]) == EXIT_BUG not in (0, 1, 2)
+    assert "RuntimeError: a bug" in capsys.readouterr().err
+
+
+def test_a_half_built_environment_is_said_in_words(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+
+    assert main(["schema"]) == 2
+    assert "found no mlflow, sklearn" in capsys.readouterr().err
