@@ -5,6 +5,7 @@ python plain_script.py TABLE TARGET POSITIVE TRACKING_URI small|large
 
 import hashlib
 import sys
+from pathlib import Path
 
 import mlflow
 import mlflow.sklearn
@@ -35,13 +36,13 @@ LARGE = {"boosting": HistGradientBoostingClassifier(learning_rate=0.1, random_st
 
 
 def main(table: str, target: str, positive: str, tracking_uri: str, size: str) -> None:
-    with open(table, "rb") as file:
+    with Path(table).open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     frame = pd.read_csv(table)
     X, y = frame.drop(columns=[target, "id"]), (frame[target].astype(str) == positive).astype(int)
     X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.2, random_state=SEED, stratify=y)
-    numbers = X.select_dtypes("number").columns
-    words = X.columns.difference(numbers)
+    numbers = list(X.select_dtypes("number").columns)
+    words = [name for name in X.columns if name not in numbers]
     numeric = make_pipeline(SimpleImputer(strategy="median"), StandardScaler())
     categorical = make_pipeline(SimpleImputer(strategy="most_frequent"), OneHotEncoder(handle_unknown="ignore", sparse_output=False))
     columns = ColumnTransformer([("numeric", numeric, numbers), ("categorical", categorical, words)])
@@ -60,7 +61,8 @@ def main(table: str, target: str, positive: str, tracking_uri: str, size: str) -
             mlflow.log_metric(f"cv_{name}", found.mean())
         best = max(scores, key=lambda name: scores[name][0])
         model = scores[best][1].fit(X_train, y_train)
-        response, predicted = model.predict_proba(X_test)[:, 1], model.predict(X_test)
+        predicted = model.predict(X_test)
+        response = model.predict_proba(X_test)[:, 1] if hasattr(model, "predict_proba") else model.decision_function(X_test)
         mlflow.log_metrics(
             {
                 "accuracy": accuracy_score(y_test, predicted),

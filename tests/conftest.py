@@ -19,6 +19,8 @@ PROGRAM = [sys.executable, str(ROOT / "src" / "samebits")]
 FRESH_TRAINING = Path(__file__).parent / "fresh_training.py"
 SHARED_DATA = ROOT.parent / "shared" / "data"
 
+# the environment's own uv, just and mlflow come first, also where pytest was started without it being active
+os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 os.environ.update(MLFLOW_DISABLE_TELEMETRY="true", GIT_CONFIG_GLOBAL=os.devnull)
 os.environ.pop("MLFLOW_TRACKING_URI", None)
 

@@ -120,7 +120,6 @@ pd.DataFrame({"plain": plain.predict(table), "served": served.predict(table), "r
 def test_another_door_and_folder_give_the_same_run(shipped: Any, client: Any, store: str, tmp_path: Path) -> None:
     """`mlflow run`, from elsewhere, with the experiment and name it was told."""
     environment = clean_environment(MLFLOW_TRACKING_URI=store)
-    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
     command = ["mlflow", "run", "-P", "conf_file=confs/training.yaml", str(ROOT), "--env-manager", "local"]
     done = subprocess.run(
         [*command, "--experiment-name", "by-mlflow-run", "--run-name", "named"], env=environment, cwd=tmp_path, capture_output=True, text=True,
@@ -155,7 +154,6 @@ def run_in_project(client: Any, conf_file: str, experiment: str, store: str, cwd
         " experiment_name=sys.argv[3])"
     )
     environment = clean_environment(MLFLOW_TRACKING_URI=store)
-    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
     command = [sys.executable, "-c", script, str(ROOT), conf_file, experiment]
     done = subprocess.run(command, env=environment, cwd=cwd, capture_output=True, text=True, check=False)
     (run,) = list_runs(client, experiment)

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import csv
+import io
+import os
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, clean_environment
+
+from samebits.digests import digest_file
+
+
+def build(clone: Path, umask: int = 0o022, **env: str) -> Path:
+    """Build the wheel in a clone as `just package` does."""
+    sys.path.insert(0, str(ROOT / "packaging"))
+    from build_wheel import build as build_in
+
+    return build_in(clone, {**clean_environment(), **env}, umask)
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("package") / "clone"
+    subprocess.run(["git", "clone", "-q", str(ROOT), str(folder)], check=True)
+    return folder
+
+
+pytestmark = pytest.mark.xdist_group("package")
+
+
+def test_two_builds_under_other_conditions_are_equal_to_the_bit(clone: Path, tmp_path: Path) -> None:
+    first = digest_file(build(clone))
+    other = tmp_path / "another folder"
+    subprocess.run(["git", "clone", "-q", str(ROOT), str(other)], check=True)
+    for path in other.rglob("*"):
+        os.utime(path, (10**9, 10**9), follow_symlinks=False)
+
+    second = build(other, umask=0o077, TZ="Asia/Kathmandu", LC_ALL="C", SOURCE_DATE_EPOCH="1000000000")
+
+    assert digest_file(second) == first
+
+
+def test_a_wheel_holds_the_package_and_nothing_else(clone: Path) -> None:
+    wheel = build(clone)
+
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+        rows = list(csv.reader(io.StringIO(archive.read(next(name for name in names if name.endswith("RECORD"))).decode())))
+    files = [name for name in names if not name.endswith("/")]
+    assert {name.split("/")[0] for name in files} == {"samebits", re.sub(r"-py3.*", ".dist-info", wheel.name)}
+    assert {row[0] for row in rows} == set(files)
+
+
+def test_a_backend_of_other_bytes_is_refused(clone: Path, tmp_path: Path) -> None:
+    other = tmp_path / "clone"
+    subprocess.run(["git", "clone", "-q", str(clone), str(other)], check=True)
+    lock = other / "uv.lock"
+    text = lock.read_text(encoding="utf-8")
+    start = text.index('name = "uv-build"')
+    lock.write_text(text[:start] + re.sub(r"sha256:[0-9a-f]{64}", "sha256:" + "0" * 64, text[start:]), encoding="utf-8")
+
+    with pytest.raises(subprocess.CalledProcessError):
+        build(other)
+
+
+def test_installed_from_the_wheel_the_codes_identity_is_the_wheels_own_digest(clone: Path, tmp_path: Path) -> None:
+    wheel = build(clone)
+    site = tmp_path / "site"
+    # without the packages it needs: those of this environment serve
+    subprocess.run(["uv", "pip", "install", "-q", "--no-deps", "--target", str(site), str(wheel)], check=True, capture_output=True)
+    script = "from pathlib import Path; from samebits.code import identify_code; c = identify_code(Path.cwd()); print(c.wheel_digest, c.sources_digest)"
+    environment = {**clean_environment(), "PYTHONPATH": str(site)}
+
+    printed = subprocess.run(
+        [sys.executable, "-c", script], env=environment, cwd=tmp_path, capture_output=True, text=True, check=True
+    ).stdout
+
+    in_checkout = "from pathlib import Path; from samebits.code import identify_code; print(identify_code(Path.cwd()).sources_digest)"
+    environment["PYTHONPATH"] = str(clone / "src")
+    sources = subprocess.run(
+        [sys.executable, "-c", in_checkout], env=environment, cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert printed.split() == [digest_file(wheel), sources.stdout.strip()]
+
+
+def test_locks_that_disagree_fail_the_check(clone: Path, tmp_path: Path) -> None:
+    other = tmp_path / "clone"
+    subprocess.run(["git", "clone", "-q", str(clone), str(other)], check=True)
+    environment = clean_environment(UV_PROJECT_ENVIRONMENT=str(Path(sys.executable).parent.parent))
+    check = ["just", "lock-check"]
+    assert subprocess.run(check, cwd=other, env=environment, capture_output=True, check=False).returncode == 0
+
+    for name in ("requirements.txt", "python_env.yaml"):
+        kept = (other / name).read_bytes()
+        (other / name).write_bytes(kept + b"# by hand\n")
+        assert subprocess.run(check, cwd=other, env=environment, capture_output=True, check=False).returncode != 0, name
+        (other / name).write_bytes(kept)
+
+
+def test_one_set_of_packages_serves_every_python() -> None:
+    lock = (ROOT / "uv.lock").read_text(encoding="utf-8")
+
+    for package in ("numpy", "scipy", "scikit-learn", "pandas", "pyarrow"):
+        assert lock.count(f'\nname = "{package}"\n') == 1, package
