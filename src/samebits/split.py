@@ -113,7 +113,8 @@ def _fold(
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     splitter = _build_splitter(config, target, train_rows)
     seeds.update(seed_component(splitter, config.seed, "cv"))
-    groups = _read_column(config, dataset)[train_rows] if config.split.column is not None else None
+    takes_groups = config.split.column is not None and (config.split.method == "group" or "Group" in type(splitter).__name__)
+    groups = _read_column(config, dataset)[train_rows] if takes_groups else None
     try:
         folds = [
             (np.asarray(fit, dtype=np.int64), np.asarray(score, dtype=np.int64))
