@@ -75,7 +75,8 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"split": {"method": "tme"}}, r"split\.method: .*Did you mean 'time'\?"),
     ({"split": {"method": "time"}}, r"split\.column: expected the column of the time, found nothing"),
     ({"split": {"method": "time", "column": "d", "random_state": 3}}, r"split\.random_state: expected no such key under method time"),
-    ({"split": {"test_size": 1.0}}, r"split\.test_size: expected less than 1"),
+    ({"split": {"test_size": 1.0}}, r"split\.test_size: expected a fraction less than 1"),
+    ({"split": {"test_size": 0}}, r"split\.test_size: expected greater than 0"),
     ({"split": {"tst_size": 0.1}}, r"split\.tst_size: .*Did you mean 'test_size'\?"),
     ({"models": {"knnn": {}}}, r"models\.knnn: .*Did you mean 'knn'\?"),
     ({"models": {}}, r"models: "),
@@ -92,6 +93,8 @@ WRONG: list[tuple[dict[str, Any], str]] = [
         r"features\.ratios\.a: expected a name of its own",
     ),
     ({"preprocessing": {"columns": [{"columns": "numric"}]}}, r"preprocessing\.columns\.0\.columns: .*Did you mean 'numeric'\?"),
+    ({"models": {"rf (big)": {"class": "sklearn.svm.SVC"}}}, r"models\.rf \(big\): expected a name of letters"),
+    ({"data": {"dataset": "a@1", "path": ...}}, r"data\.dataset: expected a dataset of"),
     # what only scikit-learn knows
     ({"models": {"knn": {"n_neighbours": 3}}}, r"models\.knn\.n_neighbours: .*Did you mean 'n_neighbors'\?"),
     ({"models": {"knn": {"n_neighbors": "three"}}}, r"models\.knn\.n_neighbors: .*found 'three'"),

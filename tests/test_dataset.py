@@ -132,12 +132,49 @@ def test_a_folder_is_one_table_and_its_digest_the_manifests(tmp_path: Path) -> N
         ("x,y\n1,2\n", {"read": {"encoding": "no-such"}}, r"expected a table as data\.read says.*unknown encoding"),
         ("x,y\nsoon,2\n", {"read": {"dates": ["x"]}}, r"column 'x': expected dates"),
         ("x,y\nsoon,2\n", {"read": {"types": {"x": "number"}}}, r"column 'x': expected numbers"),
+        ("x,y\n1,2\ninf,3\n", {}, r"column 'x': expected numbers, found an infinity in row 2"),
+        ("x,y\n1152921504606846977,3\n", {}, r"column 'x': expected numbers, found integers beyond 2\*\*53"),
+        ("x,y\n1,2\n", {"read": {"na_values": {"xx": [1]}}}, r"data\.read\.na_values: .*Did you mean 'x'\?"),
         ("x,y\nsoon,2\n", {"read": {"types": {"x": "boolean"}}}, r"column 'x': expected booleans, found 'soon'"),
     ],
 )
 def test_a_table_that_does_not_fit_is_one_sentence(tmp_path: Path, content: str, data: dict[str, Any], expected: str) -> None:
     with pytest.raises(DataError, match=expected):
         load(tmp_path / "a.csv", content, **data)
+
+
+def test_columns_are_never_shifted_renamed_joined_or_lost_in_silence(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="rows with more fields than the header has names"):
+        load(tmp_path / "a.csv", "id,y,b\n1,1,3,\n2,0,4,\n")
+    with pytest.raises(DataError, match="the column 'a' twice"):
+        load(tmp_path / "a.csv", "a,a,y\n1,2,3\n")
+    assert list(load(tmp_path / "a.csv", "a,a.1,y\n1,2,3\n").frame) == ["a", "a.1", "y"]
+    pd.DataFrame({"a": [1], "y": [2]}).set_index("a").to_parquet(tmp_path / "a.parquet")
+    assert list(load(tmp_path / "a.parquet").frame) == ["a", "y"]
+    folder = tmp_path / "parts"
+    folder.mkdir()
+    (folder / "a.csv").write_text("x,y\n1,2\n", encoding="utf-8")
+    (folder / "b.csv").write_text("z,y\n1,2\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"b\.csv: expected the columns of a\.csv, found a difference in x, z"):
+        load(folder)
+
+
+def test_a_dropped_column_may_hold_anything_unless_the_split_needs_it(tmp_path: Path) -> None:
+    pd.DataFrame({"l": [[1], [2]], "when": ["2026-01-01", "2026-01-02"], "y": [0, 1]}).to_parquet(tmp_path / "a.parquet")
+    data = Data.model_validate({"path": "a", "target": "y", "drop": ["l", "when"]})
+
+    assert list(load_dataset(data, tmp_path / "a.parquet").frame) == ["y"]
+    assert list(load_dataset(data, tmp_path / "a.parquet", kept="when").frame) == ["when", "y"]
+
+
+@pytest.mark.parametrize("sep", ["||", r"\s+", r";\s*"])
+def test_a_separator_may_be_long_or_a_pattern(tmp_path: Path, sep: str, recwarn: pytest.WarningsRecorder) -> None:
+    text = "x{0}y\n1{0}2\n".format({"||": "||", r"\s+": "   ", r";\s*": "; "}[sep])
+
+    frame = load(tmp_path / "a.csv", text, read={"sep": sep.replace("|", r"\|")}).frame
+
+    assert frame["x"].tolist() == [1.0]
+    assert not recwarn.list
 
 
 def test_a_missing_table_is_refused(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from samebits.config import load_config
-from samebits.errors import ConfigError, DataError
+from samebits.errors import ConfigError, DataError, LineageError
 from samebits.materials import Materials, prepare_materials
 from samebits.result import Result, make_result
 from samebits.scoring import choose_threshold
@@ -165,6 +165,7 @@ def test_nested_estimators_and_named_steps_are_built(train: Callable[..., tuple[
         {"class": "sklearn.model_selection.TimeSeriesSplit", "n_splits": 3, "gap": 5, "test_size": 10, "max_train_size": 40},
         {"class": "sklearn.model_selection.RepeatedStratifiedKFold", "n_splits": 2, "n_repeats": 2},
         {"class": "sklearn.model_selection.ShuffleSplit", "n_splits": 3},
+        {"class": "sklearn.model_selection.RepeatedKFold", "n_splits": 2, "n_repeats": 2, "random_state": 3},
         {"n_splits": 4},
     ],
 )
@@ -197,6 +198,19 @@ def test_a_split_by_group_keeps_groups_whole_and_out_of_the_features(prepare: Ca
     for fit, score in split.folds:
         assert not set(shops[split.train_rows][fit]) & set(shops[split.train_rows][score])
     assert "shop" not in materials.features
+
+
+def test_a_group_splitter_by_class_keeps_groups_whole_too(prepare: Callable[..., tuple[Any, Materials]]) -> None:
+    frame = make_mixed().assign(shop=[f"s{i % 12}" for i in range(120)])
+    split = {"class": "sklearn.model_selection.GroupShuffleSplit", "column": "shop", "test_size": 3}
+
+    _, materials = prepare(frame, split=split)
+
+    shops = frame["shop"].to_numpy()
+    assert len(set(shops[materials.split.test_rows])) == 3
+    assert "shop" not in materials.features
+    for fit, score in materials.split.folds:
+        assert not set(shops[materials.split.train_rows][fit]) & set(shops[materials.split.train_rows][score])
 
 
 def test_every_row_is_trained_on_or_tested_and_none_twice(prepare: Callable[..., tuple[Any, Materials]]) -> None:
@@ -232,6 +246,8 @@ def test_what_does_not_fit_the_table_is_refused_in_words(train: Callable[..., An
             {"models": {"a": {"class": "sklearn.linear_model.Ridge"}}},
             r"models\.a: expected a classifier, since the task is binary, found a regressor",
         ),
+        ({"scoring": "r2"}, r"scoring: expected a scorer for a binary target, found 'r2'"),
+        ({"preprocessing": {"columns": [{"columns": ["number", "number"]}]}}, r"expected each column once, found 'number' twice"),
         ({"models": {"linear_regression": {}}}, r"models\.linear_regression: expected a model for binary"),
     ],
 )
@@ -287,6 +303,32 @@ def test_folds_run_anywhere_give_the_same_scores(
 
     assert in_workers.scored == here.scored
     assert in_workers.model_file == here.model_file
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        {"class": "sklearn.ensemble.StackingClassifier", "estimators": [["t", {"class": "sklearn.tree.DecisionTreeClassifier"}]]},
+        {"class": "sklearn.model_selection.HalvingGridSearchCV", "estimator": {"class": "sklearn.tree.DecisionTreeClassifier"},
+         "param_grid": {"max_depth": [1, 2]}, "min_resources": 20},
+        {"class": "sklearn.ensemble.HistGradientBoostingClassifier", "max_iter": 3, "categorical_features": [0]},
+        {"class": "sklearn.model_selection.TunedThresholdClassifierCV", "estimator": {"class": "sklearn.linear_model.LogisticRegression"}},
+    ],
+)  # fmt: skip
+def test_what_scikit_learn_trains_is_trained_and_stored(train: Callable[..., tuple[Materials, Result]], model: dict[str, Any]) -> None:
+    splines = {"class": "sklearn.preprocessing.SplineTransformer", "n_knots": 3}
+    groups = [{"columns": ["whole"], "transformers": [splines]}]
+
+    _, result = train(make_mixed(), models={"a": model}, preprocessing={"columns": groups})
+
+    assert result.model_digest.startswith("sha256:")
+
+
+def test_a_model_that_cannot_be_stored_without_pickle_is_refused(train: Callable[..., tuple[Materials, Result]]) -> None:
+    groups = [{"columns": ["whole"], "transformers": [{"class": "sklearn.cluster.Birch"}]}]
+
+    with pytest.raises(LineageError, match="model file: expected a model that skops can store"):
+        train(make_mixed(), preprocessing={"columns": groups})
 
 
 def test_plain_scikit_learn_on_the_same_columns_agrees_to_the_bit(train: Callable[..., tuple[Materials, Result]]) -> None:

@@ -60,6 +60,7 @@ def test_the_positive_class_is_the_one_named_or_the_greater(
         (["a", "a"], {}, r"expected at least two classes, found only 'a'"),
         (["a", "b", "c"], {"task": "binary"}, r"expected two classes, for binary, found 3"),
         (["a", "b"], {"task": "regression"}, r"expected numbers, for regression, found 'a'"),
+        (["2026-01-01", "2026-01-02"], {}, r"target 'y': expected classes or numbers, found dates"),
         (["a", "b"], {"data": {"positive": "c"}}, r"data\.positive: expected 'a' or 'b', a class of target 'y', found 'c'"),
     ],
 )

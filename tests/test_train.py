@@ -100,7 +100,7 @@ response = plain.predict_proba(table)[:, list(plain.classes_).index("M")]
 pd.DataFrame({"plain": plain.predict(table), "served": served.predict(table), "response": response}).to_csv(sys.argv[3], index=False)
 """
     table.to_parquet(tmp_path / "rows.parquet")
-    model_uri = f"models:/{shipped.outputs.model_outputs[0].model_id}"
+    model_uri = f"runs:/{shipped.info.run_id}/model"
     pinned = make_environment("portable", clean_environment(MLFLOW_TRACKING_URI=store))
 
     # in a process where samebits is not installed: the model brings the code that it needs
@@ -202,22 +202,25 @@ def test_other_bytes_than_pinned_fail_the_run_with_both_digests(client: Any, sto
     assert "lineage.json" not in [file.path for file in client.list_artifacts(run.info.run_id)]
 
 
-def test_an_interrupted_run_is_killed_not_running(client: Any, store: str, write_config: Callable[..., Path]) -> None:
-    path = write_config({"name": "interrupted", "models": {"random_forest": {"n_estimators": 20000}}})
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_an_interrupted_run_is_killed_not_running(
+    client: Any, store: str, write_config: Callable[..., Path], number: signal.Signals
+) -> None:
+    path = write_config({"name": f"interrupted-{number.name}", "models": {"random_forest": {"n_estimators": 20000}}})
     process = subprocess.Popen(
         [*PROGRAM, str(path)], env=clean_environment(MLFLOW_TRACKING_URI=store), cwd=ROOT, stderr=subprocess.PIPE, text=True
     )
     deadline = time.monotonic() + 60
-    while not list_runs(client, "interrupted") and time.monotonic() < deadline:
+    while not list_runs(client, f"interrupted-{number.name}") and time.monotonic() < deadline:
         time.sleep(0.3)
     time.sleep(1)
-    process.send_signal(signal.SIGTERM)
+    process.send_signal(number)
     _, errors = process.communicate(timeout=60)
 
-    (run,) = list_runs(client, "interrupted")
-    assert process.returncode == 128 + signal.SIGTERM
+    (run,) = list_runs(client, f"interrupted-{number.name}")
+    assert process.returncode == 128 + number
     assert run.info.status == "KILLED"
-    assert "stopped by signal 15" in errors and "Traceback" not in errors
+    assert f"stopped by signal {number.value}" in errors and "Traceback" not in errors
 
 
 def find_free_port() -> int:
@@ -249,7 +252,7 @@ def server(tmp_path: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
 
 def test_an_http_server_gets_the_same_run(server: tuple[str, Any], write_config: Callable[..., Path], tmp_path: Path) -> None:
     uri, _ = server
-    path = write_config({"name": "http", "models": {"decision_tree": {"max_depth": 3}}})
+    path = write_config({"name": "http", "models": {"decision_tree": {"max_depth": 3}}, "data": {"read": {"types": {"id": "number"}}}})
 
     done = run_samebits(str(path), MLFLOW_TRACKING_URI=uri)
 
@@ -260,6 +263,7 @@ def test_an_http_server_gets_the_same_run(server: tuple[str, Any], write_config:
     lineage = read_lineage(client, run.info.run_id, tmp_path)
     assert lineage["stages"]["model"]["digest"] == run.data.tags["model_digest"]
     model = download_model(uri, run, tmp_path / "m")
+    assert client.get_logged_model(run.outputs.model_outputs[0].model_id).experiment_id == run.info.experiment_id
     assert digest_file(Path(model) / "model.skops") == lineage["stages"]["model"]["file_digest"]
 
 

@@ -47,6 +47,13 @@ def test_derived_columns_are_sums_and_ratios() -> None:
     assert made.get_feature_names_out().tolist() == ["a", "b", "c", "sum", "ratio"]
 
 
+def test_a_time_zone_changes_no_part() -> None:
+    plain = pd.DataFrame({"d": pd.to_datetime(["2026-11-20 03:00"])})
+    zoned = pd.DataFrame({"d": pd.to_datetime(["2026-11-20 03:00"], utc=True).tz_convert("America/New_York")})
+
+    np.testing.assert_array_equal(DateNumbers().fit(plain).transform(zoned), DateNumbers().fit(plain).transform(plain))
+
+
 def test_dates_become_their_parts() -> None:
     frame = pd.DataFrame({"d": pd.to_datetime(["2026-11-20 13:00", None])})
 

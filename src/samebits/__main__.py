@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import os
 import sys
 import traceback
 from pathlib import Path
@@ -62,6 +63,8 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("stopped from the keyboard", file=sys.stderr)
         return 130
+    except BrokenPipeError:  # whoever read our output has what they wanted
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except Exception:
         traceback.print_exc()
         return EXIT_BUG
@@ -73,6 +76,7 @@ def _run_command(options: argparse.Namespace) -> None:
         from samebits.train import run_train
 
         run_train(options.conf_file)
+        sys.stdout.flush()
     elif options.command == "data":
         from samebits.data_pin import run_data_pin
 

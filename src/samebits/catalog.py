@@ -60,6 +60,24 @@ OPENMP_FITS = frozenset(
 )
 
 
+_REGRESSION_SCORINGS = (
+    "explained_variance",
+    "r2",
+    "neg_max_error",
+    "neg_mean_",
+    "neg_median_",
+    "neg_root_",
+    "d2_absolute",
+    "d2_pinball",
+    "d2_tweedie",
+)
+
+
+def is_regression_scoring(name: str) -> bool:
+    """Tell whether a scikit-learn scorer, by its name, is one for quantities."""
+    return name.startswith(_REGRESSION_SCORINGS)
+
+
 def name_model_class(name: str, task: Task) -> str | None:
     """Return the import path that a short name stands for under a task, or None where there is none."""
     classifier, regressor = MODELS.get(name, (None, None))

@@ -10,6 +10,7 @@ import functools
 import importlib
 import inspect
 from collections.abc import Iterator, Sequence
+from types import ModuleType
 from typing import Any, get_args
 
 import numpy as np
@@ -88,10 +89,11 @@ def _instantiate(built_class: type, spec: dict[str, Any], allow: Sequence[str], 
         if isinstance(component, BaseEstimator) and hasattr(component, "_parameter_constraints"):
             component._validate_params()  # scikit-learn's own check, which fit() would make only after the data is read
     except (TypeError, ValueError) as error:
-        key = next((key for key in arguments if f"'{key}'" in str(error) or f"{key} " in str(error)), "class")
-        remedy = "See the class's documentation."
-        found = repr(spec.get(key)) if key in str(error) else str(error)
-        raise _Refusal((*key_path, key), " ".join(str(error).split()), found, remedy) from None
+        message = " ".join(str(error).split())
+        blamed = [key for key in arguments if f"'{key}'" in message or f"{key} " in message]
+        if not blamed:
+            raise _Refusal(key_path, f"parameters that {built_class.__name__} takes", message, "See its documentation.") from None
+        raise _Refusal((*key_path, blamed[0]), message, repr(spec[blamed[0]]), "See the class's documentation.") from None
     return component
 
 
@@ -122,13 +124,23 @@ def _find(import_path: Any, allow: Sequence[str], key_path: KeyPath) -> Any:
         module = importlib.import_module(module_name)
     except ImportError as error:
         raise _Refusal(key_path, "an importable module", f"{module_name!r} ({error})", "Install it or mend the path.") from None
-    found = getattr(module, name, None)
+    found = _take_member(module, name)
     if found is None:
         raise _Refusal(key_path, f"a name in {module_name}", repr(name), suggest(name, dir(module), "Check it."))
     home = (getattr(found, "__module__", None) or package).partition(".")[0]
     if home not in allowed or not callable(found):
         raise _Refusal(key_path, f"a class of {', '.join(allowed)}", f"{import_path!r} of {home}", "Name its own package.")
     return found
+
+
+def _take_member(module: ModuleType, name: str) -> Any:
+    """Return a module's member, or None; what scikit-learn calls experimental is let in, since the lock pins its version."""
+    try:
+        return getattr(module, name, None)
+    except ImportError:
+        for enabler in ("enable_iterative_imputer", "enable_halving_search_cv"):
+            importlib.import_module(f"sklearn.experimental.{enabler}")
+        return getattr(module, name, None)
 
 
 def find_component_problems(document: Document) -> list[Problem]:
@@ -139,7 +151,8 @@ def find_component_problems(document: Document) -> list[Problem]:
     for key_path, spec, role in _list_specs(raw):
         try:
             component = _build(spec, allow, key_path)
-            missing = [name for name in _ROLES[role] if not hasattr(component, name)]
+            # asked of the class: an estimator may only have them once it is fitted
+            missing = [name for name in _ROLES[role] if not hasattr(type(component), name)]
             if missing:
                 raise _Refusal((*key_path, "class"), f"a {role} (with {', '.join(missing)})", repr(spec["class"]), "Name another.")
         except _Refusal as refusal:

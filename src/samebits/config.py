@@ -7,6 +7,7 @@ table and imports nothing heavy; what only scikit-learn knows (a model's own par
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,11 +84,18 @@ class Split(_Section):
     model_config = ConfigDict(extra="allow")
 
     method: Literal["random", "time", "group"] = Field("random", description="How rows are divided.")
-    test_size: Fraction = Field(0.2, description="Fraction of rows (of groups, under group) that is held back.")
+    test_size: Annotated[int | float, Field(gt=0)] = Field(
+        0.2, description="Fraction of rows (of groups, under group) that is held back; what the splitter takes, under class."
+    )
     column: str | None = Field(None, description="Column of the time or of the group; under random, of the strata.")
     stratify: bool | None = Field(None, description="Keep the classes' proportions; by default for classification.")
     random_state: Seed | None = Field(None, description="Seed of the split alone; by default derived from the root seed.")
     class_: ImportPath | None = Field(None, alias="class", description="A splitter by import path; its first split is used.")
+
+    @property
+    def is_grouped(self) -> bool:
+        """Whether `column` holds groups that no split may part."""
+        return self.column is not None and (self.method == "group" or "Group" in (self.class_ or ""))
 
 
 class Features(_Section):
@@ -242,6 +250,9 @@ def _fill_from_registry(document: Document) -> dict[str, Any]:
     if not isinstance(data, dict) or "dataset" not in data:
         return dict(document.value)
     registry_path = document.path.parent / "datasets.yaml"
+    if not registry_path.is_file():
+        found = f"no {registry_path.name} beside the config"
+        raise ConfigError(Problem(document.locate(("data", "dataset")), f"a dataset of {registry_path}", found, "Write it."))
     registry = read_document(registry_path)
     name, _, version = str(data["dataset"]).partition("@")
     versions = registry.value.get(name) if isinstance(registry.value, dict) else None
@@ -354,6 +365,9 @@ def _find_contradictions(raw: dict[str, Any]) -> Iterator[tuple[KeyPath, _Facts]
 
 def _check_models(models: dict[str, Any], task: Any) -> Iterator[tuple[KeyPath, _Facts]]:
     for name, parameters in models.items():
+        if not re.fullmatch(r"[\w .:/-]+", name, flags=re.ASCII):
+            expected = "a name of letters, digits, spaces and _ - . : /, as MLflow takes them"
+            yield ("models", name), (expected, repr(name), "Rename it.")
         if isinstance(parameters, dict) and parameters.get("class") is not None:
             continue
         if name not in catalog.MODELS:
@@ -372,6 +386,9 @@ def _check_split(split: dict[str, Any]) -> Iterator[tuple[KeyPath, _Facts]]:
     method = split.get("method", "random")
     if method in ("time", "group") and split.get("column") is None:
         yield ("split", "column"), (f"the column of the {method}", "nothing", "Add it.")
+    test_size = split.get("test_size", 0.2)
+    if isinstance(test_size, int | float) and test_size >= 1:
+        yield ("split", "test_size"), ("a fraction less than 1", repr(test_size), "Write 0.2 for a fifth.")
     for key in ("random_state", "stratify"):
         if method == "time" and split.get(key):
             yield ("split", key), ("no such key under method time", "it", "Remove it: nothing is drawn.")

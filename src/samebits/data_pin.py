@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 import shutil
+from pathlib import Path
 
 from samebits.config import LoadedConfig, load_config
 from samebits.digests import digest_file, digest_folder
@@ -40,24 +42,35 @@ def write_pin(loaded: LoadedConfig, digest: str) -> bool:
     ConfigError
         The file cannot be changed without rewriting it.
     """
-    path = loaded.document.path
+    path = loaded.document.path.resolve()  # through a link, the file itself
     document = read_document(path)  # as it stands, without what datasets.yaml filled in
     if loaded.config.data.digest == digest:
         return False
     text = _replace(document, digest) if ("data", "digest") in document.lines else _insert(document, digest)
-    if parse_document(path, text).value["data"].get("digest") != digest:
-        raise ConfigError(Problem(str(path), "a place for data.digest", "none", f'Write it by hand: digest: "{digest}"'))
+    _check_written(path, text, digest)
     written = path.with_name(f".{path.name}.tmp")
-    written.write_text(text, encoding="utf-8", newline="")
+    mark = codecs.BOM_UTF8 if path.read_bytes().startswith(codecs.BOM_UTF8) else b""
+    written.write_bytes(mark + text.encode("utf-8"))
     shutil.copymode(path, written)
     written.replace(path)
     return True
 
 
+def _check_written(path: Path, text: str, digest: str) -> None:
+    try:
+        is_there = parse_document(path, text).value["data"].get("digest") == digest
+    except ConfigError:
+        is_there = False
+    if not is_there:
+        remedy = f'Write it by hand: digest: "{digest}"'
+        raise ConfigError(Problem(f"{path}: data", "a form in which the key can be put", "another", remedy))
+
+
 def _replace(document: Document, digest: str) -> str:
     if ("data", "digest") in document.spans:
         start, end = document.spans[("data", "digest")]
-        return f'{document.text[:start]}"{digest}"{document.text[end:]}'
+        space = " " if document.text[start - 1] == ":" else ""  # a key with nothing after it
+        return f'{document.text[:start]}{space}"{digest}"{document.text[end:]}'
     lines = document.text.splitlines(keepends=True)  # TOML knows its keys' lines only
     number = document.lines[("data", "digest")] - 1
     lines[number] = re.sub(r"""(digest\s*=\s*)("[^"]*"|'[^']*')""", rf'\1"{digest}"', lines[number])
@@ -74,7 +87,8 @@ def _insert(document: Document, digest: str) -> str:
         return f'{document.text[: start + 1]}{quoted}: "{digest}", {document.text[start + 1 :]}'
     line_start = document.text.rfind("\n", 0, start) + 1
     indent = document.text[line_start:start]
-    return f'{document.text[:start]}digest: "{digest}"\n{indent}{document.text[start:]}'
+    end_of_line = "\r\n" if "\r\n" in document.text else "\n"
+    return f'{document.text[:start]}digest: "{digest}"{end_of_line}{indent}{document.text[start:]}'
 
 
 def _insert_toml(document: Document, digest: str) -> str:

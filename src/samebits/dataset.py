@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import re
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
@@ -23,6 +24,7 @@ from samebits.errors import DataError, Problem, suggest
 Kind = Literal["numeric", "categorical", "boolean", "date", "text"]
 TEXT_MIN_DISTINCT = 50  # more values than this, and than TEXT_MIN_SHARE of the rows: free text, not categories
 TEXT_MIN_SHARE = 0.05
+MAX_EXACT_INTEGER = 2**53  # of a float64's 53 significant bits
 _ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:?\d{2})?)?")
 _PARQUET_SUFFIXES = (".parquet", ".pq")
 
@@ -37,12 +39,15 @@ class Dataset:
         One row a record; columns in file order: float64, bool or nullable boolean, str, or datetime64 in UTC.
     kinds
         What each column holds.
+    integers
+        Numeric columns whose file has whole numbers, none missing; their values are float64 all the same.
     digest
         `sha256:` of the file's bytes, or of the sorted manifest of a folder's files.
     """
 
     frame: pd.DataFrame
     kinds: dict[str, Kind]
+    integers: list[str]
     digest: str
     size_bytes: int
     path: Path
@@ -55,6 +60,7 @@ class _DigestingFile(io.RawIOBase):
         self._file = file
         self._sha256 = hashlib.sha256()
         self.size_bytes = 0
+        self.head = b""
 
     def readable(self) -> bool:
         return True
@@ -62,6 +68,7 @@ class _DigestingFile(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         count = self._file.readinto(buffer)  # type: ignore[attr-defined]
         self._sha256.update(memoryview(buffer)[:count])
+        self.head = self.head or bytes(memoryview(buffer)[:count])
         self.size_bytes += count
         return int(count)
 
@@ -73,8 +80,13 @@ class _DigestingFile(io.RawIOBase):
         return PREFIX + self._sha256.hexdigest()
 
 
-def load_dataset(data: Data, path: Path) -> Dataset:
+def load_dataset(data: Data, path: Path, kept: str | None = None) -> Dataset:
     """Read the table at a path, digest it, hold it to its pin, and bring its columns into canonical form.
+
+    Parameters
+    ----------
+    kept
+        A column that is read although data.drop names it: that of the split.
 
     Raises
     ------
@@ -97,10 +109,13 @@ def load_dataset(data: Data, path: Path) -> Dataset:
     check_pin(data, path, digest)  # before the parser's complaint: other bytes are the likelier cause
     if failure:
         raise failure
+    _check_parts(frames, files)
     frame = frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
     _check_columns(frame, data, path)
+    frame = frame.drop(columns=[name for name in data.drop if name != kept])
+    integers = [str(name) for name in frame.columns if pd.api.types.is_integer_dtype(frame[name]) and not frame[name].isna().any()]
     frame, kinds = _canonicalise(frame, data.read)
-    return Dataset(frame, kinds, digest, size_bytes, path)
+    return Dataset(frame, kinds, [name for name in integers if kinds[name] == "numeric"], digest, size_bytes, path)
 
 
 def check_pin(data: Data, path: Path, digest: str) -> None:
@@ -149,23 +164,54 @@ def _read_part(path: Path, read: Read) -> tuple[pd.DataFrame, str, int]:
 def _parse(file: _DigestingFile, path: Path, read: Read) -> pd.DataFrame:
     is_parquet = read.format == "parquet" or (read.format == "auto" and path.suffix.lower() in _PARQUET_SUFFIXES)
     if is_parquet:
-        return _mask_missing(pd.read_parquet(io.BytesIO(file.readall() or b"")), read)
-    as_text = {name: "str" for name, kind in read.types.items() if kind in ("category", "text")}
-    frame = pd.read_csv(
+        return _mask_missing(_read_parquet(file.readall() or b""), read)
+    is_pattern = len(read.sep) > 1 and read.sep != r"\s+"  # which pandas' own C parser does not take
+    layout: dict[str, Any] = {
+        "sep": read.sep,
+        "encoding": "utf-8-sig" if read.encoding.lower().replace("-", "") == "utf8" else read.encoding,
+        "quotechar": read.quotechar,
+        "comment": read.comment,
+        "skiprows": read.skip_rows,
+        **({"engine": "python"} if is_pattern else {"low_memory": False}),
+    }
+    frame = _read_csv(
         io.BufferedReader(file, 1 << 20),
-        sep=read.sep,
         decimal=read.decimal,
         thousands=read.thousands,
-        encoding="utf-8-sig" if read.encoding.lower().replace("-", "") == "utf8" else read.encoding,
-        quotechar=read.quotechar,
-        comment=read.comment,
-        skiprows=read.skip_rows,
         keep_default_na=read.keep_default_na,
-        na_values=read.na_values,  # type: ignore[arg-type]  # its stubs know of strings only
-        dtype=as_text or None,
-        low_memory=False,
+        na_values=read.na_values,
+        dtype={name: "str" for name, kind in read.types.items() if kind in ("category", "text")} or None,
+        **layout,
     )
+    _refuse_repeated_names(frame, file.head, layout)
     return frame
+
+
+def _read_csv(file: BinaryIO, **settings: Any) -> pd.DataFrame:
+    """By itself pandas takes the first field for an index where rows have more fields than the header; here it is an error."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        try:
+            frame: pd.DataFrame = pd.read_csv(file, index_col=False, **settings)
+        except pd.errors.ParserWarning as warning:
+            reason = "rows with more fields than the header has names" if "Length of header" in str(warning) else str(warning)
+            raise ValueError(reason) from None
+    return frame
+
+
+def _read_parquet(content: bytes) -> pd.DataFrame:
+    frame: pd.DataFrame = pd.read_parquet(io.BytesIO(content))
+    named = [name for name in frame.index.names if name is not None]
+    return pd.DataFrame(frame.reset_index(named)) if named else frame  # a named index is a column that pandas put aside
+
+
+def _refuse_repeated_names(frame: pd.DataFrame, head: bytes, layout: dict[str, Any]) -> None:
+    """Pandas renames a column that stands twice (`a`, `a.1`), so the header's own line is asked."""
+    if not any(re.search(r"\.\d+$", str(name)) for name in frame.columns):
+        return
+    names = pd.read_csv(io.BytesIO(head), header=None, nrows=1, dtype="str", **layout).iloc[0]
+    if names.duplicated().any():
+        raise ValueError(f"the column {str(names[names.duplicated()].iloc[0])!r} twice")
 
 
 def _mask_missing(frame: pd.DataFrame, read: Read) -> pd.DataFrame:
@@ -176,11 +222,22 @@ def _mask_missing(frame: pd.DataFrame, read: Read) -> pd.DataFrame:
     return frame
 
 
+def _check_parts(frames: list[pd.DataFrame], files: list[Path]) -> None:
+    """A part with other columns would be joined with missing values for the rest."""
+    for frame, path in zip(frames, files, strict=True):
+        if list(frame.columns) != list(frames[0].columns):
+            other = sorted(set(map(str, frame.columns)) ^ set(map(str, frames[0].columns))) or ["another order"]
+            found = ", ".join(other)
+            raise DataError(Problem(str(path), f"the columns of {files[0].name}", f"a difference in {found}", "Mend the file."))
+
+
 def _check_columns(frame: pd.DataFrame, data: Data, path: Path) -> None:
     known = [str(name) for name in frame.columns]
     named = [("data.target", data.target), *(("data.drop", name) for name in data.drop)]
     named += [("data.read.dates", name) for name in data.read.dates]
     named += [("data.read.types", name) for name in data.read.types]
+    if isinstance(data.read.na_values, dict):
+        named += [("data.read.na_values", name) for name in data.read.na_values]
     raise_for_unknown_columns(named, known, path)
     if frame.columns.duplicated().any():
         twice = str(frame.columns[frame.columns.duplicated()][0])
@@ -236,7 +293,7 @@ def _canonicalise_column(column: pd.Series, name: str, read: Read) -> tuple[pd.S
     if pd.api.types.is_datetime64_any_dtype(column.dtype):
         return _as_dates(column, name, None), "date"
     if pd.api.types.is_numeric_dtype(column.dtype):
-        return column.astype(np.float64) if column.dtype != object else _as_numbers(column, name), "numeric"
+        return _as_numbers(column, name), "numeric"
     known = column.dropna()
     if len(known) == 0:
         return pd.Series(np.full(len(column), np.nan), index=column.index), "numeric"
@@ -269,7 +326,13 @@ def _as_booleans(column: pd.Series, name: str) -> pd.Series:
 
 def _as_numbers(column: pd.Series, name: str) -> pd.Series:
     try:
-        return pd.to_numeric(column).astype(np.float64)
+        values = pd.to_numeric(column)
+        if pd.api.types.is_integer_dtype(values) and (values.dropna().abs() > MAX_EXACT_INTEGER).any():
+            raise ValueError("integers beyond 2**53, which floating point cannot tell apart")
+        floats = values.astype(np.float64)
+        if np.isinf(floats).any():
+            raise ValueError(f"an infinity in row {int(np.flatnonzero(np.isinf(floats))[0]) + 1}")
+        return floats
     except (ValueError, TypeError) as error:
         reason = (str(error).splitlines() or ["something else"])[0]
         remedy = "Name the odd values in data.read.na_values, or the column in data.drop or data.read.types."

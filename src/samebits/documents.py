@@ -197,6 +197,8 @@ class _YamlReader:
 def _read_json(path: Path, text: str) -> Document:
     try:
         value = json.loads(text)
+    except RecursionError:
+        raise ConfigError(Problem(str(path), "JSON", "nesting without end", "Mend the file.")) from None
     except json.JSONDecodeError as error:
         raise ConfigError(Problem(f"{path}:{error.lineno}", "JSON", error.msg, "Mend the line.")) from None
     # JSON is YAML, but for tabs between tokens: a tab inside a JSON string is always written \t, so none is lost here.
@@ -207,6 +209,8 @@ def _read_json(path: Path, text: str) -> Document:
 def _read_toml(path: Path, text: str) -> Document:
     try:
         value = tomllib.loads(text)
+    except RecursionError:
+        raise ConfigError(Problem(str(path), "TOML", "nesting without end", "Mend the file.")) from None
     except tomllib.TOMLDecodeError as error:
         line = re.search(r"line (\d+)", str(error))
         where = f"{path}:{line[1]}" if line else str(path)

@@ -60,7 +60,7 @@ def prepare_materials(loaded: LoadedConfig, project_root: Path) -> Materials:
         The config and the table do not fit each other, in any way that can be known before training.
     """
     config = loaded.config
-    dataset = load_dataset(config.data, find_data(config.data.path, loaded.document.path, project_root))
+    dataset = load_dataset(config.data, find_data(config.data.path, loaded.document.path, project_root), kept=config.split.column)
     target = read_target(config, dataset)
     _check_business(loaded, target)
     candidates, seeds = build_candidates(config, dataset, target.task, target.labels)

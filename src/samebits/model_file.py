@@ -20,7 +20,7 @@ import skops.io
 from sklearn.base import BaseEstimator
 from sklearn.neighbors import BallTree, KDTree
 from sklearn.tree._tree import Tree
-from skops.io.exceptions import UntrustedTypesFoundException
+from skops.io.exceptions import UnsupportedTypeException, UntrustedTypesFoundException
 
 from samebits.digests import digest_bytes
 from samebits.errors import LineageError, Problem
@@ -30,7 +30,23 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest date a zip archive can hold
 _SCHEMA = "schema.json"
 
 # Beside scikit-learn's classes (see _is_sklearn_class) and samebits' transformers; trees are checked after loading.
-TRUSTED_TYPES = frozenset({"numpy.dtype", "functools.partial"})
+TRUSTED_TYPES = frozenset(
+    {
+        "functools.partial",
+        "numpy.dtype",
+        "numpy.mean",
+        "scipy._lib.array_api_compat.numpy._aliases.asarray",
+        "scipy.interpolate._bsplines.BSpline",
+        "sklearn.utils.validation.check_array",
+    }
+)
+# Scores: functions of numbers, in modules that hold no function which touches anything else.
+_TRUSTED_MODULES = (
+    "sklearn.feature_selection._",
+    "sklearn.metrics._classification.",
+    "sklearn.metrics._regression.",
+    "sklearn.metrics._ranking.",
+)
 
 
 _SETTLED = {"n_jobs": None, "n_threads": 1, "_n_threads": 1, "_stop_words_id": 0, "refit_time_": 0.0}
@@ -63,8 +79,18 @@ def _settle_members(value: Any, seen: set[int]) -> None:
 
 
 def dump_model(model: Any) -> bytes:
-    """Return a fitted model as a skops file whose bytes depend on the model's content alone."""
-    source = zipfile.ZipFile(io.BytesIO(skops.io.dumps(model)))
+    """Return a fitted model as a skops file whose bytes depend on the model's content alone.
+
+    Raises
+    ------
+    LineageError
+        The model holds something that cannot be stored without pickle.
+    """
+    try:
+        source = zipfile.ZipFile(io.BytesIO(skops.io.dumps(model)))
+    except (UnsupportedTypeException, TypeError) as error:
+        reason = " ".join(str(error).split())
+        raise LineageError(Problem("model file", "a model that skops can store", reason, "Use another class.")) from None
     schema = json.loads(source.read(_SCHEMA))
     members: dict[str, str] = {}  # digest of an array -> its name in the archive
     contents: list[bytes] = []
@@ -139,8 +165,7 @@ def _is_trusted(name: str, allow: Sequence[str]) -> bool:
     package = name.partition(".")[0]
     if name.startswith("samebits.transformers.") or name in TRUSTED_TYPES or package in allow:
         return True
-    # feature scores are functions of numbers, and that module holds no function that touches anything else
-    return name.startswith("sklearn.feature_selection._") or _is_sklearn_class(name)
+    return name.startswith(_TRUSTED_MODULES) or _is_sklearn_class(name)
 
 
 def _is_sklearn_class(name: str) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
@@ -26,7 +27,7 @@ _KIND_ORDER: tuple[Kind, ...] = ("numeric", "categorical", "boolean", "date")
 def list_features(config: Config, dataset: Dataset) -> list[str]:
     """Return the table's columns that are features: not the target, not dropped, not the split's groups."""
     left_out = {config.data.target, *config.data.drop}
-    if config.split.method == "group" and config.split.column:
+    if config.split.is_grouped and config.split.column:
         left_out.add(config.split.column)
     features = [name for name in dataset.kinds if name not in left_out]
     if not features:
@@ -127,6 +128,9 @@ def _take_columns(group: ColumnGroup, left: dict[str, Kind], index: int, dataset
     if isinstance(group.columns, list):
         key = f"preprocessing.columns.{index}.columns"
         raise_for_unknown_columns([(key, name) for name in group.columns], list(left), dataset.path)
+        if len(set(group.columns)) < len(group.columns):
+            twice = next(name for name in group.columns if group.columns.count(name) > 1)
+            raise ConfigError(Problem(key, "each column once", f"{twice!r} twice", "Keep one."))
         names = list(group.columns)
     else:
         names = [name for name, kind in left.items() if group.columns in (kind, "all")]
@@ -168,7 +172,9 @@ def _refuse_text(names: list[str], dataset: Dataset) -> None:
     problems = []
     for name in names:
         values = dataset.frame[name].dropna()
-        found = f"free text ({values.nunique():,} different values, such as {str(values.iloc[0])[:40]!r})"
+        is_number = pd.to_numeric(values, errors="coerce").notna()
+        odd = values[~is_number] if is_number.mean() > 0.5 else values  # numbers with a word among them: show the word
+        found = f"free text ({values.nunique():,} different values, such as {str(odd.iloc[0])[:40]!r})"
         remedy = (
             "Name it in data.drop, give it transformers in preprocessing.columns, or make it a category in data.read.types; "
             "if it should be numbers, name what is not one in data.read.na_values."

@@ -5,17 +5,21 @@ from __future__ import annotations
 import datetime
 import getpass
 import json
+import re
 import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, Schema
+from mlflow.types.schema import AnyType
 
 from samebits import mlflow_flavor
+from samebits.dataset import Dataset as Table
 from samebits.digests import digest_bytes
 from samebits.errors import Problem, TrackingError
 from samebits.lineage import assemble_lineage, write_lineage
@@ -99,14 +103,14 @@ def _list_params(training: Training) -> dict[str, str]:
 
 
 def flatten_config(resolved: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return nested keys as dotted names; lists and what is empty stay as they are.
+    """Return nested keys as dotted names; lists, what is empty, and mappings with keys that MLflow does not take stay as they are.
 
-    >>> flatten_config({"a": {"b": 1, "c": [2]}, "d": {}})
-    {'a.b': 1, 'a.c': [2], 'd': {}}
+    >>> flatten_config({"a": {"b": 1, "c": [2]}, "d": {}, "e": {"x [m]": 1}})
+    {'a.b': 1, 'a.c': [2], 'd': {}, 'e': {'x [m]': 1}}
     """
     flat: dict[str, Any] = {}
     for key, value in resolved.items():
-        if isinstance(value, dict) and value:
+        if isinstance(value, dict) and value and all(re.fullmatch(r"[\w .:/-]+", name, flags=re.ASCII) for name in value):
             flat.update(flatten_config(value, f"{prefix}{key}."))
         else:
             flat[f"{prefix}{key}"] = value
@@ -202,7 +206,6 @@ def describe_run(training: Training) -> str:
 
 
 def _log_model(run: OpenRun, training: Training) -> None:
-    kinds = training.materials.dataset.kinds
     labels = training.materials.target.labels
     output = "double" if labels is None else {"b": "boolean", "i": "long", "f": "double"}.get(labels.dtype.kind, "string")
     Model.log(
@@ -213,7 +216,7 @@ def _log_model(run: OpenRun, training: Training) -> None:
         model_file=training.result.model_file,
         trusted_types=list_trusted_types(training.result.model_file, training.loaded.config.allow),
         signature=ModelSignature(
-            inputs=Schema([ColSpec(_MLFLOW_TYPES[kinds[name]], name) for name in training.materials.features]),
+            inputs=Schema([ColSpec(_choose_type(training.materials.dataset, name), name) for name in training.materials.features]),
             outputs=Schema([ColSpec(output)]),
         ),
         input_example=_take_example(training),
@@ -225,7 +228,15 @@ def _log_model(run: OpenRun, training: Training) -> None:
 
 def _take_example(training: Training) -> pd.DataFrame:
     X, _ = training.materials.take(training.materials.split.train_rows[:N_EXAMPLE_ROWS])
-    return X.reset_index(drop=True)
+    integers = {name: np.int64 for name in training.materials.dataset.integers if name in X.columns}
+    return X.reset_index(drop=True).astype(integers)
+
+
+def _choose_type(dataset: Table, name: str) -> str | AnyType:
+    """MLflow's type of a column as the table has it, so that the table itself is an input that MLflow's loader takes."""
+    if dataset.kinds[name] == "boolean" and dataset.frame[name].isna().any():
+        return AnyType()  # MLflow's boolean has no missing value
+    return "long" if name in dataset.integers else _MLFLOW_TYPES[dataset.kinds[name]]
 
 
 def _pin_requirements(training: Training) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from sklearn import metrics
 
-from samebits.catalog import DEFAULT_SCORING, POSITIVE_CLASS_SCORINGS
+from samebits.catalog import DEFAULT_SCORING, POSITIVE_CLASS_SCORINGS, is_regression_scoring
 from samebits.config import Config
 from samebits.errors import ConfigError, Problem
 from samebits.target import Target
@@ -60,13 +60,17 @@ def make_scorer(config: Config, target: Target) -> Any:
         The scorer is for another task.
     """
     name = name_scoring(config, target)
+    if is_regression_scoring(name) != (target.task == "regression"):
+        remedy = "Choose one of scikit-learn's scorers for it, or set task:."
+        raise ConfigError(Problem("scoring", f"a scorer for a {target.task} target", repr(name), remedy))
+    if name in ("roc_auc", "f1", "precision", "recall", "jaccard") and target.task == "multiclass":
+        other = "roc_auc_ovr" if name == "roc_auc" else f"{name}_macro or {name}_weighted"
+        raise ConfigError(Problem("scoring", "a scorer for a multiclass target", repr(name), f"Use {other}."))
     if name in POSITIVE_CLASS_SCORINGS and target.task == "binary":
         function, response_method, greater_is_better = _BY_POSITIVE_CLASS[name]
         return metrics.make_scorer(
             function, response_method=response_method, greater_is_better=greater_is_better, pos_label=target.positive
         )
-    if (name in POSITIVE_CLASS_SCORINGS and name != "average_precision") and target.task == "multiclass":
-        raise ConfigError(Problem("scoring", "a scorer for multiclass", repr(name), f"Use {name}_macro or {name}_weighted."))
     return metrics.get_scorer(name)
 
 

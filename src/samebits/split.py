@@ -113,7 +113,7 @@ def _fold(
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     splitter = _build_splitter(config, target, train_rows)
     seeds.update(seed_component(splitter, config.seed, "cv"))
-    takes_groups = config.split.column is not None and (config.split.method == "group" or "Group" in type(splitter).__name__)
+    takes_groups = config.split.is_grouped or (config.split.column is not None and "Group" in type(splitter).__name__)
     groups = _read_column(config, dataset)[train_rows] if takes_groups else None
     try:
         folds = [
@@ -135,7 +135,7 @@ def _build_splitter(config: Config, target: Target, train_rows: np.ndarray) -> A
         return TimeSeriesSplit(n_splits)
     if is_classification:
         check_class_sizes(target, train_rows, n_splits)
-    if config.split.method == "group":
+    if config.split.is_grouped:
         return StratifiedGroupKFold(n_splits, shuffle=True) if is_classification else GroupKFold(n_splits)
     return StratifiedKFold(n_splits, shuffle=True) if is_classification else KFold(n_splits, shuffle=True)
 

@@ -53,6 +53,8 @@ def read_target(config: Config, dataset: Dataset) -> Target:
         first = int(np.flatnonzero(column.isna())[0])
         found = f"{missing} missing (the first in row {first + 1})"
         raise DataError(Problem(where, "a value in every row", found, "Fill or remove these rows."))
+    if dataset.kinds[name] == "date":
+        raise DataError(Problem(where, "classes or numbers", "dates", "Make a number of it, or name another target."))
     task = config.task if config.task != "auto" else _choose_task(column, dataset.kinds[name])
     if task == "regression":
         return Target(task, _as_quantities(column, where), None)
@@ -89,7 +91,7 @@ def _as_labels(column: pd.Series) -> np.ndarray:
         return column.to_numpy(dtype=bool)
     if pd.api.types.is_numeric_dtype(column.dtype):
         values = column.to_numpy(dtype=np.float64)
-        return values.astype(np.int64) if np.all(values == np.floor(values)) else values
+        return values.astype(np.int64) if np.all(values == np.floor(values)) else values.astype(np.str_)
     return column.astype(str).to_numpy(dtype=np.str_)
 
 

@@ -144,7 +144,7 @@ def open_run(experiment_name: str, conf_file: str, uri: str) -> OpenRun:
         client = explain_failures("open the tracking store", mlflow.MlflowClient)
         if run_id:
             found = explain_failures(f"find run {run_id} (MLFLOW_RUN_ID)", lambda: client.get_run(run_id))
-            return OpenRun(client, run_id, found.info.experiment_id, is_adopted=True)
+            return _enter(OpenRun(client, run_id, found.info.experiment_id, is_adopted=True))
         experiment_id = explain_failures("find or create the experiment", lambda: _find_experiment(client, experiment_name))
     tags = {
         "mlflow.user": getpass.getuser(),
@@ -155,6 +155,12 @@ def open_run(experiment_name: str, conf_file: str, uri: str) -> OpenRun:
     made = explain_failures("create a run", lambda: client.create_run(experiment_id, tags=tags, run_name=run_name))
     run = OpenRun(client, made.info.run_id, experiment_id, is_adopted=False)
     explain_failures("log a parameter", lambda: client.log_param(run.run_id, "conf_file", conf_file))
+    return _enter(run)
+
+
+def _enter(run: OpenRun) -> OpenRun:
+    """MLflow stores a model in the experiment that the environment names, whatever the run's own."""
+    os.environ["MLFLOW_EXPERIMENT_ID"] = run.experiment_id
     return run
 
 

@@ -69,7 +69,9 @@ def _train_pinned(conf_file: str, path: Path, root: Path) -> None:
     from samebits.recording import record_training
     from samebits.training import make_training
 
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup leaves it
+            signal.signal(number, _interrupt)
     with open_run(loaded.config.name, conf_file, uri) as run:
         training = make_training(loaded, root)
         record_training(run, training, started)

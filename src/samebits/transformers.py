@@ -136,10 +136,11 @@ class DateNumbers(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         parts = []
         for name in self.feature_names_in_:
-            dates = pd.to_datetime(X[name]).dt
+            instants = pd.to_datetime(X[name], utc=True).dt.tz_localize(None)  # as the table was read for training
+            dates = instants.dt
             for part in DATE_PARTS[:-1]:
                 parts.append(getattr(dates, part).to_numpy(dtype=np.float64, na_value=np.nan))
-            microseconds = pd.to_datetime(X[name]).to_numpy(dtype="datetime64[us]")
+            microseconds = instants.to_numpy(dtype="datetime64[us]")
             days = microseconds.astype(np.int64) / 86_400e6
             parts.append(np.where(np.isnat(microseconds), np.nan, days))
         return np.ascontiguousarray(np.column_stack(parts)) if parts else np.empty((len(X), 0))
