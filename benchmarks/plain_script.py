@@ -70,7 +70,7 @@ def main(table: str, target: str, positive: str, tracking_uri: str, size: str) -
                 "average_precision": average_precision_score(y_test, response),
             }
         )
-        trusted = ["sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor", "sklearn.tree._tree.Tree"]
+        trusted = ["numpy.dtype", "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor", "sklearn.tree._tree.Tree"]
         signature = infer_signature(X_test.head(), predicted[:5])
         mlflow.sklearn.log_model(model, name="model", signature=signature, input_example=X_train.head(), skops_trusted_types=trusted)
 
