@@ -165,6 +165,8 @@ def test_a_dropped_column_may_hold_anything_unless_the_split_needs_it(tmp_path: 
     data = Data.model_validate({"path": "a", "target": "y", "drop": ["l", "when"]})
 
     assert list(load_dataset(data, tmp_path / "a.parquet").frame) == ["y"]
+    with pytest.raises(DataError, match="column 'l': expected numbers"):
+        load(tmp_path / "a.parquet")
     assert list(load_dataset(data, tmp_path / "a.parquet", kept="when").frame) == ["when", "y"]
 
 

@@ -294,16 +294,18 @@ def _canonicalise_column(column: pd.Series, name: str, read: Read) -> tuple[pd.S
         return _as_dates(column, name, None), "date"
     if pd.api.types.is_numeric_dtype(column.dtype):
         return _as_numbers(column, name), "numeric"
-    known = column.dropna()
-    if len(known) == 0:
+    try:
+        distinct = column.dropna().unique().tolist()
+    except TypeError:  # lists and the like, which is then said
+        return _as_numbers(column, name), "numeric"
+    if not distinct:
         return pd.Series(np.full(len(column), np.nan), index=column.index), "numeric"
-    if known.map(lambda value: isinstance(value, str)).all():
-        if known.map(lambda value: _ISO_DATE.fullmatch(value) is not None).all():
+    if all(isinstance(value, str) for value in distinct):
+        if all(_ISO_DATE.fullmatch(value) for value in distinct):
             return _as_dates(column, name, None), "date"
-        distinct = known.nunique()
-        is_text = distinct > TEXT_MIN_DISTINCT and distinct > TEXT_MIN_SHARE * len(known)
+        is_text = len(distinct) > TEXT_MIN_DISTINCT and len(distinct) > TEXT_MIN_SHARE * column.count()
         return _as_text(column), "text" if is_text else "categorical"
-    if known.map(lambda value: hasattr(value, "isoformat")).all():
+    if all(hasattr(value, "isoformat") for value in distinct):
         return _as_dates(column, name, None), "date"
     return _as_numbers(column, name), "numeric"
 
@@ -342,10 +344,12 @@ def _as_numbers(column: pd.Series, name: str) -> pd.Series:
 def _as_text(column: pd.Series) -> pd.Series:
     """Values as str; a whole float as its integer, since a missing value beside integers makes them floats."""
     values = column.astype(object)
-    text = values.map(
-        lambda value: np.nan if pd.isna(value) else str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
-    )
-    return text.astype("str")
+    texts = {value: _write_text(value) for value in values.dropna().unique().tolist()}
+    return values.map(texts).astype("str")
+
+
+def _write_text(value: Any) -> str:
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def _as_dates(column: pd.Series, name: str, date_format: str | None) -> pd.Series:

@@ -32,12 +32,13 @@ def plant_seeds(root_seed: int, place: str) -> None:
     seed = derive_seed(root_seed, place)
     random.seed(seed)
     np.random.seed(seed)
-    if torch := sys.modules.get("torch"):
+    torch, tensorflow = sys.modules.get("torch"), sys.modules.get("tensorflow")
+    if torch is not None and hasattr(torch, "manual_seed"):  # not merely a folder of that name on the path
         torch.manual_seed(seed)
         torch.use_deterministic_algorithms(True)
         torch.set_num_threads(1)
         torch.backends.cudnn.benchmark = False
-    if tensorflow := sys.modules.get("tensorflow"):
+    if tensorflow is not None and hasattr(tensorflow, "random"):
         tensorflow.random.set_seed(seed)
         tensorflow.config.experimental.enable_op_determinism()
 
