@@ -13,10 +13,11 @@ from conftest import ROOT, SMALL, merge
 from hypothesis import given
 from hypothesis import strategies as st
 
-from samebits.config import Config, load_config, make_json_schema
+from samebits.config import Config, make_json_schema
 from samebits.documents import read_document
 from samebits.errors import ConfigError
 from samebits.train import check_config
+from samebits.validation import load_config
 
 SHIPPED = sorted(path for path in (ROOT / "confs").glob("*.yaml") if path.name != "datasets.yaml")
 

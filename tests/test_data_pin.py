@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-from samebits.config import load_config
 from samebits.data_pin import run_data_pin, write_pin
 from samebits.digests import digest_file
 from samebits.errors import ConfigError, DataError
+from samebits.validation import load_config
 
 TABLE = ROOT / "data/raw/wine.csv"
 DIGEST = digest_file(TABLE)

@@ -19,11 +19,11 @@ from sklearn.model_selection import KFold, cross_val_score, train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
-from samebits.config import load_config
 from samebits.errors import ConfigError, DataError, LineageError
 from samebits.materials import Materials, prepare_materials
 from samebits.result import Result, make_result
 from samebits.scoring import choose_threshold
+from samebits.validation import load_config
 
 
 @pytest.fixture

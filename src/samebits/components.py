@@ -18,9 +18,9 @@ import sklearn.metrics
 from sklearn.base import BaseEstimator
 
 from samebits import catalog
-from samebits.config import take_section
 from samebits.documents import Document, KeyPath
 from samebits.errors import ConfigError, Problem, suggest
+from samebits.validation import take_section
 
 ALWAYS_ALLOWED = ("sklearn", "samebits")
 _ROLES = {"model": ("fit", "predict"), "transformer": ("fit", "transform"), "splitter": ("split",), "any": ()}

@@ -7,11 +7,11 @@ import re
 import shutil
 from pathlib import Path
 
-from samebits.config import LoadedConfig, load_config
 from samebits.digests import digest_file, digest_folder
 from samebits.documents import Document, parse_document, read_document
 from samebits.errors import ConfigError, DataError, Problem
 from samebits.project import find_config, find_data, find_project_root
+from samebits.validation import LoadedConfig, load_config
 
 
 def run_data_pin(conf_file: str) -> None:

@@ -13,13 +13,13 @@ from typing import Any
 
 from samebits import __version__
 from samebits.code import CodeIdentity
-from samebits.config import LoadedConfig
 from samebits.digests import canonical_json, digest_bytes, digest_file, digest_value
 from samebits.environment import Environment
 from samebits.materials import Materials
 from samebits.profile import HASH_SEED, Kernels
 from samebits.result import Result
 from samebits.split import Split
+from samebits.validation import LoadedConfig
 
 SCHEMA = 1
 INPUT_STAGES = ("code", "config", "data", "environment", "numeric_profile", "seeds")

@@ -10,14 +10,15 @@ import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
 
-from samebits.config import LoadedConfig
-from samebits.dataset import Dataset, Kind, load_dataset
+from samebits.columns import Kind
+from samebits.dataset import Dataset, load_dataset
 from samebits.errors import ConfigError, Problem
 from samebits.pipeline import build_candidates, list_features
 from samebits.project import find_data
 from samebits.scoring import make_response_scorer, make_scorer, name_scoring
 from samebits.split import Split, split_rows
 from samebits.target import Target, read_target
+from samebits.validation import LoadedConfig
 
 
 @dataclass(frozen=True)

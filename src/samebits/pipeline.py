@@ -13,9 +13,10 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from samebits import catalog
+from samebits.columns import Kind
 from samebits.components import build_component, complete_model_spec, restore_label_keys
 from samebits.config import ColumnGroup, Config, Preprocessing
-from samebits.dataset import Dataset, Kind, raise_for_unknown_columns
+from samebits.dataset import Dataset, raise_for_unknown_columns
 from samebits.errors import ConfigError, DataError, Problem
 from samebits.seeds import seed_component
 from samebits.transformers import BooleanNumbers, DateNumbers, DerivedColumns, OutlierClipper

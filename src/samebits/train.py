@@ -10,11 +10,12 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from samebits.config import Config, LoadedConfig, find_problems, read_config_document
+from samebits.config import Config
 from samebits.errors import ConfigError, Interrupted, SamebitsError
 from samebits.profile import pin_profile
 from samebits.project import find_config, find_project_root
 from samebits.tracking import open_run, prepare_tracking
+from samebits.validation import LoadedConfig, find_problems, read_config_document
 
 if TYPE_CHECKING:
     from samebits.training import Training

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from samebits.code import CodeIdentity, identify_code
-from samebits.config import LoadedConfig
 from samebits.digests import canonical_json
 from samebits.environment import Environment, read_environment
 from samebits.lineage import Stage, describe_inputs, describe_outputs
@@ -18,6 +17,7 @@ from samebits.materials import Materials, prepare_materials
 from samebits.profile import check_kernels, read_kernels
 from samebits.result import Result, make_result
 from samebits.seeds import plant_seeds
+from samebits.validation import LoadedConfig
 
 
 @dataclass(frozen=True)
