@@ -10,7 +10,7 @@ default:
 # Train what a config says and record it as one MLflow run
 [group('run')]
 train conf='confs/training.yaml':
-    uv run python -m samebits train '{{ conf }}'
+    @uv run python -m samebits train '{{ conf }}'
 
 # Open the MLflow UI on the project's own store
 [group('run')]
@@ -21,7 +21,7 @@ ui port='5000':
 # Write the digest of a config's table into the config
 [group('run')]
 data-pin conf:
-    uv run python -m samebits data pin '{{ conf }}'
+    @uv run python -m samebits data pin '{{ conf }}'
 
 # All tests, in random order
 [group('check')]
@@ -83,9 +83,9 @@ python-env:
 # Build the wheel twice, here and in a clean clone under other conditions, and compare them to the bit
 [group('make')]
 package:
-    uv run python packaging/build_wheel.py
+    @uv run python packaging/build_wheel.py
 
 # Time samebits against the plain script a user would write instead
 [group('measure')]
 bench *options:
-    uv run python benchmarks/bench.py {{ options }}
+    @uv run python benchmarks/bench.py {{ options }}

@@ -8,8 +8,8 @@ from pathlib import Path
 SRC = Path(__file__).resolve().parent.parent / "src"
 sys.path.insert(0, str(SRC))
 
-from samebits.config import read_config_document  # noqa: E402
 from samebits.profile import pin_profile  # noqa: E402
+from samebits.validation import read_config_document  # noqa: E402
 
 if __name__ == "__main__":
     paths = [Path(word) for word in sys.argv[1:]]

@@ -343,3 +343,19 @@ def test_plain_scikit_learn_on_the_same_columns_agrees_to_the_bit(train: Callabl
     X_test, _ = materials.take(materials.split.test_rows)
     responses = [float(line.rsplit(b",", 1)[1]) for line in result.predictions.splitlines()[1:]]
     assert responses == plain.predict_proba(np.ascontiguousarray(X_test))[:, 1].tolist()
+
+
+def test_a_single_served_row_may_differ_in_the_last_bit_only(train: Callable[..., tuple[Materials, Result]]) -> None:
+    """Not promised, says README: BLAS takes another path for few rows."""
+    from samebits.model_file import load_model
+
+    bunch = load_breast_cancer(as_frame=True)
+    materials, result = train(bunch.data.assign(y=bunch.target), models={"logistic_regression": {"max_iter": 900}})
+    X, _ = materials.take(materials.split.test_rows)
+    model = load_model(result.model_file)
+
+    batch = model.predict_proba(X)[:, 1]
+    single = np.array([model.predict_proba(X.iloc[[i]])[0, 1] for i in range(len(X))])
+
+    np.testing.assert_allclose(single, batch, rtol=1e-12, atol=1e-15)
+    assert ((single > 0.5) == (batch > 0.5)).all()

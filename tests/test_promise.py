@@ -208,6 +208,36 @@ def test_other_kernels_are_named_by_the_numeric_profile(write_config: Callable[.
     assert left["numeric_profile"]["digest"] != right["numeric_profile"]["digest"]
 
 
+def test_a_class_that_draws_what_no_seed_reaches_shows_as_two_runs_that_differ(write_config: Callable[..., Path]) -> None:
+    """Not promised, says README: this is how it shows."""
+    path = write_config({"allow": ["unseeded"], "models": {"coin": {"class": "unseeded.UnseededClassifier"}}})
+
+    (left,), (right,) = (train_fresh([path]) for _ in range(2))
+
+    assert find_first_difference(left, right) == "cross_validation"
+
+
+def test_the_global_generators_do_reach_who_draws_from_them(write_config: Callable[..., Path]) -> None:
+    path = write_config({"models": {"svm": {"class": "sklearn.dummy.DummyClassifier", "strategy": "stratified"}}})
+
+    (left,), (right,) = (train_fresh([path]) for _ in range(2))
+
+    assert digest_outputs(left) == digest_outputs(right)
+
+
+def test_another_package_version_is_named_by_the_environment(write_config: Callable[..., Path], tmp_path: Path) -> None:
+    """A lookalike of joblib's metadata, of another version, put before the real one."""
+    lookalike = tmp_path / "site" / "joblib-0.0.1.dist-info"
+    lookalike.mkdir(parents=True)
+    (lookalike / "METADATA").write_text("Metadata-Version: 2.1\nName: joblib\nVersion: 0.0.1\n", encoding="utf-8")
+
+    (left,) = train_fresh([write_config()])
+    (right,) = train_fresh([write_config()], PYTHONPATH=str(tmp_path / "site"))
+
+    assert find_first_difference(left, right) == "environment"
+    assert right["environment"]["packages"]["joblib"] == "0.0.1"
+
+
 EMULATOR = shutil.which("qemu-x86_64") or shutil.which("qemu-x86_64-static")
 
 

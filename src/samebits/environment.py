@@ -54,7 +54,9 @@ def read_environment(project_root: Path, allow: list[str]) -> Environment:
     allow
         Import names of further packages whose versions count.
     """
-    installed = {_normalise(str(found.metadata["Name"])): found for found in importlib.metadata.distributions()}
+    installed: dict[str, importlib.metadata.Distribution] = {}
+    for found in importlib.metadata.distributions():
+        installed.setdefault(_normalise(str(found.metadata["Name"])), found)  # the first on the path is the one imported
     needed = _close_over(_list_roots(project_root, allow), installed)
     versions = {name: found.version for name, found in sorted(installed.items()) if not name.startswith("samebits")}
     lock = project_root / "uv.lock"
