@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,13 @@ def test_a_first_word_that_is_no_command_is_a_config(tmp_path: Path) -> None:
 
     assert done.returncode == 2
     assert done.stderr == f"conf_file '{tmp_path}/nope.yaml': expected a config file, found no such file in {ROOT}. Check the path.\n"
+
+
+def test_a_machine_without_git_is_told_so(write_config: Callable[..., Path], tmp_path: Path) -> None:
+    done = run_samebits(str(write_config()), PATH=str(tmp_path), MLFLOW_TRACKING_URI=f"sqlite:///{tmp_path}/mlflow.db")
+
+    assert done.returncode == 2
+    assert f"repository {ROOT}: expected Git, found none on PATH. Install it." in done.stderr
 
 
 @pytest.mark.parametrize("words", [["--version"], ["--help"], ["data", "--help"]])

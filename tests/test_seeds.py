@@ -106,3 +106,16 @@ def test_pytorch_is_seeded_where_it_is_in_use() -> None:
 
     assert torch.equal(first, torch.rand(3))
     assert torch.are_deterministic_algorithms_enabled()
+
+
+def test_tensorflow_is_seeded_where_it_is_in_use() -> None:
+    tensorflow = pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
+
+    plant_seeds(3, "here")
+    first = tensorflow.random.uniform([3]).numpy().tolist()
+    plant_seeds(3, "here")
+
+    assert tensorflow.random.uniform([3]).numpy().tolist() == first
+    from tensorflow.python.framework import config
+
+    assert config.is_op_determinism_enabled()

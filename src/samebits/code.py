@@ -79,6 +79,8 @@ def identify_code(project_root: Path) -> CodeIdentity:
     with repository:
         try:
             return _add_repository(own, repository)
+        except git.GitCommandNotFound:
+            raise ProvenanceError(Problem(f"repository {project_root}", "Git", "none on PATH", "Install it.")) from None
         except git.GitCommandError as error:
             reason = " ".join(str(error.stderr or error).split())
             remedy = f"If it names dubious ownership: git config --global --add safe.directory {project_root}"

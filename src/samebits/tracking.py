@@ -26,7 +26,8 @@ MAX_TAG_LENGTH = 8000  # MLflow cuts longer ones silently
 # Unanswered, MLflow's own settings wait four minutes a call, and twenty where a server hangs.
 _PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3", "MLFLOW_HTTP_REQUEST_TIMEOUT": "60"}
 T = TypeVar("T")
-_QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_UV_AUTO_DETECT": "false"}
+# GitPython otherwise fails as it is imported, where Git is not installed; `code` says it in words when Git is needed.
+_QUIET = {"GIT_PYTHON_REFRESH": "quiet", "MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_UV_AUTO_DETECT": "false"}
 
 
 def prepare_tracking(project_root: Path) -> str:

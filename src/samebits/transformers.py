@@ -14,6 +14,7 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 DATE_PARTS = ("year", "month", "day", "weekday", "hour", "days_since_1970")
+_PANDAS_PARTS = ("year", "month", "day", "day_of_week", "hour")
 
 
 class DerivedColumns(TransformerMixin, BaseEstimator):
@@ -138,7 +139,7 @@ class DateNumbers(TransformerMixin, BaseEstimator):
         for name in self.feature_names_in_:
             instants = pd.to_datetime(X[name], utc=True).dt.tz_localize(None)  # as the table was read for training
             dates = instants.dt
-            for part in DATE_PARTS[:-1]:
+            for part in _PANDAS_PARTS:
                 parts.append(getattr(dates, part).to_numpy(dtype=np.float64, na_value=np.nan))
             microseconds = instants.to_numpy(dtype="datetime64[us]")
             days = microseconds.astype(np.int64) / 86_400e6
