@@ -185,7 +185,7 @@ def describe_run(training: Training) -> str:
     best = training.result.best
     scores = ", ".join(f"{candidate.name} {candidate.mean:.4f}" for candidate in training.result.scored)
     shown = list(training.result.metrics.items())[:4]
-    dirty = f", with {len(training.code.changes)} uncommitted files" if training.code.is_dirty else ""
+    dirty = f", uncommitted files: {len(training.code.changes)}" if training.code.is_dirty else ""
     lines = [
         f"**{best.name}** is best of {len(training.result.scored)} by cross-validated {training.materials.scoring}: {best.mean:.4f}",
         "Test: " + ", ".join(f"{name} {value:.4f}" for name, value in shown),

@@ -102,4 +102,4 @@ def _print_summary(run_id: str, training: Training) -> None:
     print(f"cv     {materials.scoring} {result.best.mean:.6f}")
     print("test   " + ", ".join(f"{name} {value:.6f}" for name, value in list(result.metrics.items())[:4]))
     if training.code.is_dirty:
-        print(f"{len(training.code.changes)} uncommitted files; their patch is kept with the run", file=sys.stderr)
+        print(f"uncommitted files: {len(training.code.changes)}; their patch is kept with the run", file=sys.stderr)
