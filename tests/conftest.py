@@ -17,7 +17,6 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAM = [sys.executable, str(ROOT / "src" / "samebits")]
 FRESH_TRAINING = Path(__file__).parent / "fresh_training.py"
-SHARED_DATA = ROOT.parent / "shared" / "data"
 
 # the environment's own uv, just and mlflow come first, also where pytest was started without it being active
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"

@@ -13,10 +13,12 @@ from samebits.environment import Environment, read_environment
 from samebits.lineage import (
     INPUT_STAGES,
     OUTPUT_STAGES,
+    SCHEMA,
     _describe_code,
     _describe_environment,
     _describe_profile,
     assemble_lineage,
+    digest_stages,
     make_stage,
     write_lineage,
 )
@@ -99,3 +101,25 @@ def test_a_lineage_is_written_as_canonical_bytes_that_read_back() -> None:
 
     assert json.loads(content) == lineage
     assert content == canonical_json(json.loads(content)) + b"\n"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "tests/goldens").glob("lineage_*.json")), ids=lambda path: path.name)
+def test_a_lineage_of_every_schema_so_far_still_holds_together(path: Path) -> None:
+    content = path.read_bytes()
+    lineage = json.loads(content)
+
+    assert path.name == f"lineage_{lineage['schema']}.json"
+    assert write_lineage(lineage) == content
+    assert digest_stages(lineage["stages"], INPUT_STAGES) == lineage["inputs_digest"]
+    assert digest_stages(lineage["stages"], OUTPUT_STAGES) == lineage["outputs_digest"]
+    for name in ("environment", "numeric_profile", "seeds", "split", "cross_validation", "threshold", "metrics"):
+        facts = (
+            set(DECISIVE_ENVIRONMENT)
+            if name == "environment"
+            else set(lineage["stages"][name]) - {"digest", "n_train", "n_test", "n_folds"}
+        )
+        assert make_stage({key: lineage["stages"][name][key] for key in facts})["digest"] == lineage["stages"][name]["digest"], name
+
+
+def test_the_present_schema_has_its_golden() -> None:
+    assert (ROOT / f"tests/goldens/lineage_{SCHEMA}.json").is_file()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -236,6 +237,20 @@ def test_another_package_version_is_named_by_the_environment(write_config: Calla
 
     assert find_first_difference(left, right) == "environment"
     assert right["environment"]["packages"]["joblib"] == "0.0.1"
+
+
+GOLDEN_OUTPUTS = ROOT / "tests/goldens/outputs.json"
+
+
+def test_the_shipped_configs_give_the_bits_they_gave_on_another_machine_and_day(request: pytest.FixtureRequest) -> None:
+    """A change here is one for CHANGELOG's section Reproducibility."""
+    names = ["training", "wine", "diabetes"]
+
+    observed = dict(zip(names, map(digest_outputs, train_fresh([ROOT / f"confs/{name}.yaml" for name in names])), strict=True))
+
+    if request.config.getoption("--update-goldens"):
+        GOLDEN_OUTPUTS.write_text(json.dumps(observed, indent=2) + "\n", encoding="utf-8")
+    assert observed == json.loads(GOLDEN_OUTPUTS.read_text(encoding="utf-8"))
 
 
 EMULATOR = shutil.which("qemu-x86_64") or shutil.which("qemu-x86_64-static")
