@@ -37,9 +37,6 @@ DEFAULT_SCORING: dict[Task, str] = {
     "regression": "neg_root_mean_squared_error",
 }
 
-# Scorings that ask which class is the positive one.
-POSITIVE_CLASS_SCORINGS = frozenset({"average_precision", "f1", "precision", "recall", "jaccard", "neg_brier_score"})
-
 # Fitting these over threads was measured to change no bit (forests: 63 cases at n_jobs 1, 2, 4, -1; histogram boosting and
 # neighbours: 1, 2 and 4 OpenMP threads). Whatever is not named here is fitted by one thread.
 THREADED_FITS = frozenset(

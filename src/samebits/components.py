@@ -23,9 +23,8 @@ from samebits.errors import ConfigError, Problem, suggest
 from samebits.validation import take_section
 
 ALWAYS_ALLOWED = ("sklearn", "samebits")
-_ROLES = {"model": ("fit", "predict"), "transformer": ("fit", "transform"), "splitter": ("split",), "any": ()}
+_ROLES = {"model": ("fit", "predict"), "transformer": ("fit", "transform"), "splitter": ("split",)}
 _SPLIT_KEYS = ("class", "method", "column", "stratify")
-_ONE_SPLIT_DEFAULTS = {"n_splits": 1}
 
 
 class _Refusal(Exception):

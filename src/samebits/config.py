@@ -6,10 +6,13 @@ or is refused, is `validation`.
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+# What MLflow takes as the name of a parameter or metric: a candidate's name becomes both.
+MLFLOW_NAME = re.compile(r"[\w .:/-]+", flags=re.ASCII)
 Scalar = str | int | float | bool
 Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 Fraction = Annotated[float, Field(gt=0, lt=1)]

@@ -66,8 +66,7 @@ class _Walk:
         reduced = value.__reduce_ex__(2)
         if isinstance(reduced, str):
             return self.join("global", [self.digest(reduced)])
-        parts = [None if index > 2 and part is None else part for index, part in enumerate(reduced)]
-        parts[3:] = [list(part) if part is not None else None for part in parts[3:]]
+        parts = [*reduced[:3], *(list(part) if part is not None else None for part in reduced[3:])]  # the rest are iterators
         return self.join(_name(type(value)), [self.digest(parts[0]), self.digest(parts[1]), *map(self._digest_state, parts[2:])])
 
     def _digest_state(self, state: Any) -> bytes:

@@ -54,9 +54,6 @@ _SETTLED = {"n_jobs": None, "n_threads": 1, "_n_threads": 1, "_stop_words_id": 0
 
 def settle_model(model: Any) -> None:
     """Take out of a fitted model what says how it was made: threads and fit times. No prediction changes; in place."""
-    if hasattr(model, "get_params"):
-        jobs = [name for name in model.get_params(deep=True) if name.rpartition("__")[2] == "n_jobs"]
-        model.set_params(**dict.fromkeys(jobs))
     _settle_members(model, set())
 
 
@@ -224,7 +221,11 @@ def _check_nodes(left: np.ndarray, right: np.ndarray, feature: np.ndarray, n_fea
     inner_is_sound = (left > order) & (left < len(left)) & (right > order) & (right < len(left))
     inner_is_sound &= (feature >= 0) & (feature < n_features)
     if len(left) == 0 or not np.all(np.where(is_leaf, right == -1, inner_is_sound)):
-        raise LineageError(Problem("model file", "trees whose nodes point inside them", "one that does not", "Do not load it."))
+        raise _refuse("trees whose nodes point inside them")
+
+
+def _refuse(expected: str) -> LineageError:
+    return LineageError(Problem("model file", expected, "one that does not", "Do not load it."))
 
 
 def _check_predictor(predictor: Any) -> None:
@@ -238,7 +239,7 @@ def _check_predictor(predictor: Any) -> None:
     for bitsets in (predictor.raw_left_cat_bitsets, predictor.binned_left_cat_bitsets):
         sound = sound and bool(np.all(categorical["bitset_idx"] < len(bitsets)))
     if not sound or bool(np.any(inner["feature_idx"] < 0)):
-        raise LineageError(Problem("model file", "trees whose nodes point inside them", "one that does not", "Do not load it."))
+        raise _refuse("trees whose nodes point inside them")
 
 
 def _check_neighbor_tree(tree: Any) -> None:
@@ -246,4 +247,4 @@ def _check_neighbor_tree(tree: Any) -> None:
     sound = bool(np.all((index >= 0) & (index < len(data)))) and len(index) == len(data)
     starts, ends = nodes["idx_start"], nodes["idx_end"]
     if not sound or not bool(np.all((starts >= 0) & (starts <= ends) & (ends <= len(data)))):
-        raise LineageError(Problem("model file", "a neighbour tree that points inside itself", "one that does not", "Do not load it."))
+        raise _refuse("a neighbour tree that points inside itself")

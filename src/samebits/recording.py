@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import getpass
 import json
-import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -19,6 +18,7 @@ from mlflow.types import ColSpec, Schema
 from mlflow.types.schema import AnyType
 
 from samebits import mlflow_flavor
+from samebits.config import MLFLOW_NAME
 from samebits.dataset import Dataset as Table
 from samebits.digests import digest_bytes
 from samebits.errors import Problem, TrackingError
@@ -110,7 +110,7 @@ def flatten_config(resolved: dict[str, Any], prefix: str = "") -> dict[str, Any]
     """
     flat: dict[str, Any] = {}
     for key, value in resolved.items():
-        if isinstance(value, dict) and value and all(re.fullmatch(r"[\w .:/-]+", name, flags=re.ASCII) for name in value):
+        if isinstance(value, dict) and value and all(map(MLFLOW_NAME.fullmatch, value)):
             flat.update(flatten_config(value, f"{prefix}{key}."))
         else:
             flat[f"{prefix}{key}"] = value

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 from sklearn import metrics
 
-from samebits.catalog import DEFAULT_SCORING, POSITIVE_CLASS_SCORINGS, is_regression_scoring
+from samebits.catalog import DEFAULT_SCORING, is_regression_scoring
 from samebits.config import Config
 from samebits.errors import ConfigError, Problem
 from samebits.target import Target
 
 RESPONSE_METHODS = ("predict_proba", "decision_function")
+# scorers that ask which class is the positive one
 _BY_POSITIVE_CLASS: dict[str, tuple[Callable[..., float], Any, bool]] = {
     "average_precision": (metrics.average_precision_score, RESPONSE_METHODS, True),
     "f1": (metrics.f1_score, "predict", True),
@@ -66,7 +67,7 @@ def make_scorer(config: Config, target: Target) -> Any:
     if name in ("roc_auc", "f1", "precision", "recall", "jaccard") and target.task == "multiclass":
         other = "roc_auc_ovr" if name == "roc_auc" else f"{name}_macro or {name}_weighted"
         raise ConfigError(Problem("scoring", "a scorer for a multiclass target", repr(name), f"Use {other}."))
-    if name in POSITIVE_CLASS_SCORINGS and target.task == "binary":
+    if name in _BY_POSITIVE_CLASS and target.task == "binary":
         function, response_method, greater_is_better = _BY_POSITIVE_CLASS[name]
         return metrics.make_scorer(
             function, response_method=response_method, greater_is_better=greater_is_better, pos_label=target.positive

@@ -95,15 +95,12 @@ class OpenRun:
     ----------
     run_id
         Its id on the server.
-    is_adopted
-        Whether `mlflow run` created it, and logged conf_file.
     """
 
-    def __init__(self, client: Any, run_id: str, experiment_id: str, is_adopted: bool) -> None:
+    def __init__(self, client: Any, run_id: str, experiment_id: str) -> None:
         self.client = client
         self.run_id = run_id
         self.experiment_id = experiment_id
-        self.is_adopted = is_adopted
 
     def __enter__(self) -> Self:
         return self
@@ -113,17 +110,13 @@ class OpenRun:
             explain_failures("close the run", lambda: self.client.set_terminated(self.run_id, "FINISHED"))
             return
         status = "KILLED" if isinstance(error, Interrupted | KeyboardInterrupt) else "FAILED"
-        reason = str(error) or "stopped from the keyboard"
-        if not isinstance(error, SamebitsError | Interrupted | KeyboardInterrupt):
-            reason = f"{type(error).__name__}: {reason}"
+        is_bug = not isinstance(error, SamebitsError | Interrupted | KeyboardInterrupt)
+        reason = f"{type(error).__name__}: {error}" if is_bug else str(error) or "stopped from the keyboard"
+        text = "".join(traceback.format_exception(kind, error, trace)) if is_bug else reason + "\n"
         # The error that ends the run is the one to report: where the server is gone too, nothing can be added to it.
         with contextlib.suppress(Exception):
             self.client.set_tag(self.run_id, "mlflow.note.content", f"**{status}.** {reason}"[:MAX_TAG_LENGTH])
-            if not isinstance(error, SamebitsError | Interrupted | KeyboardInterrupt):
-                text = "".join(traceback.format_exception(kind, error, trace))
-                self.client.log_text(self.run_id, text, "failure.txt")
-            else:
-                self.client.log_text(self.run_id, reason + "\n", "failure.txt")
+            self.client.log_text(self.run_id, text, "failure.txt")
             self.client.set_terminated(self.run_id, status)
 
 
@@ -145,7 +138,7 @@ def open_run(experiment_name: str, conf_file: str, uri: str) -> OpenRun:
         client = explain_failures("open the tracking store", mlflow.MlflowClient)
         if run_id:
             found = explain_failures(f"find run {run_id} (MLFLOW_RUN_ID)", lambda: client.get_run(run_id))
-            return _enter(OpenRun(client, run_id, found.info.experiment_id, is_adopted=True))
+            return _enter(OpenRun(client, run_id, found.info.experiment_id))
         experiment_id = explain_failures("find or create the experiment", lambda: _find_experiment(client, experiment_name))
     tags = {
         "mlflow.user": getpass.getuser(),
@@ -154,7 +147,7 @@ def open_run(experiment_name: str, conf_file: str, uri: str) -> OpenRun:
     }
     run_name = os.environ.get("MLFLOW_RUN_NAME")
     made = explain_failures("create a run", lambda: client.create_run(experiment_id, tags=tags, run_name=run_name))
-    run = OpenRun(client, made.info.run_id, experiment_id, is_adopted=False)
+    run = OpenRun(client, made.info.run_id, experiment_id)
     explain_failures("log a parameter", lambda: client.log_param(run.run_id, "conf_file", conf_file))
     return _enter(run)
 

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,7 +38,6 @@ class Training:
     result: Result
     stages: dict[str, Stage]
     files: dict[str, bytes]
-    seconds: float
 
 
 def make_training(loaded: LoadedConfig, project_root: Path) -> Training:
@@ -52,7 +50,6 @@ def make_training(loaded: LoadedConfig, project_root: Path) -> Training:
     LineageError
         The fitted model cannot be stored without pickle.
     """
-    started = time.monotonic()
     config = loaded.config
     plant_seeds(config.seed, "run")
     kernels = read_kernels()
@@ -66,7 +63,7 @@ def make_training(loaded: LoadedConfig, project_root: Path) -> Training:
         **describe_outputs(materials, result),
     }
     files = _collect_files(loaded, code, result, stages, project_root)
-    return Training(loaded, code, environment, materials, result, stages, files, seconds=time.monotonic() - started)
+    return Training(loaded, code, environment, materials, result, stages, files)
 
 
 def _collect_files(

@@ -6,7 +6,6 @@ No table is read here and nothing heavy imported; what only scikit-learn knows (
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from samebits import catalog
-from samebits.config import Config, Split
+from samebits.config import MLFLOW_NAME, Config, Split
 from samebits.digests import digest_value
 from samebits.documents import Document, KeyPath, read_document
 from samebits.errors import ConfigError, Problem, suggest
@@ -207,7 +206,7 @@ def _find_contradictions(raw: dict[str, Any]) -> Iterator[tuple[KeyPath, _Facts]
 
 def _check_models(models: dict[str, Any], task: Any) -> Iterator[tuple[KeyPath, _Facts]]:
     for name, parameters in models.items():
-        if not re.fullmatch(r"[\w .:/-]+", name, flags=re.ASCII):
+        if not MLFLOW_NAME.fullmatch(name):
             expected = "a name of letters, digits, spaces and _ - . : /, as MLflow takes them"
             yield ("models", name), (expected, repr(name), "Rename it.")
         if isinstance(parameters, dict) and parameters.get("class") is not None:
