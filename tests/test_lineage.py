@@ -14,19 +14,18 @@ from samebits.lineage import (
     INPUT_STAGES,
     OUTPUT_STAGES,
     SCHEMA,
-    _describe_code,
-    _describe_environment,
-    _describe_profile,
     assemble_lineage,
-    digest_stages,
+    find_contradictions,
     make_stage,
+    read_lineage,
     write_lineage,
 )
 from samebits.profile import Kernels
+from samebits.stages import describe_code, describe_environment, describe_profile
 
 ROOT = Path(__file__).parent.parent
 CODE = CodeIdentity(sources_digest="sha256:1", wheel_digest=None, commit="c", branch="main", remote="r", root=ROOT)
-KERNELS = Kernels(blas=[{"architecture": "Haswell", "num_threads": 1}], openmp_threads=[1], cpu_dispatch=[])
+KERNELS = Kernels(blas=[{"architecture": "Haswell", "num_threads": 1}], openmp_threads=[1], cpu_dispatch=[], probe={"sum": "sha256:1"})
 
 # Fields that decide a stage's digest; every other field is a fact beside it.
 DECISIVE_CODE = {"sources_digest", "commit", "changes"}
@@ -42,7 +41,7 @@ def change(value: Any) -> Any:
 def test_each_field_of_the_code_changed_alone_is_decisive_or_a_fact(field: str) -> None:
     changed = dataclasses.replace(CODE, **{field: change(getattr(CODE, field))})
 
-    differs = _describe_code(changed, [])["digest"] != _describe_code(CODE, [])["digest"]
+    differs = describe_code(changed, [], ROOT)["digest"] != describe_code(CODE, [], ROOT)["digest"]
 
     assert differs == (field in DECISIVE_CODE)
 
@@ -52,7 +51,7 @@ def test_each_field_of_the_environment_changed_alone_is_decisive_or_a_fact(field
     environment = read_environment(ROOT, [])
     changed = dataclasses.replace(environment, **{field: change(getattr(environment, field))})
 
-    differs = _describe_environment(changed)["digest"] != _describe_environment(environment)["digest"]
+    differs = describe_environment(changed)["digest"] != describe_environment(environment)["digest"]
 
     assert differs == (field in DECISIVE_ENVIRONMENT)
 
@@ -61,8 +60,8 @@ def test_each_field_of_the_environment_changed_alone_is_decisive_or_a_fact(field
 def test_each_field_of_the_kernels_decides(field: str) -> None:
     changed = dataclasses.replace(KERNELS, **{field: change(getattr(KERNELS, field))})
 
-    assert _describe_profile("portable", changed)["digest"] != _describe_profile("portable", KERNELS)["digest"]
-    assert _describe_profile("native", KERNELS)["digest"] != _describe_profile("portable", KERNELS)["digest"]
+    assert describe_profile("portable", changed)["digest"] != describe_profile("portable", KERNELS)["digest"]
+    assert describe_profile("native", KERNELS)["digest"] != describe_profile("portable", KERNELS)["digest"]
 
 
 def test_a_change_to_the_config_or_the_table_is_not_one_of_code(tmp_path: Path) -> None:
@@ -70,8 +69,8 @@ def test_a_change_to_the_config_or_the_table_is_not_one_of_code(tmp_path: Path) 
     changed = dataclasses.replace(CODE, root=tmp_path, changes=changes)
     only_other = dataclasses.replace(CODE, root=tmp_path, changes={"other.py": "sha256:3"})
 
-    assert _describe_code(changed, [tmp_path / "conf.yaml"])["digest"] == _describe_code(only_other, [])["digest"]
-    assert _describe_code(changed, [])["digest"] != _describe_code(only_other, [])["digest"]
+    assert describe_code(changed, [tmp_path / "conf.yaml"], ROOT)["digest"] == describe_code(only_other, [], ROOT)["digest"]
+    assert describe_code(changed, [], ROOT)["digest"] != describe_code(only_other, [], ROOT)["digest"]
 
 
 STAGES = {name: make_stage({"value": name}) for name in (*INPUT_STAGES, *OUTPUT_STAGES)}
@@ -110,15 +109,8 @@ def test_a_lineage_of_every_schema_so_far_still_holds_together(path: Path) -> No
 
     assert path.name == f"lineage_{lineage['schema']}.json"
     assert write_lineage(lineage) == content
-    assert digest_stages(lineage["stages"], INPUT_STAGES) == lineage["inputs_digest"]
-    assert digest_stages(lineage["stages"], OUTPUT_STAGES) == lineage["outputs_digest"]
-    for name in ("environment", "numeric_profile", "seeds", "split", "cross_validation", "threshold", "metrics"):
-        facts = (
-            set(DECISIVE_ENVIRONMENT)
-            if name == "environment"
-            else set(lineage["stages"][name]) - {"digest", "n_train", "n_test", "n_folds"}
-        )
-        assert make_stage({key: lineage["stages"][name][key] for key in facts})["digest"] == lineage["stages"][name]["digest"], name
+    assert read_lineage(content, str(path)) == lineage
+    assert find_contradictions(lineage) == []
 
 
 def test_the_present_schema_has_its_golden() -> None:

@@ -1,6 +1,6 @@
 """The main job: from a config to everything that a run makes, in the order in which it happens. It touches no server.
 
-`train` and, later, whatever makes a run again call `make_training`, so that they cannot drift apart.
+`train` calls `make_training`, and `reproduce` calls `train` of the code that it brought back, so that they cannot drift apart.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ from pathlib import Path
 from samebits.code import CodeIdentity, identify_code
 from samebits.digests import canonical_json
 from samebits.environment import Environment, read_environment
-from samebits.lineage import Stage, describe_inputs, describe_outputs
+from samebits.lineage import Stage
 from samebits.materials import Materials, prepare_materials
 from samebits.profile import check_kernels, read_kernels
 from samebits.result import Result, make_result
 from samebits.seeds import plant_seeds
+from samebits.stages import describe_inputs, describe_outputs, digest_request
 from samebits.validation import LoadedConfig
 
 
@@ -27,6 +28,8 @@ class Training:
     ----------
     stages
         The lineage's stages, inputs and outputs.
+    request_digest
+        Of what decides the inputs, as it can be known without training.
     files
         What is kept beside the model, by its path on the server; the lineage is not among them, since it is made of them.
     """
@@ -37,6 +40,7 @@ class Training:
     materials: Materials
     result: Result
     stages: dict[str, Stage]
+    request_digest: str
     files: dict[str, bytes]
 
 
@@ -62,8 +66,10 @@ def make_training(loaded: LoadedConfig, project_root: Path) -> Training:
         **describe_inputs(loaded, code, environment, kernels, materials, project_root),
         **describe_outputs(materials, result),
     }
+    dataset = materials.dataset
+    request_digest = digest_request(loaded, code, environment, dataset.path, dataset.digest, project_root)
     files = _collect_files(loaded, code, result, stages, project_root)
-    return Training(loaded, code, environment, materials, result, stages, files)
+    return Training(loaded, code, environment, materials, result, stages, request_digest, files)
 
 
 def _collect_files(

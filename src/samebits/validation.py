@@ -16,9 +16,9 @@ from pydantic_core import ErrorDetails
 
 from samebits import catalog
 from samebits.config import MLFLOW_NAME, Config, Split
-from samebits.digests import digest_value
 from samebits.documents import Document, KeyPath, read_document
 from samebits.errors import ConfigError, Problem, suggest
+from samebits.lineage import digest_config
 
 
 @dataclass(frozen=True)
@@ -36,13 +36,8 @@ class LoadedConfig:
 
     @property
     def digest(self) -> str:
-        """Digest of all keys that can change a result: not of the name, the version, n_jobs, or the data's path and pin."""
-        resolved = self.resolved
-        for key in ("name", "version", "n_jobs"):
-            del resolved[key]
-        for key in ("path", "digest"):
-            del resolved["data"][key]
-        return digest_value(resolved)
+        """Digest of all keys that can change a result: not of the name, the version, n_jobs, the tolerance, or where the data lies."""
+        return digest_config(self.resolved)
 
 
 def load_config(path: Path) -> LoadedConfig:
