@@ -18,6 +18,7 @@ PINNED = Kernels(
     blas=[{"internal_api": "openblas", "architecture": "Haswell", "num_threads": 1, "version": "0"}],
     openmp_threads=[1],
     cpu_dispatch=[],
+    probe={},
 )
 READ_BACK = """
 import json, sys, dataclasses

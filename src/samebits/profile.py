@@ -27,6 +27,9 @@ _ONE_THREAD = dict.fromkeys(
 # Only libraries that are in use read the last two: CUDA's matrix products and TensorFlow's kernels.
 _COMMON = {
     **_ONE_THREAD,
+    # Changes no bit. Idle threads of GNU's OpenMP otherwise spin long for a core that another process has: on shared cores that took
+    # three to nine times as long. Sleeping at once (OMP_WAIT_POLICY) costs half as much again on a quiet machine; this costs 5 %.
+    "GOMP_SPINCOUNT": "1000",
     "PYTHONHASHSEED": HASH_SEED,
     "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
     "TF_DETERMINISTIC_OPS": "1",
@@ -57,11 +60,14 @@ class Kernels:
         Threads that each OpenMP runtime would use.
     cpu_dispatch
         CPU features, beyond its baseline, that NumPy chooses kernels by.
+    probe
+        Digest of what they compute of known numbers, by computation.
     """
 
     blas: list[dict[str, Any]]
     openmp_threads: list[int]
     cpu_dispatch: list[str]
+    probe: dict[str, str]
 
 
 def make_environment(name: ProfileName, environment: dict[str, str]) -> dict[str, str]:
@@ -114,9 +120,11 @@ def read_cpu_flags() -> set[str]:
 
 
 def read_kernels() -> Kernels:
-    """Read from the loaded libraries which kernels and threads they use; NumPy, SciPy and scikit-learn must be imported."""
+    """Read from the loaded libraries which kernels and threads they use, and what these compute."""
     import sklearn.utils._openmp_helpers  # noqa: F401  loads the OpenMP runtime
     import threadpoolctl
+
+    from samebits.probe import probe_kernels
 
     umath = importlib.import_module("numpy._core._multiarray_umath")  # the only place where NumPy says what it chose
     found = threadpoolctl.threadpool_info()
@@ -129,6 +137,7 @@ def read_kernels() -> Kernels:
         blas=sorted(blas, key=lambda facts: str(facts)),
         openmp_threads=sorted(info["num_threads"] for info in found if info["user_api"] == "openmp"),
         cpu_dispatch=sorted(name for name in umath.__cpu_dispatch__ if umath.__cpu_features__.get(name)),
+        probe=probe_kernels(),
     )
 
 

@@ -1,0 +1,86 @@
+"""The probe, and what other kernels do under `native`: foretold by the probe, shown by the outputs, named as the cause."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import ROOT, clean_environment
+
+from samebits.differences import diff_lineages, name_cause
+from samebits.lineage import OUTPUT_STAGES
+from samebits.profile import make_environment
+
+PROBE = "import json; from samebits.probe import probe_kernels; print(json.dumps(probe_kernels()))"
+# Trains under `native` with a kernel that a user cannot choose, since the profile drops the variable: as another CPU would.
+TRAIN = (
+    "import runpy, sys; sys.path.insert(0, 'src'); from samebits import profile; profile._KERNEL_VARIABLES = ();"
+    " runpy.run_path('tests/fresh_training.py', run_name='__main__')"
+)
+
+
+def probe(**env: str) -> dict[str, str]:
+    environment = {**clean_environment(**env), "PYTHONPATH": "src", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    done = subprocess.run([sys.executable, "-c", PROBE], env=environment, cwd=ROOT, capture_output=True, text=True, check=True)
+    found: dict[str, str] = json.loads(done.stdout)
+    return found
+
+
+def train_with_kernel(path: Path, kernel: str) -> dict[str, Any]:
+    environment = {**make_environment("native", clean_environment()), "OPENBLAS_CORETYPE": kernel}
+    command = [sys.executable, "-c", TRAIN, str(path)]
+    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    (stages,) = json.loads(done.stdout.splitlines()[-1])
+    return {"stages": stages}
+
+
+def test_the_probe_repeats_and_takes_less_than_its_second() -> None:
+    assert probe() == probe()
+
+
+def test_each_kernel_that_is_exchanged_shows_in_its_own_computations() -> None:
+    left, right = probe(OPENBLAS_CORETYPE="Haswell"), probe(OPENBLAS_CORETYPE="Nehalem")
+    differing = {name for name in left if left[name] != right[name]}
+
+    assert {"matrix_product", "linear_solve"} <= differing
+    assert not {"exp_log", "sum", "stable_sort", "c_library", "random_normal"} & differing
+
+
+def test_other_kernels_under_native_differ_are_foretold_and_named_as_the_cause(write_config: Callable[..., Path]) -> None:
+    path = write_config({"numeric_profile": "native"})
+
+    left, right = train_with_kernel(path, "Haswell"), train_with_kernel(path, "Nehalem")
+
+    differing = [name for name in OUTPUT_STAGES if left["stages"][name]["digest"] != right["stages"][name]["digest"]]
+    assert "model" in differing and "split" not in differing
+    profiles = [side["stages"]["numeric_profile"] for side in (left, right)]
+    assert profiles[0]["probe"] != profiles[1]["probe"]
+    cause = name_cause(diff_lineages(left, right))
+    assert cause.startswith("numeric kernels Haswell -> Nehalem; which compute otherwise: ")
+    assert "matrix_product" in cause
+
+
+@pytest.mark.xdist_group("reproduce")
+def test_a_reproduction_says_before_it_trains_that_the_kernels_are_other_ones(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    from samebits import reproduce
+    from samebits.reproduction import Report, Wishes
+    from samebits.restoration import Restoration
+
+    (tmp_path / "src").symlink_to(ROOT / "src")
+    recorded = probe(OPENBLAS_CORETYPE="Nehalem")
+    lineage = {"stages": {"numeric_profile": {"name": "portable", "probe": recorded, "blas": [{"architecture": "Nehalem"}]}}}
+    report = Report("run", Wishes())
+
+    reproduce._compare_probe(lineage, Restoration(tmp_path, tmp_path), report)
+
+    assert report.probe and "matrix_product" in report.probe
+    printed = capsys.readouterr().out
+    assert "kernels compute otherwise than the original's (BLAS Nehalem)" in printed and "DIFFERENT is to be expected" in printed
