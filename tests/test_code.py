@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -7,8 +8,9 @@ import git
 import pytest
 
 from samebits import code
+from samebits.checkout import apply_patch, list_wrong_changes
 from samebits.code import identify_code
-from samebits.digests import digest_bytes
+from samebits.digests import canonical_json, digest_bytes
 
 
 @pytest.fixture
@@ -124,3 +126,39 @@ def test_the_sources_digest_is_that_of_this_package() -> None:
     with git.Repo(Path(__file__).parent.parent) as repository:
         assert identify_code(Path(str(repository.working_tree_dir))).sources_digest.startswith("sha256:")
     assert identify_code(Path(__file__).parent).wheel_digest is None
+
+
+def test_what_git_would_convert_is_kept_byte_for_byte(repository: Path, tmp_path: Path) -> None:
+    """Line ends under `text=auto eol=lf`, an executable, a link; whatever the user's settings for diff and line ends."""
+    (repository / ".gitattributes").write_text("* text=auto eol=lf\n", encoding="utf-8")
+    commit(repository)
+    for name, value in (("core.safecrlf", "true"), ("core.autocrlf", "input"), ("diff.context", "0"), ("diff.noprefix", "true")):
+        run(repository, "config", name, value)
+    (repository / "crlf.txt").write_bytes(b"a\r\nb\r\n")
+    (repository / "tool.sh").write_bytes(b"#!/bin/sh\n")
+    (repository / "tool.sh").chmod(0o755)
+    (repository / "link").symlink_to("tool.sh")
+    (repository / "a.py").write_bytes(b"a = 2\n")
+
+    found = identify_code(repository)
+
+    fresh = tmp_path / "fresh"
+    subprocess.run(["git", "clone", "-q", str(repository), str(fresh)], check=True)
+    patch = tmp_path / "patch"
+    patch.write_bytes(found.patch)
+    apply_patch(fresh, patch, [])
+    assert list_wrong_changes(fresh, found.changes) == []
+    assert (fresh / "crlf.txt").read_bytes() == b"a\r\nb\r\n"
+    assert (fresh / "tool.sh").stat().st_mode & 0o100 and (fresh / "link").is_symlink()
+
+
+def test_a_name_that_is_no_utf8_and_a_repository_inside_are_written_down_not_fatal(repository: Path) -> None:
+    (repository / os.fsdecode(b"caf\xe9.txt")).write_bytes(b"x\n")
+    (repository / "inner").mkdir()
+    run(repository / "inner", "init", "-q")
+
+    found = identify_code(repository)
+
+    assert set(found.changes) == {"caf\\xe9.txt", "inner/"}
+    assert found.left_out == ["inner/"]
+    assert canonical_json(found.changes)

@@ -23,6 +23,7 @@ from samebits.errors import Problem, ProvenanceError
 from samebits.project import PACKAGE, is_checkout
 
 PATCH_CAP_BYTES = 10 << 20
+_FILES_IN_ONE_CALL = 200
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,8 @@ class CodeIdentity:
         Of the wheel that samebits was installed from; None in a checkout.
     commit, branch, remote
         Of the project's repository; None where it has none. A remote is kept without password or token.
+    is_pushed
+        Whether a branch of a remote, as last fetched, holds the commit.
     root
         The repository's working tree, in which changes are named; None where there is none.
     changes
@@ -52,6 +55,7 @@ class CodeIdentity:
     commit: str | None = None
     branch: str | None = None
     remote: str | None = None
+    is_pushed: bool = False
     root: Path | None = None
     changes: dict[str, str] = field(default_factory=dict)
     patch: bytes = b""
@@ -71,7 +75,7 @@ def identify_code(project_root: Path) -> CodeIdentity:
     ProvenanceError
         There is a repository, but Git cannot read it.
     """
-    own = CodeIdentity(sources_digest=digest_folder(PACKAGE), wheel_digest=_read_wheel_digest())
+    own = CodeIdentity(sources_digest=read_sources_digest(), wheel_digest=_read_wheel_digest())
     try:
         repository = git.Repo(project_root, search_parent_directories=True)
     except (git.InvalidGitRepositoryError, git.NoSuchPathError):
@@ -87,23 +91,34 @@ def identify_code(project_root: Path) -> CodeIdentity:
             raise ProvenanceError(Problem(f"repository {project_root}", "one that Git reads", reason, remedy)) from None
 
 
+def read_sources_digest() -> str:
+    """Return the digest of samebits' own files, as they lie here."""
+    return digest_folder(PACKAGE)
+
+
 def _add_repository(own: CodeIdentity, repository: git.Repo) -> CodeIdentity:
     remote = _read_remote(repository)
     if not repository.head.is_valid():
         return dataclasses.replace(own, remote=remote)  # nothing was committed yet
     root = Path(str(repository.working_tree_dir))
-    changes = {name: _digest_entry(root / name) for name in _list_changed(repository)}
-    kept, left_out = _choose_kept(root, list(changes))
+    changed = _list_changed(repository)
+    kept, left_out = _choose_kept(root, changed)
     return dataclasses.replace(
         own,
         commit=repository.git.rev_parse("HEAD"),
         branch=None if repository.head.is_detached else repository.active_branch.name,
         remote=remote,
+        is_pushed=bool(repository.git.for_each_ref("refs/remotes", contains="HEAD", count=1)),
         root=root,
-        changes=changes,
+        changes={_as_text(name): digest_entry(root / name) for name in changed},
         patch=_make_patch(repository, kept) if kept else b"",
-        left_out=left_out,
+        left_out=[_as_text(name) for name in left_out],
     )
+
+
+def _as_text(name: str) -> str:
+    """A name that is no UTF-8 is written with its bytes escaped: a lineage is UTF-8."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def _read_remote(repository: git.Repo) -> str | None:
@@ -114,7 +129,8 @@ def _read_remote(repository: git.Repo) -> str | None:
     return re.sub(r"(?<=://)[^/@]*@", "", url)
 
 
-def _digest_entry(path: Path) -> str:
+def digest_entry(path: Path) -> str:
+    """Return a file's digest, or a link's of where it points; "deleted" where nothing is, "folder" where a folder is."""
     if path.is_symlink():
         return digest_bytes(os.fsencode(path.readlink()))
     return digest_file(path) if path.is_file() else "deleted" if not path.exists() else "folder"
@@ -126,7 +142,7 @@ def _choose_kept(root: Path, changed: list[str]) -> tuple[list[str], list[str]]:
     left_out, total = [], 0
     for name in sorted(changed, key=lambda name: (sizes[name], name)):
         total += sizes[name]
-        if total > PATCH_CAP_BYTES:
+        if total > PATCH_CAP_BYTES or (root / name).is_dir():  # a repository inside this one
             left_out.append(name)
     return [name for name in changed if name not in left_out], sorted(left_out)
 
@@ -139,18 +155,36 @@ def _make_patch(repository: git.Repo, kept: list[str]) -> bytes:
             "GIT_OBJECT_DIRECTORY": folder,
             "GIT_ALTERNATE_OBJECT_DIRECTORIES": str(Path(repository.common_dir, "objects")),
         }
-        paths = Path(folder, "paths")
-        paths.write_bytes(b"\0".join(map(os.fsencode, kept)))
-        from_file = ["--pathspec-from-file=" + str(paths), "--pathspec-file-nul"]
         repository.git.read_tree("HEAD", env=environment)
-        with repository.git.custom_environment(GIT_LITERAL_PATHSPECS="1", **environment):
-            repository.git.add("--all", "--force", *from_file)
+        with repository.git.custom_environment(**environment):
+            _stage_as_they_are(repository, kept, Path(folder, "link"))
             patch = repository.git.execute(
                 ["git", "-c", "core.quotePath=true", "diff", "--cached", "--binary", "--full-index", "--no-color", "--no-ext-diff",
-                 "--no-textconv", "--no-renames", "--src-prefix=a/", "--dst-prefix=b/", "HEAD"],
+                 "--no-textconv", "--no-renames", "-U3", "--inter-hunk-context=0", "--src-prefix=a/", "--dst-prefix=b/", "HEAD"],
                 stdout_as_string=False, strip_newline_in_stdout=False,
             )  # fmt: skip
     return bytes(patch)
+
+
+def _stage_as_they_are(repository: git.Repo, kept: list[str], scratch: Path) -> None:
+    """Put files into the index byte for byte: `git add` would change line ends and more by attributes and settings."""
+    root = Path(str(repository.working_tree_dir))
+    for start in range(0, len(kept), _FILES_IN_ONE_CALL):
+        entries, gone = [], []
+        for name in kept[start : start + _FILES_IN_ONE_CALL]:
+            path = root / name
+            if path.is_symlink():
+                scratch.write_bytes(os.fsencode(path.readlink()))
+                entries.append(("120000", str(scratch), name))
+            elif path.is_file():
+                entries.append(("100755" if os.access(path, os.X_OK) else "100644", str(path), name))
+            else:
+                gone.append(name)
+        added = []
+        for mode, source, name in entries:
+            added += ["--cacheinfo", f"{mode},{repository.git.hash_object('-w', '--no-filters', '--', source)},{name}"]
+        repository.git.update_index("--add", *added)
+        repository.git.update_index("--force-remove", "--", *gone)
 
 
 def _list_changed(repository: git.Repo) -> list[str]:

@@ -68,6 +68,9 @@ class Data(_Section):
     positive: Scalar | None = Field(None, description="The target's positive class; binary tasks only.")
     drop: list[str] = Field(default_factory=list, description="Columns that are no features: ids, leaks, free text.")
     read: Read = Field(default_factory=lambda: Read(), description="How the file is read.")
+    archive: Literal["auto", "always", "never"] = Field(
+        "auto", description="Keep the table with the experiment's artifacts, once per digest; auto: up to 50 MB."
+    )
 
 
 class Split(_Section):
@@ -146,6 +149,15 @@ class Business(_Section):
     )
 
 
+class Tolerance(_Section):
+    """What a rerun that is not equal to the bit may differ by and still be EQUIVALENT; null: by nothing."""
+
+    metrics: float | None = Field(None, ge=0, description="Largest absolute difference of a metric or cross-validation score.")
+    predictions: float | None = Field(
+        None, ge=0, description="Largest absolute difference of a response, or of a prediction of a regression; no label may flip."
+    )
+
+
 class Config(_Section):
     """Every parameter of one training run."""
 
@@ -169,6 +181,7 @@ class Config(_Section):
     cv: CrossValidation = Field(default_factory=lambda: CrossValidation(), description="Cross-validation.")
     scoring: str | None = Field(None, description="A scikit-learn scorer's name; greater is better. By default by task.")
     business: Business = Field(default_factory=lambda: Business(), description="Decision threshold.")
+    tolerance: Tolerance = Field(default_factory=lambda: Tolerance(), description="What counts as EQUIVALENT.")
     n_jobs: int = Field(1, ge=-1, description="Processes for cross-validation; changes no bit. -1: every core.")
 
 

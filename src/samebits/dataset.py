@@ -156,9 +156,13 @@ def _read_part(path: Path, read: Read) -> tuple[pd.DataFrame, str, int]:
         raise DataError(Problem(str(path), "a readable file", str(error.strerror or error), "Check its permissions.")) from None
 
 
+def is_parquet(path: Path, read: Read) -> bool:
+    """Tell whether a file is read as Parquet."""
+    return read.format == "parquet" or (read.format == "auto" and path.suffix.lower() in _PARQUET_SUFFIXES)
+
+
 def _parse(file: _DigestingFile, path: Path, read: Read) -> pd.DataFrame:
-    is_parquet = read.format == "parquet" or (read.format == "auto" and path.suffix.lower() in _PARQUET_SUFFIXES)
-    if is_parquet:
+    if is_parquet(path, read):
         return _mask_missing(_read_parquet(file.readall() or b""), read)
     is_pattern = len(read.sep) > 1 and read.sep != r"\s+"  # which pandas' own C parser does not take
     layout: dict[str, Any] = {

@@ -30,6 +30,7 @@ def save_model(
     input_example: Any,
     pip_requirements: list[str],
     validate_serving_input: bool,
+    kept: Path,
 ) -> None:
     """Write a model folder at a path.
 
@@ -41,6 +42,8 @@ def save_model(
         Types that MLflow's loader may load from it beyond skops' own.
     validate_serving_input
         Read by MLflow after this returns: false, since the model file was loaded and compared before.
+    kept
+        Folder into which the model's files are copied as they go to the server, since MLflow removes its own.
     """
     with tempfile.TemporaryDirectory(prefix="samebits-code-") as folder:
         package = Path(folder, _PACKAGE.name)
@@ -62,3 +65,6 @@ def save_model(
     Path(path, _MODEL_FILE).write_bytes(model_file)
     mlflow_model.model_size_bytes = sum(file.stat().st_size for file in Path(path).rglob("*") if file.is_file())
     mlflow_model.save(str(Path(path, "MLmodel")))
+    for cache in list(Path(path).rglob("__pycache__")):
+        shutil.rmtree(cache)
+    shutil.copytree(path, kept, dirs_exist_ok=True)

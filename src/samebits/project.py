@@ -48,3 +48,8 @@ def find_data(data_path: str, conf_path: Path, root: Path) -> Path:
     path = Path(data_path).expanduser()
     beside_config = conf_path.parent / path
     return beside_config if not (root / path).exists() and beside_config.exists() else root / path
+
+
+def find_repository(folder: Path) -> Path:
+    """Return the nearest folder from a folder upwards that holds a repository, or else the folder itself."""
+    return next((parent for parent in (folder, *folder.parents) if (parent / ".git").exists()), folder)

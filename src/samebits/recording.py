@@ -18,22 +18,25 @@ from mlflow.types import ColSpec, Schema
 from mlflow.types.schema import AnyType
 
 from samebits import mlflow_flavor
-from samebits.config import MLFLOW_NAME
+from samebits.archive import CAP_BYTES, Archive, name_code_entry, name_data_entry
+from samebits.checkout import bundle_commit
+from samebits.data_search import list_table_files
 from samebits.dataset import Dataset as Table
-from samebits.digests import digest_bytes
+from samebits.digests import digest_file
 from samebits.errors import Problem, TrackingError
-from samebits.lineage import assemble_lineage, write_lineage
+from samebits.lineage import FILE_NAME, MODEL_FILE, assemble_lineage, write_lineage
 from samebits.model_file import list_trusted_types
+from samebits.tracked_values import list_fold_scores, list_metrics, list_params, list_tags
 from samebits.tracking import MAX_TAG_LENGTH, OpenRun, explain_failures
 from samebits.training import Training
 
-MAX_PARAM_LENGTH = 6000  # MLflow cuts longer ones silently
 N_EXAMPLE_ROWS = 5
 _BATCH = 100  # parameters in one call, at most
 _METRICS_BATCH = 1000
 _DATASET_DIGEST_LENGTH = 36  # of MLflow's own dataset input; the whole digest is in the lineage and the tags
 _SERVING_PACKAGES = ("mlflow", "scikit-learn", "numpy", "scipy", "pandas", "skops", "joblib", "threadpoolctl")
 _MLFLOW_TYPES = {"numeric": "double", "categorical": "string", "text": "string", "boolean": "boolean", "date": "datetime"}
+_ARTIFACTS = "artifacts"  # what goes into the run's own tree, in the folder where all is kept until the server has it
 
 
 def record_training(run: OpenRun, training: Training, started: datetime.datetime) -> dict[str, Any]:
@@ -44,13 +47,13 @@ def record_training(run: OpenRun, training: Training, started: datetime.datetime
     TrackingError
         The server stopped answering; everything the run made is then kept in a folder that the message names.
     """
-    model_files = {"model/model.skops": training.result.model_file}
-    lineage = _make_lineage(run, training, model_files, started)
     kept = Path(tempfile.mkdtemp(prefix="samebits-run-"))
-    _write_files(kept / "artifacts", training.files)
-    _write_files(kept, {**model_files, "lineage.json": write_lineage(lineage)})
+    _write_files(kept / _ARTIFACTS, training.files)
+    _write_files(kept, {MODEL_FILE: training.result.model_file})
+    facts = _describe_run(run, started)
+    _write_files(kept, {FILE_NAME: write_lineage(_make_lineage(training, kept, facts, {}))})
     try:
-        explain_failures("record the run", lambda: _record(run, training, lineage, kept))
+        lineage = explain_failures("record the run", lambda: _record(run, training, kept, facts))
     except TrackingError as error:
         remedy = f"Nothing is lost: what the run made is kept in {kept}."
         raise TrackingError(*error.problems, Problem(f"run {run.run_id}", "a complete record", "a partial one", remedy)) from None
@@ -58,18 +61,25 @@ def record_training(run: OpenRun, training: Training, started: datetime.datetime
     return lineage
 
 
-def _make_lineage(run: OpenRun, training: Training, model_files: dict[str, bytes], started: datetime.datetime) -> dict[str, Any]:
-    files = sorted({**training.files, **model_files}.items())
-    artifacts = {name: {"digest": digest_bytes(content), "size_bytes": len(content)} for name, content in files}
+def _describe_run(run: OpenRun, started: datetime.datetime) -> dict[str, Any]:
     seconds = (datetime.datetime.now(datetime.UTC) - started).total_seconds()
-    facts = {
+    return {
         "run_id": run.run_id,
         "experiment_id": run.experiment_id,
         "started": started.isoformat(timespec="seconds"),
         "seconds": round(seconds, 3),
         "user": getpass.getuser(),
     }
-    return assemble_lineage(training.stages, artifacts, facts)
+
+
+def _make_lineage(training: Training, kept: Path, facts: dict[str, Any], archived: dict[str, Any]) -> dict[str, Any]:
+    files = {f"model/{name}": path for name, path in _list_files(kept / "model").items()} | _list_files(kept / _ARTIFACTS)
+    artifacts = {name: {"digest": digest_file(path), "size_bytes": path.stat().st_size} for name, path in sorted(files.items())}
+    return assemble_lineage(training.stages, artifacts, facts, request_digest=training.request_digest, archive=archived)
+
+
+def _list_files(folder: Path) -> dict[str, Path]:
+    return {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
 
 
 def _write_files(folder: Path, files: dict[str, bytes]) -> None:
@@ -79,46 +89,55 @@ def _write_files(folder: Path, files: dict[str, bytes]) -> None:
         path.write_bytes(content)
 
 
-def _record(run: OpenRun, training: Training, lineage: dict[str, Any], kept: Path) -> None:
+def _record(run: OpenRun, training: Training, kept: Path, facts: dict[str, Any]) -> dict[str, Any]:
     client = run.client
-    _log_model(run, training)  # before the metrics: over HTTP, MLflow asks for each metric that the run already has
-    params = [Param(name, value) for name, value in sorted(_list_params(training).items())]
+    _log_model(run, training, kept / "model")  # before the metrics: over HTTP, MLflow asks for each metric that the run already has
+    lineage = _make_lineage(training, kept, facts, _archive_inputs(run, training, kept))
+    content = write_lineage(lineage)
+    _write_files(kept, {FILE_NAME: content})
+    params = [Param(name, value) for name, value in sorted(list_params(lineage).items())]
     for start in range(0, len(params), _BATCH):
         client.log_batch(run.run_id, params=params[start : start + _BATCH])
     client.log_inputs(run.run_id, [DatasetInput(_describe_dataset(training), [InputTag("mlflow.data.context", "training")])])
-    metrics = _list_metrics(training)
+    metrics = _make_metrics(lineage)
     for start in range(0, len(metrics), _METRICS_BATCH):
         client.log_batch(run.run_id, metrics=metrics[start : start + _METRICS_BATCH])
-    tags = [RunTag(name, value[:MAX_TAG_LENGTH]) for name, value in _list_tags(training, lineage).items()]
-    client.log_batch(run.run_id, tags=tags)
-    client.log_artifacts(run.run_id, str(kept / "artifacts"))
-    client.log_artifact(run.run_id, str(kept / "lineage.json"))
+    tags = {**list_tags(lineage, content), **_list_further_tags(training)}
+    client.log_batch(run.run_id, tags=[RunTag(name, value[:MAX_TAG_LENGTH]) for name, value in tags.items()])
+    client.log_artifacts(run.run_id, str(kept / _ARTIFACTS))
+    client.log_artifact(run.run_id, str(kept / FILE_NAME))
+    return lineage
 
 
-def _list_params(training: Training) -> dict[str, str]:
-    params = {name: _as_text(value) for name, value in flatten_config(training.loaded.resolved).items()}
-    params["data_hash"] = training.materials.dataset.digest
-    params["git_commit"] = training.code.commit or "none"
-    return {name: value[:MAX_PARAM_LENGTH] for name, value in params.items()}
+def _archive_inputs(run: OpenRun, training: Training, kept: Path) -> dict[str, Any]:
+    """Keep on the server what nobody but this machine has, and say of the table and the commit what became of them."""
+    archive = Archive(run.client.get_experiment(run.experiment_id).artifact_location, run.client.tracking_uri)
+    return {"data": _archive_data(archive, training), "code": _archive_code(archive, training, kept / "commit.bundle")}
 
 
-def flatten_config(resolved: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return nested keys as dotted names; lists, what is empty, and mappings with keys that MLflow does not take stay as they are.
-
-    >>> flatten_config({"a": {"b": 1, "c": [2]}, "d": {}, "e": {"x [m]": 1}})
-    {'a.b': 1, 'a.c': [2], 'd': {}, 'e': {'x [m]': 1}}
-    """
-    flat: dict[str, Any] = {}
-    for key, value in resolved.items():
-        if isinstance(value, dict) and value and all(map(MLFLOW_NAME.fullmatch, value)):
-            flat.update(flatten_config(value, f"{prefix}{key}."))
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat
+def _archive_data(archive: Archive, training: Training) -> str:
+    dataset, wish = training.materials.dataset, training.loaded.config.data.archive
+    if wish == "never":
+        return "never"
+    if wish == "auto" and dataset.size_bytes > CAP_BYTES:
+        return "over the cap"
+    archive.put(name_data_entry(dataset.digest), list_table_files(dataset.path))
+    return "kept"
 
 
-def _as_text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
+def _archive_code(archive: Archive, training: Training, path: Path) -> str:
+    code = training.code
+    if code.commit is None or code.root is None:
+        return "no commit"
+    if code.is_pushed:
+        return "pushed"
+    if archive.holds(name_code_entry(code.commit)):
+        return "kept"
+    bundle_commit(code.root, code.commit, path)
+    if path.stat().st_size > CAP_BYTES:
+        return "over the cap"
+    archive.put(name_code_entry(code.commit), {path.name: path})
+    return "kept"
 
 
 def _describe_dataset(training: Training) -> Dataset:
@@ -134,43 +153,19 @@ def _describe_dataset(training: Training) -> Dataset:
     )
 
 
-def _list_metrics(training: Training) -> list[Metric]:
-    result = training.result
-    values = {f"test_{name}": value for name, value in result.metrics.items()}
-    values["cv_score"] = result.best.mean
-    values.update({f"cv_score_{candidate.name}": candidate.mean for candidate in result.scored})
-    if result.threshold:
-        values["threshold"] = result.threshold.value
-        values["threshold_cv_precision"] = result.threshold.precision
-        values["threshold_cv_recall"] = result.threshold.recall
+def _make_metrics(lineage: dict[str, Any]) -> list[Metric]:
     now = int(datetime.datetime.now(datetime.UTC).timestamp() * 1000)
+    single = [Metric(name, value, now, 0) for name, value in list_metrics(lineage).items()]
     by_fold = [
-        Metric(f"fold_score_{candidate.name}", score, now, fold)
-        for candidate in result.scored
-        for fold, score in enumerate(candidate.scores)
+        Metric(name, score, now, fold) for name, scores in list_fold_scores(lineage).items() for fold, score in enumerate(scores)
     ]
-    return [Metric(name, value, now, 0) for name, value in values.items()] + by_fold
+    return single + by_fold
 
 
-def _list_tags(training: Training, lineage: dict[str, Any]) -> dict[str, str]:
-    code, config = training.code, training.loaded.config
-    tags = {
-        "data_hash": training.materials.dataset.digest,
-        "git_commit": code.commit or "none",
-        "git_dirty": str(code.is_dirty).lower(),
-        "model_digest": training.result.model_digest,
-        "inputs_digest": lineage["inputs_digest"],
-        "outputs_digest": lineage["outputs_digest"],
-        "config_version": config.version,
-        "numeric_profile": config.numeric_profile,
-        "seed": str(config.seed),
-        "best_model": training.result.best.name,
-        "task": training.materials.target.task,
-        "mlflow.note.content": describe_run(training),
-    }
-    if code.commit:
-        tags["mlflow.source.git.commit"] = code.commit
-        tags["mlflow.source.git.dirty"] = str(code.is_dirty).lower()
+def _list_further_tags(training: Training) -> dict[str, str]:
+    """Return the tags that are no copy of a value in the lineage."""
+    code = training.code
+    tags = {"task": training.materials.target.task, "mlflow.note.content": describe_run(training)}
     if code.branch:
         tags["mlflow.source.git.branch"] = code.branch
     if code.remote:
@@ -205,7 +200,7 @@ def describe_run(training: Training) -> str:
     return "\n".join(lines)
 
 
-def _log_model(run: OpenRun, training: Training) -> None:
+def _log_model(run: OpenRun, training: Training, kept: Path) -> None:
     labels = training.materials.target.labels
     output = "double" if labels is None else {"b": "boolean", "i": "long", "f": "double"}.get(labels.dtype.kind, "string")
     Model.log(
@@ -222,6 +217,7 @@ def _log_model(run: OpenRun, training: Training) -> None:
         input_example=_take_example(training),
         pip_requirements=_pin_requirements(training),
         validate_serving_input=False,
+        kept=kept,
         tags={"model_digest": training.result.model_digest, "data_hash": training.materials.dataset.digest},
     )
 
