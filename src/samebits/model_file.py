@@ -188,8 +188,11 @@ def load_model(content: bytes, allow: Sequence[str] = ()) -> Any:
         model = skops.io.loads(content, trusted=list_trusted_types(content, allow))
     except UntrustedTypesFoundException as error:
         raise LineageError(Problem("model file", "only trusted types", str(error), "Do not load this file.")) from None
-    except (zipfile.BadZipFile, KeyError, ValueError, OSError, EOFError) as error:
-        raise LineageError(Problem("model file", "a skops archive", str(error), "Fetch it again.")) from None
+    except LineageError:
+        raise
+    except Exception as error:  # a damaged or hostile file makes skops raise anything
+        found = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise LineageError(Problem("model file", "a skops archive", found, "Fetch it again.")) from None
     _check_trees(model, set())
     return model
 

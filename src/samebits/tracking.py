@@ -27,7 +27,12 @@ MAX_TAG_LENGTH = 8000  # MLflow cuts longer ones silently
 _PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3", "MLFLOW_HTTP_REQUEST_TIMEOUT": "60"}
 T = TypeVar("T")
 # GitPython otherwise fails as it is imported, where Git is not installed; `code` says it in words when Git is needed.
-_QUIET = {"GIT_PYTHON_REFRESH": "quiet", "MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_UV_AUTO_DETECT": "false"}
+_QUIET = {
+    "GIT_PYTHON_REFRESH": "quiet",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_UV_AUTO_DETECT": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # what stands there is for programs to read; `train` says it on stderr
+}
 
 
 def prepare_tracking(project_root: Path) -> str:
@@ -120,6 +125,37 @@ class OpenRun:
             self.client.set_terminated(self.run_id, status)
 
 
+def _make_client() -> Any:
+    for name in ("alembic", "mlflow.store.db.utils"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger("mlflow.utils.environment").setLevel(logging.ERROR)  # warns that uv's environments have no pip
+    import mlflow
+
+    with contextlib.chdir(_choose_store_folder()):
+        return explain_failures("open the tracking store", mlflow.MlflowClient)
+
+
+def _choose_store_folder() -> Path:
+    """MLflow puts the artifacts of a database's new experiments into the current folder: let that be the database's own."""
+    database = re.fullmatch(r"sqlite:///(/[^?]+)(\?.*)?", os.environ.get("MLFLOW_TRACKING_URI", ""))
+    folder = Path(database[1]).parent if database else Path.cwd()
+    return folder if folder.is_dir() else Path.cwd()
+
+
+def connect(project_root: Path) -> Any:
+    """Return MLflow's client of the server where runs go; mlflow must not be imported yet.
+
+    Raises
+    ------
+    TrackingError
+        The server cannot be reached.
+    """
+    uri = prepare_tracking(project_root)
+    os.chdir(project_root)
+    with _lock_database(uri):
+        return _make_client()
+
+
 def open_run(experiment_name: str, conf_file: str, uri: str) -> OpenRun:
     """Adopt the run that `mlflow run` created, or create one in the experiment that the environment or the config names.
 
@@ -128,14 +164,9 @@ def open_run(experiment_name: str, conf_file: str, uri: str) -> OpenRun:
     TrackingError
         The server cannot be reached, or has no such run or experiment.
     """
-    for name in ("alembic", "mlflow.store.db.utils"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    logging.getLogger("mlflow.utils.environment").setLevel(logging.ERROR)  # warns that uv's environments have no pip
-    import mlflow
-
     run_id = os.environ.get("MLFLOW_RUN_ID")
     with _lock_database(uri):
-        client = explain_failures("open the tracking store", mlflow.MlflowClient)
+        client = _make_client()
         if run_id:
             found = explain_failures(f"find run {run_id} (MLFLOW_RUN_ID)", lambda: client.get_run(run_id))
             return _enter(OpenRun(client, run_id, found.info.experiment_id))
@@ -169,6 +200,20 @@ def _find_experiment(client: Any, name: str) -> str:
     return str(found.experiment_id if found is not None else client.create_experiment(wanted))
 
 
+def set_tags(client: Any, run_id: str, tags: dict[str, str]) -> None:
+    """Set tags of a run in one call.
+
+    Raises
+    ------
+    TrackingError
+        The server does not take them.
+    """
+    from mlflow.entities import RunTag
+
+    entries = [RunTag(name, str(value)[:MAX_TAG_LENGTH]) for name, value in tags.items()]
+    explain_failures("take tags", lambda: client.log_batch(run_id, tags=entries))
+
+
 def explain_failures(action: str, call: Callable[[], T]) -> T:
     """Call, and turn what MLflow, the database or the network raises into one sentence.
 
@@ -185,6 +230,15 @@ def explain_failures(action: str, call: Callable[[], T]) -> T:
         return call()
     except (MlflowException, RequestException, SQLAlchemyError, OSError, ImportError) as error:
         lines = str(error).splitlines() or [type(error).__name__]
-        uri = re.sub(r"(?<=://)[^/@]*@", "", os.environ.get("MLFLOW_TRACKING_URI", ""))
+        uri = hide_credentials(os.environ.get("MLFLOW_TRACKING_URI", ""))
         found = f"{type(error).__name__}: {lines[0][:500]}"
         raise TrackingError(Problem(uri, f"a tracking store that can {action}", found, "Check the URI and the server.")) from None
+
+
+def hide_credentials(uri: str) -> str:
+    """Return a URI without user name, password or token.
+
+    >>> hide_credentials("https://me:secret@host/x")
+    'https://host/x'
+    """
+    return re.sub(r"(?<=://)[^/@]*@", "", uri)
