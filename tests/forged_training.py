@@ -1,0 +1,66 @@
+"""Stands in for the program of a restored run: leaves on the server what a rerun might leave that is not what it should be.
+
+FORGERY says what; the run that it is to look like is FORGED_FROM, whose files lie in FORGED_FILES.
+"""
+
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import mlflow
+from mlflow.entities import RunTag
+
+
+def copy_run() -> None:
+    """Leave everything that the original has, under an own lineage: what an honest rerun leaves."""
+    folder = Path(os.environ["FORGED_FILES"], run_id)
+    shutil.copytree(client.download_artifacts(original, ""), folder)
+    source = client.get_run(original)
+    model = client.create_logged_model(source.info.experiment_id, name="model", source_run_id=run_id)
+    stored = client.get_logged_model(source.outputs.model_outputs[0].model_id).artifact_location
+    model_folder = folder.with_name(f"{run_id}-model")
+    shutil.copytree(stored.removeprefix("file://"), model_folder)
+    client.log_outputs(run_id, [mlflow.entities.LoggedModelOutput(model.model_id, 0)])
+    from samebits.digests import digest_bytes
+    from samebits.lineage import write_lineage
+    from samebits.tracked_values import list_fold_scores, list_metrics, list_params, list_tags
+
+    lineage = json.loads((folder / "lineage.json").read_text(encoding="utf-8"))
+    lineage["run"]["run_id"] = run_id
+    if forgery == "missing artifact":
+        (folder / "metrics.json").unlink()
+    if forgery == "extra artifact":
+        (folder / "extra.csv").write_text("row\n1\n", encoding="utf-8")
+    if forgery == "truncated artifact":
+        content = (folder / "predictions.csv").read_bytes()
+        (folder / "predictions.csv").write_bytes(content[: len(content) // 2])
+    if forgery == "truncated and recorded so":
+        content = (folder / "predictions.csv").read_bytes()[:-20]
+        (folder / "predictions.csv").write_bytes(content)
+        lineage["artifacts"]["predictions.csv"]["digest"] = digest_bytes(content)
+        lineage["stages"]["predictions"]["digest"] = digest_bytes(content)
+    if forgery == "other model, same lineage":
+        path = model_folder / "model.skops"
+        content = path.read_bytes()
+        path.write_bytes(content[:40] + bytes([content[40] ^ 1]) + content[41:])
+    content = write_lineage(lineage)
+    (folder / "lineage.json").write_bytes(content)
+    for name, value in list_params(lineage).items():
+        client.log_param(run_id, name, value)
+    for name, value in {**list_metrics(lineage), **{n: s[-1] for n, s in list_fold_scores(lineage).items()}}.items():
+        client.log_metric(run_id, name, value)
+    client.log_batch(run_id, tags=[RunTag(name, value) for name, value in list_tags(lineage, content).items()])
+    client.log_model_artifacts(model.model_id, str(model_folder))
+    client.log_artifacts(run_id, str(folder))
+
+
+if __name__ == "__main__":
+    client = mlflow.MlflowClient()
+    run_id, original, forgery = os.environ["MLFLOW_RUN_ID"], os.environ["FORGED_FROM"], os.environ["FORGERY"]
+    if forgery != "nothing made":
+        copy_run()
+    if forgery == "crash after writing":
+        sys.exit("Traceback: a crash after everything was written")
+    client.set_terminated(run_id)
