@@ -3,26 +3,36 @@
 from __future__ import annotations
 
 import datetime
+import gc
 import os
-import signal
 import sys
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from samebits.config import Config
-from samebits.errors import ConfigError, Interrupted, SamebitsError
+from samebits.errors import ConfigError, SamebitsError, TrackingError
 from samebits.profile import pin_profile
 from samebits.project import find_config, find_project_root
-from samebits.tracking import open_run, prepare_tracking
+from samebits.tracking import OpenRun, hide_credentials, open_run, prepare_tracking
 from samebits.validation import LoadedConfig, find_problems, read_config_document
 
 if TYPE_CHECKING:
-    from samebits.training import Training
+    from samebits.documents import Document
+
+_HEADLINE = (
+    *("accuracy", "balanced_accuracy", "matthews_corrcoef", "precision", "precision_macro"),
+    *("r2", "rmse", "mae", "median_absolute_error"),
+)
+_REUSE_TRIED = "SAMEBITS_REUSE_TRIED"
 
 
-def run_train(conf_file: str) -> None:
+def run_train(conf_file: str, reuse: bool = False) -> None:
     """Train what a config file says and record it as one run on the tracking server.
+
+    Parameters
+    ----------
+    reuse
+        Hand back the finished run with the same inputs, if there is one whose artifacts still verify, instead of training.
 
     Raises
     ------
@@ -33,12 +43,30 @@ def run_train(conf_file: str) -> None:
     try:
         path = find_config(conf_file, root)
         document = read_config_document(path)
+        if reuse and _hand_back(document, root):
+            return
         profile = document.value.get("numeric_profile", "portable")
         pin_profile(profile if profile in ("portable", "native") else "portable")
     except SamebitsError as error:
         _report_to_adopted_run(error, conf_file, root)
         raise
     _train_pinned(conf_file, path, root)
+
+
+def _hand_back(document: Document, root: Path) -> bool:
+    """Print the finished run with the same inputs as if it had been trained now, and say that it was not."""
+    if os.environ.pop(_REUSE_TRIED, None):  # by this process, before it pinned its profile
+        return False
+    from samebits.reuse import find_reusable_run
+
+    found = find_reusable_run(document, root)
+    if found is None:
+        os.environ[_REUSE_TRIED] = "1"
+        return False
+    run_id, lineage = found
+    _print_summary(run_id, lineage)
+    print(f"reused: trained {lineage['run']['started']} from the same inputs; its artifacts verify", file=sys.stderr)
+    return True
 
 
 def check_config(path: Path) -> LoadedConfig:
@@ -61,7 +89,8 @@ def check_config(path: Path) -> LoadedConfig:
 def _train_pinned(conf_file: str, path: Path, root: Path) -> None:
     started = datetime.datetime.now(datetime.UTC)
     uri = prepare_tracking(root)
-    os.chdir(root)  # MLflow puts a new SQLite store's artifacts in the current folder
+    os.chdir(root)
+    sys.path.append(str(root))  # where a project's own modules lie, through whichever door it is run
     try:
         loaded = check_config(path)
     except SamebitsError as error:
@@ -70,17 +99,26 @@ def _train_pinned(conf_file: str, path: Path, root: Path) -> None:
     from samebits.recording import record_training
     from samebits.training import make_training
 
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup leaves it
-            signal.signal(number, _interrupt)
+    gc.freeze()  # what was imported stays
+    gc.enable()
     with open_run(loaded.config.name, conf_file, uri) as run:
         training = make_training(loaded, root)
-        record_training(run, training, started)
-    _print_summary(run.run_id, training)
+        lineage = record_training(run, training, started)
+        _enter_ledger(run, lineage)
+    _print_summary(run.run_id, lineage)
 
 
-def _interrupt(number: int, _: FrameType | None) -> None:
-    raise Interrupted(number)
+def _enter_ledger(run: OpenRun, lineage: dict[str, Any]) -> None:
+    """A run that is recorded stays so, whatever becomes of the comparison."""
+    from samebits.ledger import compare_with_ledger
+
+    try:
+        entry = compare_with_ledger(run.client, run.run_id, lineage)
+    except TrackingError as error:
+        print(f"not compared with earlier runs: {error}", file=sys.stderr)
+        return
+    if entry is not None:
+        print(f"run {run.run_id} {entry}" if not entry.contradicts else f"{entry}\nthis run: {run.run_id}", file=sys.stderr)
 
 
 def _report_to_adopted_run(error: SamebitsError, conf_file: str, root: Path) -> None:
@@ -94,12 +132,22 @@ def _report_to_adopted_run(error: SamebitsError, conf_file: str, root: Path) -> 
         return
 
 
-def _print_summary(run_id: str, training: Training) -> None:
-    result, materials = training.result, training.materials
+def _print_summary(run_id: str, lineage: dict[str, Any]) -> None:
+    stages, archived = lineage["stages"], lineage["archive"]
+    scores, metrics = stages["cross_validation"], stages["metrics"]["test"]
     print(f"run    {run_id}")
-    print(f"data   {materials.dataset.digest}")
-    print(f"model  {result.model_digest}  {result.best.name}")
-    print(f"cv     {materials.scoring} {result.best.mean:.6f}")
-    print("test   " + ", ".join(f"{name} {value:.6f}" for name, value in list(result.metrics.items())[:4]))
-    if training.code.is_dirty:
-        print(f"uncommitted files: {len(training.code.changes)}; their patch is kept with the run", file=sys.stderr)
+    print(f"data   {stages['data']['digest']}")
+    print(f"model  {stages['model']['digest']}  {scores['best']}")
+    print(f"cv     {scores['scoring']} {scores['candidates'][scores['best']]['mean']:.6f}")
+    print("test   " + ", ".join(f"{name} {metrics[name]:.6f}" for name in _HEADLINE if name in metrics))
+    if (uri := hide_credentials(os.environ["MLFLOW_TRACKING_URI"])).startswith("http"):
+        print(f"see    {uri.rstrip('/')}/#/experiments/{lineage['run']['experiment_id']}/runs/{run_id}", file=sys.stderr)
+    if archived["data"] == "over the cap":
+        remedy = "keep a copy by its digest (SAMEBITS_DATA_STORE), or set data.archive: always"
+        print(f"the table is larger than the 50 MB that are archived by themselves: {remedy}", file=sys.stderr)
+    if archived["code"] == "over the cap":
+        print("no remote holds the commit, and its bundle is larger than the 50 MB that are archived: push it", file=sys.stderr)
+    if stages["code"]["dirty"]:
+        n_left_out = len(stages["code"]["patch"]["left_out"])
+        left_out = f", but for {n_left_out} over its cap" if n_left_out else ""
+        print(f"uncommitted files; their patch is kept with the run{left_out}", file=sys.stderr)
