@@ -9,8 +9,28 @@ default:
 
 # Train what a config says and record it as one MLflow run
 [group('run')]
-train conf='confs/training.yaml':
-    @uv run python -m samebits train '{{ conf }}'
+train conf='confs/training.yaml' *options:
+    @uv run python -m samebits train '{{ conf }}' {{ options }}
+
+# Make a recorded run again from its id alone, and say whether it is the same to the bit
+[group('prove')]
+reproduce run='latest' *options:
+    @uv run python -m samebits reproduce '{{ run }}' {{ options }}
+
+# Say whether what the server and the disk hold of a run is what it recorded
+[group('prove')]
+verify run='latest' *options:
+    @uv run python -m samebits verify '{{ run }}' {{ options }}
+
+# Say what differs between two runs or lineages, the most likely cause first
+[group('prove')]
+diff left right *options:
+    @uv run python -m samebits diff '{{ left }}' '{{ right }}' {{ options }}
+
+# Print a run's lineage.json
+[group('prove')]
+lineage run='latest':
+    @uv run python -m samebits lineage '{{ run }}'
 
 # Open the MLflow UI on the project's own store
 [group('run')]

@@ -11,11 +11,11 @@ from conftest import ROOT
 
 SOURCES = {path.stem: path for path in sorted((ROOT / "src/samebits").glob("*.py")) if path.stem != "__init__"}
 ALONE = {
-    "mlflow": {"tracking", "recording", "mlflow_flavor"},
-    "git": {"code"},
+    "mlflow": {"tracking", "recording", "runs", "archive", "mlflow_flavor"},
+    "git": {"code", "checkout"},
     "yaml": {"documents"},
     "argparse": {"__main__"},
-    "subprocess": set(),
+    "subprocess": {"verify", "rebuild", "rerun"},
     "pickle": set(),
 }
 

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, clean_environment, run_samebits
+from conftest import PROGRAM, ROOT, clean_environment, run_samebits
 
 from samebits import __version__
 from samebits.__main__ import COMMANDS, main, make_parser
@@ -72,3 +73,15 @@ def test_a_half_built_environment_is_said_in_words(monkeypatch: pytest.MonkeyPat
 
     assert main(["schema"]) == 2
     assert "found no mlflow, sklearn" in capsys.readouterr().err
+
+
+def test_a_proof_whose_reader_is_gone_is_never_zero() -> None:
+    golden = str(ROOT / "tests/goldens/lineage_2.json")
+    command = [*PROGRAM, "diff", golden, golden]
+    reader, writer = os.pipe()
+    os.close(reader)
+
+    done = subprocess.run(command, env=clean_environment(), cwd=ROOT, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (2, "")
