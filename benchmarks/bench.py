@@ -1,6 +1,6 @@
 """Times samebits beside what a user would do instead, in turn in one run, and prints medians, ratios and peak memory.
 
-just bench [small] [large] [hash] [help] [profile] [--runs N]
+just bench [small] [large] [hash] [help] [profile] [verify] [reproduce] [diff] [reuse] [--runs N]
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 SAMEBITS = [sys.executable, "-m", "samebits"]
 PLAIN = [sys.executable, str(Path(__file__).with_name("plain_script.py"))]
+PLAIN_VERIFY = [sys.executable, str(Path(__file__).with_name("plain_verify.py"))]
 N_LARGE = 500_000
 HASHED_BYTES = 2 << 30
 
@@ -46,20 +47,25 @@ def compare_large(folder: Path, runs: int) -> None:
     table = folder / "large.csv"
     # in a process of its own: what this one holds would count as the peak of each that it starts
     subprocess.run([sys.executable, "-c", LARGE_TABLE, str(table)], check=True)
+    path = write_large_config(folder, table, {"boosting": {"learning_rate": 0.1}})
+    right = [*PLAIN, str(table), "y", "1", f"sqlite:///{folder}/mlflow.db", "large"]
+    compare(f"whole run, {N_LARGE:,} x 17", [*SAMEBITS, str(path)], right, folder, max(1, runs // 2))
+
+
+def write_large_config(folder: Path, table: Path, models: dict[str, dict[str, float]]) -> Path:
     config = {
         "name": "large",
         "version": "2026.11.0",
         "seed": 42,
         "data": {"path": str(table), "target": "y", "positive": 1, "drop": ["id"]},
         "preprocessing": {"outlier_factor": None},
-        "models": {"boosting": {"learning_rate": 0.1}},
+        "models": models,
         "cv": {"n_splits": 3},
         "n_jobs": 2,
     }
     path = folder / "large.json"
     path.write_text(json.dumps(config), encoding="utf-8")
-    right = [*PLAIN, str(table), "y", "1", f"sqlite:///{folder}/mlflow.db", "large"]
-    compare(f"whole run, {N_LARGE:,} x 17", [*SAMEBITS, str(path)], right, folder, max(1, runs // 2))
+    return path
 
 
 LARGE_TABLE = f"""
@@ -98,20 +104,69 @@ def compare_profiles(folder: Path, runs: int) -> None:
     compare("portable against native", *[[*SAMEBITS, str(path)] for path in paths], folder, runs)
 
 
+def train_once(config: Path, folder: Path) -> str:
+    """Train into the benchmark's own store, uncounted, and return the run's id."""
+    done = subprocess.run(
+        [*SAMEBITS, str(config)], env=make_environment(folder), cwd=folder, check=True, capture_output=True, text=True
+    )
+    return done.stdout.split()[1]
+
+
+def compare_verify(folder: Path, runs: int) -> None:
+    """Against a script that asks MLflow for the run and hashes the same files: for a small run, and for one with a large model."""
+    small = train_once(ROOT / "confs/training.yaml", folder)
+    compare("verify, small run", [*SAMEBITS, "verify", small], [*PLAIN_VERIFY, small], folder, runs)
+    table = folder / "large.csv"
+    subprocess.run([sys.executable, "-c", LARGE_TABLE, str(table)], check=True)
+    large = train_once(write_large_config(folder, table, {"random_forest": {"n_estimators": 8}}), folder)
+    compare("verify, 500,000 rows", [*SAMEBITS, "verify", large], [*PLAIN_VERIFY, large], folder, runs)
+
+
+def compare_reproduce(folder: Path, runs: int) -> None:
+    """Against the original run, both as whole processes; how long the environment took is printed, to be taken off."""
+    config = ROOT / "confs/training.yaml"
+    run_id = train_once(config, folder)
+    left, right = [*SAMEBITS, "reproduce", run_id], [*SAMEBITS, str(config)]
+    compare("reproduce, environment rebuilt", left, right, folder, runs)
+    done = subprocess.run(left, env=make_environment(folder), cwd=folder, check=True, capture_output=True, text=True)
+    print("  of which " + next(line for line in done.stdout.splitlines() if line.startswith("environment")))
+    compare("reproduce --here", [*left, "--here"], right, folder, runs)
+
+
+def compare_diff(folder: Path, runs: int) -> None:
+    """Of two lineages that differ in one key, against diff(1) on the same two, indented."""
+    golden = ROOT / "tests/goldens/lineage_2.json"
+    lineage = json.loads(golden.read_text(encoding="utf-8"))
+    lineage["stages"]["config"]["resolved"]["seed"] += 1
+    other = folder / "lineage.json"
+    other.write_text(json.dumps(lineage), encoding="utf-8")
+    script = f"diff <({sys.executable} -m json.tool {golden}) <({sys.executable} -m json.tool {other}) || true"
+    ours = f"{' '.join(SAMEBITS)} diff {golden} {other} || true"  # DIFFERENT is no failure here
+    compare("diff, two lineages", ["bash", "-c", ours], ["bash", "-c", script], folder, runs)
+
+
+def compare_reuse(folder: Path, runs: int) -> None:
+    config = ROOT / "confs/training.yaml"
+    train_once(config, folder)
+    compare("train --reuse", [*SAMEBITS, "train", "--reuse", str(config)], [*SAMEBITS, str(config)], folder, runs)
+
+
 CASES = {
     "small": compare_small,
     "large": compare_large,
     "hash": compare_hashing,
     "help": compare_help,
     "profile": compare_profiles,
+    "verify": compare_verify,
+    "reproduce": compare_reproduce,
+    "diff": compare_diff,
+    "reuse": compare_reuse,
 }
 
 
 def compare(title: str, left: list[str], right: list[str], folder: Path, runs: int) -> None:
     """Run two commands in turn, after one uncounted turn, and print both medians and the median of the ratios."""
-    environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
-    environment["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder}/mlflow.db"
-    environment["MLFLOW_DISABLE_TELEMETRY"] = "true"
+    environment = make_environment(folder)
     measured: list[tuple[tuple[float, float, float], tuple[float, float, float]]] = []
     for turn in range(runs + 1):
         pair = (measure(left, environment, folder), measure(right, environment, folder))
@@ -122,6 +177,12 @@ def compare(title: str, left: list[str], right: list[str], folder: Path, runs: i
         theirs = statistics.median(pair[1][index] for pair in measured)
         ratio = statistics.median(pair[0][index] / pair[1][index] for pair in measured)
         print(f"{title:26} {label:9} samebits {ours:9.2f}   other {theirs:9.2f}   ratio {ratio:5.2f}", flush=True)
+
+
+def make_environment(folder: Path) -> dict[str, str]:
+    """Return this environment with a store in the benchmark's folder, and with byte code written as a user has it."""
+    kept = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    return {**kept, "MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db", "MLFLOW_DISABLE_TELEMETRY": "true"}
 
 
 def measure(command: list[str], environment: dict[str, str], folder: Path) -> tuple[float, float, float]:
