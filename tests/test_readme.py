@@ -12,7 +12,9 @@ import yaml
 from conftest import ROOT, clean_environment, run_samebits
 
 from samebits import __version__
+from samebits.__main__ import COMMANDS
 from samebits.errors import EXIT_BUG, EXIT_REFUSED
+from samebits.verdicts import EXIT_CODES, EXIT_CODES_TEXT, Level
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = [ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")] + sorted((ROOT / "docs").rglob("*.md"))
@@ -32,12 +34,28 @@ def read_session() -> list[tuple[str, list[str]]]:
 
 
 def forget(text: str, root: Path) -> str:
-    """Take out what differs from reader to reader: the run's id and the folder."""
+    """Take out what differs from reader to reader: ids, the folder, the commit, clocks."""
     text = text.replace(str(root), "/home/you/samebits")
-    return re.sub(r"^(run +)[0-9a-f]{32}$", r"\1RUN", text, flags=re.MULTILINE)
+    for pattern, word in (
+        (r"\b[0-9a-f]{32}\b", "RUN"),
+        (r"\d{4}-\d\d-\d\dT[\d:]+\+00:00", "TIME"),
+        (r"(took|in) [\d.]+ s\b", r"\1 SECONDS"),
+        (r"commit [0-9a-f]{12} from repository /home/you/samebits(, \d+ uncommitted files on top)?", "COMMIT"),
+    ):
+        text = re.sub(pattern, word, text)
+    return text
 
 
-@pytest.mark.xdist_group("train")
+def as_run_here(command: str, ids: dict[str, str]) -> str:
+    """The set-up itself is tried by CI, from a fresh clone; here its environment stands."""
+    command = command.replace("pip install uv && ", "").replace("just train", "samebits train confs/training.yaml")
+    command = re.sub(r"uv run (?:just|samebits) ?", "python -m samebits ", command).replace("uv run samebits", "python -m samebits")
+    for written, actual in ids.items():
+        command = command.replace(written[:8], actual[:8])
+    return command
+
+
+@pytest.mark.xdist_group("readme")
 def test_the_first_screens_session_is_true(tmp_path: Path) -> None:
     root = tmp_path / "samebits"
     subprocess.run(["git", "clone", "-q", str(ROOT), str(root)], check=True)
@@ -45,15 +63,17 @@ def test_the_first_screens_session_is_true(tmp_path: Path) -> None:
         source, target = ROOT / name, root / name
         shutil.copytree(source, target, dirs_exist_ok=True) if source.is_dir() else shutil.copyfile(source, target)
     environment = clean_environment(PYTHONPATH=str(root / "src"))
+    ids: dict[str, str] = {}
 
     for command, printed in read_session():
-        # the set-up itself is tried by CI, from a fresh clone
-        command = command.replace("pip install uv && uv run just train", "python -m samebits confs/training.yaml").replace(
-            "uv run ", ""
-        )
+        command = as_run_here(command, ids)
         done = subprocess.run(command, shell=True, env=environment, cwd=root, capture_output=True, text=True, check=False)
-        lines = [line for line in (done.stdout + done.stderr).splitlines() if "uncommitted file" not in line]
+        lines = [
+            line for line in (done.stdout + done.stderr).splitlines() if not re.match(r"uncommitted files|run \w+ confirms", line)
+        ]
         assert forget("\n".join(lines), root) == forget("\n".join(printed), root), done.stderr
+        if not ids:
+            ids[printed[0].split()[1]] = lines[0].split()[1]
 
 
 def test_the_two_commands_and_the_form_for_managed_pythons_stand_there() -> None:
@@ -66,11 +86,22 @@ def test_ci_runs_the_readmes_test_command() -> None:
     assert "pip install --quiet uv && uv run just test" in (ROOT / ".ci/run").read_text(encoding="utf-8")
 
 
-def test_exit_codes_are_said_alike_everywhere() -> None:
-    said = f"0 done; {EXIT_REFUSED} refused"
+def test_exit_codes_and_verdicts_are_said_alike_everywhere() -> None:
+    page, text = " ".join(README.split()), " ".join(run_samebits("--help").stdout.split())
 
-    assert said in README and said in run_samebits("--help").stdout
-    assert f"{EXIT_BUG} a bug of samebits" in README and f"{EXIT_BUG} a bug of samebits" in run_samebits("--help").stdout
+    assert EXIT_CODES_TEXT in page and EXIT_CODES_TEXT in text
+    assert f"{EXIT_BUG} a bug of samebits" in page and f"{EXIT_BUG} a bug of samebits" in text
+    assert f"{EXIT_REFUSED} INCONCLUSIVE or refused" in EXIT_CODES_TEXT
+    for verdict, code in EXIT_CODES.items():
+        assert f"| {verdict} | {code} |" in README
+    for level in Level:
+        assert f"| {level} |" in README
+
+
+def test_every_command_and_option_of_the_proofs_is_on_the_page() -> None:
+    for command in COMMANDS:
+        options = set(re.findall(r"--[a-z-]+", run_samebits(command, "--help").stdout)) - {"--help"}
+        assert command in README and all(option in README for option in options), command
 
 
 def test_every_recipe_that_a_page_names_exists() -> None:
