@@ -10,7 +10,6 @@ import dataclasses
 import importlib.metadata
 import json
 import os
-import re
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +20,7 @@ import git
 from samebits.digests import PREFIX, digest_bytes, digest_file, digest_folder
 from samebits.errors import Problem, ProvenanceError
 from samebits.project import PACKAGE, is_checkout
+from samebits.tracking import hide_credentials
 
 PATCH_CAP_BYTES = 10 << 20
 _FILES_IN_ONE_CALL = 200
@@ -126,7 +126,7 @@ def _read_remote(repository: git.Repo) -> str | None:
         return None
     names = [remote.name for remote in repository.remotes]
     url = repository.remotes["origin" if "origin" in names else 0].url
-    return re.sub(r"(?<=://)[^/@]*@", "", url)
+    return hide_credentials(url)
 
 
 def digest_entry(path: Path) -> str:

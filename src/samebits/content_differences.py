@@ -15,7 +15,7 @@ from samebits.archive import Archive, name_code_entry
 from samebits.checkout import Source, diff_trees, fetch_commit, write_tree
 from samebits.comparison import infer_task
 from samebits.config import Read
-from samebits.data_search import find_recorded_data
+from samebits.data_search import ARCHIVE, find_recorded_data
 from samebits.errors import SamebitsError
 from samebits.lineage import MODEL_FILE
 from samebits.prediction_differences import compare_predictions
@@ -55,13 +55,13 @@ def compare_contents(left: Side, right: Side, folders: Sequence[Path]) -> dict[s
     folders
         Project folders in which commits and tables are looked for.
     """
-    parts: dict[str, tuple[str, Callable[[], Any]]] = {
-        "code": ("code", lambda: _compare_code(left, right, folders)),
-        "data": ("data", lambda: _compare_data(left, right, folders)),
-        "model": ("model", lambda: _compare_models(left, right)),
-        "predictions": ("predictions", lambda: _compare_predictions(left, right)),
+    parts: dict[str, Callable[[], Any]] = {
+        "code": lambda: _compare_code(left, right, folders),
+        "data": lambda: _compare_data(left, right, folders),
+        "model": lambda: _compare_models(left, right),
+        "predictions": lambda: _compare_predictions(left, right),
     }
-    return {name: _attempt(compare) for name, (stage, compare) in parts.items() if left.digest(stage) != right.digest(stage)}
+    return {stage: _attempt(compare) for stage, compare in parts.items() if left.digest(stage) != right.digest(stage)}
 
 
 def _attempt(compare: Callable[[], Any]) -> Any:
@@ -96,7 +96,7 @@ def _build_tree(side: Side, folder: Path, folders: Sequence[Path]) -> str:
         scratch = folder.with_name(f"{folder.name}-archive")
         scratch.mkdir()
         entry = side.archive.fetch(name_code_entry(stage["commit"]), scratch)
-        sources += [Source("the experiment's archive", str(path)) for path in entry.rglob("*.bundle")] if entry else []
+        sources += [Source(ARCHIVE, str(path)) for path in entry.rglob("*.bundle")] if entry else []
     fetch_commit(folder, stage["commit"], sources, stage.get("remote"))
     return write_tree(folder, side.files.get(_PATCH))
 

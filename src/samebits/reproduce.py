@@ -22,7 +22,7 @@ from samebits.project import find_project_root
 from samebits.reproduction import Report, Wishes, describe_rerun, leave_report, print_report
 from samebits.rerun import Conditions, Rerun, make_rerun, probe_restored, vary_conditions
 from samebits.restoration import Restoration, copy_data_in_other_order, restore_run, write_config
-from samebits.runs import RecordedRun, names_file, open_recorded_run
+from samebits.runs import RecordedRun, open_recorded_run, settle_reference
 from samebits.tracking import connect
 from samebits.verdicts import Verdict
 from samebits.verification import Check, check_record, conclude
@@ -40,7 +40,7 @@ def run_reproduce(reference: str, wishes: Wishes) -> Verdict:
         There is no such run, or it is not finished.
     """
     root = find_project_root()
-    reference = str(Path(reference).absolute()) if names_file(reference) else reference
+    reference = settle_reference(reference)
     with open_recorded_run(connect(root), reference) as recorded:
         lineage = recorded.read_lineage()
         report = Report(recorded.run_id, wishes)

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 from samebits.archive import name_code_entry
 from samebits.checkout import Source, apply_patch, copy_left_out, fetch_commit, list_wrong_changes
 from samebits.code import read_sources_digest
-from samebits.data_search import STORE_VARIABLE, find_recorded_data, list_table_files
+from samebits.data_search import ARCHIVE, STORE_VARIABLE, find_recorded_data, list_table_files
 from samebits.digests import digest_folder
 from samebits.documents import read_document
 from samebits.errors import Problem, ProvenanceError, SamebitsError
@@ -117,7 +117,7 @@ def _restore_code(lineage: dict[str, Any], recorded: RecordedRun, restoration: R
     sources = list_code_sources(stage, [caller])
     entry = recorded.archive.fetch(name_code_entry(stage["commit"]), _make_folder(restoration.folder / "archive" / "code"))
     if entry is not None:
-        sources += [Source("the experiment's archive", str(path)) for path in entry.rglob("*.bundle")]
+        sources += [Source(ARCHIVE, str(path)) for path in entry.rglob("*.bundle")]
     source = fetch_commit(checkout, stage["commit"], sources, stage.get("remote"))
     restoration.project = checkout / (stage.get("project_folder") or _find_project_folder(checkout))
     if not restoration.project.resolve().is_relative_to(checkout.resolve()):

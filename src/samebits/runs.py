@@ -121,6 +121,11 @@ def names_file(reference: str) -> bool:
         return False
 
 
+def settle_reference(reference: str) -> str:
+    """Return a reference that means the same from any folder: a path as an absolute one, anything else as it is."""
+    return str(Path(reference).expanduser().absolute()) if names_file(reference) else reference
+
+
 def _read_run_id(content: bytes, path: Path) -> str:
     run_id = read_lineage(content, str(path))["run"].get("run_id")
     if not isinstance(run_id, str):

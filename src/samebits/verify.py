@@ -16,7 +16,7 @@ from typing import Any
 from samebits.errors import LineageError, TrackingError
 from samebits.lineage import MODEL_FILE
 from samebits.project import PACKAGE, find_project_root
-from samebits.runs import RecordedRun, names_file, open_recorded_run
+from samebits.runs import RecordedRun, open_recorded_run, settle_reference
 from samebits.tracking import connect, set_tags
 from samebits.verdicts import Verdict
 from samebits.verification import Check, check_record, check_sources, conclude
@@ -46,7 +46,7 @@ def run_verify(reference: str, as_json: bool, with_content: bool = False) -> Ver
     with _start_model_check() as model_check:
         try:
             root = find_project_root()
-            reference = str(Path(reference).absolute()) if names_file(reference) else reference
+            reference = settle_reference(reference)
             with open_recorded_run(connect(root), reference) as recorded:
                 checks, not_checked = verify_run(recorded, root, model_check, with_content)
                 verdict = conclude(checks)
@@ -65,7 +65,7 @@ def run_lineage(reference: str) -> None:
     TrackingError, LineageError
         There is no such run, or it is not finished.
     """
-    reference = str(Path(reference).absolute()) if names_file(reference) else reference
+    reference = settle_reference(reference)
     with open_recorded_run(connect(find_project_root()), reference) as recorded:
         recorded.read_lineage()
         sys.stdout.buffer.write(recorded.lineage_bytes)
