@@ -162,3 +162,22 @@ def test_a_name_that_is_no_utf8_and_a_repository_inside_are_written_down_not_fat
     assert set(found.changes) == {"caf\\xe9.txt", "inner/"}
     assert found.left_out == ["inner/"]
     assert canonical_json(found.changes)
+
+
+def test_many_changes_links_and_odd_names_are_all_in_the_patch(repository: Path, tmp_path: Path) -> None:
+    """More files than go into one call to Git, two links with other targets, and a name with a line end and quotes in it."""
+    for number in range(450):
+        (repository / f"note {number}.txt").write_text(f"{number}\n", encoding="utf-8")
+    (repository / 'odd "name"\nof \u00e4 file.txt').write_text("odd\n", encoding="utf-8")
+    (repository / "link").symlink_to("a.py")
+    (repository / "link too").symlink_to("b.bin")
+
+    found = identify_code(repository)
+
+    fresh = tmp_path / "fresh"
+    subprocess.run(["git", "clone", "-q", str(repository), str(fresh)], check=True)
+    patch = tmp_path / "patch"
+    patch.write_bytes(found.patch)
+    apply_patch(fresh, patch, [])
+    assert list_wrong_changes(fresh, found.changes) == []
+    assert [str((fresh / name).readlink()) for name in ("link", "link too")] == ["a.py", "b.bin"]

@@ -157,7 +157,7 @@ def _make_patch(repository: git.Repo, kept: list[str]) -> bytes:
         }
         repository.git.read_tree("HEAD", env=environment)
         with repository.git.custom_environment(**environment):
-            _stage_as_they_are(repository, kept, Path(folder, "link"))
+            _stage_as_they_are(repository, kept, Path(folder))
             patch = repository.git.execute(
                 ["git", "-c", "core.quotePath=true", "diff", "--cached", "--binary", "--full-index", "--no-color", "--no-ext-diff",
                  "--no-textconv", "--no-renames", "-U3", "--inter-hunk-context=0", "--src-prefix=a/", "--dst-prefix=b/", "HEAD"],
@@ -170,21 +170,35 @@ def _stage_as_they_are(repository: git.Repo, kept: list[str], scratch: Path) -> 
     """Put files into the index byte for byte: `git add` would change line ends and more by attributes and settings."""
     root = Path(str(repository.working_tree_dir))
     for start in range(0, len(kept), _FILES_IN_ONE_CALL):
-        entries, gone = [], []
+        entries: list[tuple[str, str, str]] = []
+        gone: list[str] = []
         for name in kept[start : start + _FILES_IN_ONE_CALL]:
             path = root / name
             if path.is_symlink():
-                scratch.write_bytes(os.fsencode(path.readlink()))
-                entries.append(("120000", str(scratch), name))
+                target = scratch / f"link-{len(entries)}"
+                target.write_bytes(os.fsencode(path.readlink()))
+                entries.append(("120000", str(target), name))
             elif path.is_file():
                 entries.append(("100755" if os.access(path, os.X_OK) else "100644", str(path), name))
             else:
                 gone.append(name)
-        added = []
-        for mode, source, name in entries:
-            added += ["--cacheinfo", f"{mode},{repository.git.hash_object('-w', '--no-filters', '--', source)},{name}"]
-        repository.git.update_index("--add", *added)
+        ids = _store_files(repository, [source for _, source, _ in entries])
+        added = [f"{mode},{oid},{name}" for (mode, _, name), oid in zip(entries, ids, strict=True)]
+        repository.git.update_index("--add", *(word for entry in added for word in ("--cacheinfo", entry)))
         repository.git.update_index("--force-remove", "--", *gone)
+
+
+def _store_files(repository: git.Repo, paths: list[str]) -> list[str]:
+    """Put the bytes of files into the object store, all in one process, and return the id of each."""
+    with tempfile.TemporaryFile() as listing:
+        listing.write(b"".join(_quote(path) + b"\n" for path in paths))
+        listing.seek(0)
+        return str(repository.git.hash_object("-w", "--no-filters", "--stdin-paths", istream=listing)).split()
+
+
+def _quote(path: str) -> bytes:
+    """Git reads a quoted path as C does a string: with every byte as an octal number, it may hold line ends."""
+    return b'"' + b"".join(b"\\%03o" % byte for byte in os.fsencode(path)) + b'"'
 
 
 def _list_changed(repository: git.Repo) -> list[str]:
