@@ -15,7 +15,7 @@ ALONE = {
     "git": {"code", "checkout"},
     "yaml": {"documents"},
     "argparse": {"__main__"},
-    "subprocess": {"verify", "rebuild", "rerun"},
+    "subprocess": {"model_content", "rebuild", "rerun"},
     "pickle": set(),
 }
 

@@ -8,9 +8,9 @@ import pytest
 from proof import git
 
 from samebits.checkout import Source, apply_patch, bundle_commit, copy_left_out, fetch_commit, holds_commit, list_wrong_changes
+from samebits.code_search import list_code_sources
 from samebits.digests import digest_file
 from samebits.errors import ProvenanceError
-from samebits.verification import list_code_sources
 
 
 def make_repository(folder: Path) -> str:

@@ -15,6 +15,7 @@ import git
 
 from samebits.code import digest_entry
 from samebits.errors import Problem, ProvenanceError
+from samebits.lineage import PATCH_FILE
 
 _TIMEOUT_SECONDS = 600
 _ASK_TIMEOUT_SECONDS = 20
@@ -205,9 +206,7 @@ def apply_patch(folder: Path, patch: Path, left_alone: Sequence[str]) -> None:
         _make_runner(folder).execute(["git", "apply", "--whitespace=nowarn", *excluded, str(patch)])
     except git.GitCommandError as error:
         remedy = "The recorded patch is damaged: `samebits verify` says more."
-        raise ProvenanceError(
-            Problem("code/uncommitted.patch", "a patch that applies to the commit", explain(error), remedy)
-        ) from None
+        raise ProvenanceError(Problem(PATCH_FILE, "a patch that applies to the commit", explain(error), remedy)) from None
 
 
 def _escape_pattern(name: str) -> str:

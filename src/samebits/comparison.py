@@ -13,7 +13,7 @@ from typing import Any
 from samebits.catalog import Task
 from samebits.digests import digest_file
 from samebits.errors import LineageError
-from samebits.lineage import FILE_NAME, OUTPUT_STAGES, SPECIFIED_OUTPUTS, find_parting_stage
+from samebits.lineage import FILE_NAME, OUTPUT_STAGES, REPORT_FILE, SPECIFIED_OUTPUTS, find_parting_stage
 from samebits.prediction_differences import compare_predictions
 from samebits.verdicts import Verdict
 
@@ -83,7 +83,7 @@ def _find_unequal_artifacts(
 
 def is_specified_output(name: str) -> bool:
     """Tell whether an artifact must be equal in two runs with the same inputs; what nobody expects must be in neither."""
-    return name in SPECIFIED_OUTPUTS or not (name.startswith(_RECORDS_OF_INPUTS) or name in (FILE_NAME, "reproduction.json"))
+    return name in SPECIFIED_OUTPUTS or not (name.startswith(_RECORDS_OF_INPUTS) or name in (FILE_NAME, REPORT_FILE))
 
 
 def _is_inside_tolerance(

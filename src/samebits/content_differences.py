@@ -11,17 +11,15 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from samebits.archive import Archive, name_code_entry
-from samebits.checkout import Source, diff_trees, fetch_commit, write_tree
+from samebits.archive import Archive
+from samebits.checkout import diff_trees, fetch_commit, write_tree
+from samebits.code_search import list_all_code_sources
 from samebits.comparison import infer_task
 from samebits.config import Read
-from samebits.data_search import ARCHIVE, find_recorded_data
+from samebits.data_search import find_recorded_data
 from samebits.errors import SamebitsError
-from samebits.lineage import MODEL_FILE
+from samebits.lineage import MODEL_FILE, PATCH_FILE
 from samebits.prediction_differences import compare_predictions
-from samebits.verification import list_code_sources
-
-_PATCH = "code/uncommitted.patch"
 
 
 @dataclass
@@ -76,7 +74,7 @@ def _compare_code(left: Side, right: Side, folders: Sequence[Path]) -> dict[str,
     if not all(stage["commit"] for stage in stages):
         return {"not_compared": "a side has no commit"}
     for side, stage in zip((left, right), stages, strict=True):
-        if stage["patch"]["size_bytes"] and _PATCH not in side.files:
+        if stage["patch"]["size_bytes"] and PATCH_FILE not in side.files:
             return {"not_compared": f"the uncommitted patch of {side.name} is not at hand: name the run instead of its file"}
     with tempfile.TemporaryDirectory(prefix="samebits-diff-") as scratch:
         trees = [_build_tree(side, Path(scratch, name), folders) for name, side in (("left", left), ("right", right))]
@@ -91,14 +89,9 @@ def _compare_code(left: Side, right: Side, folders: Sequence[Path]) -> dict[str,
 
 def _build_tree(side: Side, folder: Path, folders: Sequence[Path]) -> str:
     stage = side.lineage["stages"]["code"]
-    sources = list_code_sources(stage, folders)
-    if side.archive is not None:
-        scratch = folder.with_name(f"{folder.name}-archive")
-        scratch.mkdir()
-        entry = side.archive.fetch(name_code_entry(stage["commit"]), scratch)
-        sources += [Source(ARCHIVE, str(path)) for path in entry.rglob("*.bundle")] if entry else []
+    sources = list_all_code_sources(stage, folders, side.archive, folder.with_name(f"{folder.name}-archive"))
     fetch_commit(folder, stage["commit"], sources, stage.get("remote"))
-    return write_tree(folder, side.files.get(_PATCH))
+    return write_tree(folder, side.files.get(PATCH_FILE))
 
 
 def _compare_data(left: Side, right: Side, folders: Sequence[Path]) -> dict[str, Any]:

@@ -15,9 +15,9 @@ import pandas as pd
 
 from samebits.config import Config
 from samebits.data_search import list_table_files
-from samebits.dataset import is_parquet
 from samebits.digests import digest_file, digest_folder
 from samebits.restoration import Restoration, write_config
+from samebits.table_format import is_parquet, list_csv_settings
 
 
 def write_control_config(lineage: dict[str, Any], restoration: Restoration, predictions: Path) -> tuple[Path, str]:
@@ -77,16 +77,9 @@ def _swap_value(frame: pd.DataFrame, config: Config, test_rows: set[int], first_
 def _read_plainly(path: Path, config: Config) -> pd.DataFrame:
     if is_parquet(path, config.data.read):
         return pd.read_parquet(path).reset_index(drop=True)
-    frame: pd.DataFrame = pd.read_csv(path, dtype="str", keep_default_na=False, index_col=False, **_list_layout(config, path))
+    settings = list_csv_settings(config.data.read)
+    frame: pd.DataFrame = pd.read_csv(path, dtype="str", keep_default_na=False, index_col=False, **settings)
     return frame
-
-
-def _list_layout(config: Config, path: Path) -> dict[str, Any]:
-    read = config.data.read
-    layout: dict[str, Any] = {"sep": read.sep, "quotechar": read.quotechar, "comment": read.comment, "skiprows": read.skip_rows}
-    if len(read.sep) > 1:
-        layout["engine"] = "python"
-    return {**layout, "encoding": "utf-8-sig" if read.encoding.lower().replace("-", "") == "utf8" else read.encoding}
 
 
 def _choose_separator(written: str) -> str:

@@ -20,8 +20,7 @@ from samebits.columns import Kind, canonicalise_columns
 from samebits.config import Data, Read
 from samebits.digests import PREFIX, digest_manifest, list_files
 from samebits.errors import DataError, Problem, suggest
-
-_PARQUET_SUFFIXES = (".parquet", ".pq")
+from samebits.table_format import is_parquet, list_csv_settings
 
 
 @dataclass(frozen=True)
@@ -156,23 +155,12 @@ def _read_part(path: Path, read: Read) -> tuple[pd.DataFrame, str, int]:
         raise DataError(Problem(str(path), "a readable file", str(error.strerror or error), "Check its permissions.")) from None
 
 
-def is_parquet(path: Path, read: Read) -> bool:
-    """Tell whether a file is read as Parquet."""
-    return read.format == "parquet" or (read.format == "auto" and path.suffix.lower() in _PARQUET_SUFFIXES)
-
-
 def _parse(file: _DigestingFile, path: Path, read: Read) -> pd.DataFrame:
     if is_parquet(path, read):
         return _mask_missing(_read_parquet(file.readall() or b""), read)
-    is_pattern = len(read.sep) > 1 and read.sep != r"\s+"  # which pandas' own C parser does not take
-    layout: dict[str, Any] = {
-        "sep": read.sep,
-        "encoding": "utf-8-sig" if read.encoding.lower().replace("-", "") == "utf8" else read.encoding,
-        "quotechar": read.quotechar,
-        "comment": read.comment,
-        "skiprows": read.skip_rows,
-        **({"engine": "python"} if is_pattern else {"low_memory": False}),
-    }
+    layout = list_csv_settings(read)
+    if layout["engine"] == "c":
+        layout["low_memory"] = False  # else a column's type depends on where the parser cuts the file
     frame = _read_csv(
         io.BufferedReader(file, 1 << 20),
         decimal=read.decimal,

@@ -14,8 +14,8 @@ from typing import Any
 from samebits.archive import name_drill_entry
 from samebits.digests import digest_bytes
 from samebits.errors import SamebitsError
-from samebits.lineage import FILE_NAME, read_lineage
-from samebits.runs import REPORT_FILE, RecordedRun, search_runs
+from samebits.lineage import FILE_NAME, REPORT_FILE, read_lineage
+from samebits.runs import RecordedRun, search_runs
 from samebits.tracking import explain_failures
 from samebits.verdicts import Evidence, Verdict
 

@@ -22,6 +22,9 @@ OUTPUT_STAGES = ("split", "cross_validation", "model", "threshold", "predictions
 STAGES = (*INPUT_STAGES, *OUTPUT_STAGES)
 FILE_NAME = "lineage.json"
 MODEL_FILE = "model/model.skops"
+PATCH_FILE = "code/uncommitted.patch"
+LOCK_FILE = "environment/uv.lock"
+REPORT_FILE = "reproduction.json"  # what a comparison with the original leaves on a rerun
 # The artifacts that two runs with the same inputs must have equal to the bit. The rest are records of the inputs, or MLflow's own
 # description of the model, which holds ids and times.
 SPECIFIED_OUTPUTS = (
@@ -246,9 +249,9 @@ def _list_doubly_recorded(lineage: dict[str, Any]) -> list[tuple[str, str, str]]
     ]
     patch = stages["code"].get("patch", {})
     if patch.get("size_bytes"):
-        found.append(("stages.code.patch.digest", "code/uncommitted.patch", patch.get("digest")))
+        found.append(("stages.code.patch.digest", PATCH_FILE, patch.get("digest")))
     if stages["environment"].get("lock_digest"):
-        found.append(("stages.environment.lock_digest", "environment/uv.lock", stages["environment"]["lock_digest"]))
+        found.append(("stages.environment.lock_digest", LOCK_FILE, stages["environment"]["lock_digest"]))
     return found
 
 

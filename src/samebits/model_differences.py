@@ -7,7 +7,6 @@ differs, and what the digest leaves out is left out. A difference that nothing h
 from __future__ import annotations
 
 import functools
-import re
 import types
 from dataclasses import dataclass
 from typing import Any
@@ -24,19 +23,26 @@ from sklearn.pipeline import Pipeline
 from sklearn.tree import BaseDecisionTree
 from sklearn.tree._tree import Tree
 
+from samebits.array_differences import (
+    PLAIN,
+    UNNAMED,
+    count_differing,
+    describe_arrays,
+    describe_change,
+    describe_labels,
+    describe_sparse,
+    find_differing,
+    show_key,
+    show_position,
+    show_value,
+)
 from samebits.fingerprint import digest_model, is_incidental
 
-UNNAMED = "content differs"
-_SHOWN_CHARACTERS = 60
-_SHOWN_LABELS = 5
-_PLAIN = (type(None), bool, int, float, complex, str, bytes, slice, type, np.generic, np.dtype)
 _FUNCTIONS = (types.FunctionType, types.BuiltinFunctionType, np.ufunc)
-_SHARED = (*_PLAIN, *_FUNCTIONS)  # that two places hold the same one says nothing
+_SHARED = (*PLAIN, *_FUNCTIONS)  # that two places hold the same one says nothing
 _CONTAINERS = (dict, list, tuple, np.ndarray)
 _TABLES = (pd.DataFrame, pd.Series, pd.Index)
 _GENERATORS = (np.random.RandomState, np.random.Generator)
-_FLOAT_BYTES = (2, 4, 8)  # those whose bits are an integer of NumPy's; a long double's are not
-_LABELS = re.compile(r"(classes_(\[\d+\])?|categories_\[\d+\]|names_in_)$")
 _MAIN_COLUMNS = {  # of a tree's nodes; what else differs follows from them
     "feature": "features",
     "feature_idx": "features",
@@ -135,11 +141,11 @@ class _Comparison:
         if one.keys() != other.keys():
             names = [[name[1:].removesuffix("]") for name in members] for members in (one, other)]
             noun = "keys" if all(name.startswith("[") for name in (*one, *other)) else "members"
-            self.note(path, _describe_labels(noun, *names) or UNNAMED)
-        if len(differing) > 1 and all(isinstance(members[name], _PLAIN) for members in (one, other) for name in differing):
+            self.note(path, describe_labels(noun, *names) or UNNAMED)
+        if len(differing) > 1 and all(isinstance(members[name], PLAIN) for members in (one, other) for name in differing):
             first = differing[0]
-            count = _count(len(differing), len(one), "values")
-            self.note(path, f"{count}, first at {first}: {_describe_change(one[first], other[first])}")
+            count = count_differing(len(differing), len(one), "values")
+            self.note(path, f"{count}, first at {first}: {describe_change(one[first], other[first])}")
             return
         for name in differing:
             self.describe(path + name, one[name], other[name])
@@ -148,15 +154,15 @@ class _Comparison:
 def _describe_whole(path: str, left: Any, right: Any) -> str | None:
     """Return how two parts differ where that is one sentence; None where their own parts say more."""
     if isinstance(left, np.ndarray) and isinstance(right, np.ndarray):
-        return _describe_arrays(path, left, right)
+        return describe_arrays(path, left, right)
     if scipy.sparse.issparse(left) and scipy.sparse.issparse(right):
-        return _describe_sparse(left, right)
+        return describe_sparse(left, right)
     if isinstance(left, _SHARED) or type(left) is not type(right):
-        return _describe_change(left, right)
+        return describe_change(left, right)
     if isinstance(left, Tree | TreePredictor):
         return _describe_trees(left, right)
     if isinstance(left, set | frozenset):
-        return _describe_labels("values", sorted(map(_show, left)), sorted(map(_show, right)))
+        return describe_labels("values", sorted(map(show_value, left)), sorted(map(show_value, right)))
     if isinstance(left, list | tuple) and len(left) != len(right) and not _list_names(left):
         return f"{len(left):,} -> {len(right):,} values"
     if isinstance(left, _TABLES):
@@ -167,9 +173,9 @@ def _describe_whole(path: str, left: Any, right: Any) -> str | None:
 def _list_members(value: Any) -> dict[str, Any]:
     """Return a part's own parts, by what a path to them adds."""
     if isinstance(value, dict):
-        return {f"[{_show_key(key)}]": member for key, member in value.items() if not is_incidental(key)}
+        return {f"[{show_key(key)}]": member for key, member in value.items() if not is_incidental(key)}
     if isinstance(value, np.ndarray):
-        return {_show_position(position): value[position] for position in np.ndindex(value.shape)}
+        return {show_position(position): value[position] for position in np.ndindex(value.shape)}
     if isinstance(value, list | tuple):
         return _list_named(value) if _list_names(value) else {f"[{i}]": member for i, member in enumerate(value)}
     if isinstance(value, KDTree | BallTree):
@@ -236,7 +242,7 @@ def _describe_ensemble(left: Any, right: Any) -> str:
     found = compare_models(one[differing[0]], other[differing[0]])
     first = next((difference for difference in found if difference.path == "tree_"), found[0])
     where = "" if first.path in ("", "tree_") else f"{first.path}: "
-    return f"{_count(len(differing), len(one), f'{noun}s')}, first {noun} {differing[0]}: {where}{first.what}"
+    return f"{count_differing(len(differing), len(one), f'{noun}s')}, first {noun} {differing[0]}: {where}{first.what}"
 
 
 def _list_estimators(value: Any) -> list[Any]:
@@ -251,150 +257,12 @@ def _describe_trees(left: Any, right: Any) -> str | None:
         return f"{n_nodes:,} -> {len(other['value']):,} nodes"
     if any(column.dtype != other[name].dtype or column.shape != other[name].shape for name, column in one.items()):
         return None  # as with another number of classes
-    counts = {name: int(_find_differing(one[name], other[name]).reshape(n_nodes, -1).any(axis=1).sum()) for name in one}
-    main = [_count(counts[name], n_nodes, noun) for name, noun in _MAIN_COLUMNS.items() if counts.get(name)]
-    return ", ".join(main or [_count(count, n_nodes, f"nodes' {name}") for name, count in counts.items() if count]) or None
+    counts = {name: int(find_differing(one[name], other[name]).reshape(n_nodes, -1).any(axis=1).sum()) for name in one}
+    main = [count_differing(counts[name], n_nodes, noun) for name, noun in _MAIN_COLUMNS.items() if counts.get(name)]
+    return ", ".join(main or [count_differing(count, n_nodes, f"nodes' {name}") for name, count in counts.items() if count]) or None
 
 
 def _list_tree_columns(tree: Any) -> dict[str, np.ndarray]:
     state = tree.__getstate__()
     columns = {name: state["nodes"][name] for name in state["nodes"].dtype.names}
     return {**columns, "value": state["values"]} if "values" in state else columns
-
-
-def _describe_arrays(path: str, left: np.ndarray, right: np.ndarray) -> str | None:
-    if isinstance(left, np.ma.MaskedArray) or isinstance(right, np.ma.MaskedArray):
-        return _describe_masked(path, left, right)
-    place = _LABELS.search(path)
-    if left.ndim == right.ndim == 1 and (place or left.dtype.kind + right.dtype.kind in ("UU", "OO")):
-        noun = "labels" if place and place[0].startswith("classes_") else "values"
-        change = _describe_labels(noun, [_show(label) for label in left.tolist()], [_show(label) for label in right.tolist()])
-        if change is not None:
-            return change
-    dtypes = [array.dtype.newbyteorder("=") for array in (left, right)]
-    pairs = [("shape", left.shape, right.shape), ("dtype", *dtypes)]
-    changes = [f"{name} {one} -> {other}" for name, one, other in pairs if one != other]
-    if changes:
-        return ", ".join(changes)
-    if left.dtype == object:
-        return None
-    return _describe_records(left, right) if left.dtype.names else _describe_numbers(*map(_make_native, (left, right)))
-
-
-def _describe_masked(path: str, left: Any, right: Any) -> str | None:
-    if type(left) is not type(right):
-        return _describe_change(left, right)
-    masks = [np.ma.getmaskarray(array) for array in (left, right)]
-    if left.shape == right.shape and (masks[0] != masks[1]).any():
-        return _count(int((masks[0] != masks[1]).sum()), left.size, "masks")
-    return _describe_arrays(path, *(array.filled(np.zeros((), array.dtype)) for array in (left, right)))
-
-
-def _describe_records(left: np.ndarray, right: np.ndarray) -> str:
-    counts = {name: int(_find_differing(left[name], right[name]).sum()) for name in left.dtype.names or ()}
-    return ", ".join(f"{_count(count, left.size, 'values')} in {name}" for name, count in counts.items() if count)
-
-
-def _describe_sparse(left: Any, right: Any) -> str:
-    one, other = (scipy.sparse.csr_array(matrix, copy=True) for matrix in (left, right))
-    for matrix in (one, other):
-        matrix.sum_duplicates()
-    if one.shape != other.shape:
-        return f"shape {one.shape} -> {other.shape}"
-    if one.nnz != other.nnz:
-        return f"{one.nnz:,} -> {other.nnz:,} stored values"
-    if not np.array_equal(one.indices, other.indices) or not np.array_equal(one.indptr, other.indptr):
-        return "stored values stand in other places"
-    return _describe_arrays("", one.data, other.data) or UNNAMED
-
-
-def _describe_numbers(left: np.ndarray, right: np.ndarray) -> str:
-    is_other = _find_differing(left, right)
-    count = _count(int(is_other.sum()), left.size, "values")
-    is_measurable = left.dtype.kind == "f" and left.dtype.itemsize in _FLOAT_BYTES
-    is_known = is_other & (left == left) & (right == right) & is_measurable
-    if not is_known.any():
-        first = tuple(np.argwhere(is_other)[0])
-        return f"{count}, first at {_show_position(first)}: {_describe_change(left[first], right[first])}"
-    with np.errstate(over="ignore", invalid="ignore"):
-        changes = np.where(is_known, np.abs(right.astype(np.float64) - left.astype(np.float64)), -1.0)
-    largest = np.unravel_index(np.argmax(changes), changes.shape)
-    n_unknown = int((is_other & ~is_known).sum())
-    ulps = _measure_ulps(left[is_known], right[is_known])
-    distance = "only in the sign of zero" if ulps == 0 else f"at most {_show_ulps(ulps)}"
-    size = f"(largest change {changes[largest]:.2g}, at {_show_position(largest)})"
-    return f"{count}, {distance} {size}" + (f", {n_unknown:,} from or to NaN" if n_unknown else "")
-
-
-def _measure_ulps(left: np.ndarray, right: np.ndarray) -> int:
-    """Return the largest number of floats from one to the other; -0.0 and 0.0 are none apart.
-
-    Floats of one sign are ordered as their bits are, as integers (IEEE 754), so a float's place is its magnitude's bits, signed.
-    """
-    size = left.dtype.itemsize
-    bits = [np.ascontiguousarray(array).view(f"i{size}").astype(np.int64) for array in (left, right)]
-    magnitude = np.int64(2 ** (8 * size - 1) - 1)
-    places = [np.where(part < 0, -(part & magnitude), part) for part in bits]
-    # as unsigned: from the lowest float to the highest is more than an int64 holds
-    return int((np.maximum(*places).astype(np.uint64) - np.minimum(*places).astype(np.uint64)).max())
-
-
-def _find_differing(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Return which values differ in any bit, shape of the arrays, which have the same dtype and shape."""
-    parts = [_make_native(array).reshape(-1).view(np.uint8).reshape(*array.shape, array.dtype.itemsize) for array in (left, right)]
-    return np.asarray((parts[0] != parts[1]).any(axis=-1))
-
-
-def _make_native(array: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("=")).reshape(array.shape)
-
-
-def _describe_labels(noun: str, left: list[str], right: list[str]) -> str | None:
-    """Return what came, went or moved among labels that are unique on both sides; None if nothing did, or they are not."""
-    one, other = set(left), set(right)
-    if len(one) < len(left) or len(other) < len(right):
-        return None
-    added, removed = [label for label in right if label not in one], [label for label in left if label not in other]
-    said = [f"{word}: {_join_labels(labels)}" for word, labels in (("added", added), ("removed", removed)) if labels]
-    if said:
-        return f"{noun} {'; '.join(said)}"
-    return f"{noun} reordered" if left != right else None
-
-
-def _join_labels(labels: list[str]) -> str:
-    more = len(labels) - _SHOWN_LABELS
-    return ", ".join(labels[:_SHOWN_LABELS]) + (f" and {more:,} more" if more > 0 else "")
-
-
-def _describe_change(left: Any, right: Any) -> str:
-    one, other = _show(left), _show(right)
-    if one == other:
-        one, other = (f"{type(value).__module__}.{type(value).__qualname__}" for value in (left, right))
-    return f"{one} -> {other}" if one != other else UNNAMED
-
-
-def _show(value: Any) -> str:
-    if type(value) is np.ndarray:
-        return f"array of shape {value.shape}"
-    if isinstance(value, type | types.FunctionType | types.BuiltinFunctionType | np.ufunc):
-        return value.__name__
-    if not isinstance(value, _PLAIN):
-        return type(value).__qualname__
-    text = repr(value.item() if isinstance(value, np.generic) else value)
-    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[: _SHOWN_CHARACTERS - 1]}…"
-
-
-def _show_key(key: Any) -> str:
-    return repr(key.item() if isinstance(key, np.generic) else key)  # all of it, since a path's keys must be told apart
-
-
-def _show_ulps(ulps: int) -> str:
-    return "1 ulp" if ulps == 1 else f"{ulps:,} ulps" if ulps < 1_000_000 else f"{ulps:.2g} ulps"
-
-
-def _show_position(position: Any) -> str:
-    return f"[{', '.join(str(int(index)) for index in position)}]"
-
-
-def _count(n_differing: int, n: int, noun: str) -> str:
-    return f"{n_differing:,} of {n:,} {noun} {'differs' if n_differing == 1 else 'differ'}"

@@ -18,7 +18,8 @@ from samebits.comparison import Comparison
 from samebits.digests import digest_file
 from samebits.errors import SamebitsError
 from samebits.evidence import collect_evidence
-from samebits.runs import REPORT_FILE, RecordedRun
+from samebits.lineage import REPORT_FILE
+from samebits.runs import RecordedRun
 from samebits.tracking import explain_failures, set_tags
 from samebits.verdicts import Level, Verdict, compute_level
 

@@ -16,20 +16,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from samebits.archive import name_code_entry
-from samebits.checkout import Source, apply_patch, copy_left_out, fetch_commit, list_wrong_changes
+from samebits.checkout import apply_patch, copy_left_out, fetch_commit, list_wrong_changes
 from samebits.code import read_sources_digest
-from samebits.data_search import ARCHIVE, STORE_VARIABLE, find_recorded_data, list_table_files
+from samebits.code_search import list_all_code_sources
+from samebits.data_search import STORE_VARIABLE, find_recorded_data, list_table_files
 from samebits.digests import digest_folder
 from samebits.documents import read_document
 from samebits.errors import Problem, ProvenanceError, SamebitsError
+from samebits.lineage import LOCK_FILE, PATCH_FILE
 from samebits.project import PACKAGE
 from samebits.rebuild import list_missing_packages, rebuild_environment
 from samebits.runs import RecordedRun
-from samebits.verification import list_code_sources
 
-_PATCH = "code/uncommitted.patch"
-_LOCK = "environment/uv.lock"
 T = TypeVar("T")
 
 
@@ -114,10 +112,7 @@ def _restore_code(lineage: dict[str, Any], recorded: RecordedRun, restoration: R
     checkout = restoration.folder / "checkout"
     if not stage["commit"]:
         return _take_installed_code(stage, restoration, checkout)
-    sources = list_code_sources(stage, [caller])
-    entry = recorded.archive.fetch(name_code_entry(stage["commit"]), _make_folder(restoration.folder / "archive" / "code"))
-    if entry is not None:
-        sources += [Source(ARCHIVE, str(path)) for path in entry.rglob("*.bundle")]
+    sources = list_all_code_sources(stage, [caller], recorded.archive, restoration.folder / "archive" / "code")
     source = fetch_commit(checkout, stage["commit"], sources, stage.get("remote"))
     restoration.project = checkout / (stage.get("project_folder") or _find_project_folder(checkout))
     if not restoration.project.resolve().is_relative_to(checkout.resolve()):
@@ -156,8 +151,8 @@ def _restore_changes(lineage: dict[str, Any], recorded: RecordedRun, restoration
     stage = lineage["stages"]["code"]
     config_file = restoration.project / lineage["stages"]["config"]["file"]
     own = [config_file.relative_to(checkout).as_posix()] if config_file.is_relative_to(checkout) else []
-    if _PATCH in recorded.files:
-        apply_patch(checkout, recorded.files[_PATCH], own)
+    if PATCH_FILE in recorded.files:
+        apply_patch(checkout, recorded.files[PATCH_FILE], own)
     repository = Path(stage["repository"]) if stage.get("repository") else None
     left_out = [name for name in stage["patch"]["left_out"] if name in stage["changes"]]
     missing = copy_left_out(checkout, repository, stage["changes"], left_out)
@@ -197,7 +192,7 @@ def _restore_environment(lineage: dict[str, Any], recorded: RecordedRun, restora
         remedy = "Commit the project for later runs, or use the present environment, which the verdict then says: --here."
         raise ProvenanceError(Problem("environment", "the project that its uv.lock belongs to", "no repository on record", remedy))
     started = time.monotonic()
-    lock = recorded.files.get(_LOCK)
+    lock = recorded.files.get(LOCK_FILE)
     restoration.python = rebuild_environment(stage, restoration.project, lock, restoration.folder / "environment")
     seconds = time.monotonic() - started
     return f"Python {stage['python']} and {len(stage['packages'])} packages by the recorded uv.lock and its hashes, in {seconds:.1f} s"

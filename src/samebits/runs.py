@@ -20,7 +20,6 @@ from samebits.errors import LineageError, Problem, TrackingError
 from samebits.lineage import FILE_NAME, read_lineage
 from samebits.tracking import explain_failures, hide_credentials
 
-REPORT_FILE = "reproduction.json"
 _MIN_PREFIX = 4
 _PAGE = 1000
 # Runs that exist only to be compared with another are not "the last run".

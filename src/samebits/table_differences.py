@@ -19,9 +19,9 @@ import pandas as pd
 from samebits.config import Read
 from samebits.digests import list_files
 from samebits.errors import DataError, Problem
+from samebits.table_format import is_parquet, list_csv_settings
 
 MAX_EXAMPLES = 5
-_PARQUET_SUFFIXES = (".parquet", ".pq")
 _MEASUREMENT = r"[+-]?(?:\d*[.,]\d*[1-9]\d*(?:[eE][+-]?\d+)?|\d+[eE]-\d+)"  # a number with a fraction, and no 12.0
 _GLANCE = 1000  # rows that show of most columns that they are no key
 
@@ -110,9 +110,8 @@ def _read_part(path: Path, read: Read) -> pd.DataFrame:
         raise DataError(Problem(str(path), "the table", "no such file", "Check data.path.")) from None
     except OSError as error:
         raise DataError(Problem(str(path), "a readable file", str(error.strerror or error), "Check its permissions.")) from None
-    is_parquet = read.format == "parquet" or (read.format == "auto" and path.suffix.lower() in _PARQUET_SUFFIXES)
     try:
-        return _parse_parquet(content) if is_parquet else _parse_csv(content, read)
+        return _parse_parquet(content) if is_parquet(path, read) else _parse_csv(content, read)
     except (ValueError, OSError, LookupError, pd.errors.ParserWarning) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
         problem = Problem(str(path), "a table as data.read says", reason, "Check data.read (sep, encoding, quotechar…).")
@@ -120,7 +119,6 @@ def _read_part(path: Path, read: Read) -> pd.DataFrame:
 
 
 def _parse_csv(content: bytes, read: Read) -> pd.DataFrame:
-    is_pattern = len(read.sep) > 1 and read.sep != r"\s+"  # which pandas' own C parser does not take
     with warnings.catch_warnings():
         warnings.simplefilter("error", pd.errors.ParserWarning)  # of rows with more fields than the header
         frame: pd.DataFrame = pd.read_csv(
@@ -128,12 +126,7 @@ def _parse_csv(content: bytes, read: Read) -> pd.DataFrame:
             index_col=False,
             dtype="str",
             na_filter=False,
-            sep=read.sep,
-            encoding="utf-8-sig" if read.encoding.lower().replace("-", "") == "utf8" else read.encoding,
-            quotechar=read.quotechar,
-            comment=read.comment,
-            skiprows=read.skip_rows,
-            engine="python" if is_pattern else "c",
+            **list_csv_settings(read),
         )
     return frame.fillna("")  # the Python parser's answer to a row with too few fields
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from samebits.code import CodeIdentity, identify_code
 from samebits.digests import canonical_json
 from samebits.environment import Environment, read_environment
-from samebits.lineage import Stage
+from samebits.lineage import LOCK_FILE, PATCH_FILE, Stage
 from samebits.materials import Materials, prepare_materials
 from samebits.profile import check_kernels, read_kernels
 from samebits.result import Result, make_result
@@ -85,8 +85,8 @@ def _collect_files(
         "threshold.json": canonical_json(stages["threshold"]),
     }
     if code.patch:
-        files["code/uncommitted.patch"] = code.patch
+        files[PATCH_FILE] = code.patch
     lock = project_root / "uv.lock"
     if lock.is_file():
-        files["environment/uv.lock"] = lock.read_bytes()
+        files[LOCK_FILE] = lock.read_bytes()
     return files

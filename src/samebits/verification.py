@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from samebits.archive import name_code_entry
-from samebits.checkout import Source, holds_commit, is_whole_bundle
+from samebits.checkout import holds_commit, is_whole_bundle
+from samebits.code_search import list_code_sources
 from samebits.data_search import ARCHIVE, find_recorded_data
 from samebits.digests import digest_bytes, digest_file
 from samebits.errors import LineageError, TrackingError
-from samebits.lineage import FILE_NAME, find_contradictions
-from samebits.project import find_repository
-from samebits.runs import REPORT_FILE, RecordedRun
+from samebits.lineage import FILE_NAME, REPORT_FILE, find_contradictions
+from samebits.runs import RecordedRun
 from samebits.tracked_values import list_fold_scores, list_metrics, list_params, list_tags
 from samebits.verdicts import Verdict
 
@@ -190,21 +190,3 @@ def _holds_bundle(recorded: RecordedRun, commit: str) -> bool:
         except TrackingError:
             return False
         return is_whole and all(is_whole_bundle(path, commit) for path in Path(scratch).rglob("*.bundle"))
-
-
-def list_code_sources(stage: dict[str, Any], folders: Sequence[Path]) -> list[Source]:
-    """Return the places that may hold a recorded commit, nearest first; the archive is not among them.
-
-    Parameters
-    ----------
-    folders
-        Of the caller: their repositories are asked too.
-    """
-    sources = []
-    if stage.get("repository"):
-        sources.append(Source(f"repository {stage['repository']}", str(stage["repository"])))
-    sources += [Source(f"repository {root}", str(root)) for root in map(find_repository, folders) if (root / ".git").exists()]
-    if stage.get("remote"):
-        sources.append(Source(f"remote {stage['remote']}", str(stage["remote"])))
-    # a lineage is somebody's word: what Git would read as an option is no address
-    return list({source.address: source for source in sources if not source.address.startswith("-")}.values())

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import datetime
 import json
-import os
-import subprocess
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +13,8 @@ from typing import Any
 
 from samebits.errors import LineageError, TrackingError
 from samebits.lineage import MODEL_FILE
-from samebits.project import PACKAGE, find_project_root
+from samebits.model_content import ModelCheck
+from samebits.project import find_project_root
 from samebits.runs import RecordedRun, open_recorded_run, settle_reference
 from samebits.tracking import connect, set_tags
 from samebits.verdicts import Verdict
@@ -43,17 +42,14 @@ def run_verify(reference: str, as_json: bool, with_content: bool = False) -> Ver
     TrackingError, LineageError
         There is no such run, or it is not finished.
     """
-    with _start_model_check() as model_check:
-        try:
-            root = find_project_root()
-            reference = settle_reference(reference)
-            with open_recorded_run(connect(root), reference) as recorded:
-                checks, not_checked = verify_run(recorded, root, model_check, with_content)
-                verdict = conclude(checks)
-                _print_report(recorded, verdict, checks, not_checked, as_json)
-                _leave_verdict(recorded, verdict)
-        finally:
-            model_check.kill()
+    with ModelCheck() as model_check:
+        root = find_project_root()
+        reference = settle_reference(reference)
+        with open_recorded_run(connect(root), reference) as recorded:
+            checks, not_checked = verify_run(recorded, root, model_check, with_content)
+            verdict = conclude(checks)
+            _print_report(recorded, verdict, checks, not_checked, as_json)
+            _leave_verdict(recorded, verdict)
     return verdict
 
 
@@ -71,14 +67,12 @@ def run_lineage(reference: str) -> None:
         sys.stdout.buffer.write(recorded.lineage_bytes)
 
 
-def verify_run(
-    recorded: RecordedRun, root: Path, model_check: subprocess.Popen[str], with_content: bool
-) -> tuple[list[Check], list[str]]:
+def verify_run(recorded: RecordedRun, root: Path, model_check: ModelCheck, with_content: bool) -> tuple[list[Check], list[str]]:
     """Return every check of a run, and what none of them looks at."""
-    is_loaded = MODEL_FILE in recorded.files and (with_content or recorded.files[MODEL_FILE].stat().st_size <= _LOADED_BYTES)
-    if is_loaded and model_check.stdin is not None:
-        model_check.stdin.write(f"{recorded.files[MODEL_FILE]}\n")
-        model_check.stdin.flush()
+    model_file = recorded.files.get(MODEL_FILE)
+    is_loaded = model_file is not None and (with_content or model_file.stat().st_size <= _LOADED_BYTES)
+    if model_file is not None and is_loaded:
+        model_check.ask(model_file)
     with ThreadPoolExecutor(1) as pool:
         of_record = pool.submit(check_record, recorded)
         try:
@@ -87,59 +81,23 @@ def verify_run(
             return of_record.result(), list(_NOT_CHECKED)
         of_sources = check_sources(lineage, recorded, root)
         checks = [*of_record.result(), *of_sources]
-    if MODEL_FILE in recorded.files and not is_loaded:
-        return checks, [
-            *_list_not_checked(lineage),
-            f"the model's content beyond its file of over {_LOADED_BYTES >> 20} MiB: --content",
-        ]
-    return _check_model(lineage, recorded, model_check, checks)
-
-
-def _check_model(
-    lineage: dict[str, Any], recorded: RecordedRun, model_check: subprocess.Popen[str], checks: list[Check]
-) -> tuple[list[Check], list[str]]:
     not_checked = _list_not_checked(lineage)
-    if MODEL_FILE not in recorded.files:
-        return checks, not_checked
-    observed = model_check.communicate()[0].strip()
-    expected = lineage["stages"]["model"]["digest"]
-    if not observed.startswith("sha256:"):
+    if is_loaded:
         is_file_whole = any(check.name == f"artifact {MODEL_FILE}" and check.passed for check in checks)
-        reason = observed or "the process that loads it ended"
-        if is_file_whole:
-            return checks, [*not_checked, f"the model's content digest, beyond that of its file ({reason})"]
-        return [*checks, Check("model content", expected, reason, False)], not_checked
-    if observed != expected and not _has_same_packages(lineage):
-        return checks, [*not_checked, "the model's content digest: other versions of scikit-learn or NumPy are installed here"]
-    return [*checks, Check("model content", expected, observed, observed == expected)], not_checked
+        content = model_check.answer(lineage, is_file_whole)
+        if isinstance(content, Check):
+            checks.append(content)
+        else:
+            not_checked.append(content)
+    elif model_file is not None:
+        not_checked.append(f"the model's content beyond its file of over {_LOADED_BYTES >> 20} MiB: --content")
+    return checks, not_checked
 
 
 def _list_not_checked(lineage: dict[str, Any]) -> list[str]:
     if lineage["schema"] > 1:
         return list(_NOT_CHECKED)
     return [*_NOT_CHECKED, "facts beside the stages' digests, and the model's other files: schema 1 recorded no digest of them"]
-
-
-def _has_same_packages(lineage: dict[str, Any]) -> bool:
-    """Another scikit-learn loads the same file into other attributes."""
-    import importlib.metadata
-
-    recorded = lineage["stages"]["environment"]["packages"]
-    return all(importlib.metadata.version(name) == recorded.get(name) for name in ("scikit-learn", "numpy", "scipy", "skops"))
-
-
-def _start_model_check() -> subprocess.Popen[str]:
-    environment = {**os.environ, "PYTHONPATH": str(PACKAGE.parent), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", f"{PACKAGE.name}.model_check"]
-    return subprocess.Popen(
-        command,
-        env=environment,
-        cwd=PACKAGE.parent,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
 
 
 def _print_report(recorded: RecordedRun, verdict: Verdict, checks: Sequence[Check], not_checked: list[str], as_json: bool) -> None:
