@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +39,7 @@ def forge(monkeypatch: pytest.MonkeyPatch, folder: Path, original: str, forgery:
     )
 
     def restore(lineage: Any, recorded: Any, into: Path, *_: Any) -> Restoration:
-        return Restoration(into, package.parent.parent, Path(sys.executable), into, {"code": "forged"})
+        return Restoration(into, project=package.parent.parent, data=into, said={"code": "forged"})
 
     monkeypatch.setattr(reproduce, "restore_run", restore)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store)

@@ -15,6 +15,8 @@ from conftest import ROOT, clean_environment
 from samebits.differences import diff_lineages, name_cause
 from samebits.lineage import OUTPUT_STAGES
 from samebits.profile import make_environment
+from samebits.rebuild import probe_environment
+from samebits.restoration import Restoration
 
 PROBE = "import json; from samebits.probe import probe_kernels; print(json.dumps(probe_kernels()))"
 # Trains under `native` with a kernel that a user cannot choose, since the profile drops the variable: as another CPU would.
@@ -52,6 +54,27 @@ def test_each_kernel_that_is_exchanged_shows_in_its_own_computations() -> None:
     assert not {"exp_log", "sum", "stable_sort", "c_library", "random_normal"} & differing
 
 
+def test_an_environment_is_probed_under_the_profile_that_was_recorded_whatever_the_callers_shell_says(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("OPENBLAS_CORETYPE", "Nehalem")
+    restoration = Restoration(tmp_path, profile="portable")
+    variables = {**restoration.list_variables("sqlite:///nowhere.db"), "PYTHONPATH": str(ROOT / "src")}
+
+    found = probe_environment(Path(sys.executable), variables, warm_up=False)
+
+    assert found == probe(**make_environment("portable", {}))
+    assert found != probe(OPENBLAS_CORETYPE="Nehalem")
+
+
+def test_a_samebits_without_a_probe_is_no_error(tmp_path: Path) -> None:
+    (tmp_path / "samebits").mkdir()
+    (tmp_path / "samebits/__init__.py").write_text("", encoding="utf-8")
+    variables = {**Restoration(tmp_path).list_variables("sqlite:///nowhere.db"), "PYTHONPATH": str(tmp_path)}
+
+    assert probe_environment(Path(sys.executable), variables, warm_up=True) is None
+
+
 def test_other_kernels_under_native_differ_are_foretold_and_named_as_the_cause(write_config: Callable[..., Path]) -> None:
     path = write_config({"numeric_profile": "native"})
 
@@ -72,14 +95,12 @@ def test_a_reproduction_says_before_it_trains_that_the_kernels_are_other_ones(
 ) -> None:
     from samebits import reproduce
     from samebits.reproduction import Report, Wishes
-    from samebits.restoration import Restoration
 
-    (tmp_path / "src").symlink_to(ROOT / "src")
-    recorded = probe(OPENBLAS_CORETYPE="Nehalem")
+    recorded, here = probe(OPENBLAS_CORETYPE="Nehalem"), probe(OPENBLAS_CORETYPE="Haswell")
     lineage = {"stages": {"numeric_profile": {"name": "portable", "probe": recorded, "blas": [{"architecture": "Nehalem"}]}}}
     report = Report("run", Wishes())
 
-    reproduce._compare_probe(lineage, Restoration(tmp_path, tmp_path), report)
+    reproduce._compare_probe(lineage, Restoration(tmp_path, probe=here), report)
 
     assert report.probe and "matrix_product" in report.probe
     printed = capsys.readouterr().out

@@ -1,4 +1,7 @@
-"""Rebuilds a recorded environment from its uv.lock, every package held to the hash in it, under the recorded Python."""
+"""Rebuilds a recorded environment from its uv.lock, every package held to the hash in it, under the recorded Python; and probes one.
+
+What runs in an environment here is a process of its own, which nothing of the caller's shell or project leads back to the caller's.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +16,30 @@ from typing import Any
 
 from samebits.digests import digest_file
 from samebits.errors import Problem, ProvenanceError
+from samebits.profile import PINNED_MARK
 
 _HERE = "or use the present environment, which the verdict then says: --here."
+# Of the caller's own shell and project; what runs in another environment has its own.
+_DROPPED = (
+    *("MLFLOW_RUN_ID", "MLFLOW_RUN_NAME", "MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME", PINNED_MARK),
+    *("VIRTUAL_ENV", "UV_PROJECT_ENVIRONMENT", "PYTHONPATH", "PYTHONHOME", "PYTHONDONTWRITEBYTECODE"),
+)
 _LIST_PACKAGES = (
     "import importlib.metadata as m, json, re; found = {}\n"
     "for d in m.distributions(): found.setdefault(re.sub(r'[-_.]+', '-', d.metadata['Name']).lower(), d.version)\n"
     "print(json.dumps(found))"
+)
+_PROBE = (
+    "import contextlib, json\n"
+    "with contextlib.suppress(ImportError):\n"
+    "    from samebits.probe import probe_kernels\n"
+    "    print(json.dumps(probe_kernels()), flush=True)\n"
+)
+_WARM_UP = (
+    "import mlflow.pyfunc, samebits.training, samebits.recording\n"
+    "mlflow.MlflowClient().search_experiments(max_results=1)\n"
+    "import os, samebits.train, samebits.ledger\n"
+    "os._exit(0)\n"
 )
 
 
@@ -56,21 +77,28 @@ def rebuild_environment(stage: dict[str, Any], project: Path, lock: Path | None,
     if missing:
         remedy = f"The lock does not hold them: they were installed by hand. Add them to the project for later runs, {_HERE}"
         raise ProvenanceError(Problem("environment", "the recorded packages", ", ".join(missing), remedy))
-    _compile_imports(python, project)
     return python
 
 
-def _compile_imports(python: Path, project: Path) -> None:
-    """Import once what a training imports, so that its byte code is written: part of building an environment, not of the rerun."""
-    environment = {**_clean_environment(), "PYTHONPATH": str(project / "src"), "MLFLOW_DISABLE_TELEMETRY": "true"}
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    command = [str(python), "-c", "import samebits.training, samebits.recording, os; os._exit(0)"]
-    subprocess.run(command, cwd=project, env=environment, capture_output=True, check=False)
+def probe_environment(python: Path, variables: dict[str, str], warm_up: bool) -> dict[str, str] | None:
+    """Return what an environment's kernels compute of known numbers, by computation; None where its samebits has no probe.
+
+    Parameters
+    ----------
+    variables
+        Of the process that computes: the numeric profile's among them, and where samebits is imported from.
+    warm_up
+        Also import what a training imports and ask the tracking store once, so that the byte code of all that is written.
+    """
+    command = [str(python), "-P", "-c", f"{_PROBE}{_WARM_UP if warm_up else ''}"]
+    done = subprocess.run(command, cwd=python.parent, env=variables, capture_output=True, text=True, check=False)
+    found: dict[str, str] | None = json.loads(done.stdout.splitlines()[0]) if done.stdout.startswith("{") else None
+    return found
 
 
 def list_missing_packages(python: Path, recorded: dict[str, str]) -> list[str]:
     """Return the recorded packages that an environment has not, or has in another version, each with both versions."""
-    done = subprocess.run([str(python), "-c", _LIST_PACKAGES], capture_output=True, text=True, check=True, env=_clean_environment())
+    done = subprocess.run([str(python), "-c", _LIST_PACKAGES], capture_output=True, text=True, check=True, env=keep_variables())
     found = json.loads(done.stdout)
     return [
         f"{name} {found.get(name, 'not installed')} (recorded {version})"
@@ -79,8 +107,9 @@ def list_missing_packages(python: Path, recorded: dict[str, str]) -> list[str]:
     ]
 
 
-def _clean_environment() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "PYTHONPATH", "UV_PROJECT_ENVIRONMENT")}
+def keep_variables() -> dict[str, str]:
+    """Return this process's environment variables, but for those that would lead another environment back to the caller's."""
+    return {name: value for name, value in os.environ.items() if name not in _DROPPED}
 
 
 def _find_python(uv: str, version: str) -> str:
@@ -89,7 +118,7 @@ def _find_python(uv: str, version: str) -> str:
     if own == version:
         return str(Path(getattr(sys, "_base_executable", sys.executable)))
     command = [uv, "python", "find", "--no-python-downloads", "--no-project", version]
-    found = subprocess.run(command, capture_output=True, text=True, check=False, env=_clean_environment(), cwd="/")
+    found = subprocess.run(command, capture_output=True, text=True, check=False, env=keep_variables(), cwd="/")
     of_pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"), "versions", version, "bin", "python")
     if found.returncode == 0:
         return found.stdout.strip()
@@ -97,7 +126,7 @@ def _find_python(uv: str, version: str) -> str:
 
 
 def _sync(uv: str, project: Path, folder: Path, interpreter: str, groups: list[str], stage: dict[str, Any]) -> None:
-    environment = {**_clean_environment(), "UV_PROJECT_ENVIRONMENT": str(folder)}
+    environment = {**keep_variables(), "UV_PROJECT_ENVIRONMENT": str(folder)}
     command = [uv, "sync", "-q", "--frozen", *groups, "--python", interpreter]
     done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
     if done.returncode == 0:

@@ -10,6 +10,7 @@ import contextlib
 import shutil
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from samebits.errors import Interrupted, LineageError, SamebitsError
 from samebits.evidence import is_other_machine
 from samebits.project import find_project_root
 from samebits.reproduction import Report, Wishes, describe_rerun, leave_report, print_report
-from samebits.rerun import Conditions, Rerun, make_rerun, probe_restored, vary_conditions
+from samebits.rerun import Conditions, Rerun, make_rerun, vary_conditions
 from samebits.restoration import Restoration, copy_data_in_other_order, restore_run, write_config
 from samebits.runs import RecordedRun, open_recorded_run, settle_reference
 from samebits.tracking import connect
@@ -45,14 +46,15 @@ def run_reproduce(reference: str, wishes: Wishes) -> Verdict:
         lineage = recorded.read_lineage()
         report = Report(recorded.run_id, wishes)
         report.say(f"run         {recorded.run_id}  {_describe_original(lineage)}")
-        try:
-            with _make_folder(report) as folder:
-                _reproduce(recorded, lineage, report, folder, root)
-        except SamebitsError as error:
-            report.verdict, report.reasons = Verdict.INCONCLUSIVE, str(error).splitlines()
-        except (Interrupted, KeyboardInterrupt) as interruption:
-            report.verdict, report.reasons = Verdict.INCONCLUSIVE, [str(interruption) or "stopped from the keyboard"]
-        leave_report(recorded, lineage, report)
+        with ThreadPoolExecutor(1) as sweeper:
+            try:
+                with _make_folder(report, sweeper) as folder:
+                    _reproduce(recorded, lineage, report, folder, root)
+            except SamebitsError as error:
+                report.verdict, report.reasons = Verdict.INCONCLUSIVE, str(error).splitlines()
+            except (Interrupted, KeyboardInterrupt) as interruption:
+                report.verdict, report.reasons = Verdict.INCONCLUSIVE, [str(interruption) or "stopped from the keyboard"]
+            leave_report(recorded, lineage, report)
     print_report(report)
     return report.verdict
 
@@ -63,7 +65,7 @@ def _describe_original(lineage: dict[str, Any]) -> str:
 
 
 @contextlib.contextmanager
-def _make_folder(report: Report) -> Iterator[Path]:
+def _make_folder(report: Report, sweeper: Executor) -> Iterator[Path]:
     """A fresh folder, under another path where conditions are varied; removed afterwards unless the caller keeps it."""
     folder = Path(tempfile.mkdtemp(prefix=_OTHER_FOLDER_NAME if report.wishes.varied else _FOLDER_NAME))
     try:
@@ -72,7 +74,7 @@ def _make_folder(report: Report) -> Iterator[Path]:
         if report.wishes.keep and report.restored:
             report.say(f"kept        {folder}")
         else:
-            shutil.rmtree(folder, ignore_errors=True)
+            sweeper.submit(shutil.rmtree, folder, ignore_errors=True)  # ten thousand files, while the report is left
 
 
 def _reproduce(recorded: RecordedRun, lineage: dict[str, Any], report: Report, folder: Path, root: Path) -> None:
@@ -83,10 +85,10 @@ def _reproduce(recorded: RecordedRun, lineage: dict[str, Any], report: Report, f
         return
     restoration = restore_run(lineage, recorded, folder, root, report.wishes.here, report.say)
     report.restored = restoration.said
+    _compare_probe(lineage, restoration, report)
     if report.wishes.restore_only:
         report.reasons = ["everything was brought back; nothing was trained (--restore-only)"]
         return
-    _compare_probe(lineage, restoration, report)
     rerun = _rerun(recorded, lineage, restoration, report)
     if rerun.failure:
         report.reasons = [f"the rerun {rerun.run_id} failed: {rerun.failure}"]
@@ -105,7 +107,7 @@ def _describe_check(check: Check) -> str:
 def _compare_probe(lineage: dict[str, Any], restoration: Restoration, report: Report) -> None:
     """Say before anything is spent whether this machine computes as the original's did."""
     profile = lineage["stages"]["numeric_profile"]
-    recorded, observed = profile.get("probe"), probe_restored(restoration, profile["name"])
+    recorded, observed = profile.get("probe"), restoration.probe
     if not recorded or observed is None:
         reason = "the probe of the kernels did not run here" if recorded else "no probe of the kernels is on record"
         report.say(f"machine     {reason}")

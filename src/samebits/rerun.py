@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import getpass
-import json
 import locale
 import os
 import signal
@@ -14,7 +13,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from samebits.profile import make_environment
 from samebits.restoration import Restoration
 from samebits.runs import RecordedRun
 from samebits.tracking import explain_failures
@@ -23,18 +21,6 @@ _OTHER_TIME_ZONES = ("Asia/Kathmandu", "America/St_Johns")
 _OTHER_LOCALES = ("tr_TR.UTF-8", "de_DE.UTF-8", "C.UTF-8", "C")
 _OTHER_UMASKS = (0o077, 0o027)
 _STOP_SECONDS = 20
-# Of the caller's own shell and project; a rerun has its own.
-_DROPPED = (
-    "MLFLOW_RUN_ID",
-    "MLFLOW_RUN_NAME",
-    "MLFLOW_EXPERIMENT_ID",
-    "MLFLOW_EXPERIMENT_NAME",
-    "VIRTUAL_ENV",
-    "PYTHONPATH",
-    "PYTHONHOME",
-    "PYTHONDONTWRITEBYTECODE",
-)
-_PROBE = "import json; from samebits.probe import probe_kernels; print(json.dumps(probe_kernels()))"
 
 
 @dataclass(frozen=True)
@@ -117,7 +103,7 @@ def make_rerun(
     run_id = _create_run(recorded, name, tags)
     started = time.monotonic()
     command = [*restoration.program, "train", str(config)]
-    environment = {**_make_variables(recorded, restoration), **conditions.variables, "MLFLOW_RUN_ID": run_id}
+    environment = {**restoration.list_variables(recorded.client.tracking_uri), **conditions.variables, "MLFLOW_RUN_ID": run_id}
     said = restoration.folder / f"{name}.log"
     with said.open("wb") as output, _end_with_us(recorded, run_id) as processes:
         process = subprocess.Popen(
@@ -148,14 +134,6 @@ def _create_run(recorded: RecordedRun, name: str, tags: dict[str, str]) -> str:
     return str(made.info.run_id)
 
 
-def _make_variables(recorded: RecordedRun, restoration: Restoration) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if name not in _DROPPED and not name.startswith("SAMEBITS_PINNED")}
-    if restoration.program[1] == "-m":
-        kept["PYTHONPATH"] = str(restoration.source_folder)
-    path = f"{restoration.python.parent}{os.pathsep}{kept.get('PATH', '')}"
-    return {**kept, "PATH": path, "MLFLOW_TRACKING_URI": recorded.client.tracking_uri}
-
-
 @contextlib.contextmanager
 def _end_with_us(recorded: RecordedRun, run_id: str) -> Iterator[list[subprocess.Popen[bytes]]]:
     """Where this program is interrupted, so is the rerun with all its workers, and its run does not stay RUNNING."""
@@ -177,16 +155,3 @@ def _end_run(recorded: RecordedRun, run_id: str, status: str) -> None:
     with contextlib.suppress(Exception):  # why it ended is what is reported
         if recorded.client.get_run(run_id).info.status == "RUNNING":
             recorded.client.set_terminated(run_id, status)
-
-
-def probe_restored(restoration: Restoration, profile: str) -> dict[str, str] | None:
-    """Return what the restored environment computes under a numeric profile; None where that samebits has no probe."""
-    kept = {name: value for name, value in os.environ.items() if name not in _DROPPED}
-    environment = make_environment("native" if profile == "native" else "portable", kept)
-    environment["PYTHONPATH"] = str(restoration.source_folder)
-    command = [str(restoration.python), "-c", _PROBE]
-    done = subprocess.run(command, cwd=restoration.folder, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        return None
-    found: dict[str, str] = json.loads(done.stdout)
-    return found

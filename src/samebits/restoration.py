@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import os
 import shutil
 import sys
 import time
@@ -24,8 +25,9 @@ from samebits.digests import digest_folder
 from samebits.documents import read_document
 from samebits.errors import Problem, ProvenanceError, SamebitsError
 from samebits.lineage import LOCK_FILE, PATCH_FILE
+from samebits.profile import ProfileName, make_environment
 from samebits.project import PACKAGE
-from samebits.rebuild import list_missing_packages, rebuild_environment
+from samebits.rebuild import keep_variables, list_missing_packages, probe_environment, rebuild_environment
 from samebits.runs import RecordedRun
 
 T = TypeVar("T")
@@ -43,6 +45,10 @@ class Restoration:
         Of the environment.
     data
         The table's path.
+    profile
+        The numeric profile's name.
+    probe
+        What the kernels compute of known numbers here, under the profile; None where it is not known.
     said
         For each of code, data and environment: what it is and where it came from.
     """
@@ -51,6 +57,8 @@ class Restoration:
     project: Path = Path()
     python: Path = Path(sys.executable)
     data: Path = Path()
+    profile: ProfileName = "portable"
+    probe: dict[str, str] | None = None
     config_as_written: Any = None
     said: dict[str, str] = field(default_factory=dict)
 
@@ -65,6 +73,14 @@ class Restoration:
         """The folder from which samebits is imported in it, where the environment does not hold it."""
         own = self.project / "src"
         return own if (own / PACKAGE.name).is_dir() else PACKAGE.parent
+
+    def list_variables(self, tracking_uri: str) -> dict[str, str]:
+        """Return the environment variables of a process in it: the caller's but for what is the caller's own, under the profile."""
+        kept = keep_variables()
+        if self.program[1] == "-m":
+            kept["PYTHONPATH"] = str(self.source_folder)
+        path = f"{self.python.parent}{os.pathsep}{kept.get('PATH', '')}"
+        return make_environment(self.profile, {**kept, "PATH": path, "MLFLOW_TRACKING_URI": tracking_uri})
 
 
 def restore_run(
@@ -88,7 +104,8 @@ def restore_run(
     SamebitsError
         Something could not be brought back: one problem for each part.
     """
-    restoration = Restoration(folder, config_as_written=_read_config_as_written(recorded))
+    profile: ProfileName = "native" if lineage["stages"]["numeric_profile"]["name"] == "native" else "portable"
+    restoration = Restoration(folder, profile=profile, config_as_written=_read_config_as_written(recorded))
     problems: list[Problem] = []
 
     def attempt(part: str, restore: Callable[[], str]) -> None:
@@ -185,6 +202,7 @@ def _restore_data(lineage: dict[str, Any], recorded: RecordedRun, restoration: R
 def _restore_environment(lineage: dict[str, Any], recorded: RecordedRun, restoration: Restoration, here: bool) -> str:
     stage = lineage["stages"]["environment"]
     if here:
+        _probe(restoration, recorded, warm_up=False)
         other = list_missing_packages(Path(sys.executable), stage["packages"])
         differences = f"; other than recorded: {', '.join(other[:5])}{', …' if len(other) > 5 else ''}" if other else ""
         return f"the present one, Python {'.'.join(map(str, sys.version_info[:3]))}, not rebuilt{differences}"
@@ -194,8 +212,14 @@ def _restore_environment(lineage: dict[str, Any], recorded: RecordedRun, restora
     started = time.monotonic()
     lock = recorded.files.get(LOCK_FILE)
     restoration.python = rebuild_environment(stage, restoration.project, lock, restoration.folder / "environment")
+    _probe(restoration, recorded, warm_up=True)
     seconds = time.monotonic() - started
     return f"Python {stage['python']} and {len(stage['packages'])} packages by the recorded uv.lock and its hashes, in {seconds:.1f} s"
+
+
+def _probe(restoration: Restoration, recorded: RecordedRun, warm_up: bool) -> None:
+    variables = {**restoration.list_variables(recorded.client.tracking_uri), "PYTHONPATH": str(restoration.source_folder)}
+    restoration.probe = probe_environment(restoration.python, variables, warm_up)
 
 
 def write_config(lineage: dict[str, Any], restoration: Restoration, name: str, **changes: Any) -> Path:
