@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import random
 import shutil
+import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -48,6 +50,21 @@ def find_wrong(run: RecordedRun) -> list[str]:
 def observe(run_id: str, store: str) -> list[str]:
     with open_recorded_run(open_client(store), run_id) as run:
         return find_wrong(run)
+
+
+def test_a_server_that_takes_no_tags_still_gets_its_verdict_in_words(run_id: str, store: str, tmp_path: Path) -> None:
+    """As an auditor has it who may only read."""
+    shutil.copyfile(store.removeprefix("sqlite:///"), tmp_path / "mlflow.db")
+    with contextlib.closing(sqlite3.connect(tmp_path / "mlflow.db")) as database:
+        database.execute("CREATE TRIGGER closed BEFORE INSERT ON tags BEGIN INSERT INTO what_nobody_has VALUES (1); END")
+        database.commit()
+
+    done = run_samebits("verify", run_id, MLFLOW_TRACKING_URI=f"sqlite:///{tmp_path}/mlflow.db")
+
+    assert done.returncode == 0
+    assert "verdict     IDENTICAL" in done.stdout
+    assert done.stderr.startswith("the verdict was not left on the run: sqlite:///") and "what_nobody_has" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_a_run_as_it_was_recorded_is_identical(run_id: str, store: str) -> None:
