@@ -19,11 +19,13 @@ from proof import clone_project, git, open_client, run_in, train
 
 from samebits.archive import name_data_entry
 from samebits.errors import LineageError
-from samebits.lineage import FILE_NAME, read_lineage, write_lineage
+from samebits.lineage import FILE_NAME, OUTPUT_STAGES, digest_stages, read_lineage, write_lineage
+from samebits.model_content import ModelCheck
 from samebits.runs import RecordedRun, open_recorded_run
-from samebits.tracked_values import list_metrics
+from samebits.tracked_values import list_metrics, list_tags
 from samebits.verdicts import Verdict
 from samebits.verification import check_record, check_sources, conclude
+from samebits.verify import verify_run
 
 pytestmark = pytest.mark.xdist_group("verify")
 
@@ -175,6 +177,22 @@ def test_an_edit_that_also_forges_the_tag_still_contradicts_the_lineage_itself(r
         recorded.lineage_bytes = write_lineage(change_leaf(lineage, path))
         recorded.run.data.tags["lineage_digest"] = digest_bytes(recorded.lineage_bytes)
         assert f"{FILE_NAME}: {named}" in find_wrong(recorded), path
+
+
+def test_a_forged_digest_of_the_models_content_is_found_by_loading_the_model(recorded: RecordedRun) -> None:
+    """Lineage and tags all follow from the forgery, and the file is whole: nothing but the content contradicts it."""
+    lineage = recorded.read_lineage()
+    lineage["stages"]["model"]["digest"] = f"sha256:{'0' * 64}"
+    lineage["outputs_digest"] = digest_stages(lineage["stages"], OUTPUT_STAGES)
+    recorded.lineage_bytes = write_lineage(lineage)
+    recorded.run.data.tags.update(list_tags(lineage, recorded.lineage_bytes))
+
+    with ModelCheck() as model_check:
+        checks, not_checked = verify_run(recorded, ROOT, model_check, with_content=False)
+
+    assert [check.name for check in checks if not check.passed] == ["model content"]
+    assert conclude(checks) == Verdict.DIFFERENT
+    assert not any("content" in said for said in not_checked)
 
 
 def test_a_lineage_that_is_none_any_more_is_different_not_a_traceback(recorded: RecordedRun) -> None:
