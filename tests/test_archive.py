@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
-from conftest import ROOT
+import yaml
+from conftest import ROOT, SMALL, merge, run_samebits
+from proof import clone_project, git, run_in
 
 from samebits.archive import Archive, name_data_entry
 from samebits.data_search import find_recorded_data
@@ -98,3 +102,31 @@ def test_other_bytes_in_a_place_are_never_taken_for_the_table(
 
     assert found.path is None
     assert set(found.other_bytes) == {str(wrong), "the experiment's archive"}
+
+
+def test_a_table_and_a_commit_over_the_cap_are_named_as_not_archived_with_what_to_do(store: str, tmp_path: Path) -> None:
+    """A table of 60 MB, most of it in one column that is dropped, and a commit with a file of 60 MB: no other place has either."""
+    _, work = clone_project(tmp_path)
+    table = pd.read_csv(ROOT / "data/raw/wdbc.csv").assign(note=lambda frame: [str(row) * 40_000 for row in frame.index % 10])
+    table = pd.concat([table] * 3, ignore_index=True)
+    table.to_csv(work / "large.csv", index=False)
+    (work / "large.bin").write_bytes(os.urandom(60_000_000))
+    data = {"path": "large.csv", "drop": ["id", "note"]}
+    (work / "mine.yaml").write_text(
+        yaml.safe_dump(merge(SMALL, {"name": "large", "models": {"dummy": {}}, "data": data})), encoding="utf-8"
+    )
+    git("add", "-A", cwd=work)
+    git("commit", "-qm", "large", cwd=work)
+
+    done = run_in(work, "train", "mine.yaml", store=store)
+
+    assert done.returncode == 0, done.stderr
+    assert "larger than the 50 MB" in done.stderr and "SAMEBITS_DATA_STORE" in done.stderr and "data.archive: always" in done.stderr
+    assert "bundle is larger than the 50 MB" in done.stderr and "push it" in done.stderr
+    run_id = done.stdout.split()[1]
+    shutil.rmtree(work)
+    verified = run_samebits("verify", run_id, MLFLOW_TRACKING_URI=store)
+    assert verified.returncode == 2
+    assert "UNKNOWN  data: " in verified.stdout and "found nowhere" in verified.stdout and "UNKNOWN  commit: " in verified.stdout
+    again = run_samebits("reproduce", run_id, "--here", MLFLOW_TRACKING_URI=store)
+    assert again.returncode == 2 and "Archive: over the cap" in again.stdout
