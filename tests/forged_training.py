@@ -49,8 +49,11 @@ def copy_run() -> None:
     (folder / "lineage.json").write_bytes(content)
     for name, value in list_params(lineage).items():
         client.log_param(run_id, name, value)
-    for name, value in {**list_metrics(lineage), **{n: s[-1] for n, s in list_fold_scores(lineage).items()}}.items():
+    for name, value in list_metrics(lineage).items():
         client.log_metric(run_id, name, value)
+    for name, scores in list_fold_scores(lineage).items():
+        for fold, score in enumerate(scores):
+            client.log_metric(run_id, name, score, step=fold)
     client.log_batch(run_id, tags=[RunTag(name, value) for name, value in list_tags(lineage, content).items()])
     client.log_model_artifacts(model.model_id, str(model_folder))
     client.log_artifacts(run_id, str(folder))

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -11,6 +12,7 @@ import yaml
 from conftest import ROOT, SMALL, merge, run_samebits
 from proof import clone_project, git, run_in
 
+from samebits import recording
 from samebits.archive import Archive, name_data_entry
 from samebits.data_search import find_recorded_data
 from samebits.digests import digest_file, digest_folder
@@ -102,6 +104,19 @@ def test_other_bytes_in_a_place_are_never_taken_for_the_table(
 
     assert found.path is None
     assert set(found.other_bytes) == {str(wrong), "the experiment's archive"}
+
+
+def test_a_table_that_changed_while_a_run_trained_is_not_archived_under_the_old_ones_name(archive: Archive, tmp_path: Path) -> None:
+    path = tmp_path / "wine.csv"
+    shutil.copyfile(TABLE, path)
+    dataset = SimpleNamespace(path=path, digest=digest_file(path), size_bytes=path.stat().st_size)
+    config = SimpleNamespace(data=SimpleNamespace(archive="auto"))
+    training: Any = SimpleNamespace(materials=SimpleNamespace(dataset=dataset), loaded=SimpleNamespace(config=config))
+
+    path.write_bytes(path.read_bytes() + b"1")
+
+    assert recording._archive_data(archive, training) == "changed meanwhile"
+    assert not archive.holds(name_data_entry(dataset.digest))
 
 
 def test_a_table_and_a_commit_over_the_cap_are_named_as_not_archived_with_what_to_do(store: str, tmp_path: Path) -> None:

@@ -3,10 +3,13 @@ from __future__ import annotations
 import shutil
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from proof import git
 
+from samebits import restoration
 from samebits.checkout import Source, apply_patch, bundle_commit, copy_left_out, fetch_commit, holds_commit, list_wrong_changes
 from samebits.code_search import list_code_sources
 from samebits.digests import digest_file
@@ -109,3 +112,41 @@ def test_a_file_over_the_cap_comes_from_where_it_was_if_it_is_still_the_same(tmp
     assert list_wrong_changes(tmp_path / "fresh", changes) == []
     big.write_bytes(b"other")
     assert copy_left_out(tmp_path / "fresh", tmp_path / "repository", changes, list(changes)) == ["folder/big.bin"]
+
+
+def test_a_repository_that_this_user_may_not_enter_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: Path) -> bool:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "is_dir", refuse)
+    monkeypatch.setattr(Path, "is_file", refuse)
+
+    assert not holds_commit(Source("another user's", str(tmp_path / "repository")), "0" * 40)
+    assert copy_left_out(tmp_path, tmp_path, {"a.bin": "sha256:x"}, ["a.bin"]) == ["a.bin"]
+
+
+def test_without_git_a_commit_is_not_looked_for_but_git_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    with pytest.raises(ProvenanceError, match=r"Git: expected it, .* found none on PATH\. Install it\."):
+        holds_commit(Source("remote", "https://git.example.org/x.git"), "0" * 40)
+
+
+def test_a_git_that_converts_line_ends_brings_back_the_bytes_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    commit = make_repository(tmp_path / "repository")
+    (tmp_path / "gitconfig").write_text("[core]\nautocrlf = true\n", encoding="utf-8")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "gitconfig"))
+
+    fetch_commit(tmp_path / "fresh", commit, [Source("repository", str(tmp_path / "repository"))], None)
+
+    assert (tmp_path / "fresh/a.txt").read_bytes() == b"2\n"
+
+
+def test_a_changed_file_that_comes_back_otherwise_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("converted\n", encoding="utf-8")
+    code = {"patch": {"left_out": []}, "changes": {"a.txt": "sha256:recorded"}, "repository": None}
+    lineage = {"stages": {"code": code, "config": {"file": "confs/x.yaml"}}}
+    recorded: Any = SimpleNamespace(files={})
+
+    with pytest.raises(ProvenanceError, match=r"changed file a\.txt: expected sha256:recorded, found other bytes"):
+        restoration._restore_changes(lineage, recorded, restoration.Restoration(tmp_path, project=tmp_path), tmp_path)

@@ -42,6 +42,7 @@ def compare(tmp_path: Path, tolerance: dict[str, float | None], **changes: Any) 
 
 
 NEAR = PREDICTIONS.replace("101.5", "101.5000001")
+REORDERED = "row,recorded,predicted\n2,80.0,79.25\n1,100.0,101.5\n"
 
 
 @pytest.mark.parametrize(
@@ -53,6 +54,7 @@ NEAR = PREDICTIONS.replace("101.5", "101.5000001")
         ({"metrics": None, "predictions": 1e-6}, {"predictions": NEAR}, Verdict.EQUIVALENT),
         ({"metrics": None, "predictions": 1e-8}, {"predictions": NEAR}, Verdict.DIFFERENT),
         ({"metrics": 1e-6, "predictions": None}, {"predictions": NEAR}, Verdict.DIFFERENT),
+        ({"metrics": 1.0, "predictions": 1.0}, {"predictions": REORDERED}, Verdict.DIFFERENT),
         ({"metrics": None, "predictions": 1e-6}, {"predictions": NEAR, "r2_shift": 1e-9}, Verdict.DIFFERENT),
         ({"metrics": 1e-8, "predictions": 1e-6}, {"predictions": NEAR, "r2_shift": 1e-9}, Verdict.EQUIVALENT),
         ({"metrics": 1e-8, "predictions": 1e-6}, {"r2_shift": 1e-3}, Verdict.DIFFERENT),

@@ -32,7 +32,7 @@ def test_two_lineage_files_are_compared_without_any_server(tmp_path: Path) -> No
     assert "parts at    config" in done.stdout
     assert "likely cause config seed: 42 -> 43" in done.stdout
     assert "fitted content not compared: the model of" in done.stdout
-    assert "the artifacts themselves, of a side that is a file" in same.stdout
+    assert "artifacts that do not lie beside a side that is a file" in same.stdout
 
 
 @pytest.fixture(scope="module")
@@ -163,7 +163,22 @@ def test_damage_on_either_side_is_never_identical(store: str, tmp_path: Path) ->
 
     artifact.write_bytes(artifact.read_bytes().replace(b"B", b"M", 1))
 
-    assert run_samebits("diff", left, right, MLFLOW_TRACKING_URI=store).returncode == 1
-    assert run_samebits("diff", right, left, MLFLOW_TRACKING_URI=store).returncode == 1
+    alone = tmp_path / "lineage.json"
+    alone.write_bytes(artifact.with_name("lineage.json").read_bytes())
+    for words in ([left, right], [right, left], [str(alone), left], [left, str(alone)]):
+        assert run_samebits("diff", *words, MLFLOW_TRACKING_URI=store).returncode == 1, words
+    assert run_samebits("diff", str(alone), right, MLFLOW_TRACKING_URI=store).returncode == 0
     artifact.unlink()
-    assert run_samebits("diff", left, right, MLFLOW_TRACKING_URI=store).returncode == 1
+    for words in ([left, right], [str(alone), left]):
+        assert run_samebits("diff", *words, MLFLOW_TRACKING_URI=store).returncode == 1, words
+
+
+def test_lineages_that_record_other_files_of_an_equal_model_are_different(tmp_path: Path) -> None:
+    golden = json.loads((ROOT / "tests/goldens/lineage_2.json").read_text(encoding="utf-8"))
+    golden["artifacts"]["model/model.skops"]["digest"] = f"sha256:{'0' * 64}"
+    (tmp_path / "other.json").write_text(json.dumps(golden), encoding="utf-8")
+
+    done = run_samebits("diff", str(ROOT / "tests/goldens/lineage_2.json"), str(tmp_path / "other.json"))
+
+    assert done.returncode == 1
+    assert "DIFFERENT: model/model.skops (not equal)" in done.stdout

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -85,3 +86,17 @@ def test_a_proof_whose_reader_is_gone_is_never_zero() -> None:
 
     os.close(writer)
     assert (done.returncode, done.stderr) == (2, "")
+
+
+@pytest.mark.parametrize("command", [["train", "x"], ["data", "pin", "x"], ["verify", "x"], ["reproduce", "x"]])
+def test_a_full_disk_is_never_success(command: list[str], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    from samebits import __main__ as program
+
+    def fill(_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device", "/tmp/x")
+
+    monkeypatch.setattr(program, "_run_command", fill)
+    monkeypatch.setattr(os, "dup2", lambda *_: None)
+
+    assert program.main(command) == 2
+    assert capfd.readouterr().err == "/tmp/x: expected free space, found none left. Make some, and run this again.\n"

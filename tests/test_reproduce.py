@@ -73,6 +73,33 @@ def test_a_rerun_that_is_not_whole_is_never_identical(
     assert open_client(store).get_run(original).data.tags["verdict"] == verdict
 
 
+def test_a_control_that_comes_out_the_same_voids_the_proof(
+    original: str, store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A program that gives the same outputs whatever its inputs: the comparison would prove nothing."""
+    forge(monkeypatch, tmp_path, original, "none", store)
+
+    observed = run_reproduce(original, Wishes(control=True))
+
+    printed = capsys.readouterr().out
+    assert observed == Verdict.INCONCLUSIVE
+    assert "not DIFFERENT: the proof is void" in printed and "did not come out DIFFERENT, so nothing is proved" in printed
+
+
+def test_a_drill_that_brought_everything_back_is_level_1_and_no_verdict(
+    store: str, write_config: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = train(write_config({"name": "drill", "models": {"dummy": {}}}), store)
+    forge(monkeypatch, tmp_path, run_id, "none", store)
+
+    observed = run_reproduce(run_id, Wishes(restore_only=True))
+
+    tags = open_client(store).get_run(run_id).data.tags
+    assert observed == Verdict.INCONCLUSIVE
+    assert tags["level"] == "L1 restorable"
+    assert "restored_time" in tags and "verdict" not in tags
+
+
 def test_two_runs_that_both_failed_are_never_identical(store: str, write_config: Callable[..., Path]) -> None:
     path = write_config({"name": "both-failed", "data": {"digest": "sha256:" + "0" * 64}})
     assert run_samebits(str(path), MLFLOW_TRACKING_URI=store).returncode == 2
@@ -125,6 +152,8 @@ def test_a_dirty_run_whose_checkout_is_gone_is_made_again_from_the_remote(store:
     assert rerun.data.tags["reproduces"] == rerun.data.tags["mlflow.parentRunId"] == run_id
     assert rerun.data.tags["mlflow.note.content"].startswith("**IDENTICAL** to run [")
     assert rerun.data.tags["inputs_digest"] == original.data.tags["inputs_digest"]
+    data = json.loads(run_samebits("lineage", rerun.info.run_id, MLFLOW_TRACKING_URI=store).stdout)["stages"]["data"]
+    assert "data in another order" in data["location"] and "samebits ändere Ordner-" in data["location"]
     assert run_samebits("verify", rerun.info.run_id, MLFLOW_TRACKING_URI=store).returncode == 0
 
 
@@ -249,3 +278,36 @@ def train_small(store: str, folder: Path, name: str) -> str:
     path = folder / f"{name}.yaml"
     path.write_text(yaml.safe_dump(merge(SMALL, {"name": name, "models": {"dummy": {}}})), encoding="utf-8")
     return train(path, store)
+
+
+def test_every_condition_that_is_varied_differs_from_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    from samebits.rerun import vary_conditions
+
+    before = {"TZ": "Asia/Kathmandu", "PYTHONHASHSEED": "", "LC_ALL": "C.UTF-8", "LANG": "C.UTF-8"}
+    for name, value in before.items():
+        monkeypatch.setenv(name, value)
+    umask = os.umask(0o077)
+    try:
+        found = vary_conditions(1)
+    finally:
+        os.umask(umask)
+
+    assert set(found.variables) == set(before)
+    assert not set(found.variables.items()) & set(before.items())
+    assert (found.umask, found.n_jobs) == (0o027, 2)
+
+
+def test_the_files_of_a_table_are_written_in_the_reverse_order(tmp_path: Path) -> None:
+    from samebits.restoration import Restoration, copy_data_in_other_order
+
+    (tmp_path / "table").mkdir()
+    for name in ("a.csv", "b.csv"):
+        (tmp_path / "table" / name).write_text(f"x\n{name}\n", encoding="utf-8")
+        time.sleep(0.02)
+    restoration = Restoration(tmp_path / "fresh", data=tmp_path / "table")
+
+    copy_data_in_other_order(restoration)
+
+    copies = sorted(restoration.data.iterdir(), key=lambda path: path.stat().st_mtime_ns)
+    assert [path.name for path in copies] == ["b.csv", "a.csv"]
+    assert restoration.data != tmp_path / "table"

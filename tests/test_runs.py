@@ -8,7 +8,7 @@ from conftest import SMALL, merge
 from proof import open_client, train
 
 from samebits.errors import LineageError, TrackingError
-from samebits.runs import find_run_id, open_recorded_run
+from samebits.runs import find_run_id, open_recorded_run, read_given_file
 
 pytestmark = pytest.mark.xdist_group("verify")
 
@@ -41,6 +41,8 @@ def test_a_run_goes_by_its_id_a_prefix_a_uri_its_model_or_latest(run_id: str, st
     [
         ("ab", "a run's id or its first 4 or more digits, found neither"),
         ("wdbc", "found neither"),
+        ("4dbb2c0e/lineage.json", "run '4dbb2c0e/lineage.json': expected a run's id"),
+        ("/nowhere/lineage.json", "If it is a lineage.json, there is no such file."),
         ("fffffff", "expected one run whose id begins so, found none"),
         ("models:/nothing/1", "find models:/nothing/1"),
         ("models:/nothing", "expected models:/name/version or models:/name@alias"),
@@ -79,3 +81,27 @@ def test_a_file_that_is_no_lineage_is_refused(store: str, tmp_path: Path) -> Non
 
     with pytest.raises(LineageError, match=r"expected a lineage of schema 1 or 2, found schema None"):
         open_recorded_run(open_client(store), str(path))
+
+
+def test_a_registered_model_that_is_not_the_one_its_run_recorded_is_refused(
+    run_id: str, store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
+    client = open_client(store)
+    client.create_registered_model("foreign")
+    client.create_model_version("foreign", source=str(tmp_path), run_id=run_id)
+
+    with pytest.raises(
+        TrackingError, match=r"models:/foreign/1: expected the model that run \w+ recorded .*found files from elsewhere"
+    ):
+        open_recorded_run(client, "models:/foreign/1")
+
+
+def test_a_lineage_that_cannot_be_read_is_refused_in_words(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def refuse(_: Path) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+
+    with pytest.raises(LineageError, match=r"lineage\.json: expected a readable file, found Permission denied"):
+        read_given_file(tmp_path / "lineage.json")

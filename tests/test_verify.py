@@ -15,11 +15,12 @@ from typing import Any
 import pytest
 import yaml
 from conftest import ROOT, SMALL, merge, run_samebits
+from mlflow.entities import LoggedModelOutput
 from proof import clone_project, git, open_client, run_in, train
 
 from samebits.archive import name_data_entry
 from samebits.errors import LineageError
-from samebits.lineage import FILE_NAME, OUTPUT_STAGES, digest_stages, read_lineage, write_lineage
+from samebits.lineage import FILE_NAME, MODEL_FILE, OUTPUT_STAGES, digest_stages, read_lineage, write_lineage
 from samebits.model_content import ModelCheck
 from samebits.runs import RecordedRun, open_recorded_run
 from samebits.tracked_values import list_metrics, list_tags
@@ -224,6 +225,46 @@ def test_a_value_edited_on_the_server_is_named(run_id: str, store: str, kind: st
 
     assert wrong == [{"metric": "metric test_accuracy", "tag": "tag git_commit", "status": "status"}[kind]]
     assert observe(run_id, store) == []
+
+
+def test_an_earlier_folds_score_edited_on_the_server_is_named(run_id: str, store: str) -> None:
+    """The server shows the last one alone; the others stand in the metric's history."""
+    client = open_client(store)
+    name = "fold_score_decision_tree"
+    first = min(client.get_metric_history(run_id, name), key=lambda metric: metric.step)
+
+    client.log_metric(run_id, name, 0.5, step=first.step, timestamp=first.timestamp - 1)
+
+    try:
+        assert observe(run_id, store) == [f"metric {name}"]
+    finally:
+        with contextlib.closing(sqlite3.connect(store.removeprefix("sqlite:///"))) as database:
+            database.execute(
+                "DELETE FROM metrics WHERE run_uuid = ? AND key = ? AND timestamp = ?", (run_id, name, first.timestamp - 1)
+            )
+            database.commit()
+
+
+def test_a_second_model_logged_into_a_run_is_one_too_many(store: str, write_config: Callable[..., Path], tmp_path: Path) -> None:
+    run_id = train(write_config({"name": "second model", "models": {"dummy": {}}}), store)
+    client = open_client(store)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/weights.bin").write_bytes(b"x")
+    model = client.create_logged_model(client.get_run(run_id).info.experiment_id, name="other", source_run_id=run_id)
+    client.log_model_artifacts(model.model_id, str(tmp_path / "other"))
+    client.log_outputs(run_id, [LoggedModelOutput(model.model_id, 0)])
+
+    assert observe(run_id, store) == [f"artifact model of {model.model_id}/weights.bin"]
+
+
+def test_a_process_that_dies_before_it_is_asked_is_said_not_raised(recorded: RecordedRun) -> None:
+    with ModelCheck() as model_check:
+        model_check._process.kill()
+        model_check._process.wait()
+        model_check.ask(recorded.files[MODEL_FILE])
+        answer = model_check.answer(recorded.read_lineage(), is_file_whole=True)
+
+    assert answer == "the model's content digest, beyond that of its file (the process that loads it ended)"
 
 
 def test_one_byte_of_the_table_at_its_path_is_named_and_the_archive_still_has_it(recorded: RecordedRun) -> None:

@@ -110,7 +110,10 @@ def main(arguments: list[str] | None = None) -> int:
         if error.errno not in (errno.EPIPE, errno.ENOSPC):
             traceback.print_exc()
             return EXIT_BUG
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads on, or the disk is full
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still to be written there cannot be
+        if error.errno == errno.ENOSPC:
+            print(Problem(error.filename or "the disk", "free space", "none left", "Make some, and run this again."), file=sys.stderr)
+            return EXIT_REFUSED
         return EXIT_CODES[Verdict.INCONCLUSIVE] if options.command in PROOFS else 0  # a verdict that nobody was told is none
     except Exception:
         traceback.print_exc()

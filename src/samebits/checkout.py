@@ -28,13 +28,15 @@ _ALONE = {
     "GIT_HTTP_LOW_SPEED_LIMIT": "1",
     "GIT_HTTP_LOW_SPEED_TIME": "20",
     "GIT_SSH_COMMAND": "ssh -oBatchMode=yes -oConnectTimeout=15",
-    "GIT_CONFIG_COUNT": "3",
+    "GIT_CONFIG_COUNT": "4",
     "GIT_CONFIG_KEY_0": "core.hooksPath",
     "GIT_CONFIG_VALUE_0": "/dev/null",
     "GIT_CONFIG_KEY_1": "init.templateDir",
     "GIT_CONFIG_VALUE_1": "",
     "GIT_CONFIG_KEY_2": "core.fsmonitor",
     "GIT_CONFIG_VALUE_2": "false",
+    "GIT_CONFIG_KEY_3": "core.autocrlf",
+    "GIT_CONFIG_VALUE_3": "false",
     "LC_ALL": "C",
 }
 
@@ -77,7 +79,7 @@ def bundle_commit(repository_root: Path, commit: str, path: Path) -> None:
             scratch.execute(["git", "update-ref", reference, commit])
             held = str(runner.execute(["git", "for-each-ref", "--format=%(objectname)", "refs/remotes"])).split()
             scratch.execute(["git", "bundle", "create", "-q", str(path), reference, *(f"^{oid}" for oid in dict.fromkeys(held))])
-    except git.GitCommandError as error:
+    except git.CommandError as error:
         raise ProvenanceError(Problem(f"repository {repository_root}", "a bundle of its commit", explain(error), "Push it.")) from None
 
 
@@ -87,6 +89,8 @@ def _find_objects(runner: git.Git) -> Path:
 
 
 def _make_runner(folder: Path) -> git.Git:
+    if shutil.which("git") is None:
+        raise ProvenanceError(Problem("Git", "it, to bring a commit back or look for it", "none on PATH", "Install it."))
     runner = git.Git(str(folder))
     runner.update_environment(**_ALONE)
     return runner
@@ -117,7 +121,7 @@ def fetch_commit(folder: Path, commit: str, sources: Sequence[Source], remote: s
             runner.execute(["git", "update-ref", _RESTORED_REF, commit])
             try:
                 runner.execute(["git", "checkout", "-q", "--detach", commit])
-            except git.GitCommandError as error:
+            except git.CommandError as error:
                 raise ProvenanceError(Problem(f"commit {commit}", "one that Git checks out", explain(error), "Mend it.")) from None
             return source
         failures.append(f"{source.name}: {reason}")
@@ -132,7 +136,7 @@ def _try_fetch(runner: git.Git, commit: str, source: Source, sources: Sequence[S
     for words in _list_fetches(commit, source, sources):
         try:
             runner.execute(["git", "fetch", "-q", "--no-tags", *words], kill_after_timeout=_TIMEOUT_SECONDS)
-        except git.GitCommandError as error:
+        except git.CommandError as error:
             reason = explain(error)
         if _has_commit(runner, commit):
             return None
@@ -157,7 +161,7 @@ def _has_commit(runner: git.Git, commit: str) -> bool:
     try:
         runner.execute(["git", "cat-file", "-e", f"{commit}^{{tree}}"])
         missing = runner.execute(["git", "rev-list", "--objects", "--missing=print", "--no-walk", commit])
-    except git.GitCommandError:
+    except git.CommandError:
         return False
     return not any(line.startswith("?") for line in str(missing).splitlines())
 
@@ -166,10 +170,10 @@ def holds_commit(source: Source, commit: str) -> bool:
     """Tell whether a source gives a commit; it is fetched, without its files where the server allows that, and thrown away."""
     with tempfile.TemporaryDirectory(prefix="samebits-fetch-") as folder:
         own = Path(source.address)
-        if own.is_dir():
+        if _is_folder(own):
             try:
                 _make_runner(own).execute(["git", "cat-file", "-e", f"{commit}^{{commit}}"])
-            except git.GitCommandError:
+            except git.CommandError:
                 return False
             return True
         runner = _init(Path(folder, "scratch"))
@@ -177,10 +181,17 @@ def holds_commit(source: Source, commit: str) -> bool:
             try:
                 runner.execute(["git", "fetch", "-q", "--no-tags", *words], kill_after_timeout=_ASK_TIMEOUT_SECONDS)
                 runner.execute(["git", "cat-file", "-e", f"{commit}^{{commit}}"])
-            except git.GitCommandError:
+            except git.CommandError:
                 continue
             return True
     return False
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # below a folder that this user may not enter
+        return False
 
 
 def is_whole_bundle(path: Path, commit: str) -> bool:
@@ -189,7 +200,7 @@ def is_whole_bundle(path: Path, commit: str) -> bool:
         runner = _init(Path(folder, "scratch"))
         try:
             return commit in str(runner.execute(["git", "bundle", "list-heads", str(path)]))
-        except git.GitCommandError:
+        except git.CommandError:
             return False
 
 
@@ -204,7 +215,7 @@ def apply_patch(folder: Path, patch: Path, left_alone: Sequence[str]) -> None:
     excluded = [f"--exclude={_escape_pattern(name)}" for name in left_alone]
     try:
         _make_runner(folder).execute(["git", "apply", "--whitespace=nowarn", *excluded, str(patch)])
-    except git.GitCommandError as error:
+    except git.CommandError as error:
         remedy = "The recorded patch is damaged: `samebits verify` says more."
         raise ProvenanceError(Problem(PATCH_FILE, "a patch that applies to the commit", explain(error), remedy)) from None
 
@@ -220,12 +231,19 @@ def copy_left_out(folder: Path, repository: Path | None, changes: dict[str, str]
         source = repository / name if repository else None
         target = folder / name
         is_inside = target.resolve().is_relative_to(folder.resolve())
-        if source is None or not is_inside or not source.is_file() or digest_entry(source) != changes.get(name):
+        if source is None or not is_inside or not _is_same(source, changes.get(name)):
             missing.append(name)
             continue
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)
     return missing
+
+
+def _is_same(path: Path, digest: str | None) -> bool:
+    try:
+        return path.is_file() and digest_entry(path) == digest
+    except OSError:
+        return False
 
 
 def list_wrong_changes(folder: Path, changes: dict[str, str]) -> list[str]:
@@ -249,7 +267,7 @@ def diff_trees(folder: Path, left_tree: str, right_tree: str) -> str:
     return str(_make_runner(folder).execute(["git", "diff", "--no-color", "--no-ext-diff", left_tree, right_tree]))
 
 
-def explain(error: git.GitCommandError) -> str:
+def explain(error: git.CommandError) -> str:
     """Return what Git said, on one line."""
     said = str(error.stderr or error).replace("stderr:", " ").strip().strip("'")
     lines = [line.strip().strip("'") for line in said.splitlines() if line.strip()]

@@ -113,7 +113,8 @@ def _are_predictions_near(
         found = compare_predictions(contents[0], contents[1], infer_task(recorded))
     except LineageError:
         return False
-    return not (found.only_left or found.only_right or found.n_flips or found.n_recorded_changed) and found.largest_change <= tolerance
+    others = (found.only_left, found.only_right, found.columns_only_left, found.columns_only_right, found.is_reordered)
+    return not (any(others) or found.n_flips or found.n_recorded_changed) and found.largest_change <= tolerance
 
 
 def infer_task(lineage: dict[str, Any]) -> Task:

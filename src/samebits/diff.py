@@ -9,12 +9,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from samebits.comparison import Comparison, compare_outputs
+from samebits.comparison import Comparison, compare_outputs, is_specified_output
 from samebits.content_differences import Side, compare_contents
 from samebits.differences import Difference, diff_lineages, name_cause
+from samebits.digests import digest_file
 from samebits.lineage import INPUT_STAGES, OUTPUT_STAGES, find_contradictions, find_parting_stage, read_lineage
 from samebits.project import find_project_root
-from samebits.runs import names_file
+from samebits.runs import names_file, read_given_file
 from samebits.verdicts import Verdict
 
 _LINES = 6  # of one section, in a terminal
@@ -63,7 +64,7 @@ def _open_sides(references: list[str], root: Path) -> Iterator[list[Side]]:
 
 
 def _read_side(name: str, path: Path) -> Side:
-    lineage = read_lineage(path.read_bytes(), str(path))
+    lineage = read_lineage(read_given_file(path), str(path))
     beside = {artifact: path.parent / artifact for artifact in lineage["artifacts"] if (path.parent / artifact).is_file()}
     return Side(name, lineage, beside)
 
@@ -85,13 +86,33 @@ def _compare(left: Side, right: Side) -> Comparison:
     if left.archive is not None and right.archive is not None:
         comparison = compare_outputs(left.lineage, right.lineage, left.files, right.files)
     else:
-        stages = [name for name in OUTPUT_STAGES if left.digest(name) != right.digest(name)]
-        comparison = Comparison(Verdict.DIFFERENT if stages else Verdict.IDENTICAL, stages, parting_stage=parting_stage)
+        comparison = _compare_records(left, right, parting_stage)
     sides = {"left": left, "right": right}
     contradicted = {f"{label} {name}": "contradicts its lineage" for label in sides for name in _list_contradictions(sides[label])}
     if contradicted and comparison.verdict == Verdict.IDENTICAL:  # equal digests of what is not what they say
         return Comparison(Verdict.INCONCLUSIVE, artifacts=contradicted, parting_stage=parting_stage)
     return comparison
+
+
+def _compare_records(left: Side, right: Side, parting_stage: str | None) -> Comparison:
+    """Where a side is a file, what it says of its outputs stands for them; what is at hand of either must be what it says."""
+    stages = [name for name in OUTPUT_STAGES if left.digest(name) != right.digest(name)]
+    expected = [_list_outputs(side) for side in (left, right)]
+    unequal = {name: "not equal" for name in sorted(expected[0] | expected[1]) if expected[0].get(name) != expected[1].get(name)}
+    for label, side in (("left", left), ("right", right)):
+        unequal |= {f"{label} {name}": "not what its own run recorded" for name in _list_damaged(side)}
+    return Comparison(Verdict.DIFFERENT if stages or unequal else Verdict.IDENTICAL, stages, unequal, parting_stage)
+
+
+def _list_outputs(side: Side) -> dict[str, str]:
+    return {name: record["digest"] for name, record in side.lineage["artifacts"].items() if is_specified_output(name)}
+
+
+def _list_damaged(side: Side) -> list[str]:
+    expected = _list_outputs(side)
+    present = {name: digest_file(path) for name, path in side.files.items() if is_specified_output(name)}
+    missing = set(expected) - set(present) if side.archive is not None else set()
+    return sorted(missing | {name for name, digest in present.items() if expected.get(name) != digest})
 
 
 def _list_contradictions(side: Side) -> list[str]:
@@ -101,7 +122,7 @@ def _list_contradictions(side: Side) -> list[str]:
 def _list_not_checked(sides: list[Side]) -> list[str]:
     found = ["whether either record is still what it was: `samebits verify RUN`"]
     if any(side.archive is None for side in sides):
-        found.append("the artifacts themselves, of a side that is a file: only what its lineage says of them")
+        found.append("artifacts that do not lie beside a side that is a file: only what its lineage says of them")
     return found
 
 

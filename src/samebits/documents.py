@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,8 @@ class Document:
         From a key's path to its line, counted from 1.
     spans
         From a key's path to the first and last offset of its value's text, in characters; YAML and JSON only.
+    content
+        The file's bytes; empty where a text was parsed.
     """
 
     path: Path
@@ -38,6 +40,7 @@ class Document:
     value: Any
     lines: dict[KeyPath, int] = field(default_factory=dict)
     spans: dict[KeyPath, tuple[int, int]] = field(default_factory=dict)
+    content: bytes = b""
 
     def locate(self, key_path: KeyPath) -> str:
         """Return `file:line: key.path` of a key, or of the nearest key above it that the file has."""
@@ -57,7 +60,8 @@ def read_document(path: Path) -> Document:
     ConfigError
         The file is missing, a folder, unreadable, not UTF-8, too large, or not of its format; or a key stands twice.
     """
-    return parse_document(path, _read_text(path))
+    content = _read_bytes(path)
+    return replace(parse_document(path, _decode(path, content)), content=content)
 
 
 def parse_document(path: Path, text: str) -> Document:
@@ -75,7 +79,7 @@ def parse_document(path: Path, text: str) -> Document:
     return _read_yaml(path, text)
 
 
-def _read_text(path: Path) -> str:
+def _read_bytes(path: Path) -> bytes:
     if path.is_dir():
         raise ConfigError(Problem(str(path), "a config file", "a folder", "Name a file in it."))
     try:
@@ -88,6 +92,10 @@ def _read_text(path: Path) -> str:
         raise ConfigError(Problem(str(path), "a readable file", reason, "Check the path and its permissions.")) from None
     if len(content) > MAX_BYTES:
         raise ConfigError(Problem(str(path), "at most 4 MiB", "more", "Is this the data rather than the config?"))
+    return content
+
+
+def _decode(path: Path, content: bytes) -> str:
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

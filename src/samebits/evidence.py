@@ -13,7 +13,7 @@ from typing import Any
 
 from samebits.archive import name_drill_entry
 from samebits.digests import digest_bytes
-from samebits.errors import SamebitsError
+from samebits.errors import LineageError
 from samebits.lineage import FILE_NAME, REPORT_FILE, read_lineage
 from samebits.runs import RecordedRun, search_runs
 from samebits.tracking import explain_failures
@@ -44,11 +44,14 @@ def collect_evidence(recorded: RecordedRun, lineage: dict[str, Any]) -> list[Evi
 
 
 def _read_evidence(client: Any, run: Any, lineage: dict[str, Any]) -> Evidence | None:
+    announced = run.data.tags.get("report_digest")
+    if announced is None:
+        return None
     with tempfile.TemporaryDirectory(prefix="samebits-evidence-") as folder:
+        content = _fetch(client, run.info.run_id, REPORT_FILE, folder)
+        if digest_bytes(content) != announced:
+            return _read_tag(run.data.tags.get("verdict"))
         try:
-            content = _fetch(client, run.info.run_id, REPORT_FILE, folder)
-            if digest_bytes(content) != run.data.tags.get("report_digest"):
-                return None
             report = json.loads(content)
             if report["reproduces"] != lineage["run"]["run_id"]:
                 return None
@@ -67,8 +70,13 @@ def _read_evidence(client: Any, run: Any, lineage: dict[str, Any]) -> Evidence |
                 control_differs=report["control"]["differs"] if report.get("control") else None,
                 other_machine=is_other_machine(lineage["stages"]["environment"], observed["stages"]["environment"]),
             )
-        except (SamebitsError, KeyError, ValueError, TypeError):
-            return None
+        except (LineageError, KeyError, ValueError, TypeError):
+            return _read_tag(run.data.tags.get("verdict"))
+
+
+def _read_tag(verdict: str | None) -> Evidence | None:
+    """A tag may lower a level, never raise it: whoever damages a report that says DIFFERENT gains nothing."""
+    return Evidence(Verdict(verdict), rebuilt=True) if verdict in (Verdict.DIFFERENT, Verdict.EQUIVALENT) else None
 
 
 def _fetch(client: Any, run_id: str, name: str, folder: str) -> bytes:

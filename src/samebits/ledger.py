@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from samebits.errors import SamebitsError
+from samebits.errors import LineageError
 from samebits.lineage import FILE_NAME, find_parting_stage, read_lineage
 from samebits.runs import search_runs
 from samebits.tracking import explain_failures, set_tags
@@ -74,14 +74,15 @@ def compare_with_ledger(client: Any, run_id: str, lineage: dict[str, Any]) -> Le
 
 
 def _find_stage(client: Any, twin_id: str, lineage: dict[str, Any]) -> str | None:
-    """Return the first stage at which a twin parts; None where it has no lineage and so is no finished run, or does not part."""
+    """Return the first stage at which a twin parts; None where it has no lineage that can be read, or does not part."""
     with tempfile.TemporaryDirectory(prefix="samebits-twin-") as folder:
+        left = explain_failures(f"list the artifacts of run {twin_id}", lambda: client.list_artifacts(twin_id))
+        if FILE_NAME not in [info.path for info in left]:
+            return None
+        path = explain_failures(f"give the lineage of run {twin_id}", lambda: client.download_artifacts(twin_id, FILE_NAME, folder))
         try:
-            path = explain_failures(
-                f"give the lineage of run {twin_id}", lambda: client.download_artifacts(twin_id, FILE_NAME, folder)
-            )
             return find_parting_stage(lineage, read_lineage(Path(path).read_bytes(), f"run {twin_id}"))
-        except SamebitsError:
+        except LineageError:
             return None
 
 

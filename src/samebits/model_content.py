@@ -6,6 +6,7 @@ scikit-learn is installed here or the class is one that it does not let in, that
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import os
 import subprocess
@@ -33,12 +34,14 @@ class ModelCheck:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._process.kill()
+        self._process.wait()
 
     def ask(self, path: Path) -> None:
         """Let the process load a model file; the answer is waited for later."""
         if self._process.stdin is not None:
-            self._process.stdin.write(f"{path}\n")
-            self._process.stdin.flush()
+            with contextlib.suppress(BrokenPipeError):  # the process ended already: its answer says so
+                self._process.stdin.write(f"{path}\n")
+                self._process.stdin.flush()
 
     def answer(self, lineage: dict[str, Any], is_file_whole: bool) -> Check | str:
         """Return the check of the content of the model that was asked for, or in words why there is none.

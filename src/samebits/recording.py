@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import getpass
 import json
 import shutil
 import tempfile
@@ -20,14 +19,14 @@ from mlflow.types.schema import AnyType
 from samebits import mlflow_flavor
 from samebits.archive import CAP_BYTES, Archive, name_code_entry, name_data_entry
 from samebits.checkout import bundle_commit
-from samebits.data_search import list_table_files
+from samebits.data_search import digest_table, list_table_files
 from samebits.dataset import Dataset as Table
 from samebits.digests import digest_file
 from samebits.errors import Problem, TrackingError
 from samebits.lineage import FILE_NAME, MODEL_FILE, assemble_lineage, write_lineage
 from samebits.model_file import list_trusted_types
 from samebits.tracked_values import list_fold_scores, list_metrics, list_params, list_tags
-from samebits.tracking import MAX_TAG_LENGTH, OpenRun, explain_failures
+from samebits.tracking import MAX_TAG_LENGTH, OpenRun, explain_failures, name_user
 from samebits.training import Training
 
 N_EXAMPLE_ROWS = 5
@@ -57,6 +56,9 @@ def record_training(run: OpenRun, training: Training, started: datetime.datetime
     except TrackingError as error:
         remedy = f"Nothing is lost: what the run made is kept in {kept}."
         raise TrackingError(*error.problems, Problem(f"run {run.run_id}", "a complete record", "a partial one", remedy)) from None
+    except BaseException:
+        shutil.rmtree(kept, ignore_errors=True)
+        raise
     shutil.rmtree(kept)
     return lineage
 
@@ -68,7 +70,7 @@ def _describe_run(run: OpenRun, started: datetime.datetime) -> dict[str, Any]:
         "experiment_id": run.experiment_id,
         "started": started.isoformat(timespec="seconds"),
         "seconds": round(seconds, 3),
-        "user": getpass.getuser(),
+        "user": name_user(),
     }
 
 
@@ -121,6 +123,8 @@ def _archive_data(archive: Archive, training: Training) -> str:
         return "never"
     if wish == "auto" and dataset.size_bytes > CAP_BYTES:
         return "over the cap"
+    if digest_table(dataset.path) != dataset.digest:
+        return "changed meanwhile"  # under this digest's name, other bytes would be taken for it ever after
     archive.put(name_data_entry(dataset.digest), list_table_files(dataset.path))
     return "kept"
 

@@ -126,7 +126,8 @@ def _keep_drill(recorded: RecordedRun, report: Report) -> None:
 
 
 def _write_report(report: Report, path: Path) -> Path:
-    path.write_text(json.dumps(report.as_document(), indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+    kept = {name: value for name, value in report.as_document().items() if name != "level"}  # which is computed from it
+    path.write_text(json.dumps(kept, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
     return path
 
 

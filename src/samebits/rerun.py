@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import getpass
 import locale
 import os
 import signal
@@ -15,7 +14,7 @@ from pathlib import Path
 
 from samebits.restoration import Restoration
 from samebits.runs import RecordedRun
-from samebits.tracking import explain_failures
+from samebits.tracking import explain_failures, name_user
 
 _OTHER_TIME_ZONES = ("Asia/Kathmandu", "America/St_Johns")
 _OTHER_LOCALES = ("tr_TR.UTF-8", "de_DE.UTF-8", "C.UTF-8", "C")
@@ -63,7 +62,8 @@ def vary_conditions(n_jobs: int) -> Conditions:
     umask = os.umask(0)
     os.umask(umask)
     other_umask = next(mask for mask in _OTHER_UMASKS if mask != umask)
-    hash_seed = str((int(os.environ.get("PYTHONHASHSEED", "0").replace("random", "0")) + 12345) % 4294967296)
+    own_seed = os.environ.get("PYTHONHASHSEED", "")
+    hash_seed = str(((int(own_seed) if own_seed.isdecimal() else 0) + 12345) % 2**32)
     other_jobs = 2 if n_jobs == 1 else 1
     variables = {"TZ": zone, "PYTHONHASHSEED": hash_seed, "LC_ALL": other_locale, "LANG": other_locale}
     said = {
@@ -123,7 +123,7 @@ def _create_run(recorded: RecordedRun, name: str, tags: dict[str, str]) -> str:
     info = recorded.run.info
     own = {
         "mlflow.parentRunId": info.run_id,
-        "mlflow.user": getpass.getuser(),
+        "mlflow.user": name_user(),
         "mlflow.source.name": f"samebits reproduce {info.run_id}",
         "mlflow.source.type": "LOCAL",
     }
@@ -141,6 +141,8 @@ def _end_with_us(recorded: RecordedRun, run_id: str) -> Iterator[list[subprocess
     try:
         yield processes
     except BaseException:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)  # a second one must not stop what the first one asked for
         for process in processes:
             for number in (signal.SIGTERM, signal.SIGKILL):
                 with contextlib.suppress(ProcessLookupError):

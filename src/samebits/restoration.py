@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from samebits.checkout import apply_patch, copy_left_out, fetch_commit, list_wrong_changes
 from samebits.code import read_sources_digest
@@ -29,8 +29,6 @@ from samebits.profile import ProfileName, make_environment
 from samebits.project import PACKAGE
 from samebits.rebuild import keep_variables, list_missing_packages, probe_environment, rebuild_environment
 from samebits.runs import RecordedRun
-
-T = TypeVar("T")
 
 
 @dataclass
@@ -136,10 +134,11 @@ def _restore_code(lineage: dict[str, Any], recorded: RecordedRun, restoration: R
         remedy = "The lineage was edited: `samebits verify` says more."
         raise ProvenanceError(Problem("project folder", "one inside the repository", repr(stage["project_folder"]), remedy))
     n_changes = _restore_changes(lineage, recorded, restoration, checkout)
-    sources_digest = restoration.project / "src" / PACKAGE.name
-    if sources_digest.is_dir() and digest_folder(sources_digest) != stage["sources_digest"]:
+    own = restoration.project / "src" / PACKAGE.name
+    observed = digest_folder(own) if own.is_dir() else stage["sources_digest"]
+    if observed != stage["sources_digest"]:
         remedy = "A file of it that Git ignores, or a change over the patch's cap, is not on record."
-        raise ProvenanceError(Problem("samebits' sources", stage["sources_digest"], digest_folder(sources_digest), remedy))
+        raise ProvenanceError(Problem("samebits' sources", stage["sources_digest"], observed, remedy))
     changed = f", {n_changes} uncommitted files on top" if n_changes else ""
     return f"commit {stage['commit'][:12]} from {source.name}{changed}"
 

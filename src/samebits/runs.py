@@ -96,9 +96,11 @@ def open_recorded_run(client: Any, reference: str) -> RecordedRun:
     """
     given = Path(reference).expanduser()
     is_file = names_file(reference)
-    content = given.read_bytes() if is_file else b""
+    content = read_given_file(given) if is_file else b""
     run_id = _read_run_id(content, given) if is_file else find_run_id(client, reference)
     run = explain_failures(f"find run {run_id}", lambda: client.get_run(run_id))
+    if reference.startswith("models:/"):
+        _check_model_is_the_runs(client, run, reference)
     experiment = explain_failures("find the run's experiment", lambda: client.get_experiment(run.info.experiment_id))
     archive = explain_failures("open its artifacts", lambda: Archive(experiment.artifact_location, client.tracking_uri))
     scratch = Path(tempfile.mkdtemp(prefix="samebits-run-"))
@@ -118,6 +120,20 @@ def names_file(reference: str) -> bool:
         return Path(reference).expanduser().is_file()
     except (OSError, ValueError):  # too long for a path
         return False
+
+
+def read_given_file(path: Path) -> bytes:
+    """Return the bytes of a lineage.json that a user named.
+
+    Raises
+    ------
+    LineageError
+        It cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise LineageError(Problem(str(path), "a readable file", str(error.strerror or error), "Check its permissions.")) from None
 
 
 def settle_reference(reference: str) -> str:
@@ -144,7 +160,7 @@ def find_run_id(client: Any, reference: str) -> str:
         return _find_latest(client)
     if reference.startswith("models:/"):
         return _find_run_of_model(client, reference)
-    run_id = re.sub(r"^runs:/", "", reference).partition("/")[0]
+    run_id = reference.removeprefix("runs:/").partition("/")[0] if reference.startswith("runs:/") else reference
     if re.fullmatch(r"[0-9a-f]{32}", run_id):
         return run_id
     return _find_by_prefix(client, run_id)
@@ -163,6 +179,24 @@ def _find_run_of_model(client: Any, reference: str) -> str:
     if not run_id:
         raise TrackingError(Problem(reference, "a model that a run logged", "one without a run", "Name the run itself."))
     return str(run_id)
+
+
+def _check_model_is_the_runs(client: Any, run: Any, reference: str) -> None:
+    """A version of a registered model may name a run and hold another model: the run's record says nothing of that one."""
+    name = reference.removeprefix("models:/")
+    if version := re.fullmatch(r"(.+)/(\d+)", name):
+        model_id = explain_failures(f"find {reference}", lambda: client.get_model_version(version[1], version[2])).model_id
+    elif alias := re.fullmatch(r"(.+)@([^@/]+)", name):
+        model_id = explain_failures(f"find {reference}", lambda: client.get_model_version_by_alias(alias[1], alias[2])).model_id
+    else:
+        model_id = name.partition("/")[0]
+    own = [model.model_id for model in explain_failures("find the run's model", lambda: _list_models(client, run))][:1]
+    if model_id not in own:
+        expected, found = (
+            f"the model that run {run.info.run_id} recorded ({', '.join(own) or 'none'})",
+            model_id or "files from elsewhere",
+        )
+        raise TrackingError(Problem(reference, expected, str(found), "Register the run's own model, or name the run itself."))
 
 
 def list_experiment_ids(client: Any) -> list[str]:
@@ -210,7 +244,10 @@ def _find_latest(client: Any) -> str:
 
 
 def _find_by_prefix(client: Any, prefix: str) -> str:
-    remedy = "Give the run's id as `samebits train` prints it, runs:/ID, models:/NAME/VERSION, latest, or the path of a lineage.json."
+    remedy = (
+        "If it is a lineage.json, there is no such file. Else give the run's id as `train` prints it, runs:/ID, models:/NAME/VERSION,"
+        " models:/NAME@ALIAS, or latest."
+    )
     if not re.fullmatch(rf"[0-9a-f]{{{_MIN_PREFIX},32}}", prefix):
         raise TrackingError(Problem(f"run {prefix!r}", f"a run's id or its first {_MIN_PREFIX} or more digits", "neither", remedy))
     found = [str(run.info.run_id) for run in search_runs(client, f"attributes.run_id LIKE '{prefix}%'")]
@@ -223,12 +260,18 @@ def _find_by_prefix(client: Any, prefix: str) -> str:
 def _fetch_files(client: Any, run: Any, scratch: Path) -> dict[str, Path]:
     """Return every file of a run; where the server's store is a folder of this machine, the files in their own place."""
     files = _list_folder(_open_location(client, run.info.artifact_uri, scratch / "run"))
-    outputs = run.outputs.model_outputs if run.outputs else []
-    for output in outputs[:1]:
-        location = client.get_logged_model(output.model_id).artifact_location
-        model = _list_folder(_open_location(client, location, scratch / "model"))
-        files.update({f"model/{name}": path for name, path in model.items()})
+    for number, model in enumerate(_list_models(client, run)):
+        place = "model" if number == 0 else f"model of {model.model_id}"
+        found = _list_folder(_open_location(client, model.artifact_location, scratch / place))
+        files.update({f"{place}/{name}": path for name, path in found.items()})
     return files
+
+
+def _list_models(client: Any, run: Any) -> list[Any]:
+    """A run records one model, the first: whatever was logged into it later is one too many."""
+    outputs = run.outputs.model_outputs if run.outputs else []
+    models = [client.get_logged_model(output.model_id) for output in outputs]
+    return sorted(models, key=lambda model: model.creation_timestamp)
 
 
 def _open_location(client: Any, uri: str, folder: Path) -> Path:

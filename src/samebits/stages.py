@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from samebits.code import CodeIdentity
-from samebits.digests import digest_bytes, digest_file, digest_value
+from samebits.digests import digest_bytes, digest_value
 from samebits.environment import Environment
 from samebits.lineage import SCHEMA, Stage, make_stage
 from samebits.profile import HASH_SEED, Kernels
@@ -78,7 +78,7 @@ def _describe_config(loaded: LoadedConfig, project_root: Path) -> Stage:
     return {
         "digest": loaded.digest,
         "file": relative_to(loaded.document.path, project_root),
-        "file_digest": digest_file(loaded.document.path),
+        "file_digest": digest_bytes(loaded.document.content),
         "resolved": loaded.resolved,
         "version": loaded.config.version,
     }

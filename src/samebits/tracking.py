@@ -174,7 +174,7 @@ def open_run(experiment_name: str, conf_file: str, uri: str) -> OpenRun:
             return _enter(OpenRun(client, run_id, found.info.experiment_id))
         experiment_id = explain_failures("find or create the experiment", lambda: _find_experiment(client, experiment_name))
     tags = {
-        "mlflow.user": getpass.getuser(),
+        "mlflow.user": name_user(),
         "mlflow.source.name": conf_file,
         "mlflow.source.type": "LOCAL",
     }
@@ -199,7 +199,27 @@ def _find_experiment(client: Any, name: str) -> str:
     if found is not None and found.lifecycle_stage == "deleted":
         remedy = "Restore it with `mlflow experiments restore`, or rename the config's name."
         raise TrackingError(Problem(f"experiment {wanted!r}", "an active experiment", "a deleted one", remedy))
-    return str(found.experiment_id if found is not None else client.create_experiment(wanted))
+    return str(found.experiment_id if found is not None else _create_experiment(client, wanted))
+
+
+def _create_experiment(client: Any, name: str) -> str:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return str(client.create_experiment(name))
+    except MlflowException:
+        made = client.get_experiment_by_name(name)  # by another run that started at the same time
+        if made is None:
+            raise
+        return str(made.experiment_id)
+
+
+def name_user() -> str:
+    """Return the name of the user who runs this, or the number of one who has no name, as in many containers."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
 
 
 def set_tags(client: Any, run_id: str, tags: dict[str, str]) -> None:

@@ -145,6 +145,8 @@ def _print_summary(run_id: str, lineage: dict[str, Any]) -> None:
     if archived["data"] == "over the cap":
         remedy = "keep a copy by its digest (SAMEBITS_DATA_STORE), or set data.archive: always"
         print(f"the table is larger than the 50 MB that are archived by themselves: {remedy}", file=sys.stderr)
+    if archived["data"] == "changed meanwhile":
+        print("the table was changed during the run and is not archived: put the old one back, and train again", file=sys.stderr)
     if archived["code"] == "over the cap":
         print("no remote holds the commit, and its bundle is larger than the 50 MB that are archived: push it", file=sys.stderr)
     if stages["code"]["dirty"]:

@@ -60,6 +60,7 @@ def make_training(loaded: LoadedConfig, project_root: Path) -> Training:
     check_kernels(config.numeric_profile, kernels)
     code = identify_code(project_root)
     environment = read_environment(project_root, config.allow)
+    lock = _read_lock(project_root)  # now, since training may take hours
     materials = prepare_materials(loaded, project_root)
     result = make_result(config, materials)
     stages = {
@@ -68,15 +69,20 @@ def make_training(loaded: LoadedConfig, project_root: Path) -> Training:
     }
     dataset = materials.dataset
     request_digest = digest_request(loaded, code, environment, dataset.path, dataset.digest, project_root)
-    files = _collect_files(loaded, code, result, stages, project_root)
+    files = _collect_files(loaded, code, result, stages, lock)
     return Training(loaded, code, environment, materials, result, stages, request_digest, files)
 
 
+def _read_lock(project_root: Path) -> bytes | None:
+    path = project_root / "uv.lock"
+    return path.read_bytes() if path.is_file() else None
+
+
 def _collect_files(
-    loaded: LoadedConfig, code: CodeIdentity, result: Result, stages: dict[str, Stage], project_root: Path
+    loaded: LoadedConfig, code: CodeIdentity, result: Result, stages: dict[str, Stage], lock: bytes | None
 ) -> dict[str, bytes]:
     files = {
-        f"config/as_written{loaded.document.path.suffix or '.yaml'}": loaded.document.path.read_bytes(),
+        f"config/as_written{loaded.document.path.suffix or '.yaml'}": loaded.document.content,
         "config/resolved.json": canonical_json(loaded.resolved),
         "cross_validation.json": canonical_json(stages["cross_validation"]),
         "drift_baseline.json": canonical_json(result.baseline),
@@ -86,7 +92,6 @@ def _collect_files(
     }
     if code.patch:
         files[PATCH_FILE] = code.patch
-    lock = project_root / "uv.lock"
-    if lock.is_file():
-        files[LOCK_FILE] = lock.read_bytes()
+    if lock is not None:
+        files[LOCK_FILE] = lock
     return files

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +25,7 @@ from samebits.errors import LineageError, TrackingError
 from samebits.lineage import FILE_NAME, REPORT_FILE, find_contradictions
 from samebits.runs import RecordedRun
 from samebits.tracked_values import list_fold_scores, list_metrics, list_params, list_tags
+from samebits.tracking import explain_failures
 from samebits.verdicts import Verdict
 
 
@@ -123,7 +125,7 @@ def _check_tracked_values(lineage: dict[str, Any], recorded: RecordedRun) -> lis
     data = recorded.run.data
     kinds: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         ("param", list_params(lineage), dict(data.params)),
-        ("metric", {**list_metrics(lineage), **_last_scores(lineage)}, dict(data.metrics)),
+        ("metric", list_metrics(lineage), dict(data.metrics)),
         ("tag", {**list_tags(lineage, recorded.lineage_bytes)}, recorded.tags),
     ]
     checks = []
@@ -132,19 +134,26 @@ def _check_tracked_values(lineage: dict[str, Any], recorded: RecordedRun) -> lis
         checks += [Check(f"{kind} {name}", expected[name], observed.get(name, "missing"), False) for name in wrong]
         if not wrong:
             checks.append(Check(f"{kind}s on the server", f"{len(expected)} as in the lineage", "the same", True))
+    checks += _check_fold_scores(lineage, recorded)
     status = recorded.run.info.status
     checks.append(Check("status", "FINISHED", status, status == "FINISHED"))
     return checks
 
 
-def _last_scores(lineage: dict[str, Any]) -> dict[str, float]:
-    return {name: scores[-1] for name, scores in list_fold_scores(lineage).items()}
+def _check_fold_scores(lineage: dict[str, Any], recorded: RecordedRun) -> list[Check]:
+    checks = []
+    for name, scores in list_fold_scores(lineage).items():
+        history = explain_failures(f"give the metric {name}", lambda: recorded.client.get_metric_history(recorded.run_id, name))  # noqa: B023
+        observed = [metric.value for metric in sorted(history, key=lambda metric: metric.step)]
+        is_same = len(observed) == len(scores) and all(map(_is_same, scores, observed))
+        checks.append(Check(f"metric {name}", scores, observed, is_same))
+    return checks
 
 
 def _is_same(recorded: Any, observed: Any) -> bool:
-    """MLflow keeps no infinity: such a metric is not compared."""
-    if isinstance(recorded, float) and not math.isfinite(recorded):
-        return observed is not None
+    """MLflow keeps the largest float in place of infinity."""
+    if isinstance(recorded, float) and isinstance(observed, float) and not math.isfinite(recorded):
+        return math.isnan(observed) if math.isnan(recorded) else observed in (recorded, math.copysign(sys.float_info.max, recorded))
     return bool(recorded == observed)
 
 

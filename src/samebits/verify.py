@@ -25,6 +25,7 @@ _LOADED_BYTES = 4 << 20
 _NOT_CHECKED = (
     "whether training again gives these outputs: `samebits reproduce RUN`",
     "whether lineage, tags and artifacts were all replaced together: nothing is signed",
+    "params, metrics, tags and dataset inputs that somebody added to what the run recorded",
     "files that Git ignores, and packages as installed: `samebits reproduce RUN` brings both back",
 )
 
