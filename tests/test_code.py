@@ -9,7 +9,7 @@ import pytest
 
 from samebits import code
 from samebits.checkout import apply_patch, list_wrong_changes
-from samebits.code import identify_code
+from samebits.code import CodeIdentity, identify_code
 from samebits.digests import canonical_json, digest_bytes
 
 
@@ -34,6 +34,14 @@ def commit(root: Path) -> str:
     run(root, "add", "-A")
     run(root, "commit", "-qm", "x")
     return run(root, "rev-parse", "HEAD").strip()
+
+
+def apply_to_clone(found: CodeIdentity, repository: Path, folder: Path) -> Path:
+    fresh, patch = folder / "fresh", folder / "patch"
+    subprocess.run(["git", "clone", "-q", str(repository), str(fresh)], check=True)
+    patch.write_bytes(found.patch)
+    apply_patch(fresh, patch, [])
+    return fresh
 
 
 def test_a_clean_tree_is_its_commit(repository: Path) -> None:
@@ -142,11 +150,7 @@ def test_what_git_would_convert_is_kept_byte_for_byte(repository: Path, tmp_path
 
     found = identify_code(repository)
 
-    fresh = tmp_path / "fresh"
-    subprocess.run(["git", "clone", "-q", str(repository), str(fresh)], check=True)
-    patch = tmp_path / "patch"
-    patch.write_bytes(found.patch)
-    apply_patch(fresh, patch, [])
+    fresh = apply_to_clone(found, repository, tmp_path)
     assert list_wrong_changes(fresh, found.changes) == []
     assert (fresh / "crlf.txt").read_bytes() == b"a\r\nb\r\n"
     assert (fresh / "tool.sh").stat().st_mode & 0o100 and (fresh / "link").is_symlink()
@@ -174,10 +178,6 @@ def test_many_changes_links_and_odd_names_are_all_in_the_patch(repository: Path,
 
     found = identify_code(repository)
 
-    fresh = tmp_path / "fresh"
-    subprocess.run(["git", "clone", "-q", str(repository), str(fresh)], check=True)
-    patch = tmp_path / "patch"
-    patch.write_bytes(found.patch)
-    apply_patch(fresh, patch, [])
+    fresh = apply_to_clone(found, repository, tmp_path)
     assert list_wrong_changes(fresh, found.changes) == []
     assert [str((fresh / name).readlink()) for name in ("link", "link too")] == ["a.py", "b.bin"]
