@@ -138,14 +138,22 @@ def compare_verify(folder: Path, runs: int) -> None:
 
 def compare_reproduce(folder: Path, runs: int) -> None:
     """Against the original run, both as whole processes; then without the time that each says its environment took to rebuild."""
-    config = ROOT / "confs/training.yaml"
+    small = ROOT / "confs/training.yaml"
+    run_id = compare_reproduction("reproduce, small run", small, folder, runs)
+    compare("reproduce --here", [*SAMEBITS, "reproduce", run_id, "--here"], [*SAMEBITS, str(small)], folder, runs)
+    table = folder / "large.csv"
+    subprocess.run([sys.executable, "-c", LARGE_TABLE, str(table)], check=True)
+    large = write_large_config(folder, table, {"boosting": {"learning_rate": 0.1}})
+    compare_reproduction("reproduce, 500,000 rows", large, folder, max(1, runs // 2))
+
+
+def compare_reproduction(title: str, config: Path, folder: Path, runs: int) -> str:
     run_id = train_once(config, folder)
-    left, right = [*SAMEBITS, "reproduce", run_id], [*SAMEBITS, str(config)]
-    pairs = compare("reproduce", left, right, folder, runs)
+    pairs = compare(title, [*SAMEBITS, "reproduce", run_id], [*SAMEBITS, str(config)], folder, runs)
     rebuilds = [float(re.findall(r"^environment .* in ([0-9.]+) s$", ours.said, flags=re.MULTILINE)[0]) for ours, _ in pairs]
     beyond = [(ours.wall - rebuild, theirs.wall) for (ours, theirs), rebuild in zip(pairs, rebuilds, strict=True)]
-    print_ratio("reproduce, without rebuild", "wall s", beyond)
-    compare("reproduce --here", [*left, "--here"], right, folder, runs)
+    print_ratio("  beyond the environment", LABELS["wall"], beyond)
+    return run_id
 
 
 def compare_diff(folder: Path, runs: int) -> None:
