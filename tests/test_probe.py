@@ -67,6 +67,17 @@ def test_an_environment_is_probed_under_the_profile_that_was_recorded_whatever_t
     assert found != probe(OPENBLAS_CORETYPE="Nehalem")
 
 
+def test_nothing_of_the_callers_shell_leads_a_rerun_back_to_the_callers_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    own = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "UV_PROJECT_ENVIRONMENT", "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_NAME")
+    for name in own:
+        monkeypatch.setenv(name, "the caller's")
+
+    variables = Restoration(tmp_path, project=ROOT).list_variables("http://server.example.org")
+
+    assert not set(own) & set(variables)
+    assert variables["MLFLOW_TRACKING_URI"] == "http://server.example.org"
+
+
 def test_a_samebits_without_a_probe_is_no_error(tmp_path: Path) -> None:
     (tmp_path / "samebits").mkdir()
     (tmp_path / "samebits/__init__.py").write_text("", encoding="utf-8")

@@ -100,6 +100,24 @@ def test_a_drill_that_brought_everything_back_is_level_1_and_no_verdict(
     assert "restored_time" in tags and "verdict" not in tags
 
 
+def test_a_run_whose_own_record_was_damaged_is_not_made_again(
+    store: str, write_config: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_id = train(write_config({"name": "damaged record", "models": {"dummy": {}}}), store)
+    forge(monkeypatch, tmp_path, run_id, "none", store)
+    client = open_client(store)
+    info = client.get_run(run_id).info
+    artifact = Path(info.artifact_uri.removeprefix("file://")) / "config/resolved.json"
+    artifact.write_bytes(artifact.read_bytes()[:-1])
+
+    observed = run_reproduce(run_id, Wishes())
+
+    printed = capsys.readouterr().out
+    assert observed == Verdict.INCONCLUSIVE
+    assert "artifact config/resolved.json: recorded sha256:" in printed and "the record itself is not what it was" in printed
+    assert [run.info.run_id for run in client.search_runs([info.experiment_id])] == [run_id]
+
+
 def test_two_runs_that_both_failed_are_never_identical(store: str, write_config: Callable[..., Path]) -> None:
     path = write_config({"name": "both-failed", "data": {"digest": "sha256:" + "0" * 64}})
     assert run_samebits(str(path), MLFLOW_TRACKING_URI=store).returncode == 2
