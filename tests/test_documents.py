@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from samebits.digests import digest_bytes, digest_file
 from samebits.documents import read_document
 from samebits.errors import ConfigError
 
@@ -100,3 +102,17 @@ def test_a_byte_order_mark_and_crlf_are_read(tmp_path: Path) -> None:
     path = write(tmp_path, "a.yaml", b"\xef\xbb\xbfa: 1\r\nb: x\r\n")
 
     assert read_document(path).value == {"a": 1, "b": "x"}
+
+
+def test_a_config_is_recorded_as_it_was_read_whatever_becomes_of_the_file(write_config: Callable[..., Path]) -> None:
+    from samebits.stages import describe_config
+    from samebits.train import check_config
+
+    path = write_config({})
+    before = digest_file(path)
+    loaded = check_config(path)
+
+    path.write_text("edited while the run trains\n", encoding="utf-8")
+
+    assert digest_bytes(loaded.document.content) == before
+    assert describe_config(loaded, path.parent)["file_digest"] == before

@@ -8,6 +8,7 @@ import math
 import random
 import shutil
 import sqlite3
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from samebits.model_content import ModelCheck
 from samebits.runs import RecordedRun, open_recorded_run
 from samebits.tracked_values import list_metrics, list_tags
 from samebits.verdicts import Verdict
-from samebits.verification import check_record, check_sources, conclude
+from samebits.verification import _is_same, check_record, check_sources, conclude
 from samebits.verify import verify_run
 
 pytestmark = pytest.mark.xdist_group("verify")
@@ -394,6 +395,15 @@ def test_metrics_that_are_no_numbers_are_as_recorded(recorded: RecordedRun) -> N
     lineage["stages"]["metrics"]["test"]["r2"] = "NaN"
 
     assert math.isnan(list_metrics(lineage)["test_r2"])
+
+
+def test_a_metric_that_is_no_number_is_no_number_on_the_server_either() -> None:
+    """MLflow keeps NaN as it is, and the largest float in place of infinity."""
+    largest = sys.float_info.max
+
+    assert _is_same(math.nan, math.nan) and _is_same(-math.inf, -largest)
+    assert not _is_same(math.nan, 0.5)
+    assert not _is_same(math.inf, -largest) and not _is_same(math.inf, 0.5)
 
 
 def test_a_damaged_bundle_of_the_only_copy_of_a_commit_is_named(store: str, tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ def describe_inputs(
     """Return the stages of what went in."""
     return {
         "code": describe_code(code, [loaded.document.path, materials.dataset.path], project_root),
-        "config": _describe_config(loaded, project_root),
+        "config": describe_config(loaded, project_root),
         "data": _describe_data(materials.dataset, project_root),
         "environment": describe_environment(environment),
         "numeric_profile": describe_profile(loaded.config.numeric_profile, kernels),
@@ -74,7 +74,8 @@ def describe_code(code: CodeIdentity, paths_with_own_stage: list[Path], project_
     )
 
 
-def _describe_config(loaded: LoadedConfig, project_root: Path) -> Stage:
+def describe_config(loaded: LoadedConfig, project_root: Path) -> Stage:
+    """Every key that can change a result decides; the file is a fact, as it was when it was read."""
     return {
         "digest": loaded.digest,
         "file": relative_to(loaded.document.path, project_root),
