@@ -97,10 +97,15 @@ def open_recorded_run(client: Any, reference: str) -> RecordedRun:
     given = Path(reference).expanduser()
     is_file = names_file(reference)
     content = read_given_file(given) if is_file else b""
-    run_id = _read_run_id(content, given) if is_file else find_run_id(client, reference)
+    names_model = not is_file and reference.startswith("models:/")
+    model_id: str | None = None
+    if names_model:
+        run_id, model_id = _find_model(client, reference)
+    else:
+        run_id = _read_run_id(content, given) if is_file else find_run_id(client, reference)
     run = explain_failures(f"find run {run_id}", lambda: client.get_run(run_id))
-    if reference.startswith("models:/"):
-        _check_model_is_the_runs(client, run, reference)
+    if names_model:
+        _check_model_is_the_runs(client, run, reference, model_id)
     experiment = explain_failures("find the run's experiment", lambda: client.get_experiment(run.info.experiment_id))
     archive = explain_failures("open its artifacts", lambda: Archive(experiment.artifact_location, client.tracking_uri))
     scratch = Path(tempfile.mkdtemp(prefix="samebits-run-"))
@@ -159,44 +164,39 @@ def find_run_id(client: Any, reference: str) -> str:
     if reference == "latest":
         return _find_latest(client)
     if reference.startswith("models:/"):
-        return _find_run_of_model(client, reference)
+        return _find_model(client, reference)[0]
     run_id = reference.removeprefix("runs:/").partition("/")[0] if reference.startswith("runs:/") else reference
     if re.fullmatch(r"[0-9a-f]{32}", run_id):
         return run_id
     return _find_by_prefix(client, run_id)
 
 
-def _find_run_of_model(client: Any, reference: str) -> str:
+def _find_model(client: Any, reference: str) -> tuple[str, str | None]:
+    """Return the id of the run that a model names as its own, and the id of the model; None where it was logged by none."""
     name = reference.removeprefix("models:/")
     if logged := re.fullmatch(r"(m-[0-9a-f]+)(?:/.*)?", name):
         run_id = explain_failures(f"find {reference}", lambda: client.get_logged_model(logged[1])).source_run_id
+        model_id = logged[1]
     elif version := re.fullmatch(r"(.+)/(\d+)", name):
-        run_id = explain_failures(f"find {reference}", lambda: client.get_model_version(version[1], version[2])).run_id
+        found = explain_failures(f"find {reference}", lambda: client.get_model_version(version[1], version[2]))
+        run_id, model_id = found.run_id, found.model_id
     elif alias := re.fullmatch(r"(.+)@([^@/]+)", name):
-        run_id = explain_failures(f"find {reference}", lambda: client.get_model_version_by_alias(alias[1], alias[2])).run_id
+        found = explain_failures(f"find {reference}", lambda: client.get_model_version_by_alias(alias[1], alias[2]))
+        run_id, model_id = found.run_id, found.model_id
     else:
         raise TrackingError(Problem(reference, "models:/name/version or models:/name@alias", "another form", "Name it so."))
     if not run_id:
         raise TrackingError(Problem(reference, "a model that a run logged", "one without a run", "Name the run itself."))
-    return str(run_id)
+    return str(run_id), model_id
 
 
-def _check_model_is_the_runs(client: Any, run: Any, reference: str) -> None:
+def _check_model_is_the_runs(client: Any, run: Any, reference: str, model_id: str | None) -> None:
     """A version of a registered model may name a run and hold another model: the run's record says nothing of that one."""
-    name = reference.removeprefix("models:/")
-    if version := re.fullmatch(r"(.+)/(\d+)", name):
-        model_id = explain_failures(f"find {reference}", lambda: client.get_model_version(version[1], version[2])).model_id
-    elif alias := re.fullmatch(r"(.+)@([^@/]+)", name):
-        model_id = explain_failures(f"find {reference}", lambda: client.get_model_version_by_alias(alias[1], alias[2])).model_id
-    else:
-        model_id = name.partition("/")[0]
     own = [model.model_id for model in explain_failures("find the run's model", lambda: _list_models(client, run))][:1]
     if model_id not in own:
-        expected, found = (
-            f"the model that run {run.info.run_id} recorded ({', '.join(own) or 'none'})",
-            model_id or "files from elsewhere",
-        )
-        raise TrackingError(Problem(reference, expected, str(found), "Register the run's own model, or name the run itself."))
+        expected = f"the model that run {run.info.run_id} recorded ({', '.join(own) or 'none'})"
+        found = model_id or "files from elsewhere"
+        raise TrackingError(Problem(reference, expected, found, "Register the run's own model, or name the run itself."))
 
 
 def list_experiment_ids(client: Any) -> list[str]:
