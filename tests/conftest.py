@@ -90,7 +90,7 @@ def train_fresh(
 
 
 def digest_outputs(stages: dict[str, Any]) -> dict[str, str]:
-    from samebits.lineage import OUTPUT_STAGES
+    from samebits.lineage.manifest import OUTPUT_STAGES
 
     return {name: stages[name]["digest"] for name in OUTPUT_STAGES}
 

@@ -24,8 +24,8 @@ def copy_run() -> None:
     shutil.copytree(stored.removeprefix("file://"), model_folder)
     client.log_outputs(run_id, [mlflow.entities.LoggedModelOutput(model.model_id, 0)])
     from samebits.digests import digest_bytes
-    from samebits.lineage import write_lineage
-    from samebits.tracked_values import list_fold_scores, list_metrics, list_params, list_tags
+    from samebits.lineage.manifest import write_lineage
+    from samebits.lineage.tracked_values import list_fold_scores, list_metrics, list_params, list_tags
 
     lineage = json.loads((folder / "lineage.json").read_text(encoding="utf-8"))
     lineage["run"]["run_id"] = run_id

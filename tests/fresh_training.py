@@ -8,16 +8,16 @@ from pathlib import Path
 SRC = Path(__file__).resolve().parent.parent / "src"
 sys.path.insert(0, str(SRC))
 
-from samebits.profile import pin_profile  # noqa: E402
-from samebits.validation import read_config_document  # noqa: E402
+from samebits.config.loading import read_config_document  # noqa: E402
+from samebits.numerics.profile import pin_profile  # noqa: E402
 
 if __name__ == "__main__":
     paths = [Path(word) for word in sys.argv[1:]]
     pin_profile(read_config_document(paths[0]).value.get("numeric_profile", "portable"))
 
-    from samebits import selection
-    from samebits.train import check_config
-    from samebits.training import make_training
+    from samebits.config.loading import check_config
+    from samebits.training import selection
+    from samebits.training.training import make_training
 
     if os.environ.get("FRESH_TRAINING_WORKERS"):
         selection.WORKERS_FROM_CELLS = 0

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 from conftest import ROOT, SMALL, clean_environment, merge, run_samebits
-from proof import open_client
+from recorded_runs import open_client
 
 PAGE = ROOT / "docs/continuous-integration.md"
 

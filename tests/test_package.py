@@ -73,14 +73,16 @@ def test_installed_from_the_wheel_the_codes_identity_is_the_wheels_own_digest(cl
     site = tmp_path / "site"
     # without the packages it needs: those of this environment serve
     subprocess.run(["uv", "pip", "install", "-q", "--no-deps", "--target", str(site), str(wheel)], check=True, capture_output=True)
-    script = "from pathlib import Path; from samebits.code import identify_code; c = identify_code(Path.cwd()); print(c.wheel_digest, c.sources_digest)"
+    script = "from pathlib import Path; from samebits.provenance.code import identify_code; c = identify_code(Path.cwd()); print(c.wheel_digest, c.sources_digest)"
     environment = {**clean_environment(), "PYTHONPATH": str(site)}
 
     printed = subprocess.run(
         [sys.executable, "-c", script], env=environment, cwd=tmp_path, capture_output=True, text=True, check=True
     ).stdout
 
-    in_checkout = "from pathlib import Path; from samebits.code import identify_code; print(identify_code(Path.cwd()).sources_digest)"
+    in_checkout = (
+        "from pathlib import Path; from samebits.provenance.code import identify_code; print(identify_code(Path.cwd()).sources_digest)"
+    )
     environment["PYTHONPATH"] = str(clone / "src")
     sources = subprocess.run(
         [sys.executable, "-c", in_checkout], env=environment, cwd=tmp_path, capture_output=True, text=True, check=True

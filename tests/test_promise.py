@@ -15,7 +15,7 @@ import pytest
 import yaml
 from conftest import ROOT, SMALL, clean_environment, digest_outputs, merge, train_fresh
 
-from samebits.profile import make_environment as make_pinned_environment
+from samebits.numerics.profile import make_environment as make_pinned_environment
 
 WINE = {"path": str(ROOT / "data/raw/wine.csv"), "target": "cultivar", "positive": ..., "drop": []}
 DIABETES = {"path": str(ROOT / "data/raw/diabetes.csv"), "target": "progression", "positive": ..., "drop": []}
@@ -144,7 +144,7 @@ def make_environment(version: str, folder: Path) -> str:
 
 
 def find_first_difference(left: dict[str, Any], right: dict[str, Any]) -> str:
-    from samebits.lineage import INPUT_STAGES, OUTPUT_STAGES
+    from samebits.lineage.manifest import INPUT_STAGES, OUTPUT_STAGES
 
     return next(name for name in (*INPUT_STAGES, *OUTPUT_STAGES) if left[name]["digest"] != right[name]["digest"])
 

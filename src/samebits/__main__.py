@@ -122,33 +122,33 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run_command(options: argparse.Namespace) -> int:
     if options.command == "train":
-        from samebits.train import run_train
+        from samebits.commands.train import run_train
 
         run_train(options.conf_file, options.reuse)
     elif options.command == "verify":
-        from samebits.verify import run_verify
+        from samebits.commands.verify import run_verify
 
         return run_verify(options.run, options.json, options.content).exit_code
     elif options.command == "reproduce":
-        from samebits.reproduce import run_reproduce
-        from samebits.reproduction import Wishes
+        from samebits.commands.reproduce import run_reproduce
+        from samebits.proof.reproduction import Wishes
 
         wishes = {name.replace("-", "_"): getattr(options, name.replace("-", "_")) for name in _REPRODUCE_OPTIONS}
         return run_reproduce(options.run, Wishes(**wishes, as_json=options.json)).exit_code
     elif options.command == "diff":
-        from samebits.diff import run_diff
+        from samebits.commands.diff import run_diff
 
         return run_diff(options.left, options.right, options.json).exit_code
     elif options.command == "lineage":
-        from samebits.verify import run_lineage
+        from samebits.commands.verify import run_lineage
 
         run_lineage(options.run)
     elif options.command == "data":
-        from samebits.data_pin import run_data_pin
+        from samebits.commands.data_pin import run_data_pin
 
         run_data_pin(options.conf_file)
     else:
-        from samebits.schema import run_schema
+        from samebits.commands.schema import run_schema
 
         run_schema()
     return 0

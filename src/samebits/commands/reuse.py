@@ -1,0 +1,75 @@
+"""`samebits train --reuse`: hands back the finished run with the same inputs instead of training again.
+
+Only what can be known without a numeric library is read, so that it takes about a second: the request is digested, the run with
+that digest is looked up, and its artifacts are held to its lineage before it is believed.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from samebits.config.loading import load_config
+from samebits.errors import ConfigError, SamebitsError
+from samebits.project import find_data
+from samebits.proof.verification import check_record
+from samebits.provenance.code import identify_code
+from samebits.provenance.environment import read_environment
+from samebits.tracking.data_search import digest_table
+from samebits.tracking.runs import DERIVED_TAGS, open_recorded_run, search_runs
+from samebits.tracking.server import connect
+from samebits.training.stages import digest_request
+
+
+def find_reusable_run(path: Path, root: Path) -> tuple[str, dict[str, Any]] | None:
+    """Return the id and lineage of a finished, sound run with the same inputs; None where there is none to hand back.
+
+    Raises
+    ------
+    TrackingError, ProvenanceError
+        The server cannot be searched, or Git cannot read the repository.
+    """
+    request_digest = _digest_request(path, root)
+    if request_digest is None:
+        return None
+    here = Path.cwd()
+    try:
+        return _find_run(connect(root), request_digest)
+    finally:
+        os.chdir(here)
+
+
+def _digest_request(path: Path, root: Path) -> str | None:
+    """None where the config or the table is not in order: training says in words what is wrong."""
+    try:
+        loaded = load_config(path)
+    except ConfigError:
+        return None
+    data_path = find_data(loaded.config.data.path, path, root)
+    data_digest = digest_table(data_path)
+    if data_digest is None or loaded.config.data.digest not in (None, data_digest):
+        return None
+    code, environment = identify_code(root), read_environment(root, loaded.config.allow)
+    return digest_request(loaded, code, environment, data_path, data_digest, root)
+
+
+def _find_run(client: Any, request_digest: str) -> tuple[str, dict[str, Any]] | None:
+    condition = f"tags.request_digest = '{request_digest}' AND attributes.status = 'FINISHED'"
+    for run in search_runs(client, condition):
+        run_id = str(run.info.run_id)
+        if any(tag in run.data.tags for tag in DERIVED_TAGS):
+            continue
+        if "nondeterminism" in run.data.tags:
+            print(f"run {run_id} has the same inputs but is not handed back: {run.data.tags['nondeterminism']}", file=sys.stderr)
+            continue
+        try:
+            with open_recorded_run(client, run_id) as recorded:
+                wrong = [check.name for check in check_record(recorded) if not check.passed]
+                if not wrong:
+                    return run_id, recorded.read_lineage()
+        except SamebitsError as error:
+            wrong = [str(error)]
+        print(f"run {run_id} has the same inputs but does not verify, and is not handed back: {', '.join(wrong[:3])}", file=sys.stderr)
+    return None

@@ -1,0 +1,135 @@
+"""`samebits train CONF`: reads and checks the config, pins the numeric profile, trains, and records the run."""
+
+from __future__ import annotations
+
+import datetime
+import gc
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from samebits.config.loading import check_config, read_config_document
+from samebits.errors import SamebitsError, TrackingError
+from samebits.numerics.profile import pin_profile
+from samebits.project import find_config, find_project_root
+from samebits.text import hide_credentials
+from samebits.tracking.server import OpenRun, open_run, prepare_tracking
+
+_HEADLINE = (
+    *("accuracy", "balanced_accuracy", "matthews_corrcoef", "precision", "precision_macro"),
+    *("r2", "rmse", "mae", "median_absolute_error"),
+)
+_REUSE_TRIED = "SAMEBITS_REUSE_TRIED"
+
+
+def run_train(conf_file: str, reuse: bool = False) -> None:
+    """Train what a config file says and record it as one run on the tracking server.
+
+    Parameters
+    ----------
+    reuse
+        Hand back the finished run with the same inputs, if there is one whose artifacts still verify, instead of training.
+
+    Raises
+    ------
+    SamebitsError
+        Something that the user can mend; the run, where one was opened, ends as FAILED with the reason.
+    """
+    root = find_project_root()
+    try:
+        path = find_config(conf_file, root)
+        document = read_config_document(path)
+        if reuse and _hand_back(path, root):
+            return
+        profile = document.value.get("numeric_profile", "portable")
+        pin_profile(profile if profile in ("portable", "native") else "portable")
+    except SamebitsError as error:
+        _report_to_adopted_run(error, conf_file, root)
+        raise
+    _train_pinned(conf_file, path, root)
+
+
+def _hand_back(path: Path, root: Path) -> bool:
+    """Print the finished run with the same inputs as if it had been trained now, and say that it was not."""
+    if os.environ.pop(_REUSE_TRIED, None):  # by this process, before it pinned its profile
+        return False
+    from samebits.commands.reuse import find_reusable_run
+
+    found = find_reusable_run(path, root)
+    if found is None:
+        os.environ[_REUSE_TRIED] = "1"
+        return False
+    run_id, lineage = found
+    _print_summary(run_id, lineage)
+    print(f"reused: trained {lineage['run']['started']} from the same inputs; its artifacts verify", file=sys.stderr)
+    return True
+
+
+def _train_pinned(conf_file: str, path: Path, root: Path) -> None:
+    started = datetime.datetime.now(datetime.UTC)
+    uri = prepare_tracking(root)
+    os.chdir(root)
+    sys.path.append(str(root))  # where a project's own modules lie, through whichever door it is run
+    try:
+        loaded = check_config(path)
+    except SamebitsError as error:
+        _report_to_adopted_run(error, conf_file, root)
+        raise
+    from samebits.tracking.recording import record_training
+    from samebits.training.training import make_training
+
+    gc.freeze()  # what was imported stays
+    gc.enable()
+    with open_run(loaded.config.name, conf_file, uri) as run:
+        training = make_training(loaded, root)
+        lineage = record_training(run, training, started)
+        _enter_ledger(run, lineage)
+    _print_summary(run.run_id, lineage)
+
+
+def _enter_ledger(run: OpenRun, lineage: dict[str, Any]) -> None:
+    """A run that is recorded stays so, whatever becomes of the comparison."""
+    from samebits.proof.ledger import compare_with_ledger
+
+    try:
+        entry = compare_with_ledger(run.client, run.run_id, lineage)
+    except TrackingError as error:
+        print(f"not compared with earlier runs: {error}", file=sys.stderr)
+        return
+    if entry is not None:
+        print(f"run {run.run_id} {entry}" if not entry.contradicts else f"{entry}\nthis run: {run.run_id}", file=sys.stderr)
+
+
+def _report_to_adopted_run(error: SamebitsError, conf_file: str, root: Path) -> None:
+    """Where `mlflow run` has created the run, say there why nothing was trained; it ends the run by our exit code."""
+    if not os.environ.get("MLFLOW_RUN_ID"):
+        return
+    try:
+        with open_run("", conf_file, prepare_tracking(root)):
+            raise error
+    except SamebitsError:
+        return
+
+
+def _print_summary(run_id: str, lineage: dict[str, Any]) -> None:
+    stages, archived = lineage["stages"], lineage["archive"]
+    scores, metrics = stages["cross_validation"], stages["metrics"]["test"]
+    print(f"run    {run_id}")
+    print(f"data   {stages['data']['digest']}")
+    print(f"model  {stages['model']['digest']}  {scores['best']}")
+    print(f"cv     {scores['scoring']} {scores['candidates'][scores['best']]['mean']:.6f}")
+    print("test   " + ", ".join(f"{name} {metrics[name]:.6f}" for name in _HEADLINE if name in metrics))
+    if (uri := hide_credentials(os.environ["MLFLOW_TRACKING_URI"])).startswith("http"):
+        print(f"see    {uri.rstrip('/')}/#/experiments/{lineage['run']['experiment_id']}/runs/{run_id}", file=sys.stderr)
+    if archived["data"] == "over the cap":
+        remedy = "keep a copy by its digest (SAMEBITS_DATA_STORE), or set data.archive: always"
+        print(f"the table is larger than the 50 MB that are archived by themselves: {remedy}", file=sys.stderr)
+    if archived["data"] == "changed meanwhile":
+        print("the table was changed during the run and is not archived: put the old one back, and train again", file=sys.stderr)
+    if archived["code"] == "over the cap":
+        print("no remote holds the commit, and its bundle is larger than the 50 MB that are archived: push it", file=sys.stderr)
+    if stages["code"]["dirty"]:
+        n_left_out = len(stages["code"]["patch"]["left_out"])
+        left_out = f", but for {n_left_out} over its cap" if n_left_out else ""
+        print(f"uncommitted files; their patch is kept with the run{left_out}", file=sys.stderr)

@@ -1,0 +1,130 @@
+"""`samebits verify RUN`: says whether what the server and the disk hold of a run is still what its lineage says."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from samebits.errors import LineageError, TrackingError
+from samebits.lineage.manifest import MODEL_FILE
+from samebits.project import find_project_root
+from samebits.proof.model_content import ModelCheck
+from samebits.proof.verification import Check, check_record, check_sources, conclude
+from samebits.tracking.runs import RecordedRun, open_recorded_run, settle_reference
+from samebits.tracking.server import connect, set_tags
+from samebits.verdicts import Verdict
+
+# Loading a larger model takes many times as long as hashing its file, whose digest covers the content anyway.
+_LOADED_BYTES = 4 << 20
+_NOT_CHECKED = (
+    "whether training again gives these outputs: `samebits reproduce RUN`",
+    "whether lineage, tags and artifacts were all replaced together: nothing is signed",
+    "params, metrics, tags and dataset inputs that somebody added to what the run recorded",
+    "files that Git ignores, and packages as installed: `samebits reproduce RUN` brings both back",
+)
+
+
+def run_verify(reference: str, as_json: bool, with_content: bool = False) -> Verdict:
+    """Verify a run, print the report, leave the dated verdict as tags on the run, and return the verdict.
+
+    Parameters
+    ----------
+    with_content
+        Load the model, however large, and digest its content: minutes for a large forest, where its file takes a second.
+
+    Raises
+    ------
+    TrackingError, LineageError
+        There is no such run, or it is not finished.
+    """
+    with ModelCheck() as model_check:
+        root = find_project_root()
+        reference = settle_reference(reference)
+        with open_recorded_run(connect(root), reference) as recorded:
+            checks, not_checked = verify_run(recorded, root, model_check, with_content)
+            verdict = conclude(checks)
+            _print_report(recorded, verdict, checks, not_checked, as_json)
+            _leave_verdict(recorded, verdict)
+    return verdict
+
+
+def run_lineage(reference: str) -> None:
+    """Print a run's lineage as its bytes stand on the server.
+
+    Raises
+    ------
+    TrackingError, LineageError
+        There is no such run, or it is not finished.
+    """
+    reference = settle_reference(reference)
+    with open_recorded_run(connect(find_project_root()), reference) as recorded:
+        recorded.read_lineage()
+        sys.stdout.buffer.write(recorded.lineage_bytes)
+
+
+def verify_run(recorded: RecordedRun, root: Path, model_check: ModelCheck, with_content: bool) -> tuple[list[Check], list[str]]:
+    """Return every check of a run, and what none of them looks at."""
+    model_file = recorded.files.get(MODEL_FILE)
+    is_loaded = model_file is not None and (with_content or model_file.stat().st_size <= _LOADED_BYTES)
+    if model_file is not None and is_loaded:
+        model_check.ask(model_file)
+    with ThreadPoolExecutor(1) as pool:
+        of_record = pool.submit(check_record, recorded)
+        try:
+            lineage = recorded.read_lineage()
+        except LineageError:
+            return of_record.result(), list(_NOT_CHECKED)
+        of_sources = check_sources(lineage, recorded, root)
+        checks = [*of_record.result(), *of_sources]
+    not_checked = _list_not_checked(lineage)
+    if is_loaded:
+        is_file_whole = any(check.name == f"artifact {MODEL_FILE}" and check.passed for check in checks)
+        content = model_check.answer(lineage, is_file_whole)
+        if isinstance(content, Check):
+            checks.append(content)
+        else:
+            not_checked.append(content)
+    elif model_file is not None:
+        not_checked.append(f"the model's content beyond its file of over {_LOADED_BYTES >> 20} MiB: --content")
+    return checks, not_checked
+
+
+def _list_not_checked(lineage: dict[str, Any]) -> list[str]:
+    if lineage["schema"] > 1:
+        return list(_NOT_CHECKED)
+    return [*_NOT_CHECKED, "facts beside the stages' digests, and the model's other files: schema 1 recorded no digest of them"]
+
+
+def _print_report(recorded: RecordedRun, verdict: Verdict, checks: Sequence[Check], not_checked: list[str], as_json: bool) -> None:
+    if as_json:
+        report = {
+            "run_id": recorded.run_id,
+            "verdict": verdict,
+            "checks": [asdict(check) for check in checks],
+            "not_checked": not_checked,
+        }
+        print(json.dumps(report, indent=2, ensure_ascii=False, default=str))
+        return
+    passed = [check for check in checks if check.passed]
+    print(f"run         {recorded.run_id}")
+    print(f"checked     {len(checks)}: {len(passed)} as recorded")
+    for check in checks:
+        if check.name in ("data", "commit") or not check.passed:
+            mark = "" if check.passed else "DIFFERS  " if check.passed is False else "UNKNOWN  "
+            print(f"{mark}{check.name}: recorded {check.recorded}, observed {check.observed}")
+    print(f"verdict     {verdict}")
+    print("not checked " + "\n            ".join(not_checked))
+
+
+def _leave_verdict(recorded: RecordedRun, verdict: Verdict) -> None:
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    try:
+        set_tags(recorded.client, recorded.run_id, {"verified": verdict, "verified_time": now})
+    except TrackingError as error:
+        print(f"the verdict was not left on the run: {error}", file=sys.stderr)

@@ -1,0 +1,114 @@
+"""The door of this wing: from a file to a config, taken as a whole or refused with everything that is wrong with it.
+
+`read_config_document` gives the plain values, before any numeric library may load; `load_config` a config whose keys are sound;
+`check_config` one whose classes and parameters are sound too. No table is read here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from samebits.config.decisive import digest_config
+from samebits.config.documents import Document, read_document
+from samebits.config.keys import Config
+from samebits.config.validation import find_problems
+from samebits.errors import ConfigError, Problem, suggest
+
+
+@dataclass(frozen=True)
+class LoadedConfig:
+    """A config with the file it came from."""
+
+    config: Config
+    document: Document
+
+    @property
+    def resolved(self) -> dict[str, Any]:
+        """Every key with its value in force, as plain values."""
+        resolved: dict[str, Any] = self.config.model_dump(mode="json", by_alias=True)
+        return resolved
+
+    @property
+    def digest(self) -> str:
+        """Digest of all keys that can change a result: not of the name, the version, n_jobs, the tolerance, or where the data lies."""
+        return digest_config(self.resolved)
+
+
+def load_config(path: Path) -> LoadedConfig:
+    """Read a config file and validate it whole.
+
+    Raises
+    ------
+    ConfigError
+        The file cannot be read, or one or more keys are unknown, missing, mistyped or out of range: all at once.
+    """
+    document = read_config_document(path)
+    return _take(document, find_problems(document))
+
+
+def check_config(path: Path) -> LoadedConfig:
+    """Read a config file and check it whole, the estimators' own parameters included.
+
+    Raises
+    ------
+    ConfigError
+        All that is wrong with it.
+    """
+    from samebits.config.components import find_component_problems  # which imports scikit-learn
+
+    document = read_config_document(path)
+    return _take(document, [*find_problems(document), *find_component_problems(document)])
+
+
+def _take(document: Document, problems: list[Problem]) -> LoadedConfig:
+    if problems:
+        raise ConfigError(*{problem.where: problem for problem in problems}.values())
+    return LoadedConfig(Config.model_validate(document.value), document)
+
+
+def read_config_document(path: Path) -> Document:
+    """Read a config file's plain values, the dataset filled in from datasets.yaml; nothing is validated yet.
+
+    Raises
+    ------
+    ConfigError
+        The file cannot be read, is no mapping, or names a dataset that datasets.yaml has not.
+    """
+    document = read_document(path)
+    if not isinstance(document.value, dict):
+        raise ConfigError(Problem(str(path), "keys with values", type(document.value).__name__, "See confs/training.yaml."))
+    return dataclasses.replace(document, value=_fill_from_registry(document))
+
+
+def _fill_from_registry(document: Document) -> dict[str, Any]:
+    """Replace `data.dataset: name@version` by that entry of datasets.yaml beside the config; keys of the config win."""
+    data = document.value.get("data")
+    if not isinstance(data, dict) or "dataset" not in data:
+        return dict(document.value)
+    registry_path = document.path.parent / "datasets.yaml"
+    if not registry_path.is_file():
+        found = f"no {registry_path.name} beside the config"
+        raise ConfigError(Problem(document.locate(("data", "dataset")), f"a dataset of {registry_path}", found, "Write it."))
+    registry = read_document(registry_path)
+    name, _, version = str(data["dataset"]).partition("@")
+    versions = registry.value.get(name) if isinstance(registry.value, dict) else None
+    entry = versions.get(version) if isinstance(versions, dict) else None
+    if not isinstance(entry, dict):
+        known = sorted(
+            f"{known_name}@{known_version}"
+            for known_name, known_versions in (registry.value or {}).items()
+            for known_version in known_versions
+        )
+        raise ConfigError(
+            Problem(
+                document.locate(("data", "dataset")),
+                f"one of {', '.join(known) or 'no dataset'} in {registry_path}",
+                repr(data["dataset"]),
+                suggest(str(data["dataset"]), known, "Write name@version."),
+            )
+        )
+    merged = {**entry, **{key: value for key, value in data.items() if key != "dataset"}}
+    return {**document.value, "data": merged}

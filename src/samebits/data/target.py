@@ -1,0 +1,142 @@
+"""The target: which task it asks for, its values as scikit-learn takes them, and which class is the positive one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from samebits.config.catalog import CLASSIFICATION, Task
+from samebits.config.keys import Config
+from samebits.data.dataset import Dataset
+from samebits.errors import DataError, Problem
+
+MAX_CLASSES_OF_INTEGERS = 20  # integers with more different values than this are quantities, not classes
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is predicted.
+
+    Parameters
+    ----------
+    values
+        Shape (n_rows,): float64 under regression, else the class labels as bool, int64 or str.
+    labels
+        The classes, sorted; None under regression.
+    positive
+        The positive class; binary tasks only.
+    """
+
+    task: Task
+    values: np.ndarray
+    labels: np.ndarray | None
+    positive: Any = None
+
+
+def read_target(config: Config, dataset: Dataset) -> Target:
+    """Return the target of a dataset.
+
+    Raises
+    ------
+    DataError
+        The target has missing values, one class only, other than two under binary, no number under regression, or not the
+        positive class that the config names.
+    """
+    name = config.data.target
+    column = dataset.frame[name]
+    where = f"target {name!r}"
+    missing = int(column.isna().sum())
+    if missing:
+        first = int(np.flatnonzero(column.isna())[0])
+        found = f"{missing} missing (the first in row {first + 1})"
+        raise DataError(Problem(where, "a value in every row", found, "Fill or remove these rows."))
+    if dataset.kinds[name] == "date":
+        raise DataError(Problem(where, "classes or numbers", "dates", "Make a number of it, or name another target."))
+    task = config.task if config.task != "auto" else _choose_task(column, dataset.kinds[name])
+    if task == "regression":
+        return Target(task, _as_quantities(column, where), None)
+    values = _as_labels(column)
+    labels = np.unique(values)
+    _check_labels(task, labels, where)
+    positive = _choose_positive(config, labels, where) if task == "binary" else None
+    return Target(task, values, labels, positive)
+
+
+def _choose_task(column: pd.Series, kind: str) -> Task:
+    distinct = column.nunique()
+    if distinct <= 2:
+        return "binary"
+    if kind in ("categorical", "text", "boolean"):
+        return "multiclass"
+    values = column.to_numpy(dtype=np.float64) if kind == "numeric" else np.array([0.5])
+    is_whole = bool(np.all(values == np.floor(values)))
+    return "multiclass" if is_whole and distinct <= MAX_CLASSES_OF_INTEGERS else "regression"
+
+
+def _as_quantities(column: pd.Series, where: str) -> np.ndarray:
+    try:
+        values = column.to_numpy(dtype=np.float64)
+    except (ValueError, TypeError):
+        raise DataError(Problem(where, "numbers, for regression", f"{column.iloc[0]!r}", "Set task:, or mend it.")) from None
+    if not np.all(np.isfinite(values)):
+        raise DataError(Problem(where, "finite numbers", "an infinity", "Remove these rows."))
+    return values
+
+
+def _as_labels(column: pd.Series) -> np.ndarray:
+    if pd.api.types.is_bool_dtype(column.dtype):
+        return column.to_numpy(dtype=bool)
+    if pd.api.types.is_numeric_dtype(column.dtype):
+        values = column.to_numpy(dtype=np.float64)
+        return values.astype(np.int64) if np.all(values == np.floor(values)) else values.astype(np.str_)
+    return column.astype(str).to_numpy(dtype=np.str_)
+
+
+def _check_labels(task: Task, labels: np.ndarray, where: str) -> None:
+    shown = ", ".join(repr(label) for label in labels.tolist()[:10])
+    if len(labels) < 2:
+        raise DataError(Problem(where, "at least two classes", f"only {shown}", "Is this the right column, or part of the table?"))
+    if task == "binary" and len(labels) != 2:
+        raise DataError(Problem(where, "two classes, for binary", f"{len(labels)} ({shown})", "Set task: multiclass or auto."))
+
+
+def _choose_positive(config: Config, labels: np.ndarray, where: str) -> Any:
+    """By default the greater label, as scikit-learn takes it."""
+    wanted = config.data.positive
+    if wanted is None:
+        return labels[-1].item()
+    same = [label for label in labels.tolist() if label == wanted and isinstance(label, bool) == isinstance(wanted, bool)]
+    same = same or [label for label in labels.tolist() if str(label).lower() == str(wanted).lower()]
+    if not same:
+        shown = " or ".join(repr(label) for label in labels.tolist())
+        raise DataError(Problem("data.positive", f"{shown}, a class of {where}", repr(wanted), "Name one of them."))
+    return same[0]
+
+
+def check_class_sizes(target: Target, rows: np.ndarray, n_splits: int) -> None:
+    """Hold the training rows to what stratified folds need.
+
+    Raises
+    ------
+    DataError
+        A class has fewer training rows than there are folds.
+    """
+    if target.task not in CLASSIFICATION or target.labels is None:
+        return
+    values, counts = np.unique(target.values[rows], return_counts=True)
+    sizes = dict(zip(values.tolist(), counts.tolist(), strict=True))
+    problems = [
+        Problem(
+            f"class {label!r} of the target",
+            f"at least {n_splits} training rows, one for each of {n_splits} folds",
+            f"{sizes.get(label, 0)}",
+            "Lower cv.n_splits, join or drop the class, or set task: regression where classes are grades.",
+        )
+        for label in target.labels.tolist()
+        if sizes.get(label, 0) < n_splits
+    ]
+    if problems:
+        raise DataError(*problems)

@@ -1,0 +1,135 @@
+"""The comparison of a rerun with the run that it repeats: from two lineages and the artifacts themselves to a verdict.
+
+A digest that the rerun only claims counts for nothing: its artifacts are digested again here. What is not equal may still be
+EQUIVALENT, but only inside a tolerance that the original run's own config recorded, and only where that covers all that differs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from samebits.config.catalog import Task
+from samebits.differences.predictions import compare_predictions
+from samebits.digests import digest_file
+from samebits.errors import LineageError
+from samebits.lineage.manifest import FILE_NAME, OUTPUT_STAGES, REPORT_FILE, SPECIFIED_OUTPUTS, find_parting_stage
+from samebits.verdicts import Verdict
+
+_RECORDS_OF_INPUTS = ("config/", "code/", "environment/", "model/")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What a comparison of specified outputs came to.
+
+    Parameters
+    ----------
+    stages
+        Output stages whose digests differ, in the order of the flow.
+    artifacts
+        Specified outputs that differ, are missing or are one too many, each with what is wrong with it.
+    parting_stage
+        The first stage, inputs included, at which the two chains of digests part; None where they do not.
+    """
+
+    verdict: Verdict
+    stages: list[str] = field(default_factory=list)
+    artifacts: dict[str, str] = field(default_factory=dict)
+    parting_stage: str | None = None
+
+
+def compare_outputs(
+    recorded: dict[str, Any], observed: dict[str, Any], recorded_files: dict[str, Path], observed_files: dict[str, Path]
+) -> Comparison:
+    """Compare two runs by all that they must have equal.
+
+    Parameters
+    ----------
+    recorded, observed
+        The lineages of the original run and of the other.
+    recorded_files, observed_files
+        Each run's artifacts as they are now, by their path on the server.
+    """
+    stages = [name for name in OUTPUT_STAGES if recorded["stages"][name]["digest"] != observed["stages"][name]["digest"]]
+    artifacts = _find_unequal_artifacts(recorded, recorded_files, observed_files)
+    parting_stage = find_parting_stage(recorded, observed)
+    if not stages and not artifacts:
+        return Comparison(Verdict.IDENTICAL, parting_stage=parting_stage)
+    is_inside = _is_covered(stages, artifacts) and _is_inside_tolerance(recorded, observed, stages, recorded_files, observed_files)
+    return Comparison(Verdict.EQUIVALENT if is_inside else Verdict.DIFFERENT, stages, artifacts, parting_stage)
+
+
+def _is_covered(stages: list[str], artifacts: dict[str, str]) -> bool:
+    """A tolerance is for values: what is missing, too many, or not what its own lineage says is inside none."""
+    return all(what == "not equal" and name.rpartition("/")[2].partition(".")[0] in stages for name, what in artifacts.items())
+
+
+def _find_unequal_artifacts(
+    recorded: dict[str, Any], recorded_files: dict[str, Path], observed_files: dict[str, Path]
+) -> dict[str, str]:
+    """Both sides are digested as they are now: an original that was damaged since is equal to nothing."""
+    expected = {name: record["digest"] for name, record in recorded["artifacts"].items() if is_specified_output(name)}
+    present = {name: digest_file(path) for name, path in observed_files.items() if is_specified_output(name)}
+    unequal = {name: "missing" for name in expected if name not in present}
+    unequal |= {name: "one too many" for name in present if name not in expected}
+    unequal |= {name: "not equal" for name, digest in expected.items() if name in present and present[name] != digest}
+    for name, digest in expected.items():
+        if name not in recorded_files or digest_file(recorded_files[name]) != digest:
+            unequal[name] = "the original's own is not what it recorded"
+    return dict(sorted(unequal.items()))
+
+
+def is_specified_output(name: str) -> bool:
+    """Tell whether an artifact must be equal in two runs with the same inputs; what nobody expects must be in neither."""
+    return name in SPECIFIED_OUTPUTS or not (name.startswith(_RECORDS_OF_INPUTS) or name in (FILE_NAME, REPORT_FILE))
+
+
+def _is_inside_tolerance(
+    recorded: dict[str, Any],
+    observed: dict[str, Any],
+    stages: list[str],
+    recorded_files: dict[str, Path],
+    observed_files: dict[str, Path],
+) -> bool:
+    wanted = recorded["stages"]["config"]["resolved"].get("tolerance") or {}
+    by_metrics, by_predictions = wanted.get("metrics"), wanted.get("predictions")
+    if "split" in stages or "drift_baseline" in stages or recorded["stages"]["model"]["name"] != observed["stages"]["model"]["name"]:
+        return False
+    by_stage = {"cross_validation": by_metrics, "metrics": by_metrics, "threshold": by_predictions}
+    for name in stages:
+        tolerance = by_stage.get(name, by_predictions)
+        if tolerance is None or (name in by_stage and not _are_near(recorded["stages"][name], observed["stages"][name], tolerance)):
+            return False
+    return _are_predictions_near(recorded, recorded_files, observed_files, by_predictions or 0.0)
+
+
+def _are_predictions_near(
+    recorded: dict[str, Any], recorded_files: dict[str, Path], observed_files: dict[str, Path], tolerance: float
+) -> bool:
+    contents = [files["predictions.csv"].read_bytes() for files in (recorded_files, observed_files)]
+    try:
+        found = compare_predictions(contents[0], contents[1], infer_task(recorded))
+    except LineageError:
+        return False
+    others = (found.only_left, found.only_right, found.columns_only_left, found.columns_only_right, found.is_reordered)
+    return not (any(others) or found.n_flips or found.n_recorded_changed) and found.largest_change <= tolerance
+
+
+def infer_task(lineage: dict[str, Any]) -> Task:
+    """Return a run's task, by the metrics that only it has."""
+    metrics = lineage["stages"]["metrics"]["test"]
+    return "regression" if "rmse" in metrics else "binary" if "precision" in metrics else "multiclass"
+
+
+def _are_near(left: Any, right: Any, tolerance: float) -> bool:
+    """Tell whether two plain values have the same form and their numbers differ by no more than a tolerance."""
+    if isinstance(left, dict) and isinstance(right, dict):
+        keys = (set(left) | set(right)) - {"digest"}
+        return all(key in left and key in right and _are_near(left[key], right[key], tolerance) for key in keys)
+    if isinstance(left, list) and isinstance(right, list):
+        return len(left) == len(right) and all(_are_near(one, other, tolerance) for one, other in zip(left, right, strict=True))
+    if isinstance(left, int | float) and isinstance(right, int | float):
+        return left == right or abs(left - right) <= tolerance
+    return bool(left == right)

@@ -1,0 +1,140 @@
+"""The differences between two lineages: every leaf, in both directions, the most likely cause first.
+
+Pure: it reads two manifests and nothing else. What a difference means inside a table, a model or the code is for others to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from samebits.lineage.manifest import INPUT_STAGES, OUTPUT_STAGES, STAGES, is_fact
+
+Kind = Literal["changed", "added", "removed"]
+# Packages whose numbers end in a model; the others seldom move a bit.
+_NUMERIC_PACKAGES = ("scikit-learn", "numpy", "scipy", "pandas", "joblib", "pyarrow")
+# What is most often why two runs part, and most surely: the table, the settings, what computes, then the code, then the rest.
+_CAUSES = (
+    "stages.data.digest",
+    "stages.config.resolved.",
+    "stages.config.digest",
+    "stages.seeds.",
+    "stages.numeric_profile.name",
+    "stages.numeric_profile.blas",
+    "stages.numeric_profile.cpu_dispatch",
+    "stages.numeric_profile.probe",
+    "stages.numeric_profile.",
+    *(f"stages.environment.packages.{name}" for name in _NUMERIC_PACKAGES),
+    "stages.code.sources_digest",
+    "stages.code.changes",
+    "stages.code.commit",
+    "stages.environment.python",
+    "stages.environment.",
+    "stages.code.",
+)
+_MISSING = object()
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One leaf that two lineages do not share.
+
+    Parameters
+    ----------
+    path
+        Dotted, from the top of the lineage.
+    left, right
+        The leaf's values; None on the side that has no such leaf.
+    decides
+        Whether it can be why other outputs came out: a part of an input stage's digest.
+    """
+
+    path: str
+    kind: Kind
+    left: Any
+    right: Any
+    decides: bool
+
+    @property
+    def stage(self) -> str | None:
+        """The stage it belongs to, if any."""
+        parts = self.path.split(".")
+        return parts[1] if parts[0] == "stages" else None
+
+
+def diff_lineages(left: dict[str, Any], right: dict[str, Any]) -> list[Difference]:
+    """Return every difference between two lineages, the most likely cause first; none where they are equal.
+
+    Differences that decide come first, then what came out in the order of the flow, then digests, artifacts and facts.
+    """
+    found = list(_walk(left, right, ()))
+    return sorted(found, key=lambda difference: (*_rank(difference), difference.path))
+
+
+def _walk(left: Any, right: Any, path: tuple[str, ...]) -> Iterator[Difference]:
+    if isinstance(left, dict) and isinstance(right, dict):
+        for key in sorted(set(left) | set(right)):
+            yield from _walk(left.get(key, _MISSING), right.get(key, _MISSING), (*path, key))
+    elif isinstance(left, list) and isinstance(right, list):
+        for index in range(max(len(left), len(right))):
+            pair = [side[index] if index < len(side) else _MISSING for side in (left, right)]
+            yield from _walk(pair[0], pair[1], (*path, str(index)))
+    elif left is _MISSING or right is _MISSING:
+        kind: Kind = "added" if left is _MISSING else "removed"
+        for leaf, value in _list_leaves(right if left is _MISSING else left, path):
+            sides = (None, value) if left is _MISSING else (value, None)
+            yield _make_difference(leaf, kind, *sides)
+    elif type(left) is not type(right) or left != right:
+        yield _make_difference(path, "changed", left, right)
+
+
+def _list_leaves(value: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
+    if isinstance(value, dict | list) and value:
+        members = value.items() if isinstance(value, dict) else ((str(index), member) for index, member in enumerate(value))
+        for key, member in members:
+            yield from _list_leaves(member, (*path, key))
+    else:
+        yield path, value
+
+
+def _make_difference(path: tuple[str, ...], kind: Kind, left: Any, right: Any) -> Difference:
+    is_input = len(path) > 2 and path[0] == "stages" and path[1] in INPUT_STAGES
+    decides = is_input and not is_fact(path[1], ".".join(path[2:])) and (path[2] != "digest" or path[1] == "data")
+    return Difference(".".join(path), kind, left, right, decides)
+
+
+def _rank(difference: Difference) -> tuple[int, int]:
+    if difference.decides:
+        return 0, next((index for index, prefix in enumerate(_CAUSES) if difference.path.startswith(prefix)), len(_CAUSES))
+    stage = difference.stage
+    if stage in OUTPUT_STAGES:
+        return 1, STAGES.index(stage)
+    if difference.path.endswith("digest") or difference.path.startswith("artifacts."):
+        return 2, 0
+    return (3, STAGES.index(stage)) if stage in STAGES else (4, 0)
+
+
+def name_cause(differences: list[Difference]) -> str:
+    """Return the most likely cause of other outputs, in words."""
+    deciding = [difference for difference in differences if difference.decides]
+    if not deciding:
+        return "no recorded input differs: something drew what no seed reaches, or something is not on record"
+    first = deciding[0]
+    if first.stage == "numeric_profile":
+        return _describe_kernels(deciding)
+    name = first.path.removeprefix("stages.").replace("config.resolved.", "config ").replace(".packages.", " ").removesuffix(".digest")
+    return f"{name}: {_shorten(first.left)} -> {_shorten(first.right)}"
+
+
+def _describe_kernels(deciding: list[Difference]) -> str:
+    own = [difference for difference in deciding if difference.stage == "numeric_profile"]
+    named = [f"{_shorten(found.left)} -> {_shorten(found.right)}" for found in own if found.path.endswith((".architecture", ".name"))]
+    probed = [found.path.rpartition(".")[2] for found in own if ".probe." in found.path]
+    parts = [", ".join(dict.fromkeys(named)), f"which compute otherwise: {', '.join(probed)}" if probed else ""]
+    return f"numeric kernels {'; '.join(filter(None, parts)) or own[0].path}"
+
+
+def _shorten(value: Any) -> str:
+    text = "nothing" if value is None else str(value)
+    return f"{text[:19]}…" if text.startswith("sha256:") else text if len(text) <= 60 else f"{text[:59]}…"

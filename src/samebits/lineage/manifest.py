@@ -1,0 +1,249 @@
+"""The lineage: a run's manifest, one digest per stage, from what went in to what came out; canonical bytes.
+
+A comparison reads the stages in order and names the first whose digest differs. A stage's digest covers what can change a result;
+beside it stand facts that help a reader (paths, CPU, times) and change nothing. The schema number changes when the meaning of a
+field does; every schema so far is read here. How a stage is made from a training is `stages`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from samebits import __version__
+from samebits.config.decisive import digest_config, is_decisive
+from samebits.digests import canonical_json, digest_value
+from samebits.errors import LineageError, Problem
+
+SCHEMA = 2
+READABLE_SCHEMAS = (1, 2)
+INPUT_STAGES = ("code", "config", "data", "environment", "numeric_profile", "seeds")
+OUTPUT_STAGES = ("split", "cross_validation", "model", "threshold", "predictions", "metrics", "drift_baseline")
+STAGES = (*INPUT_STAGES, *OUTPUT_STAGES)
+FILE_NAME = "lineage.json"
+MODEL_FILE = "model/model.skops"
+PATCH_FILE = "code/uncommitted.patch"
+LOCK_FILE = "environment/uv.lock"
+REPORT_FILE = "reproduction.json"  # what a comparison with the original leaves on a rerun
+# The artifacts that two runs with the same inputs must have equal to the bit. The rest are records of the inputs, or MLflow's own
+# description of the model, which holds ids and times.
+SPECIFIED_OUTPUTS = (
+    "cross_validation.json",
+    "drift_baseline.json",
+    "metrics.json",
+    MODEL_FILE,
+    "predictions.csv",
+    "threshold.json",
+)
+
+Stage = dict[str, Any]
+# What stands in a stage beside its digest and what the digest covers.
+_FACTS = {
+    "code": {"wheel_digest", "branch", "remote", "dirty", "patch", "repository", "project_folder", "pushed"},
+    "environment": {"bystanders", "lock_digest", "machine", "platform", "libc", "cpu", "cpu_flags", "n_cores"},
+    "split": {"n_train", "n_test", "n_folds"},
+}
+_DIGESTED_ALONE = ("config", "data", "model", "predictions", "drift_baseline")  # of something that the stage only describes
+
+
+def make_stage(decisive: Any, **facts: Any) -> Stage:
+    """Return a stage: the digest of what decides, and beside it that and the facts.
+
+    >>> sorted(make_stage({"root": 42}, note="x"))
+    ['digest', 'note', 'root']
+    """
+    own = decisive if isinstance(decisive, dict) else {}
+    return {**facts, **own, "digest": digest_value(decisive)}
+
+
+def is_fact(stage: str, field: str) -> bool:
+    """Tell whether a field of a stage, or of a resolved config by its dotted name, decides nothing."""
+    if stage == "config":
+        return not field.startswith("resolved.") or not is_decisive(field.removeprefix("resolved."))
+    first = field.split(".")[0]
+    return first in _FACTS.get(stage, set()) or (stage == "data" and first != "digest")
+
+
+def assemble_lineage(
+    stages: dict[str, Stage], artifacts: dict[str, dict[str, Any]], run: dict[str, Any], **sections: Any
+) -> dict[str, Any]:
+    """Return the whole manifest.
+
+    Parameters
+    ----------
+    stages
+        Every input and output stage, by name.
+    artifacts
+        Digest and size of each file that the run leaves, by its path on the server; the lineage itself is not among them.
+    run
+        Facts of this one run: its id, experiment and times.
+    sections
+        Further facts: `request_digest`, `archive`.
+    """
+    return {
+        "schema": SCHEMA,
+        "samebits": __version__,
+        "run": run,
+        "stages": {name: stages[name] for name in STAGES},
+        "inputs_digest": digest_stages(stages, INPUT_STAGES),
+        "outputs_digest": digest_stages(stages, OUTPUT_STAGES),
+        "artifacts": artifacts,
+        **sections,
+    }
+
+
+def digest_stages(stages: dict[str, Stage], names: tuple[str, ...]) -> str:
+    """Return one digest over the digests of some stages."""
+    return digest_value({name: stages[name]["digest"] for name in names})
+
+
+def write_lineage(lineage: dict[str, Any]) -> bytes:
+    """Return a lineage's canonical bytes."""
+    return canonical_json(lineage) + b"\n"
+
+
+def read_lineage(content: bytes, where: str) -> dict[str, Any]:
+    """Return the lineage that some bytes hold.
+
+    Raises
+    ------
+    LineageError
+        They are no JSON, or no lineage of a schema that is read here.
+    """
+    try:
+        lineage = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise LineageError(Problem(where, "a lineage", f"no JSON ({error})", "Fetch it again.")) from None
+    schema = lineage.get("schema") if isinstance(lineage, dict) else None
+    if schema not in READABLE_SCHEMAS:
+        known = " or ".join(map(str, READABLE_SCHEMAS))
+        remedy = "Is it a lineage.json? If so, a later samebits reads it."
+        raise LineageError(Problem(where, f"a lineage of schema {known}", f"schema {schema!r}", remedy))
+    _check_form(lineage, where)
+    try:
+        canonical_json(lineage)
+    except (UnicodeEncodeError, RecursionError) as error:
+        raise LineageError(Problem(where, "text that is UTF-8", type(error).__name__, "It was edited: fetch it again.")) from None
+    return dict(lineage)
+
+
+# What a reader of any schema so far takes for granted: the kind of each field, by its place.
+_FORM: dict[str, dict[str, type | tuple[type, ...]]] = {
+    "run": {"seconds": (int, float)},
+    "": {"run": dict, "stages": dict, "artifacts": dict, "inputs_digest": str, "outputs_digest": str},
+    "stages.code": {"sources_digest": str, "commit": (str, type(None)), "changes": dict, "dirty": bool, "patch": dict},
+    "stages.code.patch": {"digest": str, "size_bytes": int, "left_out": list},
+    "stages.config": {"file": str, "file_digest": str, "resolved": dict, "version": str},
+    "stages.config.resolved": {"data": dict, "n_jobs": int, "seed": int},
+    "stages.config.resolved.data": {"drop": list, "read": dict},
+    "stages.data": {"path": str},
+    "stages.environment": {"python": str, "packages": dict},
+    "stages.numeric_profile": {"name": str, "blas": list},
+    "stages.seeds": {"root": int, "planted": dict},
+    "stages.cross_validation": {"best": str, "candidates": dict},
+    "stages.model": {"name": str, "file_digest": str},
+    "stages.metrics": {"test": dict},
+}
+
+
+_FORM_SINCE_2: dict[str, dict[str, type | tuple[type, ...]]] = {
+    "archive": {"data": str, "code": str},
+    "": {**_FORM[""], "request_digest": str, "archive": dict},
+}
+
+
+def _check_form(lineage: dict[str, Any], where: str) -> None:
+    problems = [
+        Problem(f"{where}: {name}", "a stage with its digest", "none", "It was edited or cut: fetch it again.")
+        for name in STAGES
+        if not isinstance(_reach(lineage, f"stages.{name}.digest"), str)
+    ]
+    forms = {**_FORM, **(_FORM_SINCE_2 if lineage["schema"] > 1 else {})}
+    for path, kind in [(f"{place}.{name}".strip("."), kind) for place, fields in forms.items() for name, kind in fields.items()]:
+        found = _reach(lineage, path)
+        if not isinstance(found, kind):
+            shown = kind[0] if isinstance(kind, tuple) else kind
+            problems.append(Problem(f"{where}: {path}", f"a {shown.__name__}", repr(found)[:60], "It was edited: fetch it again."))
+    problems += [] if problems else _find_loose_ends(lineage, where)
+    if problems:
+        raise LineageError(problems[0])
+
+
+def _find_loose_ends(lineage: dict[str, Any], where: str) -> list[Problem]:
+    stages = lineage["stages"]
+    candidates, threshold, code = stages["cross_validation"]["candidates"], stages["threshold"], stages["code"]
+    sound = {
+        "a candidate that is best": stages["cross_validation"]["best"] in candidates,
+        "candidates with their scores": all(map(_has_scores, candidates.values())),
+        "artifacts with their digests": all(isinstance(_reach(one, "digest"), str) for one in lineage["artifacts"].values()),
+        "metrics that are numbers": all(map(_is_number, stages["metrics"]["test"].values())),
+        "a threshold with its precision and recall": threshold.get("value") is None
+        or all(_is_number(threshold.get(name)) for name in ("value", "precision", "recall")),
+        "a commit's id, or null": "commit" in code
+        and (code["commit"] is None or re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", code["commit"]) is not None),
+    }
+    return [
+        Problem(where, expected, "something else", "It was edited: fetch it again.") for expected, is_so in sound.items() if not is_so
+    ]
+
+
+def _has_scores(candidate: Any) -> bool:
+    scores = _reach(candidate, "scores")
+    return isinstance(scores, list) and bool(scores) and all(map(_is_number, [*scores, _reach(candidate, "mean")]))
+
+
+def _is_number(value: Any) -> bool:
+    """What JSON has no number for stands in a lineage as text."""
+    return isinstance(value, int | float) or value in ("NaN", "Infinity", "-Infinity")
+
+
+def _reach(value: Any, path: str) -> Any:
+    for key in path.split("."):
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
+
+
+def find_contradictions(lineage: dict[str, Any]) -> list[tuple[str, Any, Any]]:
+    """Return what in a lineage does not follow from the rest of it: (name, recorded, observed) each.
+
+    A lineage that was edited by hand contradicts itself, unless every digest above the edit was made anew.
+    """
+    stages, artifacts = lineage["stages"], lineage["artifacts"]
+    found = []
+    for name in STAGES:
+        if name not in _DIGESTED_ALONE:
+            covered = {key: value for key, value in stages[name].items() if key != "digest" and key not in _FACTS.get(name, set())}
+            found.append((f"stages.{name}.digest", stages[name]["digest"], digest_value(covered)))
+    found.append(("stages.config.digest", stages["config"]["digest"], digest_config(stages["config"]["resolved"])))
+    for name, names in (("inputs_digest", INPUT_STAGES), ("outputs_digest", OUTPUT_STAGES)):
+        found.append((name, lineage.get(name), digest_stages(stages, names)))
+    found += [(name, recorded, artifacts.get(path, {}).get("digest")) for name, path, recorded in _list_doubly_recorded(lineage)]
+    return [(name, recorded, observed) for name, recorded, observed in found if recorded != observed]
+
+
+def _list_doubly_recorded(lineage: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """Return each digest that a stage and an artifact both record: (name, artifact, digest by the stage)."""
+    stages = lineage["stages"]
+    written = next((path for path in sorted(lineage["artifacts"]) if path.startswith("config/as_written")), "config/as_written.yaml")
+    found = [
+        ("stages.config.file_digest", written, stages["config"].get("file_digest")),
+        ("stages.config.resolved", "config/resolved.json", digest_value(stages["config"]["resolved"])),
+        ("stages.model.file_digest", MODEL_FILE, stages["model"].get("file_digest")),
+        ("stages.predictions.digest", "predictions.csv", stages["predictions"]["digest"]),
+        ("stages.drift_baseline.digest", "drift_baseline.json", stages["drift_baseline"]["digest"]),
+        ("stages.cross_validation", "cross_validation.json", digest_value(stages["cross_validation"])),
+        ("stages.threshold", "threshold.json", digest_value(stages["threshold"])),
+        ("stages.metrics.test", "metrics.json", digest_value(stages["metrics"].get("test"))),
+    ]
+    patch = stages["code"].get("patch", {})
+    if patch.get("size_bytes"):
+        found.append(("stages.code.patch.digest", PATCH_FILE, patch.get("digest")))
+    if stages["environment"].get("lock_digest"):
+        found.append(("stages.environment.lock_digest", LOCK_FILE, stages["environment"]["lock_digest"]))
+    return found
+
+
+def find_parting_stage(left: dict[str, Any], right: dict[str, Any]) -> str | None:
+    """Return the first stage, in the order of the flow, whose digest two lineages do not share; None where they share all."""
+    return next((name for name in STAGES if left["stages"][name]["digest"] != right["stages"][name]["digest"]), None)

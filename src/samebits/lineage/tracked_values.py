@@ -1,0 +1,87 @@
+"""What of a lineage stands on the tracking server beside it: the params, metrics and tags that the UI shows and filters by.
+
+They are made from the lineage alone, so that a recorded run's values can be held to it again at any time.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from samebits.config.keys import MLFLOW_NAME
+from samebits.digests import digest_bytes
+
+MAX_PARAM_LENGTH = 6000  # MLflow cuts longer ones silently
+
+
+def list_params(lineage: dict[str, Any]) -> dict[str, str]:
+    """Return the params of a run, as text."""
+    stages = lineage["stages"]
+    params = {name: _as_text(value) for name, value in flatten_config(stages["config"]["resolved"]).items()}
+    params["data_hash"] = stages["data"]["digest"]
+    params["git_commit"] = stages["code"]["commit"] or "none"
+    return {name: value[:MAX_PARAM_LENGTH] for name, value in params.items()}
+
+
+def flatten_config(resolved: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested keys as dotted names; lists, what is empty, and mappings with keys that MLflow does not take stay as they are.
+
+    >>> flatten_config({"a": {"b": 1, "c": [2]}, "d": {}, "e": {"x [m]": 1}})
+    {'a.b': 1, 'a.c': [2], 'd': {}, 'e': {'x [m]': 1}}
+    """
+    flat: dict[str, Any] = {}
+    for key, value in resolved.items():
+        if isinstance(value, dict) and value and all(map(MLFLOW_NAME.fullmatch, value)):
+            flat.update(flatten_config(value, f"{prefix}{key}."))
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def _as_text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
+
+
+def list_metrics(lineage: dict[str, Any]) -> dict[str, float]:
+    """Return the metrics of a run that have one value."""
+    stages = lineage["stages"]
+    candidates, threshold = stages["cross_validation"]["candidates"], stages["threshold"]
+    values = {f"test_{name}": value for name, value in stages["metrics"]["test"].items()}
+    values["cv_score"] = candidates[stages["cross_validation"]["best"]]["mean"]
+    values.update({f"cv_score_{name}": candidate["mean"] for name, candidate in candidates.items()})
+    if threshold.get("value") is not None:
+        values["threshold"] = threshold["value"]
+        values["threshold_cv_precision"] = threshold["precision"]
+        values["threshold_cv_recall"] = threshold["recall"]
+    return {name: float(value) for name, value in values.items()}  # what JSON has no number for stands in a lineage as text
+
+
+def list_fold_scores(lineage: dict[str, Any]) -> dict[str, list[float]]:
+    """Return the metrics of a run that have a value for each fold."""
+    candidates = lineage["stages"]["cross_validation"]["candidates"]
+    return {f"fold_score_{name}": [float(score) for score in candidate["scores"]] for name, candidate in candidates.items()}
+
+
+def list_tags(lineage: dict[str, Any], lineage_bytes: bytes) -> dict[str, str]:
+    """Return the tags of a run that follow from its lineage."""
+    stages = lineage["stages"]
+    code, config = stages["code"], stages["config"]
+    tags = {
+        "data_hash": stages["data"]["digest"],
+        "git_commit": code["commit"] or "none",
+        "git_dirty": str(code["dirty"]).lower(),
+        "model_digest": stages["model"]["digest"],
+        "inputs_digest": lineage["inputs_digest"],
+        "outputs_digest": lineage["outputs_digest"],
+        "config_version": config["version"],
+        "numeric_profile": stages["numeric_profile"]["name"],
+        "seed": str(stages["seeds"]["root"]),
+        "best_model": stages["model"]["name"],
+    }
+    if lineage["schema"] > 1:
+        tags["lineage_digest"] = digest_bytes(lineage_bytes)
+        tags["request_digest"] = lineage["request_digest"]
+    if code["commit"]:
+        tags["mlflow.source.git.commit"] = code["commit"]
+        tags["mlflow.source.git.dirty"] = str(code["dirty"]).lower()
+    return tags

@@ -1,0 +1,97 @@
+"""The negative control: the restored run with one input changed. If that comes out the same, the comparison proves nothing.
+
+The seed is changed where the split is drawn from it, since that moves rows for certain; otherwise one value of the table, in a
+training row, since that moves the drift baseline for certain.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from samebits.config.keys import Config
+from samebits.data.table_format import is_parquet, list_csv_settings
+from samebits.digests import digest_file, digest_folder
+from samebits.proof.restoration import Restoration, write_config
+from samebits.tracking.data_search import list_table_files
+
+
+def write_control_config(lineage: dict[str, Any], restoration: Restoration, predictions: Path) -> tuple[Path, str]:
+    """Write the config of the control run and return its path, and what was changed, in words.
+
+    Parameters
+    ----------
+    predictions
+        The original run's predictions.csv, which says which rows were no training rows.
+    """
+    resolved = lineage["stages"]["config"]["resolved"]
+    if "split.random_state" in lineage["stages"]["seeds"]["planted"]:
+        seed = (int(resolved["seed"]) + 1) % 2**32
+        return write_config(lineage, restoration, "control", seed=seed), f"seed {resolved['seed']} -> {seed}"
+    test_rows = {int(row["row"]) for row in csv.DictReader(io.StringIO(predictions.read_text(encoding="utf-8")))}
+    changed, said = _change_one_value(resolved, restoration, test_rows)
+    digest = digest_folder(changed) if changed.is_dir() else digest_file(changed)
+    read = {**resolved["data"]["read"], "sep": _choose_separator(resolved["data"]["read"]["sep"])}
+    data = {**resolved["data"], "path": str(changed), "digest": digest, "read": read}
+    return write_config(lineage, restoration, "control", data=data), said
+
+
+def _change_one_value(resolved: dict[str, Any], restoration: Restoration, test_rows: set[int]) -> tuple[Path, str]:
+    """Copy the table with one feature's value in one training row replaced by another row's; return the copy and the change."""
+    config = Config.model_validate(resolved)
+    target = restoration.folder / "control data"
+    files = list_table_files(restoration.data)
+    first_row, changed = 0, ""
+    for name, path in files.items():
+        frame = _read_plainly(path, config)
+        if not changed:
+            changed = _swap_value(frame, config, test_rows, first_row)
+        first_row += len(frame)
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        _write_plainly(frame, target / name, config)
+    return (target if restoration.data.is_dir() else target / restoration.data.name), changed
+
+
+def _swap_value(frame: pd.DataFrame, config: Config, test_rows: set[int], first_row: int) -> str:
+    features = [name for name in frame.columns if name not in (config.data.target, config.split.column, *config.data.drop)]
+    for row in range(len(frame)):
+        if first_row + row in test_rows:
+            continue
+        for name in features:
+            column = frame[name].copy()
+            value: Any = column.iloc[row]
+            is_known = column.notna() & (column != "")
+            others = column[is_known & (column != value)]
+            if is_known.iloc[row] and len(others):
+                other: Any = others.iloc[-1]
+                column.iloc[row] = other
+                frame[name] = column
+                return f"data row {first_row + row}, column {name}: {value} -> {other}"
+    return ""
+
+
+def _read_plainly(path: Path, config: Config) -> pd.DataFrame:
+    if is_parquet(path, config.data.read):
+        return pd.read_parquet(path).reset_index(drop=True)
+    settings = list_csv_settings(config.data.read)
+    frame: pd.DataFrame = pd.read_csv(path, dtype="str", keep_default_na=False, index_col=False, **settings)
+    return frame
+
+
+def _choose_separator(written: str) -> str:
+    """A pattern can be read by, not written: such a table is written with tabs."""
+    return written if len(written) == 1 else "\t"
+
+
+def _write_plainly(frame: pd.DataFrame, path: Path, config: Config) -> None:
+    read = config.data.read
+    if is_parquet(path, read):
+        frame.to_parquet(path)
+        return
+    separator = _choose_separator(read.sep)
+    text = frame.to_csv(index=False, sep=separator, quotechar=read.quotechar, lineterminator="\n")
+    path.write_bytes(("\n" * read.skip_rows + text).encode(read.encoding))

@@ -1,0 +1,109 @@
+"""The ledger: every ordinary run is a test of every earlier one with the same inputs.
+
+Runs carry a digest of all their inputs. Equal outputs confirm each other; unequal ones mean that something was drawn which no seed
+reaches, or that something which matters is not on record, and that is said wherever somebody looks.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from samebits.errors import LineageError
+from samebits.lineage.manifest import FILE_NAME, find_parting_stage, read_lineage
+from samebits.tracking.runs import search_runs
+from samebits.tracking.server import explain_failures, set_tags
+
+ALARM = "NONDETERMINISM DETECTED"
+_COMPARED = 20  # earlier runs with other outputs whose lineages are read
+_NOTE = "mlflow.note.content"
+
+
+@dataclass(frozen=True)
+class LedgerEntry:
+    """What the earlier runs with the same inputs say of a run.
+
+    Parameters
+    ----------
+    confirms
+        Id of the latest one with equal outputs; None where there is none.
+    contradicts
+        Id and first parting stage of each one with other outputs.
+    """
+
+    confirms: str | None
+    contradicts: dict[str, str]
+
+    def __str__(self) -> str:
+        parts = [f"run {run_id}, from the stage {stage} on" for run_id, stage in self.contradicts.items()]
+        return f"{ALARM}: the same inputs gave other outputs in {'; '.join(parts)}" if parts else f"confirms run {self.confirms}"
+
+
+def compare_with_ledger(client: Any, run_id: str, lineage: dict[str, Any]) -> LedgerEntry | None:
+    """Compare a recorded run with every finished one that had the same inputs, and tag both sides.
+
+    Returns
+    -------
+    LedgerEntry or None
+        None where no run had the same inputs.
+
+    Raises
+    ------
+    TrackingError
+        The server cannot be searched or does not take tags.
+    """
+    confirms: str | None = None
+    contradicts: dict[str, str] = {}
+    for twin in search_runs(client, f"tags.inputs_digest = '{lineage['inputs_digest']}'"):
+        if twin.info.run_id == run_id or twin.info.status not in ("FINISHED", "RUNNING"):
+            continue
+        is_equal = twin.data.tags.get("outputs_digest") == lineage["outputs_digest"]
+        if is_equal and confirms is None and twin.info.status == "FINISHED":
+            confirms = str(twin.info.run_id)
+        elif not is_equal and len(contradicts) < _COMPARED:
+            stage = _find_stage(client, twin.info.run_id, lineage)
+            if stage is not None:
+                contradicts[str(twin.info.run_id)] = stage
+    if confirms is None and not contradicts:
+        return None
+    entry = LedgerEntry(confirms, contradicts)
+    _tag_both_sides(client, run_id, entry)
+    return entry
+
+
+def _find_stage(client: Any, twin_id: str, lineage: dict[str, Any]) -> str | None:
+    """Return the first stage at which a twin parts; None where it has no lineage that can be read, or does not part."""
+    with tempfile.TemporaryDirectory(prefix="samebits-twin-") as folder:
+        left = explain_failures(f"list the artifacts of run {twin_id}", lambda: client.list_artifacts(twin_id))
+        if FILE_NAME not in [info.path for info in left]:
+            return None
+        path = explain_failures(f"give the lineage of run {twin_id}", lambda: client.download_artifacts(twin_id, FILE_NAME, folder))
+        try:
+            return find_parting_stage(lineage, read_lineage(Path(path).read_bytes(), f"run {twin_id}"))
+        except LineageError:
+            return None
+
+
+def _tag_both_sides(client: Any, run_id: str, entry: LedgerEntry) -> None:
+    if entry.confirms:
+        set_tags(client, run_id, {"confirms": entry.confirms})
+        set_tags(client, entry.confirms, {"confirmed_by": run_id})
+    for twin_id, stage in entry.contradicts.items():
+        _raise_alarm(client, twin_id, run_id, stage)
+    if entry.contradicts:
+        twin_id, stage = next(iter(entry.contradicts.items()))
+        _raise_alarm(client, run_id, twin_id, stage)
+
+
+def _raise_alarm(client: Any, run_id: str, other_id: str, stage: str) -> None:
+    run = explain_failures(f"find run {run_id}", lambda: client.get_run(run_id))
+    other = explain_failures(f"find run {other_id}", lambda: client.get_run(other_id)).info
+    former = run.data.tags.get(_NOTE, "")
+    link = f"[{other.run_name}](#/experiments/{other.experiment_id}/runs/{other_id})"
+    line = f"**{ALARM}**: with the same inputs, run {link} parts from this one at the stage `{stage}`."
+    note = former if ALARM in former else f"{line}\n\n{former}"
+    set_tags(
+        client, run_id, {"nondeterminism": f"{ALARM}: run {other_id} parts at {stage}", "nondeterminism_stage": stage, _NOTE: note}
+    )

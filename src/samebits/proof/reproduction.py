@@ -1,0 +1,168 @@
+"""A reproduction: what making a run again came to, as it is printed, kept with the rerun, and tagged on the original run.
+
+A level is never set here: it is computed, each time, from all the evidence that the server holds.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from samebits.differences.comparison import Comparison
+from samebits.digests import digest_file
+from samebits.errors import SamebitsError
+from samebits.lineage.manifest import REPORT_FILE
+from samebits.proof.evidence import collect_evidence
+from samebits.tracking.archive import name_drill_entry
+from samebits.tracking.runs import RecordedRun
+from samebits.tracking.server import explain_failures, set_tags
+from samebits.verdicts import Level, Verdict, compute_level
+
+_CONDITIONS = "path, time zone, locale, umask, hash seed, n_jobs, file order"
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the caller asked for beyond the plain reproduction."""
+
+    varied: bool = False
+    control: bool = False
+    here: bool = False
+    restore_only: bool = False
+    keep: bool = False
+    as_json: bool = False
+
+
+@dataclass
+class Report:
+    """What a reproduction came to, as it is printed and kept."""
+
+    reproduces: str
+    wishes: Wishes
+    verdict: Verdict = Verdict.INCONCLUSIVE
+    reasons: list[str] = field(default_factory=list)
+    restored: dict[str, str] = field(default_factory=dict)
+    probe: list[str] | None = None
+    conditions: dict[str, str] = field(default_factory=dict)
+    run_id: str | None = None
+    comparison: Comparison | None = None
+    control: dict[str, Any] | None = None
+    level: Level | None = None
+    other_machine: bool | None = None
+
+    def say(self, line: str) -> None:
+        """Print a line of progress; on stderr where stdout is to hold JSON alone."""
+        print(line, file=sys.stderr if self.wishes.as_json else sys.stdout, flush=True)
+
+    def as_document(self) -> dict[str, Any]:
+        """Return the report as plain values."""
+        compared = self.comparison
+        return {
+            "schema": 1,
+            "reproduces": self.reproduces,
+            "run_id": self.run_id,
+            "verdict": self.verdict,
+            "reasons": self.reasons,
+            "parting_stage": compared.parting_stage if compared else None,
+            "unequal_stages": compared.stages if compared else [],
+            "unequal_artifacts": compared.artifacts if compared else {},
+            "restored": self.restored,
+            "probe_differences": self.probe,
+            "conditions": {"rebuilt": not self.wishes.here, "varied": self.wishes.varied, **self.conditions},
+            "control": self.control,
+            "other_machine": self.other_machine,
+            "level": self.level,
+            "not_checked": self.list_not_checked(),
+        }
+
+    def list_not_checked(self) -> list[str]:
+        """Return what the verdict says nothing about."""
+        found = [
+            "files that Git ignores, unless they are the table",
+            "MLflow's own description of the model (MLmodel), which holds ids and times",
+        ]
+        if self.wishes.restore_only:
+            found.insert(0, "whether training again gives these outputs: nothing was trained")
+        elif not self.wishes.varied:
+            found.append(f"other conditions ({_CONDITIONS}): --varied")
+        if not self.wishes.restore_only and not self.wishes.control:
+            found.append("whether a changed input would have shown: --control")
+        if self.wishes.here:
+            found.append("the recorded environment: the present one was used (--here)")
+        if not self.other_machine:
+            found.append("another machine class: run this on another CPU")
+        return found
+
+
+def leave_report(recorded: RecordedRun, lineage: dict[str, Any], report: Report) -> None:
+    """Put the report on the rerun, and the level with the dated verdict on the original run; say so where the server refuses."""
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    try:
+        if report.wishes.restore_only:
+            if report.restored and not report.wishes.here:
+                _keep_drill(recorded, report)
+                set_tags(recorded.client, recorded.run_id, {"restored_time": now})
+        elif report.run_id:
+            _attach_report(recorded, report)
+        evidence = collect_evidence(recorded, lineage)
+        report.level = compute_level(evidence)
+        tags: dict[str, str] = {"level": report.level}
+        if not report.wishes.restore_only and report.run_id:
+            tags |= {"verdict": report.verdict, "verdict_time": now, "reproduced_by": report.run_id}
+        set_tags(recorded.client, recorded.run_id, tags)
+    except SamebitsError as error:
+        print(f"the verdict was not left on the server: {error}", file=sys.stderr)
+
+
+def _keep_drill(recorded: RecordedRun, report: Report) -> None:
+    """A drill makes no run that could hold its report: the archive does."""
+    with tempfile.TemporaryDirectory(prefix="samebits-report-") as folder:
+        recorded.archive.put(name_drill_entry(recorded.run_id), {REPORT_FILE: _write_report(report, Path(folder, REPORT_FILE))})
+
+
+def _write_report(report: Report, path: Path) -> Path:
+    kept = {name: value for name, value in report.as_document().items() if name != "level"}  # which is computed from it
+    path.write_text(json.dumps(kept, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+    return path
+
+
+def _attach_report(recorded: RecordedRun, report: Report) -> None:
+    run_id = str(report.run_id)
+    with tempfile.TemporaryDirectory(prefix="samebits-report-") as folder:
+        path = _write_report(report, Path(folder, REPORT_FILE))
+        explain_failures("take the report", lambda: recorded.client.log_artifact(run_id, str(path)))
+        digest = digest_file(path)
+    set_tags(recorded.client, run_id, {"report_digest": digest, "verdict": report.verdict})
+    describe_rerun(recorded, run_id, f"**{report.verdict}** to run")
+
+
+def describe_rerun(recorded: RecordedRun, run_id: str, line: str) -> None:
+    """Put a line, and a link to the original run after it, before the description of a run made from it.
+
+    Raises
+    ------
+    TrackingError
+        The server does not take it.
+    """
+    info = recorded.run.info
+    link = f"[{info.run_name}](#/experiments/{info.experiment_id}/runs/{info.run_id})"
+    former = explain_failures("find the rerun", lambda: recorded.client.get_run(run_id)).data.tags.get("mlflow.note.content", "")
+    set_tags(recorded.client, run_id, {"mlflow.note.content": f"{line} {link}\n\n{former}"})
+
+
+def print_report(report: Report) -> None:
+    """Print the verdict, why, the level, and what was not checked."""
+    if report.wishes.as_json:
+        print(json.dumps(report.as_document(), indent=2, ensure_ascii=False))
+        return
+    here = " in the present environment, which was not rebuilt" if report.wishes.here and report.run_id else ""
+    print(f"verdict     {report.verdict}{here}")
+    for reason in report.reasons:
+        print(f"            {reason}")
+    print(f"level       {report.level or 'unknown'}")
+    print("not checked " + "\n            ".join(report.list_not_checked()))

@@ -1,0 +1,260 @@
+"""Restoration: code, data, environment and config of a recorded run, brought back into a fresh folder, from its id alone.
+
+Whatever cannot be brought back is named, all of it at once. Nothing is trained here, and nothing outside the folder is changed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from samebits.config.documents import read_document
+from samebits.digests import digest_folder
+from samebits.errors import Problem, ProvenanceError, SamebitsError
+from samebits.lineage.manifest import LOCK_FILE, PATCH_FILE
+from samebits.numerics.profile import ProfileName, make_environment
+from samebits.project import PACKAGE
+from samebits.provenance.checkout import apply_patch, copy_left_out, fetch_commit, list_wrong_changes
+from samebits.provenance.code import read_sources_digest
+from samebits.provenance.rebuild import keep_variables, list_missing_packages, probe_environment, rebuild_environment
+from samebits.tracking.code_search import list_all_code_sources
+from samebits.tracking.data_search import STORE_VARIABLE, find_recorded_data, list_table_files
+from samebits.tracking.runs import RecordedRun
+
+
+@dataclass
+class Restoration:
+    """A recorded run's makings, in a folder of their own.
+
+    Parameters
+    ----------
+    project
+        The project's folder in the restored checkout; an empty folder where the code is the installed samebits alone.
+    python
+        Of the environment.
+    data
+        The table's path.
+    profile
+        The numeric profile's name.
+    probe
+        What the kernels compute of known numbers here, under the profile; None where it is not known.
+    said
+        For each of code, data and environment: what it is and where it came from.
+    """
+
+    folder: Path
+    project: Path = Path()
+    python: Path = Path(sys.executable)
+    data: Path = Path()
+    profile: ProfileName = "portable"
+    probe: dict[str, str] | None = None
+    config_as_written: Any = None
+    said: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def program(self) -> list[str]:
+        """The words that start samebits in it."""
+        own = self.project / "src" / PACKAGE.name
+        return [str(self.python), str(own)] if (own / "__main__.py").is_file() else [str(self.python), "-m", PACKAGE.name]
+
+    @property
+    def source_folder(self) -> Path:
+        """The folder from which samebits is imported in it, where the environment does not hold it."""
+        own = self.project / "src"
+        return own if (own / PACKAGE.name).is_dir() else PACKAGE.parent
+
+    def list_variables(self, tracking_uri: str) -> dict[str, str]:
+        """Return the environment variables of a process in it: the caller's but for what is the caller's own, under the profile."""
+        kept = keep_variables()
+        if self.program[1] == "-m":
+            kept["PYTHONPATH"] = str(self.source_folder)
+        path = f"{self.python.parent}{os.pathsep}{kept.get('PATH', '')}"
+        return make_environment(self.profile, {**kept, "PATH": path, "MLFLOW_TRACKING_URI": tracking_uri})
+
+
+def restore_run(
+    lineage: dict[str, Any], recorded: RecordedRun, folder: Path, caller: Path, here: bool, say: Callable[[str], None]
+) -> Restoration:
+    """Bring back all that a run was made of.
+
+    Parameters
+    ----------
+    folder
+        Fresh; everything goes into it.
+    caller
+        The caller's project: one of the places where commit and table are looked for.
+    here
+        Take the present environment instead of rebuilding the recorded one.
+    say
+        Called with a line as each part is there.
+
+    Raises
+    ------
+    SamebitsError
+        Something could not be brought back: one problem for each part.
+    """
+    profile: ProfileName = "native" if lineage["stages"]["numeric_profile"]["name"] == "native" else "portable"
+    restoration = Restoration(folder, profile=profile, config_as_written=_read_config_as_written(recorded))
+    problems: list[Problem] = []
+
+    def attempt(part: str, restore: Callable[[], str]) -> None:
+        try:
+            restoration.said[part] = restore()
+            say(f"{part:11} {restoration.said[part]}")
+        except SamebitsError as error:
+            problems.extend(error.problems)
+
+    attempt("code", lambda: _restore_code(lineage, recorded, restoration, caller))
+    attempt("data", lambda: _restore_data(lineage, recorded, restoration, caller))
+    if "code" in restoration.said:
+        attempt("environment", lambda: _restore_environment(lineage, recorded, restoration, here))
+    if problems:
+        raise ProvenanceError(*problems)
+    return restoration
+
+
+def _restore_code(lineage: dict[str, Any], recorded: RecordedRun, restoration: Restoration, caller: Path) -> str:
+    stage = lineage["stages"]["code"]
+    checkout = restoration.folder / "checkout"
+    if not stage["commit"]:
+        return _take_installed_code(stage, restoration, checkout)
+    sources = list_all_code_sources(stage, [caller], recorded.archive, restoration.folder / "archive" / "code")
+    source = fetch_commit(checkout, stage["commit"], sources, stage.get("remote"))
+    restoration.project = checkout / (stage.get("project_folder") or _find_project_folder(checkout))
+    if not restoration.project.resolve().is_relative_to(checkout.resolve()):
+        remedy = "The lineage was edited: `samebits verify` says more."
+        raise ProvenanceError(Problem("project folder", "one inside the repository", repr(stage["project_folder"]), remedy))
+    n_changes = _restore_changes(lineage, recorded, restoration, checkout)
+    own = restoration.project / "src" / PACKAGE.name
+    observed = digest_folder(own) if own.is_dir() else stage["sources_digest"]
+    if observed != stage["sources_digest"]:
+        remedy = "A file of it that Git ignores, or a change over the patch's cap, is not on record."
+        raise ProvenanceError(Problem("samebits' sources", stage["sources_digest"], observed, remedy))
+    changed = f", {n_changes} uncommitted files on top" if n_changes else ""
+    return f"commit {stage['commit'][:12]} from {source.name}{changed}"
+
+
+def _take_installed_code(stage: dict[str, Any], restoration: Restoration, checkout: Path) -> str:
+    if read_sources_digest() != stage["sources_digest"]:
+        remedy = "Install the samebits that made the run, and commit the project to a repository for later ones."
+        raise ProvenanceError(Problem("code", f"samebits with sources {stage['sources_digest']}", "another version", remedy))
+    restoration.project = _make_folder(checkout)
+    return "no repository was recorded; the installed samebits is the same to the bit"
+
+
+def _make_folder(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _find_project_folder(checkout: Path) -> str:
+    """A run of schema 1 did not record it."""
+    found = sorted(checkout.rglob("MLproject"), key=lambda path: len(path.parts))
+    return found[0].parent.relative_to(checkout).as_posix() if found else "."
+
+
+def _restore_changes(lineage: dict[str, Any], recorded: RecordedRun, restoration: Restoration, checkout: Path) -> int:
+    """Put the recorded changes on top of the commit, all but the config's own file, which is brought back as it was resolved."""
+    stage = lineage["stages"]["code"]
+    config_file = restoration.project / lineage["stages"]["config"]["file"]
+    own = [config_file.relative_to(checkout).as_posix()] if config_file.is_relative_to(checkout) else []
+    if PATCH_FILE in recorded.files:
+        apply_patch(checkout, recorded.files[PATCH_FILE], own)
+    repository = Path(stage["repository"]) if stage.get("repository") else None
+    left_out = [name for name in stage["patch"]["left_out"] if name in stage["changes"]]
+    missing = copy_left_out(checkout, repository, stage["changes"], left_out)
+    if missing:
+        remedy = "It went over the patch's cap of 10 MiB and is no longer where it was: put it back, or commit it for later runs."
+        raise ProvenanceError(*(Problem(f"changed file {name}", stage["changes"][name], "it nowhere", remedy) for name in missing))
+    wrong = list_wrong_changes(checkout, stage["changes"])
+    if wrong:
+        remedy = "A filter or a line-ending setting of this machine's Git changes it."
+        raise ProvenanceError(*(Problem(f"changed file {name}", stage["changes"][name], "other bytes", remedy) for name in wrong))
+    return len(stage["changes"])
+
+
+def _restore_data(lineage: dict[str, Any], recorded: RecordedRun, restoration: Restoration, caller: Path) -> str:
+    stage = lineage["stages"]["data"]
+    folders = [restoration.project, caller] if restoration.project != Path() else [caller]
+    found = find_recorded_data(stage, folders, recorded.archive, _make_folder(restoration.folder / "archive" / "data"))
+    if found.path is None:
+        places = [f"other bytes at {path} ({digest})" for path, digest in found.other_bytes.items()]
+        kept = lineage.get("archive", {}).get("data", "not recorded")
+        seen = "; ".join(places) or "no file at its recorded path"
+        remedy = f"Put the file with this digest back, or into a folder named by {STORE_VARIABLE}. Archive: {kept}."
+        raise ProvenanceError(Problem(f"data {stage['path']}", stage["digest"], seen, remedy))
+    restoration.data = found.path
+    if found.path.is_relative_to(restoration.project):
+        return f"{stage['digest']} with the code, {stage['path']}"
+    return f"{stage['digest']} {'at ' + str(found.path) if found.place == 'recorded path' else 'from ' + found.place}"
+
+
+def _restore_environment(lineage: dict[str, Any], recorded: RecordedRun, restoration: Restoration, here: bool) -> str:
+    stage = lineage["stages"]["environment"]
+    if here:
+        _probe(restoration, recorded, warm_up=False)
+        other = list_missing_packages(Path(sys.executable), stage["packages"])
+        differences = f"; other than recorded: {', '.join(other[:5])}{', …' if len(other) > 5 else ''}" if other else ""
+        return f"the present one, Python {'.'.join(map(str, sys.version_info[:3]))}, not rebuilt{differences}"
+    if not lineage["stages"]["code"]["commit"]:
+        remedy = "Commit the project for later runs, or use the present environment, which the verdict then says: --here."
+        raise ProvenanceError(Problem("environment", "the project that its uv.lock belongs to", "no repository on record", remedy))
+    started = time.monotonic()
+    lock = recorded.files.get(LOCK_FILE)
+    restoration.python = rebuild_environment(stage, restoration.project, lock, restoration.folder / "environment")
+    _probe(restoration, recorded, warm_up=True)
+    seconds = time.monotonic() - started
+    return f"Python {stage['python']} and {len(stage['packages'])} packages by the recorded uv.lock and its hashes, in {seconds:.1f} s"
+
+
+def _probe(restoration: Restoration, recorded: RecordedRun, warm_up: bool) -> None:
+    variables = {**restoration.list_variables(recorded.client.tracking_uri), "PYTHONPATH": str(restoration.source_folder)}
+    restoration.probe = probe_environment(restoration.python, variables, warm_up)
+
+
+def write_config(lineage: dict[str, Any], restoration: Restoration, name: str, **changes: Any) -> Path:
+    """Write the config as it was resolved, the restored table in it, with changes to its top level; return its path."""
+    resolved = _decode_numbers(lineage["stages"]["config"]["resolved"], restoration.config_as_written)
+    data = {**resolved["data"], "path": str(restoration.data), "digest": lineage["stages"]["data"]["digest"]}
+    config = {**resolved, "data": data, **changes}
+    path = restoration.folder / f"{name}.json"
+    path.write_text(json.dumps(config, indent=2, ensure_ascii=False), encoding="utf-8")
+    return path
+
+
+def _decode_numbers(value: Any, written: Any) -> Any:
+    """Undo what canonical JSON makes of the numbers that JSON has not, where the config as it was written has a number."""
+    if isinstance(value, dict):
+        return {key: _decode_numbers(member, written.get(key) if isinstance(written, dict) else None) for key, member in value.items()}
+    if isinstance(value, list):
+        others = written if isinstance(written, list) and len(written) == len(value) else [None] * len(value)
+        return [_decode_numbers(member, other) for member, other in zip(value, others, strict=True)]
+    return written if isinstance(written, float) and not math.isfinite(written) else value
+
+
+def _read_config_as_written(recorded: RecordedRun) -> Any:
+    """Return the plain values of the config's own file; None where it cannot be read."""
+    for name, path in recorded.files.items():
+        if name.startswith("config/as_written"):
+            with contextlib.suppress(SamebitsError):
+                return read_document(path).value
+    return None
+
+
+def copy_data_in_other_order(restoration: Restoration) -> None:
+    """Take the table from a copy whose files were written in the reverse order."""
+    target = _make_folder(restoration.folder / "data in another order")
+    files = list_table_files(restoration.data)
+    for name in sorted(files, reverse=True):
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(files[name], target / name)
+    restoration.data = target if restoration.data.is_dir() else target / restoration.data.name

@@ -1,0 +1,201 @@
+"""Verification: what the server and the disk hold today, held to what the lineage recorded. Nothing is trained, nothing unpickled.
+
+Each check has what was recorded, what was observed, and whether they agree; None where that could not be decided. What no check
+looks at is said too.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from samebits.digests import digest_bytes, digest_file
+from samebits.errors import LineageError, TrackingError
+from samebits.lineage.manifest import FILE_NAME, REPORT_FILE, find_contradictions
+from samebits.lineage.tracked_values import list_fold_scores, list_metrics, list_params, list_tags
+from samebits.provenance.checkout import holds_commit, is_whole_bundle
+from samebits.tracking.archive import name_code_entry
+from samebits.tracking.code_search import list_code_sources
+from samebits.tracking.data_search import ARCHIVE, find_recorded_data
+from samebits.tracking.runs import RecordedRun
+from samebits.tracking.server import explain_failures
+from samebits.verdicts import Verdict
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was held to the record.
+
+    Parameters
+    ----------
+    passed
+        None where it could not be decided.
+    """
+
+    name: str
+    recorded: Any
+    observed: Any
+    passed: bool | None
+
+
+def conclude(checks: Sequence[Check]) -> Verdict:
+    """Return the verdict that checks come to: one that failed decides, then one that could not be decided."""
+    if not checks or any(check.passed is False for check in checks):
+        return Verdict.DIFFERENT if checks else Verdict.INCONCLUSIVE
+    return Verdict.IDENTICAL if all(check.passed for check in checks) else Verdict.INCONCLUSIVE
+
+
+def check_record(recorded: RecordedRun) -> list[Check]:
+    """Hold what the server has of a run to its lineage, and the lineage to itself.
+
+    Raises
+    ------
+    LineageError
+        The run has no lineage at all: it is not finished.
+    """
+    checks = list(_check_lineage_bytes(recorded))
+    try:
+        lineage = recorded.read_lineage()
+    except LineageError as error:
+        if not any(check.passed is False for check in checks):
+            raise
+        return [*checks, Check(f"{FILE_NAME}: form", "a lineage", error.problems[0].found, False)]
+    checks += _check_consistency(lineage)
+    checks += _check_artifacts(lineage, recorded)
+    checks += _check_tracked_values(lineage, recorded)
+    return checks
+
+
+def _check_lineage_bytes(recorded: RecordedRun) -> Iterator[Check]:
+    noted = recorded.tags.get("lineage_digest")
+    if noted and recorded.lineage_bytes:
+        observed = digest_bytes(recorded.lineage_bytes)
+        yield Check(f"{FILE_NAME}: digest", noted, observed, noted == observed)
+    if recorded.given_path is not None:
+        stored = digest_file(recorded.files[FILE_NAME]) if FILE_NAME in recorded.files else "missing"
+        given = digest_bytes(recorded.lineage_bytes)
+        yield Check(f"{FILE_NAME}: on the server as in {recorded.given_path}", given, stored, given == stored)
+
+
+def _check_consistency(lineage: dict[str, Any]) -> list[Check]:
+    wrong = find_contradictions(lineage)
+    if not wrong:
+        return [Check(f"{FILE_NAME}: follows from itself", "no contradiction", "no contradiction", True)]
+    return [Check(f"{FILE_NAME}: {name}", before, now, False) for name, before, now in wrong]
+
+
+def _check_artifacts(lineage: dict[str, Any], recorded: RecordedRun) -> list[Check]:
+    """The lineage of a run before schema 2 lists only the file of the model among the model's files."""
+    expected = {name: str(record["digest"]) for name, record in lineage["artifacts"].items()}
+    if recorded.tags.get("report_digest"):
+        expected[REPORT_FILE] = recorded.tags["report_digest"]
+    observed = digest_files({name: path for name, path in recorded.files.items() if name != FILE_NAME})
+    known_extra = {name for name in observed if name.startswith("model/")} if lineage["schema"] == 1 else set()
+    checks = []
+    for name in sorted(set(expected) | (set(observed) - known_extra)):
+        before, now = expected.get(name, "no such artifact"), observed.get(name, "missing")
+        checks.append(Check(f"artifact {name}", before, now, before == now))
+    if FILE_NAME not in recorded.files:
+        checks.append(Check(f"artifact {FILE_NAME}", "a lineage", "missing", False))
+    return checks
+
+
+def digest_files(files: dict[str, Path]) -> dict[str, str]:
+    """Return the digest of each file, read on as many threads as there are cores."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return dict(zip(files, pool.map(_digest_or_say, files.values()), strict=True))
+
+
+def _digest_or_say(path: Path) -> str:
+    try:
+        return digest_file(path)
+    except OSError as error:
+        return f"unreadable: {error.strerror}"
+
+
+def _check_tracked_values(lineage: dict[str, Any], recorded: RecordedRun) -> list[Check]:
+    """One check for each kind of value, or one for each value that is not as it was."""
+    data = recorded.run.data
+    kinds: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
+        ("param", list_params(lineage), dict(data.params)),
+        ("metric", list_metrics(lineage), dict(data.metrics)),
+        ("tag", {**list_tags(lineage, recorded.lineage_bytes)}, recorded.tags),
+    ]
+    checks = []
+    for kind, expected, observed in kinds:
+        wrong = [name for name, value in expected.items() if not _is_same(value, observed.get(name))]
+        checks += [Check(f"{kind} {name}", expected[name], observed.get(name, "missing"), False) for name in wrong]
+        if not wrong:
+            checks.append(Check(f"{kind}s on the server", f"{len(expected)} as in the lineage", "the same", True))
+    checks += _check_fold_scores(lineage, recorded)
+    status = recorded.run.info.status
+    checks.append(Check("status", "FINISHED", status, status == "FINISHED"))
+    return checks
+
+
+def _check_fold_scores(lineage: dict[str, Any], recorded: RecordedRun) -> list[Check]:
+    checks = []
+    for name, scores in list_fold_scores(lineage).items():
+        history = explain_failures(f"give the metric {name}", lambda: recorded.client.get_metric_history(recorded.run_id, name))  # noqa: B023
+        observed = [metric.value for metric in sorted(history, key=lambda metric: metric.step)]
+        is_same = len(observed) == len(scores) and all(map(_is_same, scores, observed))
+        checks.append(Check(f"metric {name}", scores, observed, is_same))
+    return checks
+
+
+def _is_same(recorded: Any, observed: Any) -> bool:
+    """MLflow keeps the largest float in place of infinity."""
+    if isinstance(recorded, float) and isinstance(observed, float) and not math.isfinite(recorded):
+        return math.isnan(observed) if math.isnan(recorded) else observed in (recorded, math.copysign(sys.float_info.max, recorded))
+    return bool(recorded == observed)
+
+
+def check_sources(lineage: dict[str, Any], recorded: RecordedRun, project_root: Path) -> list[Check]:
+    """Hold the table and the commit, where they lie today, to the lineage."""
+    return [*_check_data(lineage, recorded, project_root), *_check_commit(lineage, recorded, project_root)]
+
+
+def _check_data(lineage: dict[str, Any], recorded: RecordedRun, project_root: Path) -> list[Check]:
+    stage = lineage["stages"]["data"]
+    with tempfile.TemporaryDirectory(prefix="samebits-data-") as scratch:
+        found = find_recorded_data(stage, [project_root], None, Path(scratch))
+        archived = find_recorded_data({**stage, "path": "nowhere", "location": None}, [], recorded.archive, Path(scratch))
+    checks = [Check(f"data at {path}", stage["digest"], digest, False) for path, digest in found.other_bytes.items()]
+    wrong_copy = archived.other_bytes
+    checks += [Check(f"data in {place}", stage["digest"], digest, False) for place, digest in wrong_copy.items()]
+    if archived.path is None and not wrong_copy and lineage.get("archive", {}).get("data") == "kept":
+        checks.append(Check(f"data in {ARCHIVE}", stage["digest"], "missing", False))
+    places = [str(found.path)] * (found.path is not None) + [archived.place] * (archived.path is not None)
+    checks.append(Check("data", stage["digest"], f"at {', '.join(places)}" if places else "found nowhere", bool(places) or None))
+    return checks
+
+
+def _check_commit(lineage: dict[str, Any], recorded: RecordedRun, project_root: Path) -> list[Check]:
+    stage = lineage["stages"]["code"]
+    if not stage["commit"]:
+        return [Check("commit", "none", "no repository was recorded", None)]
+    sources = list_code_sources(stage, [project_root])
+    held = {source.name: holds_commit(source, stage["commit"]) for source in sources}
+    held[ARCHIVE] = _holds_bundle(recorded, stage["commit"])
+    observed = "; ".join(f"{'in' if is_held else 'not in'} {name}" for name, is_held in held.items())
+    checks = [Check("commit", stage["commit"], observed, any(held.values()) or None)]
+    if lineage.get("archive", {}).get("code") == "kept" and not held[ARCHIVE]:
+        checks.insert(0, Check(f"commit in {ARCHIVE}", stage["commit"], "missing or damaged", False))
+    return checks
+
+
+def _holds_bundle(recorded: RecordedRun, commit: str) -> bool:
+    name = name_code_entry(commit)
+    with tempfile.TemporaryDirectory(prefix="samebits-bundle-") as scratch:
+        try:
+            is_whole = recorded.archive.is_whole(name, Path(scratch))
+        except TrackingError:
+            return False
+        return is_whole and all(is_whole_bundle(path, commit) for path in Path(scratch).rglob("*.bundle"))

@@ -1,0 +1,119 @@
+"""The environment: Python, packages, platform, CPU, and the lock they came from, as found rather than as asked for."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import re
+import sys
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from samebits.digests import digest_file
+from samebits.numerics.profile import read_cpu_flags
+from samebits.project import PACKAGE
+
+_NAME = re.compile(r"^\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
+_CPU_FLAGS = ("sse4_2", "avx", "avx2", "fma", "avx512f", "avx512vl", "avx512bw", "avx512dq", "asimd", "sve")
+
+
+@dataclass(frozen=True)
+class Environment:
+    """What ran the training.
+
+    Parameters
+    ----------
+    packages
+        Version of each installed package that samebits, or a package the config allows, needs: these can change a result.
+    bystanders
+        Version of every other installed package.
+    lock_digest
+        Of uv.lock; None where the project has none.
+    """
+
+    python: str
+    implementation: str
+    packages: dict[str, str]
+    bystanders: dict[str, str]
+    lock_digest: str | None
+    machine: str
+    platform: str
+    libc: str
+    cpu: str
+    cpu_flags: list[str]
+    n_cores: int
+
+
+def read_environment(project_root: Path, allow: list[str]) -> Environment:
+    """Return the facts of the running environment.
+
+    Parameters
+    ----------
+    allow
+        Import names of further packages whose versions count.
+    """
+    installed: dict[str, importlib.metadata.Distribution] = {}
+    for found in importlib.metadata.distributions():
+        installed.setdefault(_normalise(str(found.metadata["Name"])), found)  # the first on the path is the one imported
+    needed = _close_over(_list_roots(project_root, allow), installed)
+    versions = {name: found.version for name, found in sorted(installed.items()) if not name.startswith("samebits")}
+    lock = project_root / "uv.lock"
+    return Environment(
+        python=platform.python_version(),
+        implementation=sys.implementation.name,
+        packages={name: version for name, version in versions.items() if name in needed},
+        bystanders={name: version for name, version in versions.items() if name not in needed},
+        lock_digest=digest_file(lock) if lock.is_file() else None,
+        machine=platform.machine(),
+        platform=platform.platform(),
+        libc=" ".join(platform.libc_ver()),
+        cpu=_read_cpu_name(),
+        cpu_flags=sorted(read_cpu_flags() & set(_CPU_FLAGS)),
+        n_cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+    )
+
+
+def _normalise(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _list_roots(project_root: Path, allow: list[str]) -> list[str]:
+    """Return samebits' own requirements, from the checkout's pyproject.toml or the installed wheel, and the allowed packages."""
+    pyproject = PACKAGE.parent.parent / "pyproject.toml"
+    if pyproject.is_file():
+        requirements = tomllib.loads(pyproject.read_text(encoding="utf-8"))["project"]["dependencies"]
+    else:
+        requirements = importlib.metadata.requires("samebits") or []
+    by_import_name = importlib.metadata.packages_distributions() if allow else {}
+    allowed = [distribution for name in allow for distribution in by_import_name.get(name, [])]
+    return [*requirements, *allowed]
+
+
+def _close_over(requirements: list[str], installed: dict[str, importlib.metadata.Distribution]) -> set[str]:
+    """Return the installed packages that some requirements lead to; extras are not followed."""
+    needed: set[str] = set()
+    waiting = list(requirements)
+    while waiting:
+        requirement = waiting.pop()
+        match = _NAME.match(requirement)
+        name = _normalise(match[1]) if match else ""
+        if name in installed and name not in needed and "extra ==" not in requirement:
+            needed.add(name)
+            waiting += installed[name].requires or []
+    return needed
+
+
+def _read_cpu_name() -> str:
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return platform.processor()
+    facts: dict[str, Any] = {}
+    for line in text.splitlines():
+        key, _, value = line.partition(":")
+        facts.setdefault(key.strip(), value.strip())
+    known = [facts.get(key) for key in ("vendor_id", "model name", "cpu family", "model")]
+    return " ".join(fact for fact in known if fact) or platform.processor()

@@ -1,0 +1,118 @@
+"""Finds a recorded table by its digest: at its recorded path, in a content-addressed store, or in the experiment's archive.
+
+A store is any folder of SAMEBITS_DATA_STORE (several are separated as in PATH) that names files by the SHA-256 of their bytes:
+`<hex>`, `sha256/<hex>`, `ab/<rest>` or, as Git LFS lays them out, `ab/cd/<hex>`. Where a path holds other bytes, that is said.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from samebits.digests import PREFIX, digest_file, digest_folder, list_files
+from samebits.errors import TrackingError
+from samebits.project import find_repository
+from samebits.tracking.archive import Archive, name_data_entry
+
+ARCHIVE = "the experiment's archive"
+STORE_VARIABLE = "SAMEBITS_DATA_STORE"
+
+
+@dataclass(frozen=True)
+class FoundData:
+    """Where a table with the recorded digest is, or why it is not.
+
+    Parameters
+    ----------
+    path
+        None where it was found nowhere.
+    place
+        As a report calls it.
+    other_bytes
+        Paths that should hold it and hold something else, with that one's digest.
+    """
+
+    path: Path | None
+    place: str
+    other_bytes: dict[str, str] = field(default_factory=dict)
+
+
+def find_recorded_data(stage: dict[str, Any], folders: list[Path], archive: Archive | None, scratch: Path) -> FoundData:
+    """Return a place whose bytes have the recorded digest, asking the nearest first.
+
+    Parameters
+    ----------
+    stage
+        The lineage's data stage.
+    folders
+        Project folders from which the recorded path is tried.
+    archive
+        Asked last; None where it must not be.
+    scratch
+        What the archive gives is brought here.
+    """
+    digest = str(stage["digest"])
+    other_bytes: dict[str, str] = {}
+    for path, place in _list_paths(stage, folders):
+        observed = digest_table(path)
+        if observed == digest:
+            return FoundData(path, place, other_bytes)
+        if observed and place == "recorded path":
+            other_bytes[str(path)] = observed
+    try:
+        fetched = archive.fetch(name_data_entry(digest), scratch) if archive is not None else None
+    except TrackingError as error:
+        return FoundData(None, "nowhere", {**other_bytes, ARCHIVE: f"not to be had: {error.problems[0].found}"})
+    if fetched is not None:
+        path = _choose_fetched(fetched, stage)
+        if digest_table(path) == digest:
+            return FoundData(path, ARCHIVE, other_bytes)
+        other_bytes[ARCHIVE] = digest_table(path) or "nothing"
+    return FoundData(None, "nowhere", other_bytes)
+
+
+def _choose_fetched(folder: Path, stage: dict[str, Any]) -> Path:
+    """An entry is the recorded folder's files, or one file under any name; the reader goes by the recorded name's suffix."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    if len(files) != 1 or digest_file(files[0]) != stage["digest"]:
+        return folder
+    name = Path(str(stage["path"])).name
+    return files[0].rename(files[0].with_name(name)) if name not in ("", "..") else files[0]
+
+
+def digest_table(path: Path) -> str | None:
+    """Return the digest of a table's file or folder; None where nothing readable is."""
+    try:
+        if path.is_dir():
+            return digest_folder(path)
+        return digest_file(path) if path.is_file() else None
+    except OSError:
+        return None
+
+
+def _list_paths(stage: dict[str, Any], folders: list[Path]) -> Iterator[tuple[Path, str]]:
+    recorded = [folder / str(stage["path"]) for folder in folders]
+    if stage.get("location"):
+        recorded.append(Path(str(stage["location"])))
+    for path in dict.fromkeys(recorded):
+        yield path, "recorded path"
+    for store in filter(None, os.environ.get(STORE_VARIABLE, "").split(os.pathsep)):
+        for path in _list_store_paths(Path(store).expanduser(), str(stage["digest"])):
+            yield path, f"store {store}"
+    for folder in map(find_repository, folders):
+        for path in _list_store_paths(folder / ".git/lfs/objects", str(stage["digest"])):
+            yield path, "Git LFS"
+
+
+def _list_store_paths(store: Path, digest: str) -> list[Path]:
+    name = digest.removeprefix(PREFIX)
+    layouts = (name, f"sha256/{name}", f"{name[:2]}/{name[2:]}", f"{name[:2]}/{name[2:4]}/{name}")
+    return [store / layout for layout in layouts if (store / layout).exists()]
+
+
+def list_table_files(path: Path) -> dict[str, Path]:
+    """Return a table's files, by their path inside its folder, or the one file by its name."""
+    return {file.relative_to(path).as_posix(): file for file in list_files(path)} if path.is_dir() else {path.name: path}

@@ -1,0 +1,303 @@
+"""The recorded run: which one a user means, and what the tracking server holds of it today.
+
+A run is named by its id, a unique prefix of it, `runs:/…`, `models:/name/version`, `models:/name@alias`, `latest`, or the path of a
+lineage.json. Its files are fetched as they are; nothing in them is believed or unpickled here.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from samebits.errors import LineageError, Problem, TrackingError
+from samebits.lineage.manifest import FILE_NAME, read_lineage
+from samebits.text import hide_credentials
+from samebits.tracking.archive import Archive
+from samebits.tracking.server import explain_failures
+
+_MIN_PREFIX = 4
+_PAGE = 1000
+# Runs that exist only to be compared with another are not "the last run".
+DERIVED_TAGS = ("reproduces", "control_of")
+
+
+@dataclass
+class RecordedRun:
+    """A run with its files at hand until it is closed.
+
+    Parameters
+    ----------
+    lineage_bytes
+        As they were given, or else as they stand on the server; empty where the run has no lineage.
+    files
+        Path on this machine of each of its artifacts, by its path on the server; the model's are under `model/`.
+    archive
+        Of the run's experiment.
+    """
+
+    client: Any
+    run: Any
+    lineage_bytes: bytes
+    given_path: Path | None
+    files: dict[str, Path]
+    archive: Archive
+    _scratch: Path | None = field(default=None, repr=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._scratch is not None:
+            shutil.rmtree(self._scratch, ignore_errors=True)
+
+    @property
+    def run_id(self) -> str:
+        """Its id on the server."""
+        return str(self.run.info.run_id)
+
+    @property
+    def where(self) -> str:
+        """What an error calls its lineage."""
+        return str(self.given_path) if self.given_path else f"run {self.run_id}: {FILE_NAME}"
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """Its tags as they stand on the server."""
+        return dict(self.run.data.tags)
+
+    def read_lineage(self) -> dict[str, Any]:
+        """Return its lineage.
+
+        Raises
+        ------
+        LineageError
+            It has none, so that it is not a finished run, or what it has is no lineage.
+        """
+        if not self.lineage_bytes:
+            found = f"none, in a run that ended as {self.run.info.status}"
+            raise LineageError(Problem(f"run {self.run_id}", f"a finished run with its {FILE_NAME}", found, "Name another run."))
+        return read_lineage(self.lineage_bytes, self.where)
+
+
+def open_recorded_run(client: Any, reference: str) -> RecordedRun:
+    """Find the run that a user means and fetch what the server holds of it.
+
+    Raises
+    ------
+    TrackingError
+        There is no such run, more than one, or the server cannot be reached.
+    LineageError
+        The file that was named is no lineage.
+    """
+    given = Path(reference).expanduser()
+    is_file = names_file(reference)
+    content = read_given_file(given) if is_file else b""
+    names_model = not is_file and reference.startswith("models:/")
+    model_id: str | None = None
+    if names_model:
+        run_id, model_id = _find_model(client, reference)
+    else:
+        run_id = _read_run_id(content, given) if is_file else find_run_id(client, reference)
+    run = explain_failures(f"find run {run_id}", lambda: client.get_run(run_id))
+    if names_model:
+        _check_model_is_the_runs(client, run, reference, model_id)
+    experiment = explain_failures("find the run's experiment", lambda: client.get_experiment(run.info.experiment_id))
+    archive = explain_failures("open its artifacts", lambda: Archive(experiment.artifact_location, client.tracking_uri))
+    scratch = Path(tempfile.mkdtemp(prefix="samebits-run-"))
+    try:
+        files = explain_failures(f"give the artifacts of run {run_id}", lambda: _fetch_files(client, run, scratch))
+    except BaseException:
+        shutil.rmtree(scratch, ignore_errors=True)
+        raise
+    if not is_file and FILE_NAME in files:
+        content = files[FILE_NAME].read_bytes()
+    return RecordedRun(client, run, content, given if is_file else None, files, archive, scratch)
+
+
+def names_file(reference: str) -> bool:
+    """Tell whether a reference is the path of a file rather than the name of a run."""
+    try:
+        return Path(reference).expanduser().is_file()
+    except (OSError, ValueError):  # too long for a path
+        return False
+
+
+def read_given_file(path: Path) -> bytes:
+    """Return the bytes of a lineage.json that a user named.
+
+    Raises
+    ------
+    LineageError
+        It cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise LineageError(Problem(str(path), "a readable file", str(error.strerror or error), "Check its permissions.")) from None
+
+
+def settle_reference(reference: str) -> str:
+    """Return a reference that means the same from any folder: a path as an absolute one, anything else as it is."""
+    return str(Path(reference).expanduser().absolute()) if names_file(reference) else reference
+
+
+def _read_run_id(content: bytes, path: Path) -> str:
+    run_id = read_lineage(content, str(path))["run"].get("run_id")
+    if not isinstance(run_id, str):
+        raise LineageError(Problem(f"{path}: run.run_id", "a run's id", repr(run_id), "Name the run itself."))
+    return run_id
+
+
+def find_run_id(client: Any, reference: str) -> str:
+    """Return the id of the run that a user's words mean.
+
+    Raises
+    ------
+    TrackingError
+        There is no such run, or more than one.
+    """
+    if reference == "latest":
+        return _find_latest(client)
+    if reference.startswith("models:/"):
+        return _find_model(client, reference)[0]
+    run_id = reference.removeprefix("runs:/").partition("/")[0] if reference.startswith("runs:/") else reference
+    if re.fullmatch(r"[0-9a-f]{32}", run_id):
+        return run_id
+    return _find_by_prefix(client, run_id)
+
+
+def _find_model(client: Any, reference: str) -> tuple[str, str | None]:
+    """Return the id of the run that a model names as its own, and the id of the model; None where it was logged by none."""
+    name = reference.removeprefix("models:/")
+    if logged := re.fullmatch(r"(m-[0-9a-f]+)(?:/.*)?", name):
+        run_id = explain_failures(f"find {reference}", lambda: client.get_logged_model(logged[1])).source_run_id
+        model_id = logged[1]
+    elif version := re.fullmatch(r"(.+)/(\d+)", name):
+        found = explain_failures(f"find {reference}", lambda: client.get_model_version(version[1], version[2]))
+        run_id, model_id = found.run_id, found.model_id
+    elif alias := re.fullmatch(r"(.+)@([^@/]+)", name):
+        found = explain_failures(f"find {reference}", lambda: client.get_model_version_by_alias(alias[1], alias[2]))
+        run_id, model_id = found.run_id, found.model_id
+    else:
+        raise TrackingError(Problem(reference, "models:/name/version or models:/name@alias", "another form", "Name it so."))
+    if not run_id:
+        raise TrackingError(Problem(reference, "a model that a run logged", "one without a run", "Name the run itself."))
+    return str(run_id), model_id
+
+
+def _check_model_is_the_runs(client: Any, run: Any, reference: str, model_id: str | None) -> None:
+    """A version of a registered model may name a run and hold another model: the run's record says nothing of that one."""
+    own = [model.model_id for model in explain_failures("find the run's model", lambda: _list_models(client, run))][:1]
+    if model_id not in own:
+        expected = f"the model that run {run.info.run_id} recorded ({', '.join(own) or 'none'})"
+        found = model_id or "files from elsewhere"
+        raise TrackingError(Problem(reference, expected, found, "Register the run's own model, or name the run itself."))
+
+
+def list_experiment_ids(client: Any) -> list[str]:
+    """Return the id of every active experiment on the server."""
+    found, token = [], None
+    while True:
+        page = explain_failures("list its experiments", lambda: client.search_experiments(max_results=_PAGE, page_token=token))  # noqa: B023
+        found += [str(experiment.experiment_id) for experiment in page]
+        token = page.token
+        if not token:
+            return found
+
+
+def search_runs(client: Any, condition: str) -> Iterator[Any]:
+    """Yield the active runs of every experiment that meet a condition in MLflow's search syntax, the latest first.
+
+    Raises
+    ------
+    TrackingError
+        The server cannot be searched.
+    """
+    ids = list_experiment_ids(client)
+    token: str | None = ""
+    while token is not None:
+        page = _search_page(client, ids, condition, token)
+        yield from page
+        token = page.token or None
+
+
+def _search_page(client: Any, ids: list[str], condition: str, token: str) -> Any:
+    order = ["attributes.start_time DESC"]
+    return explain_failures(
+        "search its runs",
+        lambda: client.search_runs(ids, condition, max_results=_PAGE, order_by=order, page_token=token or None),
+    )
+
+
+def _find_latest(client: Any) -> str:
+    for run in search_runs(client, "attributes.status = 'FINISHED' AND tags.outputs_digest != ''"):
+        if not any(tag in run.data.tags for tag in DERIVED_TAGS):
+            return str(run.info.run_id)
+    raise TrackingError(
+        Problem(f"latest on {hide_credentials(client.tracking_uri)}", "a finished run of samebits", "none", "Train one first.")
+    )
+
+
+def _find_by_prefix(client: Any, prefix: str) -> str:
+    remedy = (
+        "If it is a lineage.json, there is no such file. Else give the run's id as `train` prints it, runs:/ID, models:/NAME/VERSION,"
+        " models:/NAME@ALIAS, or latest."
+    )
+    if not re.fullmatch(rf"[0-9a-f]{{{_MIN_PREFIX},32}}", prefix):
+        raise TrackingError(Problem(f"run {prefix!r}", f"a run's id or its first {_MIN_PREFIX} or more digits", "neither", remedy))
+    found = [str(run.info.run_id) for run in search_runs(client, f"attributes.run_id LIKE '{prefix}%'")]
+    if len(found) != 1:
+        seen = f"{len(found)}: {', '.join(found[:5])}" if found else f"none on {hide_credentials(client.tracking_uri)}"
+        raise TrackingError(Problem(f"run {prefix}…", "one run whose id begins so", seen, "Give more digits." if found else remedy))
+    return found[0]
+
+
+def _fetch_files(client: Any, run: Any, scratch: Path) -> dict[str, Path]:
+    """Return every file of a run; where the server's store is a folder of this machine, the files in their own place."""
+    files = _list_folder(_open_location(client, run.info.artifact_uri, scratch / "run"))
+    for number, model in enumerate(_list_models(client, run)):
+        place = "model" if number == 0 else f"model of {model.model_id}"
+        found = _list_folder(_open_location(client, model.artifact_location, scratch / place))
+        files.update({f"{place}/{name}": path for name, path in found.items()})
+    return files
+
+
+def _list_models(client: Any, run: Any) -> list[Any]:
+    """A run records one model, the first: whatever was logged into it later is one too many."""
+    outputs = run.outputs.model_outputs if run.outputs else []
+    models = [client.get_logged_model(output.model_id) for output in outputs]
+    return sorted(models, key=lambda model: model.creation_timestamp)
+
+
+def _open_location(client: Any, uri: str, folder: Path) -> Path:
+    """Return a folder with what a location holds and nothing else: MLflow's own download of a model adds a file to it."""
+    local = _find_local_folder(uri)
+    if local is not None:
+        return local
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    folder.mkdir()
+    repository = get_artifact_repository(uri, client.tracking_uri)
+    if repository.list_artifacts():
+        repository.download_artifacts("", str(folder))
+    return folder
+
+
+def _find_local_folder(uri: str) -> Path | None:
+    if "://" in uri and not uri.startswith("file://"):
+        return None
+    if re.match(r"[a-z-]{3,}:/", uri) and not uri.startswith("file:"):
+        return None
+    from mlflow.utils.file_utils import local_file_uri_to_path
+
+    return Path(local_file_uri_to_path(uri))
+
+
+def _list_folder(folder: Path) -> dict[str, Path]:
+    return {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}

@@ -1,0 +1,185 @@
+"""The pipeline: derived columns, one transformer list per group of columns, and the model; each candidate gets its own, seeded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from samebits.config import catalog
+from samebits.config.components import build_component, complete_model_spec, restore_label_keys
+from samebits.config.keys import ColumnGroup, Config, Preprocessing
+from samebits.data.columns import Kind
+from samebits.data.dataset import Dataset, raise_for_unknown_columns
+from samebits.errors import ConfigError, DataError, Problem
+from samebits.numerics.seeds import seed_component
+from samebits.transformers import BooleanNumbers, DateNumbers, DerivedColumns, OutlierClipper
+
+# The step of a short preprocessing key is fitted per kind of column.
+_KIND_ORDER: tuple[Kind, ...] = ("numeric", "categorical", "boolean", "date")
+
+
+def list_features(config: Config, dataset: Dataset) -> list[str]:
+    """Return the table's columns that are features: not the target, not dropped, not the split's groups."""
+    left_out = {config.data.target, *config.data.drop}
+    if config.split.is_grouped and config.split.column:
+        left_out.add(config.split.column)
+    features = [name for name in dataset.kinds if name not in left_out]
+    if not features:
+        raise DataError(Problem("data", "at least one feature column", "none", "Take some off data.drop."))
+    return features
+
+
+def build_candidates(
+    config: Config, dataset: Dataset, task: catalog.Task, labels: np.ndarray | None
+) -> tuple[dict[str, Pipeline], dict[str, int]]:
+    """Return one unfitted, seeded pipeline per model of the config, by name in sorted order, and the seeds planted.
+
+    Raises
+    ------
+    ConfigError
+        A model is none for this task.
+    DataError
+        A column is named that the table has not, or free text was left to the default preprocessing.
+    """
+    kinds = {name: dataset.kinds[name] for name in list_features(config, dataset)}
+    _check_derived_columns(config, kinds, dataset)
+    candidates, planted = {}, {}
+    for name in sorted(config.models):
+        columns = _build_columns(config, kinds, dataset)
+        model = _build_model(config, name, task)
+        if labels is not None:
+            restore_label_keys(model, labels)
+        steps = [("columns", columns), ("model", model)]
+        if config.features.weighted_sums or config.features.ratios:
+            steps.insert(0, ("derived", _build_derived(config)))
+        planted.update(seed_component(columns, config.seed, "preprocessing"))
+        planted.update(seed_component(model, config.seed, f"models.{name}"))
+        candidates[name] = Pipeline(steps)
+        _leave_threads_to_the_run(candidates[name])
+    return candidates, planted
+
+
+def _leave_threads_to_the_run(pipeline: Pipeline) -> None:
+    """Unset every n_jobs: it changes no fit, but threads add a forest's predictions in the order they arrive."""
+    names = [name for name in pipeline.get_params(deep=True) if name.rpartition("__")[2] == "n_jobs"]
+    pipeline.set_params(**dict.fromkeys(names))
+
+
+def _build_model(config: Config, name: str, task: catalog.Task) -> Any:
+    parameters = config.models[name].model_dump(by_alias=True)
+    spec = complete_model_spec(name, parameters, task)
+    where = f"models.{name}"
+    if spec is None:
+        raise ConfigError(Problem(where, f"a model for {task}", repr(name), "Remove it, or give it a class."))
+    model = build_component(spec, config.allow, ("models", name))
+    kind = getattr(model, "_estimator_type", None) or getattr(
+        getattr(model, "__sklearn_tags__", lambda: None)(), "estimator_type", None
+    )
+    wanted = "regressor" if task == "regression" else "classifier"
+    if kind in ("classifier", "regressor", "clusterer", "outlier_detector", "density_estimator") and kind != wanted:
+        raise ConfigError(Problem(where, f"a {wanted}, since the task is {task}", f"a {kind}", "Name another class, or set task:."))
+    return model
+
+
+def _build_derived(config: Config) -> DerivedColumns:
+    features = config.features
+    return DerivedColumns(features.weighted_sums, features.ratios, features.epsilon)
+
+
+def _check_derived_columns(config: Config, kinds: Mapping[str, Kind], dataset: Dataset) -> None:
+    numbers = [name for name, kind in kinds.items() if kind in ("numeric", "boolean")]
+    named = [(f"features.weighted_sums.{made}", name) for made, sums in config.features.weighted_sums.items() for name in sums]
+    named += [(f"features.ratios.{made}", name) for made, pair in config.features.ratios.items() for name in pair]
+    raise_for_unknown_columns(named, numbers, dataset.path)
+    for made in (*config.features.weighted_sums, *config.features.ratios):
+        if made in dataset.kinds:
+            raise DataError(Problem(f"features: {made}", "a new column's name", "one that the table has", "Rename it."))
+
+
+def _build_columns(config: Config, kinds: Mapping[str, Kind], dataset: Dataset) -> ColumnTransformer:
+    derived = [*config.features.weighted_sums, *config.features.ratios]
+    left: dict[str, Kind] = {**kinds, **dict.fromkeys(derived, "numeric")}
+    branches: list[tuple[str, Any, Any]] = []
+    for index, group in enumerate(config.preprocessing.columns):
+        names = _take_columns(group, left, index, dataset)
+        transformer = _build_group(config, group, index)
+        is_one_dimensional = hasattr(_first_step(transformer), "build_analyzer")  # text vectorisers take one column as it is
+        branches.append((f"group_{index}", transformer, names[0] if is_one_dimensional and len(names) == 1 else names))
+    _refuse_text([name for name, kind in left.items() if kind == "text"], dataset)
+    for kind in _KIND_ORDER:
+        names = [name for name, its_kind in left.items() if its_kind == kind]
+        if names:
+            branches.append((kind, _build_default(kind, config.preprocessing), names))
+    return ColumnTransformer(branches, remainder="drop", verbose_feature_names_out=True)
+
+
+def _first_step(transformer: Any) -> Any:
+    return transformer.steps[0][1] if isinstance(transformer, Pipeline) else transformer
+
+
+def _take_columns(group: ColumnGroup, left: dict[str, Kind], index: int, dataset: Dataset) -> list[str]:
+    """Take a group's columns out of those left, so that no column is used twice."""
+    if isinstance(group.columns, list):
+        key = f"preprocessing.columns.{index}.columns"
+        raise_for_unknown_columns([(key, name) for name in group.columns], list(left), dataset.path)
+        if len(set(group.columns)) < len(group.columns):
+            twice = next(name for name in group.columns if group.columns.count(name) > 1)
+            raise ConfigError(Problem(key, "each column once", f"{twice!r} twice", "Keep one."))
+        names = list(group.columns)
+    else:
+        names = [name for name, kind in left.items() if group.columns in (kind, "all")]
+    for name in names:
+        del left[name]
+    return names
+
+
+def _build_group(config: Config, group: ColumnGroup, index: int) -> Any:
+    steps = []
+    for position, component in enumerate(group.transformers):
+        spec = component.model_dump(by_alias=True)
+        key_path = ("preprocessing", "columns", index, "transformers", position)
+        steps.append((f"step_{position}", build_component(spec, config.allow, key_path)))
+    return Pipeline(steps) if steps else "passthrough"
+
+
+def _build_default(kind: Kind, preprocessing: Preprocessing) -> Any:
+    if kind == "boolean":
+        return BooleanNumbers()
+    steps: list[tuple[str, Any]] = []
+    if kind == "categorical":
+        if preprocessing.categorical_imputer:
+            steps.append(("impute", SimpleImputer(strategy=preprocessing.categorical_imputer, keep_empty_features=True)))
+        steps.append(("encode", OneHotEncoder(handle_unknown="ignore", sparse_output=False)))
+        return Pipeline(steps)
+    if kind == "date":
+        steps.append(("parts", DateNumbers()))
+    # always there, also when it clips nothing: it hands float64 in C order to what follows
+    steps.append(("clip", OutlierClipper(preprocessing.outlier_factor if kind == "numeric" else None)))
+    if preprocessing.numeric_imputer:
+        steps.append(("impute", SimpleImputer(strategy=preprocessing.numeric_imputer, keep_empty_features=True)))
+    if preprocessing.scale:
+        steps.append(("scale", StandardScaler()))
+    return Pipeline(steps)
+
+
+def _refuse_text(names: list[str], dataset: Dataset) -> None:
+    problems = []
+    for name in names:
+        values = dataset.frame[name].dropna()
+        is_number = pd.to_numeric(values, errors="coerce").notna()
+        odd = values[~is_number] if is_number.mean() > 0.5 else values  # numbers with a word among them: show the word
+        found = f"free text ({values.nunique():,} different values, such as {str(odd.iloc[0])[:40]!r})"
+        remedy = (
+            "Name it in data.drop, give it transformers in preprocessing.columns, or make it a category in data.read.types; "
+            "if it should be numbers, name what is not one in data.read.na_values."
+        )
+        problems.append(Problem(f"column {name!r}", "numbers, categories, booleans or dates", found, remedy))
+    if problems:
+        raise DataError(*problems)

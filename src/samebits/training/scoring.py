@@ -1,0 +1,167 @@
+"""Scores: the one that chooses between candidates, the metrics of the final test, and the decision threshold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn import metrics
+
+from samebits.config.catalog import DEFAULT_SCORING, is_regression_scoring
+from samebits.config.keys import Config
+from samebits.data.target import Target
+from samebits.errors import ConfigError, Problem
+
+RESPONSE_METHODS = ("predict_proba", "decision_function")
+# scorers that ask which class is the positive one
+_BY_POSITIVE_CLASS: dict[str, tuple[Callable[..., float], Any, bool]] = {
+    "average_precision": (metrics.average_precision_score, RESPONSE_METHODS, True),
+    "f1": (metrics.f1_score, "predict", True),
+    "precision": (metrics.precision_score, "predict", True),
+    "recall": (metrics.recall_score, "predict", True),
+    "jaccard": (metrics.jaccard_score, "predict", True),
+    "neg_brier_score": (metrics.brier_score_loss, "predict_proba", False),
+}
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """The response at and above which a row is called positive.
+
+    Parameters
+    ----------
+    response_method
+        What the threshold is compared with: `predict_proba` or `decision_function`.
+    precision, recall
+        On the training folds, each row scored by a model that had not seen it.
+    target_precision
+        What was asked for; not reached where precision is less.
+    """
+
+    value: float
+    response_method: str
+    precision: float
+    recall: float
+    target_precision: float
+
+
+def name_scoring(config: Config, target: Target) -> str:
+    """Return the scorer's name in force."""
+    return config.scoring or DEFAULT_SCORING[target.task]
+
+
+def make_scorer(config: Config, target: Target) -> Any:
+    """Return the scikit-learn scorer by which candidates are compared; greater is better.
+
+    Raises
+    ------
+    ConfigError
+        The scorer is for another task.
+    """
+    name = name_scoring(config, target)
+    if is_regression_scoring(name) != (target.task == "regression"):
+        remedy = "Choose one of scikit-learn's scorers for it, or set task:."
+        raise ConfigError(Problem("scoring", f"a scorer for a {target.task} target", repr(name), remedy))
+    if name in ("roc_auc", "f1", "precision", "recall", "jaccard") and target.task == "multiclass":
+        other = "roc_auc_ovr" if name == "roc_auc" else f"{name}_macro or {name}_weighted"
+        raise ConfigError(Problem("scoring", "a scorer for a multiclass target", repr(name), f"Use {other}."))
+    if name in _BY_POSITIVE_CLASS and target.task == "binary":
+        function, response_method, greater_is_better = _BY_POSITIVE_CLASS[name]
+        return metrics.make_scorer(
+            function, response_method=response_method, greater_is_better=greater_is_better, pos_label=target.positive
+        )
+    return metrics.get_scorer(name)
+
+
+def make_response_scorer(target: Target) -> Any:
+    """Return a scorer that gives, in place of a number, each row's response for the positive class, shape (n_rows,)."""
+    return metrics.make_scorer(_return_response, response_method=RESPONSE_METHODS, pos_label=target.positive)
+
+
+def _return_response(y_true: np.ndarray, y_response: np.ndarray, pos_label: Any) -> np.ndarray:
+    return y_response
+
+
+def choose_threshold(is_positive: np.ndarray, responses: np.ndarray, response_method: str, target_precision: float) -> Threshold:
+    """Return the threshold of highest recall whose precision is at least the target; the higher threshold on a tie.
+
+    Where no threshold reaches the target, the one of highest precision is returned, and its precision says so.
+
+    Parameters
+    ----------
+    is_positive
+        Shape (n_rows,), bool.
+    responses
+        Shape (n_rows,): each from a model that had not seen the row.
+    """
+    precision, recall, values = metrics.precision_recall_curve(is_positive, responses)
+    precision, recall = precision[:-1], recall[:-1]  # the last point has no threshold
+    enough = np.flatnonzero(precision >= target_precision)
+    best = enough[np.lexsort((values[enough], recall[enough]))[-1]] if len(enough) else np.lexsort((recall, precision))[-1]
+    return Threshold(float(values[best]), response_method, float(precision[best]), float(recall[best]), target_precision)
+
+
+def compute_metrics(target: Target, y_true: np.ndarray, y_predicted: np.ndarray, responses: np.ndarray | None) -> dict[str, float]:
+    """Return the task's metrics on some rows, by name.
+
+    Parameters
+    ----------
+    responses
+        Binary: shape (n_rows,), of the positive class. Multi-class: shape (n_rows, n_classes), probabilities. None: no such
+        metric is made.
+    """
+    if target.task == "regression":
+        return _compute_regression(y_true, y_predicted)
+    found = {
+        "accuracy": metrics.accuracy_score(y_true, y_predicted),
+        "balanced_accuracy": metrics.balanced_accuracy_score(y_true, y_predicted),
+        "matthews_corrcoef": metrics.matthews_corrcoef(y_true, y_predicted),
+    }
+    compute = _compute_binary if target.task == "binary" else _compute_multiclass
+    found.update(compute(target, y_true, y_predicted, responses))
+    return {name: float(value) for name, value in found.items()}
+
+
+def _compute_binary(target: Target, y_true: np.ndarray, y_predicted: np.ndarray, responses: np.ndarray | None) -> dict[str, float]:
+    by_class: dict[str, Any] = {"pos_label": target.positive, "zero_division": 0.0}
+    found = {
+        "precision": metrics.precision_score(y_true, y_predicted, **by_class),
+        "recall": metrics.recall_score(y_true, y_predicted, **by_class),
+        "f1": metrics.f1_score(y_true, y_predicted, **by_class),
+    }
+    is_positive = y_true == target.positive
+    if responses is not None and 0 < is_positive.sum() < len(is_positive):
+        found["roc_auc"] = metrics.roc_auc_score(is_positive, responses)
+        found["average_precision"] = metrics.average_precision_score(is_positive, responses)
+        if responses.min() >= 0 and responses.max() <= 1:
+            found["brier_score"] = metrics.brier_score_loss(is_positive, responses)
+            found["log_loss"] = metrics.log_loss(is_positive, responses, labels=[False, True])
+    return found
+
+
+def _compute_multiclass(target: Target, y_true: np.ndarray, y_predicted: np.ndarray, responses: np.ndarray | None) -> dict[str, float]:
+    found = {}
+    for average in ("macro", "weighted"):
+        settings: dict[str, Any] = {"average": average, "zero_division": 0.0, "labels": target.labels}
+        found[f"precision_{average}"] = metrics.precision_score(y_true, y_predicted, **settings)
+        found[f"recall_{average}"] = metrics.recall_score(y_true, y_predicted, **settings)
+        found[f"f1_{average}"] = metrics.f1_score(y_true, y_predicted, **settings)
+    if responses is not None and target.labels is not None:
+        found["log_loss"] = metrics.log_loss(y_true, responses, labels=target.labels)
+        if len(np.unique(y_true)) == len(target.labels):
+            found["roc_auc_ovr"] = metrics.roc_auc_score(y_true, responses, multi_class="ovr", labels=target.labels)
+    return found
+
+
+def _compute_regression(y_true: np.ndarray, y_predicted: np.ndarray) -> dict[str, float]:
+    found = {
+        "r2": metrics.r2_score(y_true, y_predicted),
+        "rmse": metrics.root_mean_squared_error(y_true, y_predicted),
+        "mae": metrics.mean_absolute_error(y_true, y_predicted),
+        "median_absolute_error": metrics.median_absolute_error(y_true, y_predicted),
+        "max_error": metrics.max_error(y_true, y_predicted),
+        "explained_variance": metrics.explained_variance_score(y_true, y_predicted),
+    }
+    return {name: float(value) for name, value in found.items()}

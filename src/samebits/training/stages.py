@@ -1,0 +1,155 @@
+"""The stages of a lineage, described: what of the code, config, environment and data decides, what came out, and the facts beside it.
+
+What can be known before anything is trained, and without a numeric library, is here too as the request: by its digest a finished
+run is found again in about a second.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from samebits.config.loading import LoadedConfig
+from samebits.digests import digest_bytes, digest_value
+from samebits.lineage.manifest import SCHEMA, Stage, make_stage
+from samebits.numerics.profile import HASH_SEED, Kernels
+from samebits.provenance.code import CodeIdentity
+from samebits.provenance.environment import Environment
+
+if TYPE_CHECKING:
+    from samebits.data.dataset import Dataset
+    from samebits.data.split import Split
+    from samebits.training.materials import Materials
+    from samebits.training.result import Result
+
+
+def describe_inputs(
+    loaded: LoadedConfig, code: CodeIdentity, environment: Environment, kernels: Kernels, materials: Materials, project_root: Path
+) -> dict[str, Stage]:
+    """Return the stages of what went in."""
+    return {
+        "code": describe_code(code, [loaded.document.path, materials.dataset.path], project_root),
+        "config": describe_config(loaded, project_root),
+        "data": _describe_data(materials.dataset, project_root),
+        "environment": describe_environment(environment),
+        "numeric_profile": describe_profile(loaded.config.numeric_profile, kernels),
+        "seeds": make_stage({"root": loaded.config.seed, "planted": materials.seeds}),
+    }
+
+
+def digest_request(
+    loaded: LoadedConfig, code: CodeIdentity, environment: Environment, data_path: Path, data_digest: str, project_root: Path
+) -> str:
+    """Digest what decides a run's inputs: the kernels follow from the packages, the profile and, under `native`, the machine."""
+    machine = {"cpu": environment.cpu, "flags": environment.cpu_flags, "libc": environment.libc}
+    return digest_value(
+        {
+            "schema": SCHEMA,
+            "code": describe_code(code, [loaded.document.path, data_path], project_root)["digest"],
+            "config": loaded.digest,
+            "data": data_digest,
+            "environment": describe_environment(environment)["digest"],
+            "numeric_profile": loaded.config.numeric_profile,
+            "machine": machine if loaded.config.numeric_profile == "native" else environment.machine,
+        }
+    )
+
+
+def describe_code(code: CodeIdentity, paths_with_own_stage: list[Path], project_root: Path) -> Stage:
+    """A change to the config or the table is named by its own stage and is not one of code."""
+    own = {path.resolve() for path in paths_with_own_stage}
+    root = (code.root or Path()).resolve()
+    changes = {name: digest for name, digest in code.changes.items() if not own & {root / name, *(root / name).parents}}
+    return make_stage(
+        {"sources_digest": code.sources_digest, "commit": code.commit, "changes": changes},
+        wheel_digest=code.wheel_digest,
+        branch=code.branch,
+        remote=code.remote,
+        repository=str(root) if code.root else None,
+        project_folder=relative_to(project_root, root) if code.root else None,
+        pushed=code.is_pushed,
+        dirty=code.is_dirty,
+        patch={"digest": digest_bytes(code.patch), "size_bytes": len(code.patch), "left_out": code.left_out},
+    )
+
+
+def describe_config(loaded: LoadedConfig, project_root: Path) -> Stage:
+    """Every key that can change a result decides; the file is a fact, as it was when it was read."""
+    return {
+        "digest": loaded.digest,
+        "file": relative_to(loaded.document.path, project_root),
+        "file_digest": digest_bytes(loaded.document.content),
+        "resolved": loaded.resolved,
+        "version": loaded.config.version,
+    }
+
+
+def _describe_data(dataset: Dataset, project_root: Path) -> Stage:
+    return {
+        "digest": dataset.digest,
+        "path": relative_to(dataset.path, project_root),
+        "location": str(dataset.path.resolve()),
+        "size_bytes": dataset.size_bytes,
+        "n_rows": len(dataset.frame),
+        "columns": dataset.kinds,
+    }
+
+
+def describe_environment(environment: Environment) -> Stage:
+    """Python and the packages that samebits needs decide; the machine is a fact."""
+    facts = dataclasses.asdict(environment)
+    decisive = {name: facts.pop(name) for name in ("python", "implementation", "packages")}
+    return make_stage(decisive, **facts)
+
+
+def describe_profile(name: str, kernels: Kernels) -> Stage:
+    """What the libraries said of themselves decides, and what they computed."""
+    decisive = {
+        "name": name,
+        "hash_seed": HASH_SEED,
+        "memory_order": "C",
+        "forest_prediction": "sequential",
+        **dataclasses.asdict(kernels),
+    }
+    return make_stage(decisive)
+
+
+def relative_to(path: Path, folder: Path) -> str:
+    """Return a path as seen from a folder, where it lies inside; else the whole path."""
+    resolved, root = path.resolve(), folder.resolve()
+    return resolved.relative_to(root).as_posix() if resolved.is_relative_to(root) else str(resolved)
+
+
+def describe_outputs(materials: Materials, result: Result) -> dict[str, Stage]:
+    """Return the stages of what came out."""
+    threshold = dataclasses.asdict(result.threshold) if result.threshold else {"value": None}
+    return {
+        "split": _describe_split(materials.split),
+        "cross_validation": _describe_scores(materials.scoring, result),
+        "model": {
+            "digest": result.model_digest,
+            "name": result.best.name,
+            "class": result.model_class,
+            "file_digest": digest_bytes(result.model_file),
+            "size_bytes": len(result.model_file),
+        },
+        "threshold": make_stage(threshold),
+        "predictions": {"digest": digest_bytes(result.predictions), "n_rows": len(materials.split.test_rows)},
+        "metrics": make_stage({"test": result.metrics}),
+        "drift_baseline": {"digest": digest_value(result.baseline)},
+    }
+
+
+def _describe_split(split: Split) -> Stage:
+    decisive = {
+        "train_rows": digest_bytes(split.train_rows.tobytes()),
+        "test_rows": digest_bytes(split.test_rows.tobytes()),
+        "folds": [[digest_bytes(fit.tobytes()), digest_bytes(score.tobytes())] for fit, score in split.folds],
+    }
+    return make_stage(decisive, n_train=len(split.train_rows), n_test=len(split.test_rows), n_folds=len(split.folds))
+
+
+def _describe_scores(scoring: str, result: Result) -> Stage:
+    candidates = {candidate.name: {"scores": candidate.scores, "mean": candidate.mean} for candidate in result.scored}
+    return make_stage({"scoring": scoring, "candidates": candidates, "best": result.best.name})

@@ -1,0 +1,97 @@
+"""The main job: from a config to everything that a run makes, in the order in which it happens. It touches no server.
+
+`train` calls `make_training`, and `reproduce` calls `train` of the code that it brought back, so that they cannot drift apart.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from samebits.config.loading import LoadedConfig
+from samebits.digests import canonical_json
+from samebits.lineage.manifest import LOCK_FILE, PATCH_FILE, Stage
+from samebits.numerics.profile import check_kernels, read_kernels
+from samebits.numerics.seeds import plant_seeds
+from samebits.provenance.code import CodeIdentity, identify_code
+from samebits.provenance.environment import Environment, read_environment
+from samebits.training.materials import Materials, prepare_materials
+from samebits.training.result import Result, make_result
+from samebits.training.stages import describe_inputs, describe_outputs, digest_request
+
+
+@dataclass(frozen=True)
+class Training:
+    """Everything that one run used and made.
+
+    Parameters
+    ----------
+    stages
+        The lineage's stages, inputs and outputs.
+    request_digest
+        Of what decides the inputs, as it can be known without training.
+    files
+        What is kept beside the model, by its path on the server; the lineage is not among them, since it is made of them.
+    """
+
+    loaded: LoadedConfig
+    code: CodeIdentity
+    environment: Environment
+    materials: Materials
+    result: Result
+    stages: dict[str, Stage]
+    request_digest: str
+    files: dict[str, bytes]
+
+
+def make_training(loaded: LoadedConfig, project_root: Path) -> Training:
+    """Train what a config says, and describe it.
+
+    Raises
+    ------
+    ConfigError, DataError, ProvenanceError
+        The config, the table or the machine does not allow it; as far as it can be known, before anything is trained.
+    LineageError
+        The fitted model cannot be stored without pickle.
+    """
+    config = loaded.config
+    plant_seeds(config.seed, "run")
+    kernels = read_kernels()
+    check_kernels(config.numeric_profile, kernels)
+    code = identify_code(project_root)
+    environment = read_environment(project_root, config.allow)
+    lock = _read_lock(project_root)  # now, since training may take hours
+    materials = prepare_materials(loaded, project_root)
+    result = make_result(config, materials)
+    stages = {
+        **describe_inputs(loaded, code, environment, kernels, materials, project_root),
+        **describe_outputs(materials, result),
+    }
+    dataset = materials.dataset
+    request_digest = digest_request(loaded, code, environment, dataset.path, dataset.digest, project_root)
+    files = _collect_files(loaded, code, result, stages, lock)
+    return Training(loaded, code, environment, materials, result, stages, request_digest, files)
+
+
+def _read_lock(project_root: Path) -> bytes | None:
+    path = project_root / "uv.lock"
+    return path.read_bytes() if path.is_file() else None
+
+
+def _collect_files(
+    loaded: LoadedConfig, code: CodeIdentity, result: Result, stages: dict[str, Stage], lock: bytes | None
+) -> dict[str, bytes]:
+    files = {
+        f"config/as_written{loaded.document.path.suffix or '.yaml'}": loaded.document.content,
+        "config/resolved.json": canonical_json(loaded.resolved),
+        "cross_validation.json": canonical_json(stages["cross_validation"]),
+        "drift_baseline.json": canonical_json(result.baseline),
+        "metrics.json": canonical_json(result.metrics),
+        "predictions.csv": result.predictions,
+        "threshold.json": canonical_json(stages["threshold"]),
+    }
+    if code.patch:
+        files[PATCH_FILE] = code.patch
+    if lock is not None:
+        files[LOCK_FILE] = lock
+    return files

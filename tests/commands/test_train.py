@@ -1,0 +1,301 @@
+"""The program as its users run it: real processes, a real store, what stands on the server afterwards."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import PROGRAM, ROOT, clean_environment, download_model, find_free_port, read_lineage, run_samebits
+
+from samebits.digests import digest_bytes, digest_file
+from samebits.lineage.manifest import INPUT_STAGES, OUTPUT_STAGES
+from samebits.numerics.profile import make_environment
+
+pytestmark = pytest.mark.xdist_group("train")
+
+
+def list_runs(client: Any, experiment: str) -> list[Any]:
+    found = client.get_experiment_by_name(experiment)
+    return list(client.search_runs([found.experiment_id])) if found else []
+
+
+@pytest.fixture(scope="module")
+def shipped(store: str) -> Any:
+    """A finished run of the shipped config."""
+    done = run_samebits("confs/training.yaml", MLFLOW_TRACKING_URI=store, MLFLOW_EXPERIMENT_NAME="shipped")
+    assert done.returncode == 0, done.stderr
+    (run,) = list_runs(mlflow.MlflowClient(tracking_uri=store), "shipped")
+    return run
+
+
+def test_a_run_is_finished_with_params_metrics_and_tags_to_filter_by(shipped: Any, client: Any) -> None:
+    assert shipped.info.status == "FINISHED"
+    params, tags = shipped.data.params, shipped.data.tags
+    assert params["conf_file"] == "confs/training.yaml"
+    assert params["models.knn.n_neighbors"] == "7"
+    assert params["data_hash"] == tags["data_hash"] == digest_file(ROOT / "data/raw/wdbc.csv")
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+    assert params["git_commit"] == tags["git_commit"] == tags["mlflow.source.git.commit"] == commit
+    assert tags["git_dirty"] in ("true", "false")
+    assert {"model_digest", "inputs_digest", "outputs_digest"} <= set(tags)
+    assert (tags["config_version"], tags["numeric_profile"], tags["task"]) == ("2026.11.0", "portable", "binary")
+    assert shipped.data.metrics["test_roc_auc"] > 0.98
+    assert shipped.data.metrics["cv_score"] == max(
+        value for name, value in shipped.data.metrics.items() if name.startswith("cv_score")
+    )
+    assert len(client.get_metric_history(shipped.info.run_id, "fold_score_knn")) == 5
+    (dataset,) = shipped.inputs.dataset_inputs
+    assert tags["data_hash"].startswith(dataset.dataset.digest)
+
+
+def test_the_lineage_names_every_artifact_with_its_digest(shipped: Any, client: Any, tmp_path: Path) -> None:
+    lineage = read_lineage(client, shipped.info.run_id, tmp_path)
+    folder = Path(client.download_artifacts(shipped.info.run_id, "", str(tmp_path)))
+
+    assert set(lineage["stages"]) == {*INPUT_STAGES, *OUTPUT_STAGES}
+    present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()} - {"lineage.json"}
+    model = download_model(client.tracking_uri, shipped, tmp_path / "model")
+    files = {name: folder / name for name in present}
+    files |= {f"model/{path.relative_to(model).as_posix()}": path for path in model.rglob("*") if path.is_file()}
+    files.pop("model/registered_model_meta", None)  # MLflow's downloader puts it there
+    assert {name: record["digest"] for name, record in lineage["artifacts"].items()} == {
+        name: digest_file(path) for name, path in files.items()
+    }
+    assert {"config/as_written.yaml", "config/resolved.json", "metrics.json", "threshold.json", "environment/uv.lock"} <= present
+    assert lineage["stages"]["environment"]["lock_digest"] == lineage["artifacts"]["environment/uv.lock"]["digest"]
+    assert json.loads((folder / "metrics.json").read_text(encoding="utf-8")) == lineage["stages"]["metrics"]["test"]
+
+
+def test_metrics_on_the_server_are_exact(shipped: Any, client: Any, tmp_path: Path) -> None:
+    lineage = read_lineage(client, shipped.info.run_id, tmp_path)
+
+    for name, value in lineage["stages"]["metrics"]["test"].items():
+        assert shipped.data.metrics[f"test_{name}"] == value
+
+
+def test_a_run_of_the_shipped_config_costs_less_than_two_megabytes(shipped: Any, client: Any, tmp_path: Path) -> None:
+    folders = [client.download_artifacts(shipped.info.run_id, "", str(tmp_path))]
+    folders.append(str(download_model(client.tracking_uri, shipped, tmp_path / "model")))
+
+    assert sum(path.stat().st_size for folder in folders for path in Path(folder).rglob("*") if path.is_file()) < 2_000_000
+
+
+def test_the_logged_model_gives_the_recorded_predictions_through_mlflow(shipped: Any, client: Any, tmp_path: Path, store: str) -> None:
+    lineage = read_lineage(client, shipped.info.run_id, tmp_path)
+    predictions = pd.read_csv(client.download_artifacts(shipped.info.run_id, "predictions.csv", str(tmp_path)))
+    table = pd.read_csv(ROOT / "data/raw/wdbc.csv").iloc[predictions["row"]].drop(columns=["id", "diagnosis"])
+    script = """
+import sys, mlflow, pandas as pd
+table = pd.read_parquet(sys.argv[2])
+plain, served = mlflow.sklearn.load_model(sys.argv[1]), mlflow.pyfunc.load_model(sys.argv[1])
+response = plain.predict_proba(table)[:, list(plain.classes_).index("M")]
+pd.DataFrame({"plain": plain.predict(table), "served": served.predict(table), "response": response}).to_csv(sys.argv[3], index=False)
+"""
+    table.to_parquet(tmp_path / "rows.parquet")
+    model_uri = f"runs:/{shipped.info.run_id}/model"
+    pinned = make_environment("portable", clean_environment(MLFLOW_TRACKING_URI=store))
+
+    # in a process where samebits is not installed: the model brings the code that it needs
+    command = [sys.executable, "-c", script, model_uri, str(tmp_path / "rows.parquet"), str(tmp_path / "out.csv")]
+    subprocess.run(command, env=pinned, cwd=tmp_path, check=True, capture_output=True)
+
+    observed = pd.read_csv(tmp_path / "out.csv")
+    assert observed["plain"].tolist() == observed["served"].tolist() == predictions["predicted"].tolist()
+    assert observed["response"].tolist() == predictions["response"].tolist()
+    folder = download_model(store, shipped, tmp_path / "m")
+    assert digest_file(folder / "model.skops") == lineage["stages"]["model"]["file_digest"]
+    requirements = (folder / "requirements.txt").read_text(encoding="utf-8")
+    assert f"scikit-learn=={lineage['stages']['environment']['packages']['scikit-learn']}" in requirements
+    assert len(json.loads((folder / "input_example.json").read_text(encoding="utf-8"))["data"]) == 5
+
+
+def test_another_door_and_folder_give_the_same_run(shipped: Any, client: Any, store: str, tmp_path: Path) -> None:
+    """`mlflow run`, from elsewhere, with the experiment and name it was told."""
+    environment = clean_environment(MLFLOW_TRACKING_URI=store)
+    command = ["mlflow", "run", "-P", "conf_file=confs/training.yaml", str(ROOT), "--env-manager", "local"]
+    done = subprocess.run(
+        [*command, "--experiment-name", "by-mlflow-run", "--run-name", "named"], env=environment, cwd=tmp_path, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stderr
+    (run,) = list_runs(client, "by-mlflow-run")
+    assert (run.info.status, run.info.run_name) == ("FINISHED", "named")
+    left, right = (read_lineage(client, one.info.run_id, tmp_path) for one in (shipped, run))
+    assert left["inputs_digest"] == right["inputs_digest"]
+    assert left["outputs_digest"] == right["outputs_digest"]
+    assert {name for name in left["artifacts"] if left["artifacts"][name] != right["artifacts"].get(name)} == {"model/MLmodel"}
+    assert set(left["artifacts"]) == set(right["artifacts"])
+    assert dict(run.data.params) == dict(shipped.data.params)
+
+
+def test_the_working_tree_is_as_it_was() -> None:
+    """Ends where it began: what a run leaves in the project's folder is ignored by Git."""
+    status = ["git", "status", "--porcelain", "--untracked-files=all"]
+    before = subprocess.run(status, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+    for name in ("mlflow.db", "mlflow.db-wal", "mlruns/1/x", "dist/x", ".venv/x"):
+        ignored = subprocess.run(["git", "check-ignore", "-q", name], cwd=ROOT, check=False)
+        assert ignored.returncode == 0, name
+    assert subprocess.run(status, cwd=ROOT, capture_output=True, text=True, check=True).stdout == before
+
+
+def run_in_project(client: Any, conf_file: str, experiment: str, store: str, cwd: Path) -> Any:
+    """Run through mlflow.projects.run and return the run, whatever became of it."""
+    script = (
+        "import mlflow, sys; mlflow.projects.run(sys.argv[1], parameters={'conf_file': sys.argv[2]}, env_manager='local',"
+        " experiment_name=sys.argv[3])"
+    )
+    environment = clean_environment(MLFLOW_TRACKING_URI=store)
+    command = [sys.executable, "-c", script, str(ROOT), conf_file, experiment]
+    done = subprocess.run(command, env=environment, cwd=cwd, capture_output=True, text=True, check=False)
+    (run,) = list_runs(client, experiment)
+    return done, run
+
+
+@pytest.mark.parametrize(
+    ("conf_file", "reason"),
+    [("confs/nope.yaml", "no such file in"), ("confs", "found the folder"), ("wrong", "Did you mean 'seed'?")],
+)
+def test_a_wrong_config_fails_the_project_run_with_the_reason_on_its_page(
+    client: Any, store: str, tmp_path: Path, write_config: Callable[..., Path], conf_file: str, reason: str
+) -> None:
+    conf_file = str(write_config({"sed": 1})) if conf_file == "wrong" else conf_file
+
+    done, run = run_in_project(client, conf_file, f"wrong-{reason[:3]}", store, tmp_path)
+
+    assert done.returncode != 0
+    assert run.info.status == "FAILED"
+    assert run.info.end_time is not None
+    assert reason in run.data.tags["mlflow.note.content"]
+
+
+def test_a_wrong_config_makes_no_run_where_none_was_opened(client: Any, store: str, write_config: Callable[..., Path]) -> None:
+    path = write_config({"name": "never", "sed": 1})
+
+    done = run_samebits("train", str(path), MLFLOW_TRACKING_URI=store)
+
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith(f"{path}:")
+    assert "Traceback" not in done.stderr
+    assert list_runs(client, "never") == []
+
+
+def test_other_bytes_than_pinned_fail_the_run_with_both_digests(client: Any, store: str, write_config: Callable[..., Path]) -> None:
+    path = write_config({"name": "pinned", "data": {"digest": "sha256:" + "0" * 64}})
+
+    done = run_samebits(str(path), MLFLOW_TRACKING_URI=store)
+
+    (run,) = list_runs(client, "pinned")
+    assert done.returncode == 2
+    assert "expected the pinned sha256:000" in done.stderr
+    assert run.info.status == "FAILED"
+    assert digest_file(ROOT / "data/raw/wdbc.csv") in run.data.tags["mlflow.note.content"]
+    assert "lineage.json" not in [file.path for file in client.list_artifacts(run.info.run_id)]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_an_interrupted_run_is_killed_not_running(
+    client: Any, store: str, write_config: Callable[..., Path], number: signal.Signals
+) -> None:
+    if signal.getsignal(number) is signal.SIG_IGN:
+        pytest.skip(f"{number.name} is ignored here, as under nohup, and so it is by the program")
+    path = write_config({"name": f"interrupted-{number.name}", "models": {"random_forest": {"n_estimators": 20000}}})
+    process = subprocess.Popen(
+        [*PROGRAM, str(path)], env=clean_environment(MLFLOW_TRACKING_URI=store), cwd=ROOT, stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 60
+    while not list_runs(client, f"interrupted-{number.name}") and time.monotonic() < deadline:
+        time.sleep(0.3)
+    time.sleep(1)
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=60)
+
+    (run,) = list_runs(client, f"interrupted-{number.name}")
+    assert process.returncode == 128 + number
+    assert run.info.status == "KILLED"
+    assert f"stopped by signal {number.value}" in errors and "Traceback" not in errors
+
+
+def test_an_http_server_gets_the_same_run(server: tuple[str, Any], write_config: Callable[..., Path], tmp_path: Path) -> None:
+    uri, _ = server
+    path = write_config({"name": "http", "models": {"decision_tree": {"max_depth": 3}}, "data": {"read": {"types": {"id": "number"}}}})
+
+    done = run_samebits(str(path), MLFLOW_TRACKING_URI=uri)
+
+    assert done.returncode == 0, done.stderr
+    client = mlflow.MlflowClient(tracking_uri=uri)
+    (run,) = list_runs(client, "http")
+    assert run.info.status == "FINISHED"
+    lineage = read_lineage(client, run.info.run_id, tmp_path)
+    assert lineage["stages"]["model"]["digest"] == run.data.tags["model_digest"]
+    model = download_model(uri, run, tmp_path / "m")
+    assert client.get_logged_model(run.outputs.model_outputs[0].model_id).experiment_id == run.info.experiment_id
+    assert digest_file(Path(model) / "model.skops") == lineage["stages"]["model"]["file_digest"]
+
+
+def test_a_server_that_goes_away_loses_nothing(server: tuple[str, Any], write_config: Callable[..., Path]) -> None:
+    uri, process = server
+    path = write_config({"name": "gone", "models": {"random_forest": {"n_estimators": 300}}})
+    started = subprocess.Popen(
+        [*PROGRAM, str(path)], env=clean_environment(MLFLOW_TRACKING_URI=uri, MLFLOW_HTTP_REQUEST_MAX_RETRIES="0"), cwd=ROOT,
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    client = mlflow.MlflowClient(tracking_uri=uri)
+    deadline = time.monotonic() + 60
+    while not list_runs(client, "gone") and time.monotonic() < deadline:
+        time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGSTOP)
+    os.killpg(process.pid, signal.SIGKILL)
+    _, errors = started.communicate(timeout=120)
+
+    assert started.returncode == 2, errors
+    kept = Path(errors.split("is kept in ")[1].split()[0].rstrip("."))
+    lineage = json.loads((kept / "lineage.json").read_text(encoding="utf-8"))
+    assert digest_bytes((kept / "model/model.skops").read_bytes()) == lineage["stages"]["model"]["file_digest"]
+
+
+def test_a_server_that_is_not_there_is_one_sentence(write_config: Callable[..., Path]) -> None:
+    uri = f"http://127.0.0.1:{find_free_port()}"
+
+    done = run_samebits(str(write_config()), MLFLOW_TRACKING_URI=uri, MLFLOW_HTTP_REQUEST_MAX_RETRIES="1")
+
+    assert done.returncode == 2
+    assert f"{uri}: expected a tracking store that can" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_two_that_start_together_on_a_new_database_both_finish(write_config: Callable[..., Path], tmp_path: Path) -> None:
+    uri = f"sqlite:///{tmp_path}/new.db"
+    path = write_config({"name": "together"})
+    environment = clean_environment(MLFLOW_TRACKING_URI=uri)
+
+    both = [subprocess.Popen([*PROGRAM, str(path)], env=environment, cwd=ROOT, stderr=subprocess.PIPE) for _ in range(2)]
+    errors = [process.communicate(timeout=120)[1] for process in both]
+
+    assert [process.returncode for process in both] == [0, 0], errors
+    runs = list_runs(mlflow.MlflowClient(tracking_uri=uri), "together")
+    assert {run.info.status for run in runs} == {"FINISHED"}
+    assert len({run.data.tags["outputs_digest"] for run in runs}) == 1
+
+
+def test_predictions_are_written_exactly(shipped: Any, client: Any, tmp_path: Path) -> None:
+    path = Path(client.download_artifacts(shipped.info.run_id, "predictions.csv", str(tmp_path)))
+    lineage = read_lineage(client, shipped.info.run_id, tmp_path)
+
+    again = pd.read_csv(path).to_csv(index=False, lineterminator="\n").encode("utf-8")
+
+    assert digest_bytes(again) == lineage["stages"]["predictions"]["digest"]
+    assert np.isfinite(pd.read_csv(path)["response"]).all()

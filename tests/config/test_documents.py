@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from samebits.config.documents import read_document
+from samebits.digests import digest_bytes, digest_file
+from samebits.errors import ConfigError
+
+
+def write(folder: Path, name: str, content: str | bytes) -> Path:
+    path = folder / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode("utf-8"))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1e-3", 0.001),
+        ("1E5", 100000.0),
+        ("-.5", -0.5),
+        (".inf", float("inf")),
+        ("no", "no"),
+        ("yes", "yes"),
+        ("on", "on"),
+        ("NA", "NA"),
+        ("2026-11-01", "2026-11-01"),
+        ("12:30", "12:30"),
+        ("010", 10),
+        ("0x1F", 31),
+        ("~", None),
+        ("true", True),
+        ("2026.11.0", "2026.11.0"),
+    ],
+)
+def test_yaml_scalars_follow_the_core_schema_of_yaml_1_2(tmp_path: Path, text: str, value: object) -> None:
+    document = read_document(write(tmp_path, "a.yaml", f"key: {text}\n"))
+
+    assert document.value == {"key": value}
+    assert type(document.value["key"]) is type(value)
+
+
+def test_every_key_knows_its_line(tmp_path: Path) -> None:
+    yaml_path = write(tmp_path, "a.yaml", "# comment\na: 1\nb:\n  c:\n    - d: 2\n")
+    toml_path = write(tmp_path, "a.toml", "a = 1\n\n[b]\n# comment\nc = 2\n'd'.e = 3\n")
+    json_path = write(tmp_path, "a.json", '{\n\t"a": 1,\n\t"b": {\n\t\t"c": 2}}\n')
+
+    assert read_document(yaml_path).locate(("b", "c", 0, "d")) == f"{yaml_path}:5: b.c.0.d"
+    assert read_document(toml_path).locate(("b", "c")) == f"{toml_path}:5: b.c"
+    assert read_document(toml_path).locate(("b", "d", "e")) == f"{toml_path}:6: b.d.e"
+    assert read_document(json_path).locate(("b", "c")) == f"{json_path}:4: b.c"
+
+
+def test_a_missing_key_is_placed_at_the_nearest_section(tmp_path: Path) -> None:
+    path = write(tmp_path, "a.yaml", "a: 1\nb: {}\n")
+
+    assert read_document(path).locate(("b", "c", "d")) == f"{path}:2: b.c.d"
+
+
+@pytest.mark.parametrize("name", ["a.yaml", "a.json"])
+def test_a_key_that_stands_twice_is_refused_with_both_lines(tmp_path: Path, name: str) -> None:
+    path = write(tmp_path, name, '{"a": 1,\n"b": {"c": 1,\n"c": 2}}')
+
+    with pytest.raises(ConfigError, match=r":3: b\.c: expected each key once, found it also on line 2"):
+        read_document(path)
+
+
+def test_merge_keys_and_aliases_are_followed(tmp_path: Path) -> None:
+    path = write(tmp_path, "a.yaml", "base: &base {x: 1, y: 2}\nown:\n  <<: *base\n  y: 3\n")
+
+    assert read_document(path).value["own"] == {"x": 1, "y": 3}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("a.yaml", "a: [1,\n", r"a\.yaml:2: expected YAML"),
+        ("a.yaml", "a: !!python/object/apply:os.system [ls]\n", r"a\.yaml:1: expected YAML"),
+        ("a.yaml", "&a [*a]\n", "alias that contains itself"),
+        ("a.yaml", b"a: \xff\n", "expected UTF-8 text, found byte 0xff"),
+        ("a.toml", "a = \n", r"a\.toml:1: expected TOML"),
+        ("a.json", '{"a": }', r"a\.json:1: expected JSON"),
+        ("a.yaml", "? [a]\n: 1\n", "a key that is no plain text"),
+    ],
+)
+def test_a_file_that_cannot_be_parsed_is_one_sentence(tmp_path: Path, name: str, content: str | bytes, expected: str) -> None:
+    with pytest.raises(ConfigError, match=expected):
+        read_document(write(tmp_path, name, content))
+
+
+def test_a_missing_file_and_a_folder_are_told_apart(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="found no such file"):
+        read_document(tmp_path / "nope.yaml")
+    with pytest.raises(ConfigError, match="found a folder"):
+        read_document(tmp_path)
+
+
+def test_a_byte_order_mark_and_crlf_are_read(tmp_path: Path) -> None:
+    path = write(tmp_path, "a.yaml", b"\xef\xbb\xbfa: 1\r\nb: x\r\n")
+
+    assert read_document(path).value == {"a": 1, "b": "x"}
+
+
+def test_a_config_is_recorded_as_it_was_read_whatever_becomes_of_the_file(write_config: Callable[..., Path]) -> None:
+    from samebits.config.loading import check_config
+    from samebits.training.stages import describe_config
+
+    path = write_config({})
+    before = digest_file(path)
+    loaded = check_config(path)
+
+    path.write_text("edited while the run trains\n", encoding="utf-8")
+
+    assert digest_bytes(loaded.document.content) == before
+    assert describe_config(loaded, path.parent)["file_digest"] == before

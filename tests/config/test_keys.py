@@ -1,0 +1,228 @@
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+from conftest import ROOT, SMALL, merge
+from hypothesis import given
+from hypothesis import strategies as st
+
+from samebits.config.documents import read_document
+from samebits.config.keys import Config
+from samebits.config.loading import check_config, load_config
+from samebits.config.schema import make_json_schema
+from samebits.errors import ConfigError
+
+SHIPPED = sorted(path for path in (ROOT / "confs").glob("*.yaml") if path.name != "datasets.yaml")
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
+def test_shipped_configs_are_valid_and_point_editors_at_the_schema(path: Path) -> None:
+    check_config(path)
+    schema = json.loads((ROOT / "confs/config.schema.json").read_text(encoding="utf-8"))
+
+    jsonschema.validate(read_document(path).value, schema)
+    assert path.read_text(encoding="utf-8").startswith("# yaml-language-server: $schema=config.schema.json\n")
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
+def test_shipped_configs_write_every_key_out(path: Path) -> None:
+    written = read_document(path).value
+    resolved = load_config(path).resolved
+
+    def missing(wanted: dict[str, Any], found: dict[str, Any], prefix: str) -> list[str]:
+        names = [f"{prefix}{key}" for key in wanted if key not in found and (prefix, key) != ("models.", "class")]
+        for key, value in wanted.items():
+            if isinstance(value, dict) and isinstance(found.get(key), dict) and prefix != "models.":
+                names += missing(value, found[key], f"{prefix}{key}.")
+        return names
+
+    left_out = [name for name in missing(resolved, written, "") if not name.startswith("models.")]
+    from_registry = {"data.path", "data.digest", "data.read"} if "dataset" in written["data"] else set()
+    assert set(left_out) <= from_registry
+
+
+def test_the_shipped_schema_is_the_one_generated() -> None:
+    assert json.loads((ROOT / "confs/config.schema.json").read_text(encoding="utf-8")) == make_json_schema()
+
+
+def test_every_key_of_the_schema_says_what_it_is_for() -> None:
+    schema = make_json_schema()
+    sections = [schema, *schema["$defs"].values()]
+
+    silent = [key for section in sections for key, field in section["properties"].items() if not field.get("description")]
+
+    assert silent == []
+
+
+WRONG: list[tuple[dict[str, Any], str]] = [
+    ({"sed": 1}, r"sed: expected one of .*seed.*, found 'sed'\. Did you mean 'seed'\?"),
+    ({"seed": "x"}, r"seed: expected a valid integer, found 'x'"),
+    ({"seed": -1}, r"seed: expected greater than or equal to 0, found -1"),
+    ({"seed": 1.5}, r"seed: expected a valid integer"),
+    ({"seed": ...}, r"seed: expected this key, found nothing"),
+    ({"version": "1.0"}, r"version: expected .*found '1\.0'\. Write YYYY\.M\.PATCH"),
+    ({"version": "2026.13.0"}, r"version: "),
+    ({"data": {"target": 3}}, r"data\.target: expected a valid string, found 3"),
+    ({"data": {"digest": "md5:1"}}, r"data\.digest: .*data pin"),
+    ({"data": {"drop": ["diagnosis"]}}, r"data\.drop: expected feature columns, found the target"),
+    ({"data": {"read": {"seperator": ";"}}}, r"data\.read\.seperator: expected one of .*sep"),
+    ({"split": {"method": "tme"}}, r"split\.method: .*Did you mean 'time'\?"),
+    ({"split": {"method": "time"}}, r"split\.column: expected the column of the time, found nothing"),
+    ({"split": {"method": "time", "column": "d", "random_state": 3}}, r"split\.random_state: expected no such key under method time"),
+    ({"split": {"test_size": 1.0}}, r"split\.test_size: expected a fraction less than 1"),
+    ({"split": {"test_size": 0}}, r"split\.test_size: expected greater than 0"),
+    ({"split": {"tst_size": 0.1}}, r"split\.tst_size: .*Did you mean 'test_size'\?"),
+    ({"models": {"knnn": {}}}, r"models\.knnn: .*Did you mean 'knn'\?"),
+    ({"models": {}}, r"models: "),
+    (
+        {"task": "regression", "business": ..., "models": {"logistic_regression": {}}},
+        r"models\.logistic_regression: expected a model for regression",
+    ),
+    ({"task": "multiclass"}, r"business\.target_precision: expected a binary task"),
+    ({"cv": {"n_split": 5}}, r"cv\.n_split: .*Did you mean 'n_splits'\?"),
+    ({"n_jobs": 0}, r"n_jobs: expected -1 or at least 1"),
+    ({"features": {"ratios": {"a": ["b"]}}}, r"features\.ratios\.a: "),
+    (
+        {"features": {"ratios": {"a": ["b", "c"]}, "weighted_sums": {"a": {"b": 1.0}}}},
+        r"features\.ratios\.a: expected a name of its own",
+    ),
+    ({"preprocessing": {"columns": [{"columns": "numric"}]}}, r"preprocessing\.columns\.0\.columns: .*Did you mean 'numeric'\?"),
+    ({"models": {"rf (big)": {"class": "sklearn.svm.SVC"}}}, r"models\.rf \(big\): expected a name of letters"),
+    ({"data": {"dataset": "a@1", "path": ...}}, r"data\.dataset: expected a dataset of"),
+    # what only scikit-learn knows
+    ({"models": {"knn": {"n_neighbours": 3}}}, r"models\.knn\.n_neighbours: .*Did you mean 'n_neighbors'\?"),
+    ({"models": {"knn": {"n_neighbors": "three"}}}, r"models\.knn\.n_neighbors: .*found 'three'"),
+    ({"models": {"svm": {"C": -1.0}}}, r"models\.svm\.C: .*found -1\.0"),
+    ({"models": {"a": {"class": "os.system"}}}, r"models\.a\.class: expected a class of sklearn, samebits, found 'os\.system'"),
+    ({"models": {"a": {"class": "sklearn.svm.SVX"}}}, r"models\.a\.class: .*found 'SVX'"),
+    ({"models": {"a": {"class": "sklearn.nope.SVC"}}}, r"models\.a\.class: expected an importable module"),
+    ({"models": {"a": {"class": "sklearn.preprocessing.StandardScaler"}}}, r"models\.a\.class: expected a model \(with predict\)"),
+    ({"models": {"a": {"class": "sklearn.base.defaultdict"}}}, r"models\.a\.class: "),
+    (
+        {"models": {"a": {"class": "numpy.ndarray"}}, "allow": ["pandas"]},
+        r"models\.a\.class: expected a class of sklearn, samebits, pandas, found .* add it to allow:",
+    ),
+    ({"cv": {"class": "sklearn.svm.SVC", "n_splits": ...}}, r"cv\.class: expected a splitter"),
+    ({"scoring": "acuracy"}, r"scoring: .*Did you mean 'accuracy'\?"),
+]
+
+
+@pytest.mark.parametrize(("changes", "expected"), WRONG, ids=lambda value: None)
+def test_a_wrong_key_is_refused_with_file_line_path_and_what_is_allowed(
+    write_config: Callable[..., Path], changes: dict[str, Any], expected: str
+) -> None:
+    path = write_config(changes)
+
+    with pytest.raises(ConfigError, match=rf"{path}:\d+: {expected}"):
+        check_config(path)
+
+
+def test_all_errors_of_a_file_are_said_at_once(write_config: Callable[..., Path]) -> None:
+    path = write_config({"sed": 1, "n_jobs": 0, "cv": {"n_splits": 1}, "models": {"knn": {"n_neighbours": 3}, "kn": {}}})
+
+    with pytest.raises(ConfigError) as caught:
+        check_config(path)
+
+    found = sorted(problem.where.partition(": ")[2] for problem in caught.value.problems)
+    assert found == ["cv.n_splits", "models.kn", "models.knn.n_neighbours", "n_jobs", "sed"]
+
+
+def test_toml_and_json_give_the_same_config_as_yaml(write_config: Callable[..., Path], tmp_path: Path) -> None:
+    yaml_path = write_config()
+    json_path = tmp_path / "same.json"
+    json_path.write_text(json.dumps(SMALL, indent="\t"), encoding="utf-8")
+    toml_path = tmp_path / "same.toml"
+    data = SMALL["data"]
+    toml_path.write_text(
+        f'name = "small"\nversion = "2026.11.0"\nseed = 7\n[data]\npath = "{data["path"]}"\ntarget = "diagnosis"\n'
+        'positive = "M"\ndrop = ["id"]\n[models.logistic_regression]\nmax_iter = 500\n[cv]\nn_splits = 3\n'
+        "[business]\ntarget_precision = 0.9\n",
+        encoding="utf-8",
+    )
+
+    resolved = [load_config(path).resolved for path in (yaml_path, json_path, toml_path)]
+
+    assert resolved[0] == resolved[1] == resolved[2]
+    assert tomllib.loads(toml_path.read_text(encoding="utf-8")) == json.loads(json_path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"seed": 8},
+        {"task": "binary"},
+        {"numeric_profile": "native"},
+        {"data": {"positive": "B"}},
+        {"data": {"read": {"sep": ";"}}},
+        {"split": {"test_size": 0.3}},
+        {"features": {"epsilon": 0.1}},
+        {"preprocessing": {"scale": False}},
+        {"models": {"knn": {}}},
+        {"models": {"logistic_regression": {"max_iter": 501}}},
+        {"cv": {"n_splits": 4}},
+        {"scoring": "f1"},
+        {"business": {"target_precision": 0.8}},
+        {"allow": ["pandas"]},
+    ],
+)
+def test_a_key_that_can_change_a_result_changes_the_configs_digest(write_config: Callable[..., Path], changes: dict[str, Any]) -> None:
+    assert load_config(write_config(changes)).digest != load_config(write_config()).digest
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"name": "other"},
+        {"version": "2027.1.0"},
+        {"n_jobs": 4},
+        {"data": {"path": "elsewhere.csv"}},
+        {"data": {"digest": "sha256:" + "0" * 64}},
+    ],
+)
+def test_a_key_that_changes_no_result_leaves_the_configs_digest(write_config: Callable[..., Path], changes: dict[str, Any]) -> None:
+    assert load_config(write_config(changes)).digest == load_config(write_config()).digest
+
+
+def test_datasets_are_found_by_name_and_version_and_the_configs_keys_win(tmp_path: Path, write_config: Callable[..., Path]) -> None:
+    registry = {"wdbc": {"v1": {"path": "x.csv", "target": "y", "read": {"sep": ";"}}}}
+    (tmp_path / "datasets.yaml").write_text(yaml.safe_dump(registry), encoding="utf-8")
+
+    config = load_config(write_config({"data": {"dataset": "wdbc@v1", "path": ...}})).config
+
+    assert config.data.path == "x.csv"
+    assert config.data.target == "diagnosis"
+    assert config.data.read.sep == ";"
+
+
+def test_an_unknown_dataset_is_refused_with_those_known(tmp_path: Path, write_config: Callable[..., Path]) -> None:
+    (tmp_path / "datasets.yaml").write_text("wdbc: {v1: {path: x}}\n", encoding="utf-8")
+
+    with pytest.raises(ConfigError, match=r"data\.dataset: expected one of wdbc@v1 .*Did you mean 'wdbc@v1'\?"):
+        load_config(write_config({"data": {"dataset": "wdbc@v2", "path": ...}}))
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 5) | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@given(st.sampled_from(sorted(Config.model_fields)), VALUES)
+def test_a_config_nobody_thought_of_is_taken_or_refused_in_words(
+    tmp_path_factory: pytest.TempPathFactory, key: str, value: object
+) -> None:
+    path = tmp_path_factory.mktemp("any") / "any.json"
+    path.write_text(json.dumps(merge(SMALL, {key: value})), encoding="utf-8")
+
+    try:
+        check_config(path)
+    except ConfigError as error:
+        assert str(error).startswith(str(path))

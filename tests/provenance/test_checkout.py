@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from recorded_runs import git
+
+from samebits.digests import digest_file
+from samebits.errors import ProvenanceError
+from samebits.proof import restoration
+from samebits.provenance.checkout import (
+    Source,
+    apply_patch,
+    bundle_commit,
+    copy_left_out,
+    fetch_commit,
+    holds_commit,
+    list_wrong_changes,
+)
+from samebits.tracking.code_search import list_code_sources
+
+
+def make_repository(folder: Path) -> str:
+    folder.mkdir()
+    git("init", "-q", cwd=folder)
+    for number in (1, 2):
+        (folder / "a.txt").write_text(f"{number}\n", encoding="utf-8")
+        git("add", "-A", cwd=folder)
+        git("commit", "-qm", str(number), cwd=folder)
+    done = subprocess.run(["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def test_a_commit_comes_from_the_first_source_that_has_it(tmp_path: Path) -> None:
+    commit = make_repository(tmp_path / "repository")
+    sources = [Source("nothing", str(tmp_path / "nothing")), Source("repository", str(tmp_path / "repository"))]
+
+    source = fetch_commit(tmp_path / "fresh", commit, sources, None)
+
+    assert source.name == "repository"
+    assert (tmp_path / "fresh/a.txt").read_text(encoding="utf-8") == "2\n"
+
+
+def test_a_bundle_brings_a_commit_back_alone_or_on_top_of_what_a_remote_holds(tmp_path: Path) -> None:
+    make_repository(tmp_path / "remote")
+    git("clone", "-q", str(tmp_path / "remote"), str(tmp_path / "work"))
+    (tmp_path / "work/b.txt").write_text("unpushed\n", encoding="utf-8")
+    git("add", "-A", cwd=tmp_path / "work")
+    git("commit", "-qm", "unpushed", cwd=tmp_path / "work")
+    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=tmp_path / "work", capture_output=True, text=True, check=True)
+    bundle = tmp_path / "commit.bundle"
+    bundle_commit(tmp_path / "work", head.stdout.strip(), bundle)
+    shutil.rmtree(tmp_path / "work")
+    sources = [Source("bundle", str(bundle)), Source("remote", str(tmp_path / "remote"))]
+
+    fetch_commit(tmp_path / "fresh", head.stdout.strip(), sources, None)
+
+    assert (tmp_path / "fresh/b.txt").is_file()
+    with pytest.raises(ProvenanceError, match="one that a repository or the archive holds, found bundle: "):
+        fetch_commit(tmp_path / "alone", head.stdout.strip(), sources[:1], None)
+
+
+def test_no_hook_or_template_of_the_callers_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    commit = make_repository(tmp_path / "repository")
+    hooks = tmp_path / "hooks"
+    hooks.mkdir()
+    hook = hooks / "post-checkout"
+    hook.write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\n", encoding="utf-8")
+    hook.chmod(0o755)
+    (tmp_path / "gitconfig").write_text(f"[core]\nhooksPath = {hooks}\n", encoding="utf-8")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "gitconfig"))
+
+    fetch_commit(tmp_path / "fresh", commit, [Source("repository", str(tmp_path / "repository"))], None)
+
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("field", ["repository", "remote"])
+def test_an_address_that_git_would_read_as_an_option_or_run_is_none(tmp_path: Path, field: str) -> None:
+    for address in (f"--upload-pack=touch {tmp_path}/ran", f"ext::sh -c touch% {tmp_path}/ran"):
+        sources = list_code_sources({field: address}, [])
+        assert not any(holds_commit(source, "0" * 40) for source in sources)
+        with pytest.raises(ProvenanceError):
+            fetch_commit(tmp_path / f"fresh {len(address)}", "0" * 40, sources, None)
+
+    assert not (tmp_path / "ran").exists()
+
+
+def test_nothing_is_written_outside_the_folder(tmp_path: Path) -> None:
+    commit = make_repository(tmp_path / "repository")
+    fresh = tmp_path / "folder" / "fresh"
+    fetch_commit(fresh, commit, [Source("repository", str(tmp_path / "repository"))], None)
+    (tmp_path / "secret").write_text("x", encoding="utf-8")
+    changes = {"../secret": digest_file(tmp_path / "secret")}
+
+    missing = copy_left_out(fresh, tmp_path / "repository", changes, ["../secret"])
+    patch = tmp_path / "hostile.patch"
+    patch.write_text("--- /dev/null\n+++ b/../../escaped\n@@ -0,0 +1 @@\n+x\n", encoding="utf-8")
+    with pytest.raises(ProvenanceError, match="a patch that applies to the commit"):
+        apply_patch(fresh, patch, [])
+
+    assert missing == ["../secret"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "hostile.patch", "repository", "secret"]
+    assert not (tmp_path / "folder" / "secret").exists()
+
+
+def test_a_file_over_the_cap_comes_from_where_it_was_if_it_is_still_the_same(tmp_path: Path) -> None:
+    commit = make_repository(tmp_path / "repository")
+    big = tmp_path / "repository" / "folder" / "big.bin"
+    big.parent.mkdir()
+    big.write_bytes(b"big")
+    fetch_commit(tmp_path / "fresh", commit, [Source("repository", str(tmp_path / "repository"))], None)
+    changes = {"folder/big.bin": digest_file(big)}
+
+    assert copy_left_out(tmp_path / "fresh", tmp_path / "repository", changes, list(changes)) == []
+    assert list_wrong_changes(tmp_path / "fresh", changes) == []
+    big.write_bytes(b"other")
+    assert copy_left_out(tmp_path / "fresh", tmp_path / "repository", changes, list(changes)) == ["folder/big.bin"]
+
+
+def test_a_repository_that_this_user_may_not_enter_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: Path) -> bool:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "is_dir", refuse)
+    monkeypatch.setattr(Path, "is_file", refuse)
+
+    assert not holds_commit(Source("another user's", str(tmp_path / "repository")), "0" * 40)
+    assert copy_left_out(tmp_path, tmp_path, {"a.bin": "sha256:x"}, ["a.bin"]) == ["a.bin"]
+
+
+def test_without_git_a_commit_is_not_looked_for_but_git_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    with pytest.raises(ProvenanceError, match=r"Git: expected it, .* found none on PATH\. Install it\."):
+        holds_commit(Source("remote", "https://git.example.org/x.git"), "0" * 40)
+
+
+def test_a_git_that_converts_line_ends_brings_back_the_bytes_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    commit = make_repository(tmp_path / "repository")
+    (tmp_path / "gitconfig").write_text("[core]\nautocrlf = true\n", encoding="utf-8")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "gitconfig"))
+
+    fetch_commit(tmp_path / "fresh", commit, [Source("repository", str(tmp_path / "repository"))], None)
+
+    assert (tmp_path / "fresh/a.txt").read_bytes() == b"2\n"
+
+
+def test_a_changed_file_that_comes_back_otherwise_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("converted\n", encoding="utf-8")
+    code = {"patch": {"left_out": []}, "changes": {"a.txt": "sha256:recorded"}, "repository": None}
+    lineage = {"stages": {"code": code, "config": {"file": "confs/x.yaml"}}}
+    recorded: Any = SimpleNamespace(files={})
+
+    with pytest.raises(ProvenanceError, match=r"changed file a\.txt: expected sha256:recorded, found other bytes"):
+        restoration._restore_changes(lineage, recorded, restoration.Restoration(tmp_path, project=tmp_path), tmp_path)

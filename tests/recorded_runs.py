@@ -1,0 +1,76 @@
+"""What the tests of the proofs share: one recorded run of a small config, and forged reruns of it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pytest
+from conftest import PROGRAM, ROOT, clean_environment, run_samebits
+
+FORGERY_PROGRAM = Path(__file__).with_name("forged_training.py")
+
+
+def train(config: Path, store: str, *words: str, **env: str) -> str:
+    """Train a config through the command line and return the run's id."""
+    done = run_samebits("train", *words, str(config), MLFLOW_TRACKING_URI=store, **env)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()[1]
+
+
+def open_client(store: str) -> Any:
+    return mlflow.MlflowClient(tracking_uri=store)
+
+
+def forge(monkeypatch: pytest.MonkeyPatch, folder: Path, original: str, forgery: str, store: str) -> None:
+    """Make the next reproduction in this process run the forged training instead of the restored one."""
+    from samebits.commands import reproduce
+    from samebits.proof.restoration import Restoration
+
+    package = folder / "forged" / "src" / "samebits"
+    package.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(FORGERY_PROGRAM, package / "__main__.py")
+    (package / "__main__.py").write_text(
+        f"import sys; sys.path[0] = {str(ROOT / 'src')!r}\n" + FORGERY_PROGRAM.read_text(encoding="utf-8"), encoding="utf-8"
+    )
+
+    def restore(lineage: Any, recorded: Any, into: Path, *_: Any) -> Restoration:
+        return Restoration(into, project=package.parent.parent, data=into, said={"code": "forged"})
+
+    monkeypatch.setattr(reproduce, "restore_run", restore)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
+    monkeypatch.setenv("FORGED_FROM", original)
+    monkeypatch.setenv("FORGED_FILES", str(folder))
+    monkeypatch.setenv("FORGERY", forgery)
+    monkeypatch.chdir(Path.cwd())
+
+
+def clone_project(folder: Path) -> tuple[Path, Path]:
+    """Return a remote and a working clone of this project, with what is being changed now committed."""
+    remote, work = folder / "remote.git", folder / "work"
+    git("clone", "-q", "--bare", str(ROOT), str(remote))
+    git("clone", "-q", str(remote), str(work))
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "-c", "-o", "--exclude-standard"], cwd=ROOT, capture_output=True, check=True
+    ).stdout
+    for name in filter(None, os.fsdecode(listed).split("\0")):
+        if (ROOT / name).is_file():
+            (work / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / name, work / name)
+    git("add", "-A", cwd=work)
+    git("commit", "-qm", "now", "--allow-empty", cwd=work)
+    return remote, work
+
+
+def git(*words: str, cwd: Path | None = None) -> None:
+    identity = {"GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@b"}
+    subprocess.run(["git", *words], cwd=cwd, env={**os.environ, **identity}, check=True, capture_output=True)
+
+
+def run_in(project: Path, *words: str, store: str) -> subprocess.CompletedProcess[str]:
+    command = [PROGRAM[0], str(project / "src" / "samebits"), *words]
+    return subprocess.run(command, env=clean_environment(MLFLOW_TRACKING_URI=store), cwd=project, capture_output=True, text=True)

@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+from conftest import ROOT, SMALL, merge, run_samebits
+from recorded_runs import clone_project, git, run_in
+
+from samebits.digests import digest_file, digest_folder
+from samebits.tracking import recording
+from samebits.tracking.archive import Archive, name_data_entry
+from samebits.tracking.data_search import find_recorded_data
+
+TABLE = ROOT / "data/raw/wine.csv"
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Archive:
+    return Archive(str(tmp_path / "experiment"), f"sqlite:///{tmp_path}/mlflow.db")
+
+
+def describe(path: Path, digest: str) -> dict[str, Any]:
+    return {"path": path.name, "location": str(path), "digest": digest}
+
+
+def test_an_entry_is_there_only_once_it_is_whole(archive: Archive, tmp_path: Path) -> None:
+    name = name_data_entry(digest_file(TABLE))
+    assert not archive.holds(name)
+
+    archive.put(name, {"wine.csv": TABLE})
+
+    assert archive.holds(name)
+    (tmp_path / "experiment/samebits-archive" / name / "manifest.json").unlink()
+    assert not archive.holds(name) and archive.fetch(name, tmp_path) is None
+
+
+def test_a_table_is_kept_once_per_digest(archive: Archive, tmp_path: Path) -> None:
+    name = name_data_entry(digest_file(TABLE))
+    archive.put(name, {"wine.csv": TABLE})
+    archive.put(name, {"another name.csv": TABLE})
+
+    assert [path.name for path in (tmp_path / "experiment/samebits-archive" / name / "files").iterdir()] == ["wine.csv"]
+
+
+@pytest.mark.parametrize("is_folder", [False, True])
+def test_what_was_archived_comes_back_to_the_bit(archive: Archive, tmp_path: Path, is_folder: bool) -> None:
+    table = tmp_path / "table.csv"
+    if is_folder:
+        (table / "2026").mkdir(parents=True)
+        for name in ("a.csv", "2026/b.csv"):
+            shutil.copyfile(TABLE, table / name)
+    else:
+        shutil.copyfile(TABLE, table)
+    digest = digest_folder(table) if is_folder else digest_file(table)
+    files = {"a.csv": table / "a.csv", "2026/b.csv": table / "2026/b.csv"} if is_folder else {"table.csv": table}
+    archive.put(name_data_entry(digest), files)
+    table.rename(tmp_path / "moved away")
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+
+    found = find_recorded_data(describe(table, digest), [tmp_path], archive, scratch)
+
+    assert found.path is not None and found.place == "the experiment's archive"
+    assert (digest_folder if is_folder else digest_file)(found.path) == digest
+    assert is_folder or found.path.name == "table.csv"
+
+
+@pytest.mark.parametrize("layout", ["{0}", "sha256/{0}", "{1}/{2}", "{1}/{3}/{0}"])
+def test_a_store_that_names_files_by_their_digest_is_searched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, layout: str) -> None:
+    digest = digest_file(TABLE)
+    hexadecimal = digest.removeprefix("sha256:")
+    place = tmp_path / "store" / layout.format(hexadecimal, hexadecimal[:2], hexadecimal[2:], hexadecimal[2:4])
+    place.parent.mkdir(parents=True)
+    shutil.copyfile(TABLE, place)
+    monkeypatch.setenv("SAMEBITS_DATA_STORE", f"{tmp_path / 'nothing'}:{tmp_path / 'store'}")
+
+    found = find_recorded_data(describe(tmp_path / "wine.csv", digest), [tmp_path], None, tmp_path)
+
+    assert found.path == place
+
+
+def test_other_bytes_in_a_place_are_never_taken_for_the_table(
+    archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the recorded path, in the store under the digest's name, and in the archive: all three are digested again."""
+    digest = digest_file(TABLE)
+    wrong = tmp_path / "wine.csv"
+    wrong.write_text("other", encoding="utf-8")
+    store = tmp_path / "store"
+    store.mkdir()
+    shutil.copyfile(wrong, store / digest.removeprefix("sha256:"))
+    monkeypatch.setenv("SAMEBITS_DATA_STORE", str(store))
+    archive.put(name_data_entry(digest), {"wine.csv": wrong})
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+
+    found = find_recorded_data(describe(wrong, digest), [tmp_path], archive, scratch)
+
+    assert found.path is None
+    assert set(found.other_bytes) == {str(wrong), "the experiment's archive"}
+
+
+def test_a_table_that_changed_while_a_run_trained_is_not_archived_under_the_old_ones_name(archive: Archive, tmp_path: Path) -> None:
+    path = tmp_path / "wine.csv"
+    shutil.copyfile(TABLE, path)
+    dataset = SimpleNamespace(path=path, digest=digest_file(path), size_bytes=path.stat().st_size)
+    config = SimpleNamespace(data=SimpleNamespace(archive="auto"))
+    training: Any = SimpleNamespace(materials=SimpleNamespace(dataset=dataset), loaded=SimpleNamespace(config=config))
+
+    path.write_bytes(path.read_bytes() + b"1")
+
+    assert recording._archive_data(archive, training) == "changed meanwhile"
+    assert not archive.holds(name_data_entry(dataset.digest))
+
+
+def test_a_table_and_a_commit_over_the_cap_are_named_as_not_archived_with_what_to_do(store: str, tmp_path: Path) -> None:
+    """A table of 60 MB, most of it in one column that is dropped, and a commit with a file of 60 MB: no other place has either."""
+    _, work = clone_project(tmp_path)
+    table = pd.read_csv(ROOT / "data/raw/wdbc.csv").assign(note=lambda frame: [str(row) * 40_000 for row in frame.index % 10])
+    table = pd.concat([table] * 3, ignore_index=True)
+    table.to_csv(work / "large.csv", index=False)
+    (work / "large.bin").write_bytes(os.urandom(60_000_000))
+    data = {"path": "large.csv", "drop": ["id", "note"]}
+    (work / "mine.yaml").write_text(
+        yaml.safe_dump(merge(SMALL, {"name": "large", "models": {"dummy": {}}, "data": data})), encoding="utf-8"
+    )
+    git("add", "-A", cwd=work)
+    git("commit", "-qm", "large", cwd=work)
+
+    done = run_in(work, "train", "mine.yaml", store=store)
+
+    assert done.returncode == 0, done.stderr
+    assert "larger than the 50 MB" in done.stderr and "SAMEBITS_DATA_STORE" in done.stderr and "data.archive: always" in done.stderr
+    assert "bundle is larger than the 50 MB" in done.stderr and "push it" in done.stderr
+    run_id = done.stdout.split()[1]
+    shutil.rmtree(work)
+    verified = run_samebits("verify", run_id, MLFLOW_TRACKING_URI=store)
+    assert verified.returncode == 2
+    assert "UNKNOWN  data: " in verified.stdout and "found nowhere" in verified.stdout and "UNKNOWN  commit: " in verified.stdout
+    again = run_samebits("reproduce", run_id, "--here", MLFLOW_TRACKING_URI=store)
+    assert again.returncode == 2 and "Archive: over the cap" in again.stdout
