@@ -63,7 +63,7 @@ def test_a_bug_shows_its_traceback_and_is_no_verdict(monkeypatch: pytest.MonkeyP
     def fail() -> None:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr("samebits.config.schema.run_schema", fail)
+    monkeypatch.setattr("samebits.commands.schema.run_schema", fail)
 
     assert main(["schema"]) == EXIT_BUG not in (0, 1, 2)
     assert "RuntimeError: a bug" in capsys.readouterr().err

@@ -10,6 +10,7 @@ import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+_NEAR = 0.75  # of difflib's ratio: what is less alike is another word
 EXIT_REFUSED = 2  # also the code of INCONCLUSIVE: nothing was decided
 EXIT_BUG = 70  # EX_SOFTWARE of sysexits.h; never 1, which will mean DIFFERENT
 
@@ -32,14 +33,25 @@ class Problem:
 
 
 def suggest(found: str, allowed: Iterable[str], otherwise: str) -> str:
-    """Return the remedy for a name that is not known: the closest one that is, or else another sentence.
+    """Return the remedy for a name that is not known: the one that is near it, or else another sentence.
 
     >>> suggest("Sed", ["seed", "split"], "Remove it.")
     "Did you mean 'seed'?"
+    >>> suggest("duration", ["PULocationID", "distance"], "Check the name.")
+    'Check the name.'
     """
     by_folded = {name.casefold(): name for name in allowed}
-    close = difflib.get_close_matches(found.casefold(), by_folded, n=1)
+    wanted = found.casefold()
+    close = difflib.get_close_matches(wanted, by_folded, n=1, cutoff=_NEAR)
+    close = close or [name for name in by_folded if _is_one_letter_off(name, wanted)][:1]
     return f"Did you mean {by_folded[close[0]]!r}?" if close else otherwise
+
+
+def _is_one_letter_off(left: str, right: str) -> bool:
+    """Tell whether one letter changed, added or left out makes one name the other."""
+    longer, shorter = sorted((left, right), key=len, reverse=True)
+    start = next((i for i, (one, other) in enumerate(zip(longer, shorter, strict=False)) if one != other), len(shorter))
+    return longer != shorter and longer[start + 1 :] in (shorter[start + 1 :], shorter[start:])
 
 
 class SamebitsError(Exception):

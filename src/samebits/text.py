@@ -1,4 +1,4 @@
-"""Text on its way to a reader, a log or a server: what must not be in it is taken out here.
+"""Text on its way to a reader, a log or a server: what must not be in it is taken out, what is too long is cut between words.
 
 Everything that is printed or sent and was made from an address passes through this module, so that no record holds a password.
 """
@@ -6,6 +6,7 @@ Everything that is printed or sent and was made from an address passes through t
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 
 def hide_credentials(uri: str) -> str:
@@ -15,3 +16,24 @@ def hide_credentials(uri: str) -> str:
     'https://host/x'
     """
     return re.sub(r"(?<=://)[^/@]*@", "", uri)
+
+
+def shorten_list(names: Iterable[str], most: int = 5) -> str:
+    """Return names as a sentence shows them: a few, and how many more there are.
+
+    >>> shorten_list(["a", "b", "c"], most=2)
+    'a, b and 1 more'
+    """
+    listed = list(names)
+    rest = len(listed) - most
+    return ", ".join(listed) if rest <= 0 else f"{', '.join(listed[:most])} and {rest} more"
+
+
+def shorten_text(text: str, most: int = 40) -> str:
+    """Return a value's text as a sentence shows it: quoted, on one line, and cut where it is long.
+
+    >>> shorten_text("x" * 50, most=4)
+    "'xxxx…'"
+    """
+    line = " ".join(text.split()) if len(text.split()) > 1 else text
+    return repr(line if len(line) <= most else f"{line[:most]}…")

@@ -128,8 +128,8 @@ def test_a_folder_is_one_table_and_its_digest_the_manifests(tmp_path: Path) -> N
         ("x,z\n1,2\n", {}, r"data\.target: expected a column of .*found 'y'"),
         ("x,y\n1,2\n", {"drop": ["X"]}, r"data\.drop: expected a column of .*found 'X'\. Did you mean 'x'\?"),
         ("x,y\n", {}, r"expected rows, found none"),
-        ("", {}, r"expected a table as data\.read says"),
-        ("x,y\n1,2\n", {"read": {"encoding": "no-such"}}, r"expected a table as data\.read says.*unknown encoding"),
+        ("", {}, r"expected a table as data\.read says, found an empty file"),
+        ("x,y\n1,2\n", {"read": {"encoding": "no-such"}}, r"expected a known encoding in data\.read\.encoding, found 'no-such'"),
         ("x,y\nsoon,2\n", {"read": {"dates": ["x"]}}, r"column 'x': expected dates"),
         ("x,y\nsoon,2\n", {"read": {"types": {"x": "number"}}}, r"column 'x': expected numbers"),
         ("x,y\n1,2\ninf,3\n", {}, r"column 'x': expected numbers, found an infinity in row 2"),
@@ -147,7 +147,7 @@ def test_columns_are_never_shifted_renamed_joined_or_lost_in_silence(tmp_path: P
     with pytest.raises(DataError, match="rows with more fields than the header has names"):
         load(tmp_path / "a.csv", "y,b\n0,1,3\n1,0,4\n")
     assert load(tmp_path / "a.csv", "id,y,b\n1,1,3,\n2,0,4,\n").frame["y"].tolist() == [1.0, 0.0]
-    with pytest.raises(DataError, match="the column 'a' twice"):
+    with pytest.raises(DataError, match="expected each column once, found 'a' twice"):
         load(tmp_path / "a.csv", "a,a,y\n1,2,3\n")
     assert list(load(tmp_path / "a.csv", "a,a.1,y\n1,2,3\n").frame) == ["a", "a.1", "y"]
     pd.DataFrame({"a": [1], "y": [2]}).set_index("a").to_parquet(tmp_path / "a.parquet")
@@ -165,9 +165,9 @@ def test_a_dropped_column_may_hold_anything_unless_the_split_needs_it(tmp_path: 
     data = Data.model_validate({"path": "a", "target": "y", "drop": ["l", "when"]})
 
     assert list(load_dataset(data, tmp_path / "a.parquet").frame) == ["y"]
-    with pytest.raises(DataError, match="column 'l': expected numbers"):
+    with pytest.raises(DataError, match="column 'l': expected plain values, found values inside values"):
         load(tmp_path / "a.parquet")
-    assert list(load_dataset(data, tmp_path / "a.parquet", kept="when").frame) == ["when", "y"]
+    assert list(load_dataset(data, tmp_path / "a.parquet", kept=["when"]).frame) == ["when", "y"]
 
 
 @pytest.mark.parametrize("sep", ["||", r"\s+", r";\s*"])

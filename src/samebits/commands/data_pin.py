@@ -9,9 +9,10 @@ from pathlib import Path
 
 from samebits.config.documents import Document, parse_document, read_document
 from samebits.config.loading import LoadedConfig, load_config
-from samebits.digests import digest_file, digest_folder
 from samebits.errors import ConfigError, DataError, Problem
 from samebits.project import find_config, find_data, find_project_root
+from samebits.table.files import choose_parts, digest_table
+from samebits.table.formats import check_format
 
 
 def run_data_pin(conf_file: str) -> None:
@@ -27,11 +28,25 @@ def run_data_pin(conf_file: str) -> None:
     root = find_project_root()
     loaded = load_config(find_config(conf_file, root))
     path = find_data(loaded.config.data.path, loaded.document.path, root)
-    if not path.exists():
-        raise DataError(Problem(str(path), "the table", "no such file", "Check data.path."))
-    digest = digest_folder(path) if path.is_dir() else digest_file(path)
+    digest = digest_named_table(path)
     pinned = write_pin(loaded, digest)
     print(f"{loaded.document.path}: data.digest {'is' if not pinned else 'set to'} {digest}")
+
+
+def digest_named_table(path: Path) -> str:
+    """Return the digest of a table that a config names, having looked that it is one.
+
+    Raises
+    ------
+    DataError
+        Nothing readable is there, or it is known to be no table.
+    """
+    for file in choose_parts(path).values():
+        check_format(file)
+    digest = digest_table(path)
+    if digest is None:
+        raise DataError(Problem(str(path), "a readable table", "one that cannot be read", "Check its permissions."))
+    return digest
 
 
 def write_pin(loaded: LoadedConfig, digest: str) -> bool:

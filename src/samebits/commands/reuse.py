@@ -17,7 +17,7 @@ from samebits.project import find_data
 from samebits.proof.verification import check_record
 from samebits.provenance.code import identify_code
 from samebits.provenance.environment import read_environment
-from samebits.tracking.data_search import digest_table
+from samebits.table.files import digest_table
 from samebits.tracking.runs import DERIVED_TAGS, open_recorded_run, search_runs
 from samebits.tracking.server import connect
 from samebits.training.stages import digest_request

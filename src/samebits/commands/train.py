@@ -82,10 +82,14 @@ def _train_pinned(conf_file: str, path: Path, root: Path) -> None:
     gc.freeze()  # what was imported stays
     gc.enable()
     with open_run(loaded.config.name, conf_file, uri) as run:
-        training = make_training(loaded, root)
+        training = make_training(loaded, root, _say)
         lineage = record_training(run, training, started)
         _enter_ledger(run, lineage)
     _print_summary(run.run_id, lineage)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 def _enter_ledger(run: OpenRun, lineage: dict[str, Any]) -> None:

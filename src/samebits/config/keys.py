@@ -42,21 +42,29 @@ class Read(_Section):
     format: Literal["auto", "csv", "parquet"] = Field("auto", description="auto goes by the suffix: .parquet, .pq; else csv.")
     sep: str = Field(",", min_length=1, description="Between fields.")
     decimal: str = Field(".", min_length=1, max_length=1, description="Decimal mark, such as a comma.")
-    thousands: str | None = Field(None, min_length=1, max_length=1, description="Thousands mark inside numbers.")
+    thousands: str | None = Field(None, min_length=1, max_length=1, description="Mark between groups of three digits of a number.")
+    signs: list[Annotated[str, Field(min_length=1)]] = Field(
+        default_factory=list, description="Signs around numbers that say nothing, such as '$' or '%'; they are taken off."
+    )
     encoding: str = Field("utf-8", description="Text encoding, such as cp1252 or utf-16; a byte-order mark is skipped.")
     quotechar: str = Field('"', min_length=1, max_length=1, description="Around fields that hold a separator.")
     comment: str | None = Field(None, min_length=1, max_length=1, description="Starts a comment up to the line's end.")
     skip_rows: int = Field(0, ge=0, description="Lines before the header.")
-    keep_default_na: bool = Field(True, description="Whether NA, null, N/A, NaN and the like mean missing everywhere.")
+    keep_default_na: bool | dict[str, bool] = Field(
+        True, description="Whether NA, null, N/A, NaN and the like mean missing; for all columns, or by column (true for the others)."
+    )
     na_values: list[Scalar] | dict[str, list[Scalar]] = Field(
         default_factory=list, description="What else means missing, such as -200 or '?'; a list, or lists by column."
     )
     dates: list[str] | dict[str, str] = Field(
-        default_factory=list, description="Columns that are dates; as a mapping, each with its strptime format."
+        default_factory=list,
+        description="Columns that are dates; as a mapping, each with its strptime format, or mixed where each value has its own.",
     )
     types: dict[str, Literal["number", "category", "boolean", "text"]] = Field(
         default_factory=dict, description="Columns that are not what they look like, such as codes written as numbers."
     )
+    allow_short_rows: bool = Field(False, description="Take fields that a row has not as missing, instead of refusing the row.")
+    file_column: str | None = Field(None, min_length=1, description="New column: the name of the folder's file that a row is from.")
 
 
 class Data(_Section):

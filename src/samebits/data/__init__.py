@@ -1,4 +1,4 @@
-"""The table: how its files are read, what its columns are, which rows are used for what, and how later data may drift from it.
+"""The table of a run: its target, which rows are used for what, and how later data may drift from it.
 
-What is digested is what is parsed. Nothing is fitted here, so that nothing learned from test rows can reach a model.
+How a file is read is `table`. Nothing is fitted here, so that nothing learned from test rows can reach a model.
 """

@@ -1,26 +1,21 @@
-"""The dataset: a table read from its file or folder, digested while it is parsed, with each column's kind made plain.
-
-The digest is of all bytes, and of the very bytes that were parsed: they are read once. A pin (`data.digest`) that does not match is
-refused before anything is trained. What becomes of the columns is `columns`.
-"""
+"""The dataset: the table of a run, its columns in canonical form, and the facts that identify it and say what was read."""
 
 from __future__ import annotations
 
-import hashlib
-import io
-import re
-import warnings
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import pandas as pd
 
-from samebits.config.keys import Data, Read
-from samebits.data.columns import Kind, canonicalise_columns
-from samebits.data.table_format import is_parquet, list_csv_settings
-from samebits.digests import PREFIX, digest_manifest, list_files
+from samebits.config.keys import Data
 from samebits.errors import DataError, Problem, suggest
+from samebits.table.columns import Column, Kind
+from samebits.table.reading import RawTable, Source, read_table
+from samebits.text import shorten_list
+
+_FEW = 3  # cells of a column whose text became missing that need no remark
 
 
 @dataclass(frozen=True)
@@ -35,202 +30,109 @@ class Dataset:
         What each column holds.
     integers
         Numeric columns whose file has whole numbers, none missing; their values are float64 all the same.
-    digest
-        `sha256:` of the file's bytes, or of the sorted manifest of a folder's files.
+    sources
+        The table's file or folder, and that of the test rows where they have one of their own; the rows come in this order.
+    reading
+        What was read, as facts: see `describe_reading`.
     """
 
     frame: pd.DataFrame
     kinds: dict[str, Kind]
     integers: list[str]
-    digest: str
-    size_bytes: int
-    path: Path
+    sources: list[Source]
+    reading: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def digest(self) -> str:
+        """Digest of the table's own file or folder."""
+        return self.sources[0].digest
+
+    @property
+    def size_bytes(self) -> int:
+        """Size of the table's own file or folder."""
+        return self.sources[0].size_bytes
+
+    @property
+    def path(self) -> Path:
+        """Where the table's own file or folder lies."""
+        return self.sources[0].path
 
 
-class _DigestingFile(io.RawIOBase):
-    """A file that digests what is read from it, from its first byte to its last; it cannot seek."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self._sha256 = hashlib.sha256()
-        self.size_bytes = 0
-        self.head = b""
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        count = self._file.readinto(buffer)  # type: ignore[attr-defined]
-        self._sha256.update(memoryview(buffer)[:count])
-        self.head = self.head or bytes(memoryview(buffer)[:count])
-        self.size_bytes += count
-        return int(count)
-
-    def finish(self) -> str:
-        """Return the digest of the whole file, reading what the parser left."""
-        buffer = memoryview(bytearray(1 << 20))
-        while self.readinto(buffer):
-            pass
-        return PREFIX + self._sha256.hexdigest()
-
-
-def load_dataset(data: Data, path: Path, kept: str | None = None) -> Dataset:
+def load_dataset(data: Data, path: Path, kept: Collection[str] = ()) -> Dataset:
     """Read the table at a path, digest it, hold it to its pin, and bring its columns into canonical form.
 
     Parameters
     ----------
     kept
-        A column that is read although data.drop names it: that of the split.
+        Columns that are read although data.drop names them: that of the split, and others that are no features but used.
 
     Raises
     ------
     DataError
         Nothing is there, it cannot be parsed, its bytes are not the pinned ones, or a named column is not in it.
     """
-    files = _list_parts(path)
-    frames, manifest, size_bytes = [], [], 0
-    failure: DataError | None = None
-    for file_path in files:
-        try:
-            frame, digest, size = _read_part(file_path, data.read)
-        except _ParseError as error:
-            digest, size, failure = error.digest, error.size_bytes, failure or error.error
-        else:
-            frames.append(frame)
-        manifest.append((file_path.relative_to(path).as_posix() if path.is_dir() else file_path.name, digest))
-        size_bytes += size
-    digest = digest_manifest(manifest) if path.is_dir() else manifest[0][1]
-    check_pin(data, path, digest)  # before the parser's complaint: other bytes are the likelier cause
-    if failure:
-        raise failure
-    _check_parts(frames, files)
-    frame = frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
-    _check_columns(frame, data, path)
-    frame = frame.drop(columns=[name for name in data.drop if name != kept])
-    integers = [str(name) for name in frame.columns if pd.api.types.is_integer_dtype(frame[name]) and not frame[name].isna().any()]
-    frame, kinds = canonicalise_columns(frame, data.read)
-    return Dataset(frame, kinds, [name for name in integers if kinds[name] == "numeric"], digest, size_bytes, path)
+    table = read_table([path], [data.digest], data.read)
+    _check_columns(table, data, path)
+    dropped = set(data.drop) - set(kept)
+    columns = table.canonicalise([name for name in table.names if name not in dropped], data.read)
+    frame = pd.DataFrame({name: column.values for name, column in columns.items()})
+    kinds = {name: column.kind for name, column in columns.items()}
+    integers = [name for name, column in columns.items() if column.is_whole]
+    return Dataset(frame, kinds, integers, table.sources, describe_reading(table, columns))
 
 
-def check_pin(data: Data, path: Path, digest: str) -> None:
-    """Hold a table's digest to the one in the config.
+def describe_reading(table: RawTable, columns: dict[str, Column]) -> dict[str, Any]:
+    """Return what was read, as plain values.
 
-    Raises
-    ------
-    DataError
-        They differ.
+    Returns
+    -------
+    dict
+        `n_rows`; `n_columns` of the table and `n_by_kind` of those read; `missing` cells by column, where there are any; `words`: by
+        column, rows of each text that became missing; `units` of numbers that stand for times.
     """
-    if data.digest is not None and data.digest != digest:
-        remedy = "Restore the file, or take the new bytes with `samebits data pin CONF`."
-        raise DataError(Problem(str(path), f"the pinned {data.digest}", digest, remedy))
+    kinds = [column.kind for column in columns.values()]
+    missing = {name: int(column.values.isna().sum()) for name, column in columns.items()}
+    return {
+        "n_rows": table.n_rows,
+        "n_columns": len(table.names),
+        "n_by_kind": {kind: kinds.count(kind) for kind in sorted(set(kinds))},
+        "missing": {name: count for name, count in missing.items() if count},
+        "words": {name: column.words for name, column in columns.items() if column.words},
+        "units": {name: column.unit for name, column in columns.items() if column.unit},
+    }
 
 
-def _list_parts(path: Path) -> list[Path]:
-    if not path.exists():
-        raise DataError(Problem(str(path), "the table", "no such file", "Check data.path."))
-    files = list_files(path) if path.is_dir() else [path]
-    if not files:
-        raise DataError(Problem(str(path), "a folder with files", "an empty folder", "Check data.path."))
-    return files
+def list_reading_lines(reading: dict[str, Any]) -> list[str]:
+    """Return what was read as a person is told it: two or three lines."""
+    kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(reading["n_by_kind"].items(), key=lambda item: -item[1]))
+    n_dropped = reading["n_columns"] - sum(reading["n_by_kind"].values())
+    left_out = f", {n_dropped} left out" if n_dropped else ""
+    lines = [f"read    {reading['n_rows']:,} rows, {reading['n_columns']} columns: {kinds}{left_out}"]
+    if reading["missing"]:
+        ordered = sorted(reading["missing"].items(), key=lambda item: (-item[1], item[0]))
+        lines.append("missing " + shorten_list([f"{name} {count:,}" for name, count in ordered], 6))
+    words = {name: found for name, found in reading["words"].items() if sum(found.values()) > _FEW}
+    if words:
+        named = [
+            f"{name} ({shorten_list([f'{text!r} {count:,} times' for text, count in found.items()], 2)})"
+            for name, found in words.items()
+        ]
+        remedy = f"if such a word is a value, write data.read.keep_default_na: {{{next(iter(words))}: false}}"
+        lines.append(f"missing by their words: {shorten_list(named, 4)}; {remedy}")
+    return lines
 
 
-class _ParseError(Exception):
-    def __init__(self, error: DataError, digest: str, size_bytes: int) -> None:
-        super().__init__(str(error))
-        self.error, self.digest, self.size_bytes = error, digest, size_bytes
-
-
-def _read_part(path: Path, read: Read) -> tuple[pd.DataFrame, str, int]:
-    try:
-        with path.open("rb", buffering=0) as raw:
-            file = _DigestingFile(raw)
-            try:
-                frame = _parse(file, path, read)
-            except (ValueError, OSError, LookupError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-                reason = (str(error).splitlines() or [type(error).__name__])[0]
-                problem = Problem(str(path), "a table as data.read says", reason, "Check data.read (sep, encoding, dates…).")
-                raise _ParseError(DataError(problem), file.finish(), file.size_bytes) from None
-            return frame, file.finish(), file.size_bytes
-    except OSError as error:
-        raise DataError(Problem(str(path), "a readable file", str(error.strerror or error), "Check its permissions.")) from None
-
-
-def _parse(file: _DigestingFile, path: Path, read: Read) -> pd.DataFrame:
-    if is_parquet(path, read):
-        return _mask_missing(_read_parquet(file.readall() or b""), read)
-    layout = list_csv_settings(read)
-    if layout["engine"] == "c":
-        layout["low_memory"] = False  # else a column's type depends on where the parser cuts the file
-    frame = _read_csv(
-        io.BufferedReader(file, 1 << 20),
-        decimal=read.decimal,
-        thousands=read.thousands,
-        keep_default_na=read.keep_default_na,
-        na_values=read.na_values,
-        dtype={name: "str" for name, kind in read.types.items() if kind in ("category", "text")} or None,
-        **layout,
-    )
-    _refuse_repeated_names(frame, file.head, layout)
-    return frame
-
-
-def _read_csv(file: BinaryIO, **settings: Any) -> pd.DataFrame:
-    """By itself pandas takes the first field for an index where rows have more fields than the header; here it is an error."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", pd.errors.ParserWarning)
-        try:
-            frame: pd.DataFrame = pd.read_csv(file, index_col=False, **settings)
-        except pd.errors.ParserWarning as warning:
-            reason = "rows with more fields than the header has names" if "Length of header" in str(warning) else str(warning)
-            raise ValueError(reason) from None
-    return frame
-
-
-def _read_parquet(content: bytes) -> pd.DataFrame:
-    frame: pd.DataFrame = pd.read_parquet(io.BytesIO(content))
-    named = [name for name in frame.index.names if name is not None]
-    return pd.DataFrame(frame.reset_index(named)) if named else frame  # a named index is a column that pandas put aside
-
-
-def _refuse_repeated_names(frame: pd.DataFrame, head: bytes, layout: dict[str, Any]) -> None:
-    """Pandas renames a column that stands twice (`a`, `a.1`), so the header's own line is asked."""
-    if not any(re.search(r"\.\d+$", str(name)) for name in frame.columns):
-        return
-    names = pd.read_csv(io.BytesIO(head), header=None, nrows=1, dtype="str", **layout).iloc[0]
-    if names.duplicated().any():
-        raise ValueError(f"the column {str(names[names.duplicated()].iloc[0])!r} twice")
-
-
-def _mask_missing(frame: pd.DataFrame, read: Read) -> pd.DataFrame:
-    for name in frame.columns:
-        values = read.na_values.get(name, []) if isinstance(read.na_values, dict) else read.na_values
-        if values:
-            frame[name] = frame[name].mask(frame[name].isin(values))
-    return frame
-
-
-def _check_parts(frames: list[pd.DataFrame], files: list[Path]) -> None:
-    """A part with other columns would be joined with missing values for the rest."""
-    for frame, path in zip(frames, files, strict=True):
-        if list(frame.columns) != list(frames[0].columns):
-            other = sorted(set(map(str, frame.columns)) ^ set(map(str, frames[0].columns))) or ["another order"]
-            found = ", ".join(other)
-            raise DataError(Problem(str(path), f"the columns of {files[0].name}", f"a difference in {found}", "Mend the file."))
-
-
-def _check_columns(frame: pd.DataFrame, data: Data, path: Path) -> None:
-    known = [str(name) for name in frame.columns]
+def _check_columns(table: RawTable, data: Data, path: Path) -> None:
     named = [("data.target", data.target), *(("data.drop", name) for name in data.drop)]
     named += [("data.read.dates", name) for name in data.read.dates]
     named += [("data.read.types", name) for name in data.read.types]
-    if isinstance(data.read.na_values, dict):
-        named += [("data.read.na_values", name) for name in data.read.na_values]
-    raise_for_unknown_columns(named, known, path)
-    if frame.columns.duplicated().any():
-        twice = str(frame.columns[frame.columns.duplicated()][0])
-        raise DataError(Problem(str(path), "each column once", f"{twice!r} twice", "Rename one."))
-    if frame.empty:
-        raise DataError(Problem(str(path), "rows", "none", "Check data.path and data.read."))
+    named += [("data.read.na_values", name) for name in _list_keys(data.read.na_values)]
+    named += [("data.read.keep_default_na", name) for name in _list_keys(data.read.keep_default_na)]
+    raise_for_unknown_columns(named, table.names, path)
+
+
+def _list_keys(value: Any) -> list[str]:
+    return list(value) if isinstance(value, dict) else []
 
 
 def raise_for_unknown_columns(named: list[tuple[str, str]], known: list[str], path: Path) -> None:
@@ -249,8 +151,8 @@ def raise_for_unknown_columns(named: list[tuple[str, str]], known: list[str], pa
     problems = []
     for key, name in named:
         if name not in known:
-            remedy = suggest(name, known, "Check data.read.sep if all names ran together.")
-            shown = ", ".join(known[:12]) + (", …" if len(known) > 12 else "")
-            problems.append(Problem(f"{key}", f"a column of {path} ({shown})", repr(name), remedy))
+            otherwise = "Check data.read.sep: all names ran together." if len(known) == 1 else "Check the name."
+            remedy = suggest(name, known, otherwise)
+            problems.append(Problem(f"{key}", f"a column of {path} ({shorten_list(known, 12)})", repr(name), remedy))
     if problems:
         raise DataError(*problems)

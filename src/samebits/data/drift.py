@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from samebits.data.columns import Kind
+from samebits.table.columns import Kind
 
 MAX_CATEGORIES = 50  # the rest are counted together
 N_BINS = 10

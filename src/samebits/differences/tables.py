@@ -17,9 +17,9 @@ import numpy as np
 import pandas as pd
 
 from samebits.config.keys import Read
-from samebits.data.table_format import is_parquet, list_csv_settings
-from samebits.digests import list_files
 from samebits.errors import DataError, Problem
+from samebits.table.files import list_table_files, read_partitions
+from samebits.table.formats import is_parquet, list_csv_settings, read_decompressed
 
 MAX_EXAMPLES = 5
 _MEASUREMENT = r"[+-]?(?:\d*[.,]\d*[1-9]\d*(?:[eE][+-]?\d+)?|\d+[eE]-\d+)"  # a number with a fraction, and no 12.0
@@ -93,23 +93,25 @@ def read_plain_table(path: Path, read: Read) -> pd.DataFrame:
     DataError
         Nothing is there, it cannot be read or parsed, or a folder's files have different columns.
     """
-    files = list_files(path) if path.is_dir() else [path]
+    files = list_table_files(path)
     if not files:
         raise DataError(Problem(str(path), "a folder with files", "an empty folder", "Check data.path."))
-    frames = [_read_part(file, read) for file in files]
-    for frame, file in zip(frames, files, strict=True):
+    frames = [_read_part(file, read).assign(**_list_partitions(name)) for name, file in files.items()]
+    for frame, name in zip(frames, files, strict=True):
         if list(frame.columns) != list(frames[0].columns):
-            raise DataError(Problem(str(file), f"the columns of {files[0].name}", ", ".join(frame.columns), "Mend the file."))
+            first = next(iter(files))
+            raise DataError(Problem(str(files[name]), f"the columns of {first}", ", ".join(frame.columns), "Mend the file."))
     return frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
 
 
+def _list_partitions(name: str) -> dict[str, str]:
+    return {key: value or "" for key, value in read_partitions(name).items()}
+
+
 def _read_part(path: Path, read: Read) -> pd.DataFrame:
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise DataError(Problem(str(path), "the table", "no such file", "Check data.path.")) from None
-    except OSError as error:
-        raise DataError(Problem(str(path), "a readable file", str(error.strerror or error), "Check its permissions.")) from None
+    if not path.exists() and not path.is_symlink():
+        raise DataError(Problem(str(path), "the table", "no such file", "Check data.path."))
+    content = read_decompressed(path)
     try:
         return _parse_parquet(content) if is_parquet(path, read) else _parse_csv(content, read)
     except (ValueError, OSError, LookupError, pd.errors.ParserWarning) as error:

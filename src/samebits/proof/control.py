@@ -14,10 +14,10 @@ from typing import Any
 import pandas as pd
 
 from samebits.config.keys import Config
-from samebits.data.table_format import is_parquet, list_csv_settings
-from samebits.digests import digest_file, digest_folder
 from samebits.proof.restoration import Restoration, write_config
-from samebits.tracking.data_search import list_table_files
+from samebits.table.arrow_file import parse_parquet
+from samebits.table.files import digest_table, list_table_files
+from samebits.table.formats import is_parquet, list_csv_settings, read_decompressed
 
 
 def write_control_config(lineage: dict[str, Any], restoration: Restoration, predictions: Path) -> tuple[Path, str]:
@@ -34,7 +34,7 @@ def write_control_config(lineage: dict[str, Any], restoration: Restoration, pred
         return write_config(lineage, restoration, "control", seed=seed), f"seed {resolved['seed']} -> {seed}"
     test_rows = {int(row["row"]) for row in csv.DictReader(io.StringIO(predictions.read_text(encoding="utf-8")))}
     changed, said = _change_one_value(resolved, restoration, test_rows)
-    digest = digest_folder(changed) if changed.is_dir() else digest_file(changed)
+    digest = digest_table(changed)
     read = {**resolved["data"]["read"], "sep": _choose_separator(resolved["data"]["read"]["sep"])}
     data = {**resolved["data"], "path": str(changed), "digest": digest, "read": read}
     return write_config(lineage, restoration, "control", data=data), said
@@ -52,7 +52,7 @@ def _change_one_value(resolved: dict[str, Any], restoration: Restoration, test_r
             changed = _swap_value(frame, config, test_rows, first_row)
         first_row += len(frame)
         (target / name).parent.mkdir(parents=True, exist_ok=True)
-        _write_plainly(frame, target / name, config)
+        _write_plainly(frame, target / name, config, is_parquet(path, config.data.read))
     return (target if restoration.data.is_dir() else target / restoration.data.name), changed
 
 
@@ -76,9 +76,11 @@ def _swap_value(frame: pd.DataFrame, config: Config, test_rows: set[int], first_
 
 def _read_plainly(path: Path, config: Config) -> pd.DataFrame:
     if is_parquet(path, config.data.read):
-        return pd.read_parquet(path).reset_index(drop=True)
+        exact: pd.DataFrame = parse_parquet(path.read_bytes()).to_pandas(types_mapper=pd.ArrowDtype, ignore_metadata=True)
+        return exact
     settings = list_csv_settings(config.data.read)
-    frame: pd.DataFrame = pd.read_csv(path, dtype="str", keep_default_na=False, index_col=False, **settings)
+    content = io.BytesIO(read_decompressed(path))
+    frame: pd.DataFrame = pd.read_csv(content, dtype="str", keep_default_na=False, index_col=False, **settings)
     return frame
 
 
@@ -87,10 +89,10 @@ def _choose_separator(written: str) -> str:
     return written if len(written) == 1 else "\t"
 
 
-def _write_plainly(frame: pd.DataFrame, path: Path, config: Config) -> None:
+def _write_plainly(frame: pd.DataFrame, path: Path, config: Config, as_parquet: bool) -> None:
     read = config.data.read
-    if is_parquet(path, read):
-        frame.to_parquet(path)
+    if as_parquet:
+        frame.to_parquet(path, index=False)
         return
     separator = _choose_separator(read.sep)
     text = frame.to_csv(index=False, sep=separator, quotechar=read.quotechar, lineterminator="\n")

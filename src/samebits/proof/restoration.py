@@ -26,8 +26,9 @@ from samebits.project import PACKAGE
 from samebits.provenance.checkout import apply_patch, copy_left_out, fetch_commit, list_wrong_changes
 from samebits.provenance.code import read_sources_digest
 from samebits.provenance.rebuild import keep_variables, list_missing_packages, probe_environment, rebuild_environment
+from samebits.table.files import list_table_files
 from samebits.tracking.code_search import list_all_code_sources
-from samebits.tracking.data_search import STORE_VARIABLE, find_recorded_data, list_table_files
+from samebits.tracking.data_search import STORE_VARIABLE, find_recorded_data
 from samebits.tracking.runs import RecordedRun
 
 

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from samebits.digests import PREFIX, digest_file, digest_folder, list_files
+from samebits.digests import PREFIX, digest_file
 from samebits.errors import TrackingError
 from samebits.project import find_repository
+from samebits.table.files import digest_table
 from samebits.tracking.archive import Archive, name_data_entry
 
 ARCHIVE = "the experiment's archive"
@@ -57,7 +58,7 @@ def find_recorded_data(stage: dict[str, Any], folders: list[Path], archive: Arch
     digest = str(stage["digest"])
     other_bytes: dict[str, str] = {}
     for path, place in _list_paths(stage, folders):
-        observed = digest_table(path)
+        observed = digest_table(path, digest)
         if observed == digest:
             return FoundData(path, place, other_bytes)
         if observed and place == "recorded path":
@@ -68,7 +69,7 @@ def find_recorded_data(stage: dict[str, Any], folders: list[Path], archive: Arch
         return FoundData(None, "nowhere", {**other_bytes, ARCHIVE: f"not to be had: {error.problems[0].found}"})
     if fetched is not None:
         path = _choose_fetched(fetched, stage)
-        if digest_table(path) == digest:
+        if digest_table(path, digest) == digest:
             return FoundData(path, ARCHIVE, other_bytes)
         other_bytes[ARCHIVE] = digest_table(path) or "nothing"
     return FoundData(None, "nowhere", other_bytes)
@@ -81,16 +82,6 @@ def _choose_fetched(folder: Path, stage: dict[str, Any]) -> Path:
         return folder
     name = Path(str(stage["path"])).name
     return files[0].rename(files[0].with_name(name)) if name not in ("", "..") else files[0]
-
-
-def digest_table(path: Path) -> str | None:
-    """Return the digest of a table's file or folder; None where nothing readable is."""
-    try:
-        if path.is_dir():
-            return digest_folder(path)
-        return digest_file(path) if path.is_file() else None
-    except OSError:
-        return None
 
 
 def _list_paths(stage: dict[str, Any], folders: list[Path]) -> Iterator[tuple[Path, str]]:
@@ -111,8 +102,3 @@ def _list_store_paths(store: Path, digest: str) -> list[Path]:
     name = digest.removeprefix(PREFIX)
     layouts = (name, f"sha256/{name}", f"{name[:2]}/{name[2:]}", f"{name[:2]}/{name[2:4]}/{name}")
     return [store / layout for layout in layouts if (store / layout).exists()]
-
-
-def list_table_files(path: Path) -> dict[str, Path]:
-    """Return a table's files, by their path inside its folder, or the one file by its name."""
-    return {file.relative_to(path).as_posix(): file for file in list_files(path)} if path.is_dir() else {path.name: path}

@@ -24,8 +24,8 @@ from samebits.lineage.tracked_values import list_fold_scores, list_metrics, list
 from samebits.model import mlflow_flavor
 from samebits.model.file import list_trusted_types
 from samebits.provenance.checkout import bundle_commit
+from samebits.table.files import digest_table, list_table_files
 from samebits.tracking.archive import CAP_BYTES, Archive, name_code_entry, name_data_entry
-from samebits.tracking.data_search import digest_table, list_table_files
 from samebits.tracking.server import MAX_TAG_LENGTH, OpenRun, explain_failures, name_user
 from samebits.training.training import Training
 

@@ -11,12 +11,12 @@ import pandas as pd
 from sklearn.pipeline import Pipeline
 
 from samebits.config.loading import LoadedConfig
-from samebits.data.columns import Kind
 from samebits.data.dataset import Dataset, load_dataset
 from samebits.data.split import Split, split_rows
 from samebits.data.target import Target, read_target
 from samebits.errors import ConfigError, Problem
 from samebits.project import find_data
+from samebits.table.columns import Kind
 from samebits.training.pipeline import build_candidates, list_features
 from samebits.training.scoring import make_response_scorer, make_scorer, name_scoring
 
@@ -61,7 +61,11 @@ def prepare_materials(loaded: LoadedConfig, project_root: Path) -> Materials:
         The config and the table do not fit each other, in any way that can be known before training.
     """
     config = loaded.config
-    dataset = load_dataset(config.data, find_data(config.data.path, loaded.document.path, project_root), kept=config.split.column)
+    dataset = load_dataset(
+        config.data,
+        find_data(config.data.path, loaded.document.path, project_root),
+        kept=[config.split.column] if config.split.column else [],
+    )
     target = read_target(config, dataset)
     _check_business(loaded, target)
     candidates, seeds = build_candidates(config, dataset, target.task, target.labels)

@@ -15,10 +15,10 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from samebits.config import catalog
 from samebits.config.components import build_component, complete_model_spec, restore_label_keys
 from samebits.config.keys import ColumnGroup, Config, Preprocessing
-from samebits.data.columns import Kind
 from samebits.data.dataset import Dataset, raise_for_unknown_columns
 from samebits.errors import ConfigError, DataError, Problem
 from samebits.numerics.seeds import seed_component
+from samebits.table.columns import Kind
 from samebits.transformers import BooleanNumbers, DateNumbers, DerivedColumns, OutlierClipper
 
 # The step of a short preprocessing key is fitted per kind of column.

@@ -93,6 +93,7 @@ def _describe_data(dataset: Dataset, project_root: Path) -> Stage:
         "size_bytes": dataset.size_bytes,
         "n_rows": len(dataset.frame),
         "columns": dataset.kinds,
+        "reading": dataset.reading,
     }
 
 

@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from samebits.config.loading import LoadedConfig
+from samebits.data.dataset import list_reading_lines
 from samebits.digests import canonical_json
 from samebits.lineage.manifest import LOCK_FILE, PATCH_FILE, Stage
 from samebits.numerics.profile import check_kernels, read_kernels
@@ -44,8 +46,13 @@ class Training:
     files: dict[str, bytes]
 
 
-def make_training(loaded: LoadedConfig, project_root: Path) -> Training:
+def make_training(loaded: LoadedConfig, project_root: Path, say: Callable[[str], None] = lambda line: None) -> Training:
     """Train what a config says, and describe it.
+
+    Parameters
+    ----------
+    say
+        Called with each line that a person is told before training starts: what was read.
 
     Raises
     ------
@@ -62,6 +69,8 @@ def make_training(loaded: LoadedConfig, project_root: Path) -> Training:
     environment = read_environment(project_root, config.allow)
     lock = _read_lock(project_root)  # now, since training may take hours
     materials = prepare_materials(loaded, project_root)
+    for line in list_reading_lines(materials.dataset.reading):
+        say(line)
     result = make_result(config, materials)
     stages = {
         **describe_inputs(loaded, code, environment, kernels, materials, project_root),

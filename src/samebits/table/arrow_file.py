@@ -1,0 +1,171 @@
+"""A Parquet file, read by Arrow's own types: exact integers and decimals, durations and times of day in seconds, names as text.
+
+Nothing goes through what another library makes of a type. What a config calls a category or text becomes the text of the exact value.
+Columns of values inside values are refused in words, unless they are dropped.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from pyarrow import types
+
+from samebits.config.keys import Read
+from samebits.errors import DataError, Problem
+from samebits.table.columns import RawColumn
+
+_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+
+
+def parse_parquet(content: bytes) -> pa.Table:
+    """Return a Parquet file's table; a named index of pandas is its first columns, an unnamed one is none.
+
+    Raises
+    ------
+    ValueError, OSError
+        It is no Parquet file, or damaged.
+    """
+    table = pq.ParquetFile(pa.BufferReader(content)).read()
+    indexes = _list_index_columns(table.schema.metadata or {})
+    named = [name for name in indexes if not name.startswith("__index_level_")]
+    others = [name for name in table.column_names if name not in indexes]
+    return table.select([*named, *others]) if indexes else table
+
+
+def _list_index_columns(metadata: dict[bytes, bytes]) -> list[str]:
+    try:
+        listed = json.loads(metadata.get(b"pandas", b"{}")).get("index_columns", [])
+    except (ValueError, AttributeError):
+        return []
+    return [name for name in listed if isinstance(name, str)]
+
+
+def take_columns(table: pa.Table, read: Read, names: Collection[str]) -> dict[str, RawColumn]:
+    """Return some columns of a table, each by its own type.
+
+    Raises
+    ------
+    DataError
+        A column's type holds no plain values, or not what data.read says of it.
+    """
+    return {name: _take_column(table.column(name), name, read) for name in table.column_names if name in names}
+
+
+def _take_column(values: pa.ChunkedArray, name: str, read: Read) -> RawColumn:
+    values = _decode(values, name)
+    is_category = types.is_dictionary(values.type)
+    if is_category:
+        values = values.cast(values.type.value_type)
+    kind = values.type
+    wanted = read.types.get(name)
+    if wanted in ("category", "text") or (name in read.dates and not _is_instant(kind)):
+        _refuse_time_as_date(kind, name, read)
+        return RawColumn(_write_texts(values, name))
+    if types.is_string(kind) or types.is_large_string(kind):
+        return RawColumn(values.to_pandas().astype("str"), is_category=is_category, is_typed=True)
+    if is_category and wanted is None:
+        return RawColumn(_write_texts(values, name), is_category=True)
+    if types.is_null(kind):
+        return RawColumn(pd.Series(np.full(len(values), np.nan)))
+    if types.is_boolean(kind) or types.is_integer(kind):
+        return RawColumn(values.to_pandas(types_mapper=_MAPPER.get))
+    if types.is_floating(kind):
+        return RawColumn(values.cast(pa.float64()).to_pandas())
+    if types.is_decimal(kind):
+        return RawColumn(_write_texts(values, name), is_number=True)
+    if types.is_duration(kind) or types.is_time(kind):
+        return RawColumn(_to_seconds(values), unit="seconds" if types.is_duration(kind) else "seconds since midnight")
+    if _is_instant(kind):
+        return RawColumn(_to_instants(values, name))
+    raise _refuse_nested(kind, name)
+
+
+def _refuse_nested(kind: pa.DataType, name: str) -> DataError:
+    remedy = "Name it in data.drop, or write what is in it as columns of their own."
+    return DataError(Problem(f"column {name!r}", "plain values", f"values inside values ({kind})", remedy))
+
+
+_MAPPER: dict[pa.DataType, Any] = {
+    pa.bool_(): pd.BooleanDtype(),
+    **{integer: pd.Int64Dtype() for integer in (pa.int8(), pa.int16(), pa.int32(), pa.int64(), pa.uint8(), pa.uint16(), pa.uint32())},
+    pa.uint64(): pd.UInt64Dtype(),
+}
+
+
+def _decode(values: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
+    """Return values whose type is one of Arrow's own; bytes are text where they are UTF-8."""
+    kind = values.type
+    if isinstance(kind, pa.ExtensionType):
+        values = pa.chunked_array([chunk.storage for chunk in values.chunks], kind.storage_type)
+        kind = values.type
+    if hasattr(types, "is_run_end_encoded") and types.is_run_end_encoded(kind):
+        values = pc.run_end_decode(values)
+        kind = values.type
+    if types.is_binary(kind) or types.is_large_binary(kind) or types.is_fixed_size_binary(kind):
+        try:
+            return values.cast(pa.binary()).cast(pa.string())
+        except pa.ArrowInvalid:
+            found = "bytes that are no text in UTF-8"
+            raise DataError(Problem(f"column {name!r}", "plain values", found, "Name it in data.drop.")) from None
+    if hasattr(types, "is_string_view") and types.is_string_view(kind):
+        return values.cast(pa.string())
+    return values
+
+
+def _is_instant(kind: pa.DataType) -> bool:
+    return bool(types.is_timestamp(kind) or types.is_date(kind))
+
+
+def _refuse_time_as_date(kind: pa.DataType, name: str, read: Read) -> None:
+    if name in read.dates and (types.is_duration(kind) or types.is_time(kind)):
+        what = "durations, which are numbers of seconds" if types.is_duration(kind) else "times of day, which are numbers of seconds"
+        raise DataError(Problem(f"column {name!r}", "dates", what, "Take it off data.read.dates."))
+
+
+def _write_texts(values: pa.ChunkedArray, name: str) -> pd.Series:
+    """Return the text of each value: integers and decimals digit by digit, floats as Python writes them, whole ones without point."""
+    kind = values.type
+    if types.is_nested(kind):
+        raise _refuse_nested(kind, name)
+    if types.is_duration(kind):
+        return pd.Series([_write_float(value) for value in _to_seconds(values)], dtype="str")
+    if types.is_floating(kind):
+        return pd.Series([_write_float(value) for value in values.to_pylist()], dtype="str")
+    if types.is_boolean(kind):
+        return pd.Series([None if value is None else str(value) for value in values.to_pylist()], dtype="str")
+    if types.is_null(kind):
+        return pd.Series([None] * len(values), dtype="str")
+    if _is_instant(kind):
+        return pd.Series([None if value is None else value.isoformat() for value in values.to_pylist()], dtype="str")
+    texts: pd.Series = values.cast(pa.string()).to_pandas().astype("str")
+    return texts
+
+
+def _write_float(value: float | None) -> str | None:
+    if value is None or value != value:
+        return None
+    return str(int(value)) if value.is_integer() else str(value)
+
+
+def _to_seconds(values: pa.ChunkedArray) -> pd.Series:
+    """Return durations, or times of day, as seconds: exact to the float nearest to what is stored."""
+    ticks = values.cast(pa.int64()) if not types.is_time32(values.type) else values.cast(pa.int32()).cast(pa.int64())
+    counted = ticks.to_pandas(types_mapper=_MAPPER.get)
+    return pd.Series(counted.to_numpy(dtype=np.float64, na_value=np.nan) / _PER_SECOND[values.type.unit])
+
+
+def _to_instants(values: pa.ChunkedArray, name: str) -> pd.Series:
+    """Return dates as instants in UTC, naive, to the microsecond."""
+    try:
+        zoned = values.cast(pa.timestamp("us", tz=getattr(values.type, "tz", None)), safe=False)
+    except pa.ArrowInvalid as error:
+        raise DataError(Problem(f"column {name!r}", "dates", str(error), "Name it in data.drop.")) from None
+    instants: pd.Series = zoned.cast(pa.int64()).cast(pa.timestamp("us")).to_pandas().astype("datetime64[us]")
+    return instants

@@ -1,0 +1,97 @@
+"""The files that are a table: one file, or all of a folder but its markers; their digest, and what their paths say of their rows.
+
+In a folder, names that begin with "_" or "." are markers that other programs left (`_SUCCESS`, `_metadata`) and no part of the table,
+nor of its digest. All other files must be of one kind. A folder name such as `year=2020` is a column of all rows below it, as Hive,
+Spark and pandas write it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from pathlib import Path
+from urllib.parse import unquote
+
+from samebits.digests import digest_file, digest_folder, digest_manifest
+from samebits.errors import DataError, Problem
+from samebits.text import shorten_list
+
+_COMPRESSED_SUFFIXES = (".gz", ".bz2", ".xz", ".zst", ".zip")
+_KNOWN_KINDS = ("parquet", ".csv", ".tsv", ".txt", ".tab", ".data", ".dat")
+_MISSING_PARTITION = "__HIVE_DEFAULT_PARTITION__"  # what Hive and Spark write for a missing value
+
+
+def list_table_files(path: Path) -> dict[str, Path]:
+    """Return a table's files by their path inside its folder, in the order of these paths as bytes; or the one file by its name."""
+    if not path.is_dir():
+        return {path.name: path}
+    found = [Path(root, name) for root, _, names in os.walk(path) for name in names]
+    by_name = {file.relative_to(path).as_posix(): file for file in found}
+    kept = [name for name in by_name if not _is_marker(name)]
+    return {name: by_name[name] for name in sorted(kept, key=os.fsencode)}
+
+
+def _is_marker(name: str) -> bool:
+    return any(part.startswith(("_", ".")) for part in name.split("/"))
+
+
+def choose_parts(path: Path) -> dict[str, Path]:
+    """Return the files that are to be read as one table, in order.
+
+    Raises
+    ------
+    DataError
+        Nothing is there, or a folder holds no file, or files of more than one kind: the odd ones are named.
+    """
+    if not path.exists():
+        raise DataError(Problem(str(path), "the table", "no such file", "Check data.path."))
+    parts = list_table_files(path)
+    if not parts:
+        raise DataError(
+            Problem(str(path), "a folder with files", "none but markers (names with a leading _ or .)", "Check data.path.")
+        )
+    kinds = {name: _name_kind(name) for name in parts}
+    counts = Counter(kinds.values())
+    usual = max(counts, key=lambda kind: (kind in _KNOWN_KINDS, counts[kind]))
+    odd = [name for name in parts if kinds[name] != usual]
+    if odd:
+        found = f"{counts[usual]} of kind {usual.lstrip('.') or 'no suffix'} and beside them {shorten_list(odd)}"
+        remedy = 'Move them out of the folder, or let their names begin with "_".'
+        raise DataError(Problem(str(path), "files of one kind, which are the table", found, remedy))
+    return parts
+
+
+def _name_kind(name: str) -> str:
+    """Return a file's suffix without that of its compression; both of Parquet's are one kind."""
+    plain = Path(name.lower())
+    if plain.suffix in _COMPRESSED_SUFFIXES:
+        plain = plain.with_suffix("")
+    return "parquet" if plain.suffix in (".parquet", ".pq") else plain.suffix
+
+
+def read_partitions(name: str) -> dict[str, str | None]:
+    """Return the columns that a part's folders name, as text; None for Hive's word for a missing value.
+
+    >>> read_partitions("year=2020/city=S%C3%A3o/part-0.parquet")
+    {'year': '2020', 'city': 'São'}
+    """
+    pairs = [folder.partition("=") for folder in name.split("/")[:-1]]
+    return {unquote(key): None if value == _MISSING_PARTITION else unquote(value) for key, sign, value in pairs if sign and key}
+
+
+def digest_table(path: Path, recorded: str | None = None) -> str | None:
+    """Return the digest of a table's file, or of the manifest of a folder's parts; None where nothing readable is.
+
+    Parameters
+    ----------
+    recorded
+        A digest that the table is held to: up to lineage schema 2 a folder's digest covered names with a leading "_" too.
+    """
+    try:
+        if not path.is_dir():
+            return digest_file(path) if path.is_file() else None
+        if recorded is not None and digest_folder(path) == recorded:
+            return recorded
+        return digest_manifest((name, digest_file(file)) for name, file in list_table_files(path).items())
+    except OSError:
+        return None

@@ -1,0 +1,352 @@
+"""The door of this wing: from a file or folder to a table of columns in canonical form, digested while it is parsed.
+
+The digest is of all bytes as they are stored, and of the very bytes that were parsed. Where a file must be parsed a second time, its
+bytes are held to the first digest. Parts of a folder are one table: a column that is text in one part is text in all.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import io
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from samebits.config.keys import Read
+from samebits.digests import PREFIX, digest_manifest
+from samebits.errors import DataError, Problem
+from samebits.table.arrow_file import parse_parquet, take_columns
+from samebits.table.columns import Column, RawColumn, canonicalise_column
+from samebits.table.csv_file import Refusal, find_short_row, parse_csv
+from samebits.table.files import choose_parts, read_partitions
+from samebits.table.formats import (
+    DAMAGED,
+    check_format,
+    decompress,
+    describe_damage,
+    find_compression,
+    is_parquet,
+    read_head,
+)
+from samebits.table.numerals import MAX_EXACT_INTEGER
+from samebits.text import shorten_list
+
+_READ_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file or folder whose bytes were parsed, with the facts that identify it.
+
+    Parameters
+    ----------
+    digest
+        Of the file's bytes, or of the sorted manifest of a folder's parts.
+    n_rows
+        Rows that it gave.
+    """
+
+    path: Path
+    digest: str
+    size_bytes: int
+    n_rows: int
+
+
+@dataclass(frozen=True)
+class RawTable:
+    """Columns as their files have them; nothing of their kinds is settled, but that they are the same in every part.
+
+    Parameters
+    ----------
+    sources
+        In the order of the rows.
+    take
+        Gives some columns by their names.
+    """
+
+    names: list[str]
+    n_rows: int
+    sources: list[Source]
+    take: Callable[[Collection[str]], dict[str, RawColumn]] = field(repr=False)
+
+    def canonicalise(self, names: Collection[str], read: Read) -> dict[str, Column]:
+        """Return some columns in canonical form, in the table's order; everything wrong with them is said at once.
+
+        Raises
+        ------
+        DataError
+            One problem for each column that does not hold what data.read says of it, or what floating point can hold.
+        """
+        found: dict[str, Column] = {}
+        problems: list[Problem] = []
+        for name in (name for name in self.names if name in names):
+            try:
+                raw = self.take([name])[name]
+                found[name] = canonicalise_column(raw, name, read)
+            except DataError as error:
+                problems.extend(error.problems)
+        if problems:
+            raise DataError(*problems)
+        return found
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One file, parsed: as a frame where it is text, as Arrow's table where it is Parquet."""
+
+    path: Path
+    name: str
+    digest: str
+    size_bytes: int
+    content: Any
+    failure: Problem | None = None
+
+    @property
+    def names(self) -> list[str]:
+        return self.content.column_names if isinstance(self.content, pa.Table) else list(map(str, self.content.columns))
+
+    @property
+    def n_rows(self) -> int:
+        return self.content.num_rows if isinstance(self.content, pa.Table) else len(self.content)
+
+
+class _DigestingFile(io.RawIOBase):
+    """A file that digests what is read from it, from its first byte to its last; it cannot seek."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._sha256 = hashlib.sha256()
+        self.size_bytes = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        count = self._file.readinto(buffer)  # type: ignore[attr-defined]
+        self._sha256.update(memoryview(buffer)[:count])
+        self.size_bytes += count
+        return int(count)
+
+    def finish(self) -> str:
+        """Return the digest of the whole file, reading what the parser left."""
+        buffer = memoryview(bytearray(_READ_BYTES))
+        while self.readinto(buffer):
+            pass
+        return PREFIX + self._sha256.hexdigest()
+
+
+def read_table(paths: Sequence[Path], pins: Sequence[str | None], read: Read) -> RawTable:
+    """Read files and folders as one table, the rows one after the other, and hold each to its pin.
+
+    Parameters
+    ----------
+    paths
+        The table, and further ones of the same columns.
+    pins
+        The digest that each must have; None for any.
+
+    Raises
+    ------
+    DataError
+        Nothing is there, it is no table, it cannot be parsed, its bytes are not the pinned ones, or its parts do not fit together.
+    """
+    parts_of = [_read_parts(path, read) for path in paths]
+    digests = [_digest_parts(path, parts) for path, parts in zip(paths, parts_of, strict=True)]
+    for path, digest, pin in zip(paths, digests, pins, strict=True):
+        check_pin(path, digest, pin)  # before the parser's complaint: other bytes are the likelier cause
+    parts = [part for parts in parts_of for part in parts]
+    if failures := [part.failure for part in parts if part.failure is not None]:
+        raise DataError(failures[0])
+    _check_parts(parts)
+    sources = [
+        Source(path, digest, sum(part.size_bytes for part in own), sum(part.n_rows for part in own))
+        for path, digest, own in zip(paths, digests, parts_of, strict=True)
+    ]
+    return _join_parts(parts, sources, read)
+
+
+def _read_parts(path: Path, read: Read) -> list[_Part]:
+    files = choose_parts(path)
+    if read.file_column is not None and not path.is_dir():
+        found = f"the file {path}"
+        raise DataError(Problem("data.read.file_column", "a folder of files in data.path", found, "Remove the key."))
+    for file in files.values():
+        check_format(file)
+    return [_read_part(file, name, read) for name, file in files.items()]
+
+
+def _digest_parts(path: Path, parts: list[_Part]) -> str:
+    return digest_manifest((part.name, part.digest) for part in parts) if path.is_dir() else parts[0].digest
+
+
+def check_pin(path: Path, digest: str, pin: str | None) -> None:
+    """Hold a table's digest to the one in the config.
+
+    Raises
+    ------
+    DataError
+        They differ.
+    """
+    if pin is not None and pin != digest:
+        remedy = "Restore the file, or take the new bytes with `samebits data pin CONF`."
+        raise DataError(Problem(str(path), f"the pinned {pin}", digest, remedy))
+
+
+def _read_part(path: Path, name: str, read: Read) -> _Part:
+    parse = _parse_parquet_file if is_parquet(path, read) else lambda stream: parse_csv(stream, read)
+    part = _parse_file(path, name, parse)
+    is_text = part.failure is None and isinstance(part.content, pd.DataFrame)
+    may_be_short = is_text and not read.allow_short_rows and len(part.names) > 1 and part.content.iloc[:, -1].isna().any()
+    return _refuse_short_rows(part, read) if may_be_short else part
+
+
+def _parse_parquet_file(stream: BinaryIO) -> pa.Table:
+    try:
+        return parse_parquet(stream.read())
+    except (pa.ArrowException, OSError) as error:
+        reason = " ".join(str(error).split()).rstrip(".")
+        raise Refusal(
+            "a Parquet file", f"one that Arrow cannot read ({reason})", "Write it again, or check data.read.format."
+        ) from None
+
+
+def _parse_file(path: Path, name: str, parse: Callable[[BinaryIO], Any]) -> _Part:
+    """Parse a file while it is digested; a failure is returned with the digest of all bytes, since a pin may explain it."""
+    head = read_head(path)
+    try:
+        with path.open("rb", buffering=0) as raw:
+            file = _DigestingFile(raw)
+            content, failure = pd.DataFrame(), None
+            try:
+                content = parse(decompress(file, path, head))  # type: ignore[arg-type]
+            except Refusal as refusal:
+                failure = Problem(str(path), *refusal.facts)
+            except DAMAGED as error:
+                if find_compression(head) is None:
+                    raise
+                failure = describe_damage(path, head, error)
+            return _Part(path, name, file.finish(), file.size_bytes, content, failure)
+    except OSError as error:
+        raise DataError(Problem(str(path), "a readable file", str(error.strerror or error), "Check its permissions.")) from None
+
+
+def _parse_again(part: _Part, parse: Callable[[BinaryIO], Any]) -> Any:
+    """Parse a file's same bytes a second time.
+
+    Raises
+    ------
+    DataError
+        The file was changed meanwhile.
+    """
+    again = _parse_file(part.path, part.name, parse)
+    if again.digest != part.digest:
+        raise DataError(Problem(str(part.path), "a file that stays as it is while it is read", "another", "Run this again."))
+    if again.failure is not None:
+        raise DataError(again.failure)
+    return again.content
+
+
+def _refuse_short_rows(part: _Part, read: Read) -> _Part:
+    """Only a row whose last field is missing can be short, so most files need no second look."""
+    short = _parse_again(part, lambda stream: find_short_row(stream, read))
+    if short is None:
+        return part
+    line, n_found, n_expected = short
+    remedy = "Mend the line, or set data.read.allow_short_rows: true to take what is not there as missing."
+    problem = Problem(str(part.path), f"{n_expected} fields in line {line}, as the header has", str(n_found), remedy)
+    return dataclasses.replace(part, failure=problem)
+
+
+def _check_parts(parts: list[_Part]) -> None:
+    """A part with other columns would be joined with missing values for the rest; nothing is a table without a row."""
+    for part in parts:
+        if part.names != parts[0].names or isinstance(part.content, pa.Table) != isinstance(parts[0].content, pa.Table):
+            other = sorted(set(part.names) ^ set(parts[0].names)) or ["another order"]
+            raise DataError(
+                Problem(str(part.path), f"the columns of {parts[0].name}", f"a difference in {shorten_list(other)}", "Mend the file.")
+            )
+        if set(read_partitions(part.name)) != set(read_partitions(parts[0].name)):
+            raise DataError(
+                Problem(str(part.path), f"the folders of {parts[0].name}", "other ones", "Let each part lie below the same keys.")
+            )
+
+
+def _join_parts(parts: list[_Part], sources: list[Source], read: Read) -> RawTable:
+    made = _name_rows_by_part(parts, read)
+    names = [*parts[0].names, *made]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise DataError(Problem(str(sources[0].path), "each column once", f"{twice!r} twice", "Rename one."))
+    n_rows = sum(part.n_rows for part in parts)
+    if n_rows == 0:
+        raise DataError(Problem(str(sources[0].path), "rows", "none", "Check data.path and data.read."))
+    own = _join_arrow(parts, read) if isinstance(parts[0].content, pa.Table) else _join_frames(parts, read)
+    return RawTable(names, n_rows, sources, lambda wanted: {**own(wanted), **{name: made[name] for name in wanted if name in made}})
+
+
+def _name_rows_by_part(parts: list[_Part], read: Read) -> dict[str, RawColumn]:
+    """Return the columns that the parts' places say: Hive's keys, and the file's name where it is wished for."""
+    made: dict[str, RawColumn] = {}
+    sizes = [part.n_rows for part in parts]
+    for key in read_partitions(parts[0].name):
+        said = np.array([read_partitions(part.name)[key] for part in parts], dtype=object)
+        made[key] = RawColumn(pd.Series(np.repeat(said, sizes)).astype("str"))
+    if read.file_column is not None:
+        values = np.repeat(np.array([part.name for part in parts], dtype=object), sizes)
+        made[read.file_column] = RawColumn(pd.Series(values).astype("str"), is_category=True)
+    return made
+
+
+def _join_arrow(parts: list[_Part], read: Read) -> Callable[[Collection[str]], dict[str, RawColumn]]:
+    try:
+        table = pa.concat_tables([part.content for part in parts], promote_options="permissive")
+    except (pa.ArrowException, TypeError) as error:
+        found = " ".join(str(error).split()).rstrip(".")
+        remedy = "Write the parts with one schema."
+        raise DataError(Problem(str(parts[0].path.parent), "columns of one type in all parts", found, remedy)) from None
+    return lambda names: take_columns(table, read, names)
+
+
+def _join_frames(parts: list[_Part], read: Read) -> Callable[[Collection[str]], dict[str, RawColumn]]:
+    def take(names: Collection[str]) -> dict[str, RawColumn]:
+        return {name: RawColumn(_join_column(parts, name, read)) for name in parts[0].names if name in names}
+
+    return take
+
+
+def _join_column(parts: list[_Part], name: str, read: Read) -> pd.Series:
+    """Return a column over all parts; what the parser took for numbers where it must not is parsed again as text."""
+    columns = [part.content[name] for part in parts]
+    kinds = {_tell_form(column) for column in columns} - {"empty"}
+    if len(kinds) > 1 or "integer" in kinds or any(map(_may_have_lost_digits, columns)):
+        columns = [_read_text(part, name, read) for part in parts]
+    elif kinds == {"text"}:
+        columns = [column.astype("str") for column in columns]
+    joined: pd.Series = columns[0] if len(columns) == 1 else pd.concat(columns, ignore_index=True)
+    return joined
+
+
+def _tell_form(column: pd.Series) -> str:
+    if isinstance(column.dtype, pd.StringDtype):
+        return "text" if column.notna().any() else "empty"
+    if column.dtype == object and any(not isinstance(value, bool) for value in column.dropna()):
+        return "integer"  # longer than any of the machine's
+    if column.dtype == object or column.dtype == bool:
+        return "boolean" if column.notna().any() else "empty"
+    return "number" if column.notna().any() else "empty"
+
+
+def _may_have_lost_digits(column: pd.Series) -> bool:
+    """A missing value beside integers makes pandas parse them as floats."""
+    return column.dtype == np.float64 and bool((column.abs() >= MAX_EXACT_INTEGER).any())
+
+
+def _read_text(part: _Part, name: str, read: Read) -> pd.Series:
+    frame: pd.DataFrame = _parse_again(part, lambda stream: parse_csv(stream, read, as_text=[name]))
+    return frame[name].astype("str")
