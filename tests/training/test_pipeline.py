@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -359,3 +360,71 @@ def test_a_single_served_row_may_differ_in_the_last_bit_only(train: Callable[...
 
     np.testing.assert_allclose(single, batch, rtol=1e-12, atol=1e-15)
     assert ((single > 0.5) == (batch > 0.5)).all()
+
+
+def make_rare(**sizes: int) -> pd.DataFrame:
+    rng = np.random.default_rng(4)
+    labels = np.repeat(list(sizes), list(sizes.values()))
+    return pd.DataFrame({"x": rng.normal(size=len(labels)), "z": rng.normal(size=len(labels)), "y": rng.permutation(labels)})
+
+
+@pytest.mark.parametrize("model", ["logistic_regression", "decision_tree", "knn", "random_forest", "naive_bayes", "boosting"])
+def test_without_stratification_a_class_of_one_row_is_no_obstacle(train: Callable[..., tuple[Materials, Result]], model: str) -> None:
+    materials, result = train(make_rare(a=40, b=40, c=1, d=2), split={"stratify": False}, models={model: {}})
+
+    header = result.predictions.splitlines()[0].decode()
+    assert header == "row,recorded,predicted,probability_a,probability_b,probability_c,probability_d"
+    rows = np.sort(np.concatenate([materials.split.train_rows, materials.split.test_rows]))
+    assert rows.tolist() == list(range(83))
+    assert np.isfinite(result.best.scores).all()
+
+
+def test_a_class_that_only_the_test_rows_have_gets_no_probability_and_counts_as_missed(
+    train: Callable[..., tuple[Materials, Result]],
+) -> None:
+    frame = make_rare(a=30, b=30).assign(when=range(60))
+    frame.loc[59, "y"] = "aa"
+
+    _, result = train(frame, split={"method": "time", "column": "when", "stratify": False})
+
+    table = pd.read_csv(io.BytesIO(result.predictions))
+    assert (table["probability_aa"] == 0).all()
+    np.testing.assert_allclose(table[["probability_a", "probability_b"]].sum(axis=1), 1)
+    assert table["recorded"].iloc[-1] == "aa"
+
+
+def test_a_fold_without_a_class_is_scored_by_log_loss_over_all_classes(train: Callable[..., tuple[Materials, Result]]) -> None:
+    frame = make_rare(a=30, b=30).assign(when=range(60))
+    frame.loc[[0, 1], "y"] = "c"
+
+    _, result = train(frame, split={"method": "time", "column": "when", "stratify": False}, scoring="neg_log_loss")
+
+    assert np.isfinite(result.best.scores).all()
+
+
+@pytest.mark.parametrize(
+    ("sizes", "changes", "expected"),
+    [
+        (
+            {"a": 40, "b": 40, "c": 3},
+            {"cv": {"n_splits": 3}},
+            r"class 'c' of the target: expected at least 3 training rows, .*split\.stratify: false",
+        ),
+        ({"a": 40, "b": 40, "c": 1}, {}, r"split: expected rows that can be divided so, .*stratify: false takes classes of any size"),
+        (
+            {"a": 40, "b": 1},
+            {"split": {"stratify": False}},
+            r"fold \d of cv: expected rows of two classes to fit on, found none of 'b'",
+        ),
+        (
+            {"a": 40, "b": 40, "c": 1},
+            {"split": {"stratify": False}, "scoring": "roc_auc_ovr"},
+            r"models\.decision_tree, fold \d of cv: expected ",
+        ),
+    ],
+)
+def test_a_class_too_small_for_what_is_asked_is_refused_in_words(
+    train: Callable[..., tuple[Materials, Result]], sizes: dict[str, int], changes: dict[str, Any], expected: str
+) -> None:
+    with pytest.raises(DataError, match=expected):
+        train(make_rare(**sizes), **changes)

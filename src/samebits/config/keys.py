@@ -83,7 +83,9 @@ class Split(_Section):
         0.2, description="Fraction of rows (of groups, under group) that is held back; what the splitter takes, under class."
     )
     column: str | None = Field(None, description="Column of the time or of the group; under random, of the strata.")
-    stratify: bool | None = Field(None, description="Keep the classes' proportions; by default for classification.")
+    stratify: bool | None = Field(
+        None, description="Keep the classes' proportions, in the folds too; by default for classification. false: classes of any size."
+    )
     random_state: Seed | None = Field(None, description="Seed of the split alone; by default derived from the root seed.")
     class_: ImportPath | None = Field(None, alias="class", description="A splitter by import path; its first split is used.")
 

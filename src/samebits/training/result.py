@@ -120,10 +120,17 @@ def _score_test(model: Any, materials: Materials) -> tuple[bytes, dict[str, floa
             responses = found[:, position] if found.ndim == 2 else found if position == 1 else -found
             table["response"] = responses
         elif method == "predict_proba":
-            responses = found
+            responses = found = _spread(found, model.classes_, target.labels)
             table.update({f"probability_{label}": found[:, i] for i, label in enumerate(target.labels.tolist())})
     text = pd.DataFrame(table).to_csv(index=False, lineterminator="\n")
     return text.encode("utf-8"), compute_metrics(target, y, predicted, responses)
+
+
+def _spread(probabilities: np.ndarray, classes: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return one column for each of the target's labels; a class that no training row has is given no probability."""
+    spread = np.zeros((len(probabilities), len(labels)))
+    spread[:, np.searchsorted(labels, classes)] = probabilities
+    return spread
 
 
 def _name_class(fitted: Any) -> str:

@@ -72,6 +72,8 @@ def make_scorer(config: Config, target: Target) -> Any:
         return metrics.make_scorer(
             function, response_method=response_method, greater_is_better=greater_is_better, pos_label=target.positive
         )
+    if name == "neg_log_loss" and target.task == "multiclass":  # by itself it takes the classes from the fold's own rows
+        return metrics.make_scorer(metrics.log_loss, response_method="predict_proba", greater_is_better=False, labels=target.labels)
     return metrics.get_scorer(name)
 
 
