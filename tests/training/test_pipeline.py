@@ -118,6 +118,26 @@ def test_the_long_form_gives_columns_their_own_transformers(prepare: Callable[..
     assert (values[:, 1].min(), values[:, 1].max()) == (-1.0, 1.0)
 
 
+@pytest.mark.parametrize("by_kind_first", [True, False])
+def test_a_column_may_stand_in_several_groups_and_a_kind_takes_what_none_names(
+    prepare: Callable[..., tuple[Any, Materials]], by_kind_first: bool
+) -> None:
+    ranks = {"class": "sklearn.preprocessing.QuantileTransformer", "n_quantiles": 5}
+    named = [{"columns": ["whole", "constant"], "transformers": []}, {"columns": ["whole"], "transformers": [ranks]}]
+    by_kind = {"columns": "numeric", "transformers": [{"class": "sklearn.impute.SimpleImputer"}]}
+
+    _, materials = prepare(make_mixed(), preprocessing={"columns": [by_kind, *named] if by_kind_first else [*named, by_kind]})
+    X, y = materials.take(materials.split.train_rows)
+    columns = materials.candidates["decision_tree"].named_steps["columns"].fit(X, y)
+
+    taken = [names for name, _, names in columns.transformers_ if name.startswith("group_")]
+    assert sorted(taken) == [["number", "empty"], ["whole"], ["whole", "constant"]]
+    values = pd.DataFrame(columns.transform(X), columns=columns.get_feature_names_out())
+    wholes = values[[name for name in values if name.endswith("__whole")]]
+    assert wholes.shape[1] == 2
+    assert sorted(wholes.max()) == [1.0, 8.0]
+
+
 def test_a_published_pipeline_with_its_seeds_gives_its_numbers(train: Callable[..., tuple[Materials, Result]]) -> None:
     bunch = load_breast_cancer(as_frame=True)
     X, y = bunch.data, bunch.target

@@ -110,7 +110,9 @@ class Features(_Section):
 class ColumnGroup(_Section):
     """The long form: some columns with a list of transformers of their own."""
 
-    columns: list[str] | Kind = Field(description="Columns by name, or a kind of column.")
+    columns: list[str] | Kind = Field(
+        description="Columns by name, also of another group; or a kind of column: those of it that no group names."
+    )
     transformers: list[Component] = Field(
         default_factory=list, description="Applied in order; an empty list passes the columns through."
     )

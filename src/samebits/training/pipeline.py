@@ -105,10 +105,11 @@ def _check_derived_columns(config: Config, kinds: Mapping[str, Kind], dataset: D
 
 def _build_columns(config: Config, kinds: Mapping[str, Kind], dataset: Dataset) -> ColumnTransformer:
     derived = [*config.features.weighted_sums, *config.features.ratios]
-    left: dict[str, Kind] = {**kinds, **dict.fromkeys(derived, "numeric")}
+    known: dict[str, Kind] = {**kinds, **dict.fromkeys(derived, "numeric")}
+    left = _leave_unnamed(config.preprocessing.columns, known, dataset)
     branches: list[tuple[str, Any, Any]] = []
     for index, group in enumerate(config.preprocessing.columns):
-        names = _take_columns(group, left, index, dataset)
+        names = _take_columns(group, left)
         transformer = _build_group(config, group, index)
         is_one_dimensional = hasattr(_first_step(transformer), "build_analyzer")  # text vectorisers take one column as it is
         branches.append((f"group_{index}", transformer, names[0] if is_one_dimensional and len(names) == 1 else names))
@@ -124,17 +125,25 @@ def _first_step(transformer: Any) -> Any:
     return transformer.steps[0][1] if isinstance(transformer, Pipeline) else transformer
 
 
-def _take_columns(group: ColumnGroup, left: dict[str, Kind], index: int, dataset: Dataset) -> list[str]:
-    """Take a group's columns out of those left, so that no column is used twice."""
+def _leave_unnamed(groups: list[ColumnGroup], known: dict[str, Kind], dataset: Dataset) -> dict[str, Kind]:
+    """Return the columns that no group names, wherever it stands; a column may be named by several groups."""
+    named: set[str] = set()
+    for index, group in enumerate(groups):
+        if isinstance(group.columns, list):
+            key = f"preprocessing.columns.{index}.columns"
+            raise_for_unknown_columns([(key, name) for name in group.columns], list(known), dataset.path)
+            if len(set(group.columns)) < len(group.columns):
+                twice = next(name for name in group.columns if group.columns.count(name) > 1)
+                raise ConfigError(Problem(key, "each column once", f"{twice!r} twice", "Keep one."))
+            named.update(group.columns)
+    return {name: kind for name, kind in known.items() if name not in named}
+
+
+def _take_columns(group: ColumnGroup, left: dict[str, Kind]) -> list[str]:
+    """Return a group's columns; those that it has by their kind are taken out of those left."""
     if isinstance(group.columns, list):
-        key = f"preprocessing.columns.{index}.columns"
-        raise_for_unknown_columns([(key, name) for name in group.columns], list(left), dataset.path)
-        if len(set(group.columns)) < len(group.columns):
-            twice = next(name for name in group.columns if group.columns.count(name) > 1)
-            raise ConfigError(Problem(key, "each column once", f"{twice!r} twice", "Keep one."))
-        names = list(group.columns)
-    else:
-        names = [name for name, kind in left.items() if group.columns in (kind, "all")]
+        return list(group.columns)
+    names = [name for name, kind in left.items() if group.columns in (kind, "all")]
     for name in names:
         del left[name]
     return names
