@@ -15,7 +15,6 @@ from conftest import ROOT
 from sklearn.datasets import load_breast_cancer
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import precision_recall_curve
 from sklearn.model_selection import KFold, cross_val_score, train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
@@ -24,7 +23,6 @@ from samebits.config.loading import load_config
 from samebits.errors import ConfigError, DataError, LineageError
 from samebits.training.materials import Materials, prepare_materials
 from samebits.training.result import Result, make_result
-from samebits.training.scoring import choose_threshold
 
 
 @pytest.fixture
@@ -270,6 +268,10 @@ def test_what_does_not_fit_the_table_is_refused_in_words(train: Callable[..., An
         ({"scoring": "r2"}, r"scoring: expected a scorer for a binary target, found 'r2'"),
         ({"preprocessing": {"columns": [{"columns": ["number", "number"]}]}}, r"expected each column once, found 'number' twice"),
         ({"models": {"linear_regression": {}}}, r"models\.linear_regression: expected a model for binary"),
+        (
+            {"data": {"target": "whole"}, "business": {"threshold": 0.3}},
+            r"business\.threshold: expected a binary task, found a multiclass",
+        ),
     ],
 )
 def test_a_model_of_another_task_is_refused(train: Callable[..., Any], changes: dict[str, Any], expected: str) -> None:
@@ -277,30 +279,15 @@ def test_a_model_of_another_task_is_refused(train: Callable[..., Any], changes: 
         train(make_mixed(), **changes)
 
 
-def test_the_threshold_has_the_highest_recall_that_keeps_the_precision() -> None:
-    rng = np.random.default_rng(0)
-    is_positive = rng.random(400) < 0.4
-    responses = is_positive * 0.5 + rng.random(400)
-
-    threshold = choose_threshold(is_positive, responses, "predict_proba", 0.8)
-
-    called = responses >= threshold.value
-    assert threshold.precision == (is_positive & called).sum() / called.sum() >= 0.8
-    assert threshold.recall == (is_positive & called).sum() / is_positive.sum()
-    precision, recall, _ = precision_recall_curve(is_positive, responses)
-    assert threshold.recall == recall[:-1][precision[:-1] >= 0.8].max()
-
-
-def test_a_precision_out_of_reach_is_said_and_not_pretended() -> None:
-    threshold = choose_threshold(np.array([True, False, True, False]), np.array([0.1, 0.9, 0.2, 0.8]), "predict_proba", 0.99)
-
-    assert threshold.precision < threshold.target_precision
-
-
-def test_the_stored_model_decides_by_the_threshold(train: Callable[..., tuple[Materials, Result]]) -> None:
+@pytest.mark.parametrize(
+    "business",
+    [{"target_precision": 0.5}, {"threshold": 0.3}, {"f_beta": 2.0}, {"costs": {"false_positive": 1.0, "false_negative": 2.0}}],
+    ids=lambda business: next(iter(business)),
+)
+def test_the_stored_model_decides_by_the_threshold(train: Callable[..., tuple[Materials, Result]], business: dict[str, Any]) -> None:
     from samebits.model.file import load_model
 
-    materials, result = train(make_mixed(), models={"logistic_regression": {}}, business={"target_precision": 0.5})
+    materials, result = train(make_mixed(), models={"logistic_regression": {}}, business=business)
     X, _ = materials.take(materials.split.test_rows)
     model = load_model(result.model_file)
 
@@ -309,6 +296,8 @@ def test_the_stored_model_decides_by_the_threshold(train: Callable[..., tuple[Ma
     is_called = model.predict_proba(X)[:, position] >= result.threshold.value
     assert (model.predict(X) == materials.target.positive).tolist() == is_called.tolist()
     assert result.threshold.value != 0.5
+    predicted = pd.read_csv(io.BytesIO(result.predictions))["predicted"]
+    assert (predicted == materials.target.positive).tolist() == is_called.tolist()
 
 
 def test_folds_run_anywhere_give_the_same_scores(

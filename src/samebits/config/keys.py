@@ -21,6 +21,9 @@ ImportPath = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$")]
 Kind = Literal["numeric", "categorical", "boolean", "date", "text", "all"]
 
 
+THRESHOLD_METHODS = ("target_precision", "threshold", "f_beta", "costs")
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=True)
 
@@ -145,12 +148,31 @@ class CrossValidation(_Section):
     class_: ImportPath | None = Field(None, alias="class", description="Splitter by import path, with its parameters.")
 
 
+class Costs(_Section):
+    """What a wrong decision costs, in any unit."""
+
+    false_positive: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(description="Of a negative row called positive.")
+    false_negative: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(description="Of a positive row called negative.")
+
+
 class Business(_Section):
-    """What the decision must keep to; binary tasks only."""
+    """What the decision must keep to: at most one of these; binary tasks only. None: the estimator's own threshold."""
 
     target_precision: Fraction | None = Field(
         None, description="The threshold is the one of highest recall that keeps this precision on the training folds."
     )
+    threshold: Annotated[float, Field(allow_inf_nan=False)] | None = Field(
+        None, description="The threshold itself: a row is called positive whose response is at least this."
+    )
+    f_beta: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
+        None, description="The threshold is the one of highest F-beta on the training folds; beta above 1 weighs recall more."
+    )
+    costs: Costs | None = Field(None, description="The threshold is the one of least total cost on the training folds.")
+
+    @property
+    def method(self) -> str | None:
+        """The key by which the threshold is chosen, if any."""
+        return next((name for name in THRESHOLD_METHODS if getattr(self, name) is not None), None)
 
 
 class Tolerance(_Section):

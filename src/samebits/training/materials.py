@@ -81,15 +81,15 @@ def prepare_materials(loaded: LoadedConfig, project_root: Path) -> Materials:
 
 def _check_business(loaded: LoadedConfig, target: Target) -> None:
     config = loaded.config
-    named = {("business", "target_precision"): config.business.target_precision, ("data", "positive"): config.data.positive}
-    for key_path, value in named.items():
-        if value is not None and target.task != "binary":
-            where = loaded.document.locate(key_path)
-            raise ConfigError(Problem(where, "a binary task", f"a {target.task} target", "Remove the key, or set task:."))
+    named = [("business", config.business.method)] if config.business.method else []
+    named += [("data", "positive")] if config.data.positive is not None else []
+    for key_path in named if target.task != "binary" else []:
+        where = loaded.document.locate(key_path)
+        raise ConfigError(Problem(where, "a binary task", f"a {target.task} target", "Remove the key, or set task:."))
 
 
 def _make_scorers(loaded: LoadedConfig, target: Target) -> dict[str, Any]:
     scorers = {"score": make_scorer(loaded.config, target)}
-    if loaded.config.business.target_precision is not None:
+    if loaded.config.business.method is not None:
         scorers["response"] = make_response_scorer(target)
     return scorers

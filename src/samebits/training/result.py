@@ -80,12 +80,11 @@ def _apply_threshold(
 ) -> tuple[Any, Threshold | None]:
     """Return the model that decides by the threshold, so that whoever loads it gets the same decisions."""
     target, split = materials.target, materials.split
-    target_precision = config.business.target_precision
-    if target_precision is None or best.responses is None:
+    if config.business.method is None or best.responses is None:
         return fitted, None
     is_positive = np.concatenate([y[score_rows] for _, score_rows in split.folds]) == target.positive
     method = next(name for name in RESPONSE_METHODS if hasattr(fitted, name))
-    threshold = choose_threshold(is_positive, np.concatenate(best.responses), method, target_precision)
+    threshold = choose_threshold(config.business, is_positive, np.concatenate(best.responses), method)
     model = FixedThresholdClassifier(
         FrozenEstimator(fitted), threshold=threshold.value, pos_label=target.positive, response_method=method
     )
