@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
-from conftest import ROOT
 from sklearn.datasets import load_breast_cancer
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
@@ -19,40 +16,9 @@ from sklearn.model_selection import KFold, cross_val_score, train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
-from samebits.config.loading import load_config
 from samebits.errors import ConfigError, DataError, LineageError
-from samebits.training.materials import Materials, prepare_materials
+from samebits.training.materials import Materials
 from samebits.training.result import Result, make_result
-
-
-@pytest.fixture
-def prepare(tmp_path: Path) -> Callable[..., tuple[Any, Materials]]:
-    def prepare_frame(frame: pd.DataFrame, target: str = "y", **changes: Any) -> tuple[Any, Materials]:
-        frame.to_parquet(tmp_path / "table.parquet")
-        raw = {
-            "name": "a",
-            "version": "2026.1.0",
-            "seed": 1,
-            "data": {"path": str(tmp_path / "table.parquet"), "target": target, **changes.pop("data", {})},
-            "models": {"decision_tree": {"max_depth": 3}},
-            "cv": {"n_splits": 2},
-            **changes,
-        }
-        path = tmp_path / "config.yaml"
-        path.write_text(yaml.safe_dump(raw, sort_keys=False, allow_unicode=True), encoding="utf-8")
-        loaded = load_config(path)
-        return loaded.config, prepare_materials(loaded, ROOT)
-
-    return prepare_frame
-
-
-@pytest.fixture
-def train(prepare: Callable[..., tuple[Any, Materials]]) -> Callable[..., tuple[Materials, Result]]:
-    def train_frame(*args: Any, **changes: Any) -> tuple[Materials, Result]:
-        config, materials = prepare(*args, **changes)
-        return materials, make_result(config, materials)
-
-    return train_frame
 
 
 def make_mixed(n: int = 120) -> pd.DataFrame:

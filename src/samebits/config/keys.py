@@ -148,6 +148,15 @@ class CrossValidation(_Section):
     class_: ImportPath | None = Field(None, alias="class", description="Splitter by import path, with its parameters.")
 
 
+class Weights(_Section):
+    """How much each row counts in every fit; scores, metrics and the threshold count every row once. Both keys multiply."""
+
+    column: str | None = Field(None, description="Column of weights, 0 or more; it is no feature.")
+    classes: Literal["balanced"] | dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]] | None = Field(
+        None, description="Weight by class, 1 where none is given; balanced: in inverse proportion to the class's rows in a fit."
+    )
+
+
 class Costs(_Section):
     """What a wrong decision costs, in any unit."""
 
@@ -199,6 +208,7 @@ class Config(_Section):
     )
     data: Data = Field(description="The table.")
     split: Split = Field(default_factory=lambda: Split(), description="Rows held back for the final test.")
+    weights: Weights = Field(default_factory=lambda: Weights(), description="Sample weights, for fits only.")
     features: Features = Field(default_factory=lambda: Features(), description="Derived columns.")
     preprocessing: Preprocessing = Field(default_factory=lambda: Preprocessing(), description="From columns to numbers.")
     models: Annotated[dict[str, Model], Field(min_length=1)] = Field(

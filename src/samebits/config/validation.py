@@ -108,6 +108,7 @@ def _find_contradictions(raw: dict[str, Any]) -> Iterator[tuple[KeyPath, _Facts]
     data = take_section(raw, "data")
     if isinstance(data.get("drop"), list) and data.get("target") in data["drop"]:
         yield ("data", "drop"), ("feature columns", f"the target {data['target']!r}", "Take it off the list.")
+    yield from _check_weights(take_section(raw, "weights"), data, raw.get("task", "auto"))
     if raw.get("n_jobs") == 0:
         yield ("n_jobs",), ("-1 or at least 1", "0", "Write 1 for one process.")
     sums, ratios = take_section(raw, "features", "weighted_sums"), take_section(raw, "features", "ratios")
@@ -138,6 +139,19 @@ def _check_business(business: dict[str, Any], task: Any) -> Iterator[tuple[KeyPa
     costs = take_section(business, "costs")
     if costs.get("false_positive") == 0 and costs.get("false_negative") == 0:
         yield ("business", "costs"), ("a cost above 0", "none", "Without one every threshold costs the same.")
+
+
+def _check_weights(weights: dict[str, Any], data: dict[str, Any], task: Any) -> Iterator[tuple[KeyPath, _Facts]]:
+    column = weights.get("column")
+    if column is not None and column == data.get("target"):
+        yield ("weights", "column"), ("another column", f"the target {column!r}", "Name another.")
+    if column is not None and isinstance(data.get("drop"), list) and column in data["drop"]:
+        yield (
+            ("weights", "column"),
+            ("a column that is read", f"{column!r}, named in data.drop", "Take it off data.drop: it is no feature."),
+        )
+    if weights.get("classes") is not None and task == "regression":
+        yield ("weights", "classes"), ("a classification", "regression", "Remove the key.")
 
 
 def _check_split(split: dict[str, Any]) -> Iterator[tuple[KeyPath, _Facts]]:

@@ -19,6 +19,28 @@ from samebits.errors import ConfigError, Problem
 from samebits.project import find_data
 from samebits.training.pipeline import build_candidates, list_features
 from samebits.training.scoring import make_response_scorer, make_scorer, name_scoring
+from samebits.training.weights import Weights, check_weights, read_weights
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Some rows of the table, to fit on.
+
+    Parameters
+    ----------
+    X, y
+        Features and target values.
+    weights
+        Of the same rows.
+    """
+
+    X: pd.DataFrame
+    y: np.ndarray
+    weights: Weights
+
+    def take(self, rows: np.ndarray) -> Sample:
+        """Return some of these rows, in the order given."""
+        return Sample(self.X.iloc[rows], self.y[rows], self.weights.take(rows))
 
 
 @dataclass(frozen=True)
@@ -31,6 +53,8 @@ class Materials:
         `score`, and `response` where a threshold is sought.
     seeds
         Every seed planted, by place.
+    weights
+        Of every row of the table, for fits.
     """
 
     dataset: Dataset
@@ -41,11 +65,16 @@ class Materials:
     scoring: str
     scorers: dict[str, Any]
     seeds: dict[str, int]
+    weights: Weights
 
     @property
     def kinds(self) -> dict[str, Kind]:
         """The kind of each feature."""
         return {name: self.dataset.kinds[name] for name in self.features}
+
+    def take_training(self) -> Sample:
+        """Return the training rows, in the split's order."""
+        return Sample(*self.take(self.split.train_rows), self.weights.take(self.split.train_rows))
 
     def take(self, rows: np.ndarray) -> tuple[pd.DataFrame, np.ndarray]:
         """Return the features and target values of some rows of the table, in the order given."""
@@ -67,6 +96,8 @@ def prepare_materials(loaded: LoadedConfig, project_root: Path) -> Materials:
     candidates, seeds = build_candidates(config, dataset, target.task, target.labels)
     scorers = _make_scorers(loaded, target)
     split = split_rows(config, dataset, target)
+    weights = read_weights(loaded, dataset, target)
+    check_weights(weights, target, split, candidates)
     return Materials(
         dataset=dataset,
         target=target,
@@ -76,6 +107,7 @@ def prepare_materials(loaded: LoadedConfig, project_root: Path) -> Materials:
         scoring=name_scoring(config, target),
         scorers=scorers,
         seeds=dict(sorted({**seeds, **split.seeds}.items())),
+        weights=weights,
     )
 
 

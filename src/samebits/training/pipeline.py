@@ -26,8 +26,8 @@ _KIND_ORDER: tuple[Kind, ...] = ("numeric", "categorical", "boolean", "date")
 
 
 def list_features(config: Config, dataset: Dataset) -> list[str]:
-    """Return the table's columns that are features: not the target, not dropped, not the split's groups."""
-    left_out = {config.data.target, *config.data.drop}
+    """Return the table's columns that are features: not the target, not dropped, not the split's groups, not the weights."""
+    left_out = {config.data.target, config.weights.column, *config.data.drop}
     if config.split.is_grouped and config.split.column:
         left_out.add(config.split.column)
     features = [name for name in dataset.kinds if name not in left_out]

@@ -55,11 +55,11 @@ def make_result(config: Config, materials: Materials) -> Result:
     LineageError
         The fitted model cannot be stored without pickle.
     """
-    X, y = materials.take(materials.split.train_rows)
-    scored = score_candidates(materials.candidates, X, y, materials.split, materials.scorers, config.seed, config.n_jobs)
+    sample = materials.take_training()
+    scored = score_candidates(materials.candidates, sample, materials.split, materials.scorers, config.seed, config.n_jobs)
     best = choose_best(scored)
-    fitted = fit_model(best.name, materials.candidates[best.name], X, y, config.seed, config.n_jobs)
-    model, threshold = _apply_threshold(fitted, config, materials, y, best)
+    fitted = fit_model(best.name, materials.candidates[best.name], sample, config.seed, config.n_jobs)
+    model, threshold = _apply_threshold(fitted, config, materials, sample.y, best)
     model_file, model_digest = _save_model(model, config.allow)
     predictions, metrics = _score_test(model, materials)
     return Result(
@@ -71,7 +71,7 @@ def make_result(config: Config, materials: Materials) -> Result:
         threshold=threshold,
         predictions=predictions,
         metrics=metrics,
-        baseline=summarise_features(X, materials.kinds),
+        baseline=summarise_features(sample.X, materials.kinds),
     )
 
 
