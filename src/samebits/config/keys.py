@@ -69,6 +69,9 @@ class Data(_Section):
     digest: Digest | None = Field(None, description="Refuse any other bytes; `samebits data pin CONF` writes it.")
     target: str = Field(min_length=1, description="Column to predict.")
     positive: Scalar | None = Field(None, description="The target's positive class; binary tasks only.")
+    target_transform: Literal["log1p", "log", "sqrt"] | None = Field(
+        None, description="Fit models to this function of the target; scores and predictions stay in its own unit. Regression only."
+    )
     drop: list[str] = Field(default_factory=list, description="Columns that are no features: ids, leaks, free text.")
     read: Read = Field(default_factory=lambda: Read(), description="How the file is read.")
     archive: Literal["auto", "always", "never"] = Field(

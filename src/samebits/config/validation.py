@@ -108,6 +108,8 @@ def _find_contradictions(raw: dict[str, Any]) -> Iterator[tuple[KeyPath, _Facts]
     data = take_section(raw, "data")
     if isinstance(data.get("drop"), list) and data.get("target") in data["drop"]:
         yield ("data", "drop"), ("feature columns", f"the target {data['target']!r}", "Take it off the list.")
+    if data.get("target_transform") is not None and raw.get("task") in catalog.CLASSIFICATION:
+        yield ("data", "target_transform"), ("a regression", str(raw["task"]), "Remove the key.")
     yield from _check_weights(take_section(raw, "weights"), data, raw.get("task", "auto"))
     if raw.get("n_jobs") == 0:
         yield ("n_jobs",), ("-1 or at least 1", "0", "Write 1 for one process.")

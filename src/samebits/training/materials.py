@@ -19,6 +19,7 @@ from samebits.errors import ConfigError, Problem
 from samebits.project import find_data
 from samebits.training.pipeline import build_candidates, list_features
 from samebits.training.scoring import make_response_scorer, make_scorer, name_scoring
+from samebits.training.target_transform import check_transform
 from samebits.training.weights import Weights, check_weights, read_weights
 
 
@@ -93,6 +94,7 @@ def prepare_materials(loaded: LoadedConfig, project_root: Path) -> Materials:
     dataset = load_dataset(config.data, find_data(config.data.path, loaded.document.path, project_root), kept=config.split.column)
     target = read_target(config, dataset)
     _check_business(loaded, target)
+    check_transform(loaded, target)
     candidates, seeds = build_candidates(config, dataset, target.task, target.labels)
     scorers = _make_scorers(loaded, target)
     split = split_rows(config, dataset, target)

@@ -19,6 +19,7 @@ from samebits.data.columns import Kind
 from samebits.data.dataset import Dataset, raise_for_unknown_columns
 from samebits.errors import ConfigError, DataError, Problem
 from samebits.numerics.seeds import seed_component
+from samebits.training.target_transform import wrap_model
 from samebits.transformers import BooleanNumbers, DateNumbers, DerivedColumns, OutlierClipper
 
 # The step of a short preprocessing key is fitted per kind of column.
@@ -56,7 +57,7 @@ def build_candidates(
         model = _build_model(config, name, task)
         if labels is not None:
             restore_label_keys(model, labels)
-        steps = [("columns", columns), ("model", model)]
+        steps = [("columns", columns), ("model", wrap_model(model, config.data.target_transform))]
         if config.features.weighted_sums or config.features.ratios:
             steps.insert(0, ("derived", _build_derived(config)))
         planted.update(seed_component(columns, config.seed, "preprocessing"))

@@ -18,6 +18,7 @@ from samebits.model.fingerprint import digest_model
 from samebits.training.materials import Materials
 from samebits.training.scoring import RESPONSE_METHODS, Threshold, choose_threshold, compute_metrics
 from samebits.training.selection import CandidateScore, choose_best, fit_model, score_candidates
+from samebits.training.target_transform import find_estimator
 
 
 @dataclass(frozen=True)
@@ -133,5 +134,5 @@ def _spread(probabilities: np.ndarray, classes: np.ndarray, labels: np.ndarray) 
 
 
 def _name_class(fitted: Any) -> str:
-    model = fitted.steps[-1][1]
+    model = find_estimator(fitted)
     return f"{type(model).__module__}.{type(model).__qualname__}"

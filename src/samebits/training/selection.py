@@ -24,6 +24,7 @@ from samebits.data.split import Split
 from samebits.errors import DataError, Problem
 from samebits.numerics.seeds import plant_seeds
 from samebits.training.materials import Sample
+from samebits.training.target_transform import find_estimator
 
 WORKERS_START_SECONDS = 4.0  # starting processes that import scikit-learn takes about this long
 # What estimators raise of rows or parameters that they cannot work with.
@@ -136,7 +137,7 @@ def _run_unit(unit: _Unit, sample: Sample, scorers: dict[str, Any], root_seed: i
 
 def _fit(pipeline: Pipeline, sample: Sample, threads: int) -> Pipeline:
     """Return a fitted copy; over threads where that was measured to change no bit of what is fitted."""
-    kind = type(pipeline.steps[-1][1]).__name__
+    kind = type(find_estimator(pipeline)).__name__
     sample_weight = sample.weights.weigh(sample.y)
     weights = {} if sample_weight is None else {"model__sample_weight": sample_weight}
     if kind in THREADED_FITS:

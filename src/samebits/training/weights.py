@@ -16,6 +16,7 @@ from samebits.data.dataset import Dataset, raise_for_unknown_columns
 from samebits.data.split import Split
 from samebits.data.target import Target
 from samebits.errors import ConfigError, DataError, Problem
+from samebits.training.target_transform import find_estimator
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ def check_weights(weights: Weights, target: Target, split: Split, candidates: Ma
     if weights.column is None and weights.classes is None:
         return
     for name, pipeline in candidates.items():
-        model = pipeline.steps[-1][1]
+        model = find_estimator(pipeline)
         if not _takes_weights(model):
             remedy = "Remove it, or weights; a class_weight of its own would do for classes." if weights.classes else "Remove one."
             raise ConfigError(Problem(f"models.{name}", "an estimator that takes sample weights", type(model).__name__, remedy))
@@ -121,7 +122,7 @@ def _takes_weights(model: Any) -> bool:
     parameters = inspect.signature(model.fit).parameters
     if "sample_weight" in parameters:
         return True
-    inner = [getattr(model, name, None) for name in ("estimator", "regressor")]
+    inner = [getattr(model, "estimator", None)]
     inner += [member[1] for member in getattr(model, "estimators", None) or [] if isinstance(member, tuple)]
     parts = [part for part in inner if hasattr(part, "fit")]
     hands_on = any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values())
