@@ -67,6 +67,43 @@ def write_config(tmp_path: Path) -> Callable[..., Path]:
     return write
 
 
+@pytest.fixture
+def prepare(tmp_path: Path) -> Callable[..., Any]:
+    """Return what takes a table made here, and keys of a config, to the config and the materials of a training."""
+    from samebits.config.loading import load_config
+    from samebits.training.materials import prepare_materials
+
+    def prepare_frame(frame: Any, target: str = "y", **changes: Any) -> Any:
+        frame.to_parquet(tmp_path / "table.parquet")
+        raw = {
+            "name": "a",
+            "version": "2026.1.0",
+            "seed": 1,
+            "data": {"path": str(tmp_path / "table.parquet"), "target": target, **changes.pop("data", {})},
+            "models": {"decision_tree": {"max_depth": 3}},
+            "cv": {"n_splits": 2},
+            **changes,
+        }
+        path = tmp_path / "config.yaml"
+        path.write_text(yaml.safe_dump(raw, sort_keys=False, allow_unicode=True), encoding="utf-8")
+        loaded = load_config(path)
+        return loaded.config, prepare_materials(loaded, ROOT)
+
+    return prepare_frame
+
+
+@pytest.fixture
+def train(prepare: Callable[..., Any]) -> Callable[..., Any]:
+    """Return what takes a table made here, and keys of a config, to the materials and the result of a training."""
+    from samebits.training.result import make_result
+
+    def train_frame(*args: Any, **changes: Any) -> Any:
+        config, materials = prepare(*args, **changes)
+        return materials, make_result(config, materials)
+
+    return train_frame
+
+
 def clean_environment(**changes: str) -> dict[str, str]:
     """Return this process's environment without what pins or tracks, and with changes."""
     drop = ("MLFLOW_", "SAMEBITS_", "OMP_", "OPENBLAS_", "NPY_", "MKL_", "PYTHONHASHSEED", "PYTHONPATH", "COVERAGE")

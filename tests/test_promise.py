@@ -35,6 +35,12 @@ OTHER_TASKS: list[dict[str, Any]] = [
     {"data": DIABETES, "business": ..., "models": {"ridge": {}, "svm": {}, "decision_tree": {"max_depth": 4}}},
     {"data": DIABETES, "business": ..., "models": {"random_forest": {"n_estimators": 40, "min_samples_leaf": 3}}},
     {"data": DIABETES, "business": ..., "models": {"boosting": {"max_iter": 30}}},
+    {
+        "data": {**DIABETES, "target_transform": "log1p"},
+        "business": ...,
+        "models": {"random_forest": {"n_estimators": 20}, "ridge": {}},
+    },
+    {"data": {"drop": ["id"]}, "weights": {"column": "worst_area", "classes": "balanced"}, "models": {"boosting": {"max_iter": 30}}},
 ]
 CASES = [{"models": {name: parameters}} for name, parameters in BINARY_MODELS.items()] + OTHER_TASKS
 

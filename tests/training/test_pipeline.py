@@ -2,58 +2,23 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
-from conftest import ROOT
 from sklearn.datasets import load_breast_cancer
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import precision_recall_curve
 from sklearn.model_selection import KFold, cross_val_score, train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
-from samebits.config.loading import load_config
 from samebits.errors import ConfigError, DataError, LineageError
-from samebits.training.materials import Materials, prepare_materials
+from samebits.training.materials import Materials
 from samebits.training.result import Result, make_result
-from samebits.training.scoring import choose_threshold
-
-
-@pytest.fixture
-def prepare(tmp_path: Path) -> Callable[..., tuple[Any, Materials]]:
-    def prepare_frame(frame: pd.DataFrame, target: str = "y", **changes: Any) -> tuple[Any, Materials]:
-        frame.to_parquet(tmp_path / "table.parquet")
-        raw = {
-            "name": "a",
-            "version": "2026.1.0",
-            "seed": 1,
-            "data": {"path": str(tmp_path / "table.parquet"), "target": target, **changes.pop("data", {})},
-            "models": {"decision_tree": {"max_depth": 3}},
-            "cv": {"n_splits": 2},
-            **changes,
-        }
-        path = tmp_path / "config.yaml"
-        path.write_text(yaml.safe_dump(raw, sort_keys=False, allow_unicode=True), encoding="utf-8")
-        loaded = load_config(path)
-        return loaded.config, prepare_materials(loaded, ROOT)
-
-    return prepare_frame
-
-
-@pytest.fixture
-def train(prepare: Callable[..., tuple[Any, Materials]]) -> Callable[..., tuple[Materials, Result]]:
-    def train_frame(*args: Any, **changes: Any) -> tuple[Materials, Result]:
-        config, materials = prepare(*args, **changes)
-        return materials, make_result(config, materials)
-
-    return train_frame
 
 
 def make_mixed(n: int = 120) -> pd.DataFrame:
@@ -115,6 +80,26 @@ def test_the_long_form_gives_columns_their_own_transformers(prepare: Callable[..
     values = columns.transform(X)
     assert set(values[:, 0]) <= {0.0, 1.0, 2.0, 3.0}
     assert (values[:, 1].min(), values[:, 1].max()) == (-1.0, 1.0)
+
+
+@pytest.mark.parametrize("by_kind_first", [True, False])
+def test_a_column_may_stand_in_several_groups_and_a_kind_takes_what_none_names(
+    prepare: Callable[..., tuple[Any, Materials]], by_kind_first: bool
+) -> None:
+    ranks = {"class": "sklearn.preprocessing.QuantileTransformer", "n_quantiles": 5}
+    named = [{"columns": ["whole", "constant"], "transformers": []}, {"columns": ["whole"], "transformers": [ranks]}]
+    by_kind = {"columns": "numeric", "transformers": [{"class": "sklearn.impute.SimpleImputer"}]}
+
+    _, materials = prepare(make_mixed(), preprocessing={"columns": [by_kind, *named] if by_kind_first else [*named, by_kind]})
+    X, y = materials.take(materials.split.train_rows)
+    columns = materials.candidates["decision_tree"].named_steps["columns"].fit(X, y)
+
+    taken = [names for name, _, names in columns.transformers_ if name.startswith("group_")]
+    assert sorted(taken) == [["number", "empty"], ["whole"], ["whole", "constant"]]
+    values = pd.DataFrame(columns.transform(X), columns=columns.get_feature_names_out())
+    wholes = values[[name for name in values if name.endswith("__whole")]]
+    assert wholes.shape[1] == 2
+    assert sorted(wholes.max()) == [1.0, 8.0]
 
 
 def test_a_published_pipeline_with_its_seeds_gives_its_numbers(train: Callable[..., tuple[Materials, Result]]) -> None:
@@ -249,6 +234,10 @@ def test_what_does_not_fit_the_table_is_refused_in_words(train: Callable[..., An
         ({"scoring": "r2"}, r"scoring: expected a scorer for a binary target, found 'r2'"),
         ({"preprocessing": {"columns": [{"columns": ["number", "number"]}]}}, r"expected each column once, found 'number' twice"),
         ({"models": {"linear_regression": {}}}, r"models\.linear_regression: expected a model for binary"),
+        (
+            {"data": {"target": "whole"}, "business": {"threshold": 0.3}},
+            r"business\.threshold: expected a binary task, found a multiclass",
+        ),
     ],
 )
 def test_a_model_of_another_task_is_refused(train: Callable[..., Any], changes: dict[str, Any], expected: str) -> None:
@@ -256,30 +245,15 @@ def test_a_model_of_another_task_is_refused(train: Callable[..., Any], changes: 
         train(make_mixed(), **changes)
 
 
-def test_the_threshold_has_the_highest_recall_that_keeps_the_precision() -> None:
-    rng = np.random.default_rng(0)
-    is_positive = rng.random(400) < 0.4
-    responses = is_positive * 0.5 + rng.random(400)
-
-    threshold = choose_threshold(is_positive, responses, "predict_proba", 0.8)
-
-    called = responses >= threshold.value
-    assert threshold.precision == (is_positive & called).sum() / called.sum() >= 0.8
-    assert threshold.recall == (is_positive & called).sum() / is_positive.sum()
-    precision, recall, _ = precision_recall_curve(is_positive, responses)
-    assert threshold.recall == recall[:-1][precision[:-1] >= 0.8].max()
-
-
-def test_a_precision_out_of_reach_is_said_and_not_pretended() -> None:
-    threshold = choose_threshold(np.array([True, False, True, False]), np.array([0.1, 0.9, 0.2, 0.8]), "predict_proba", 0.99)
-
-    assert threshold.precision < threshold.target_precision
-
-
-def test_the_stored_model_decides_by_the_threshold(train: Callable[..., tuple[Materials, Result]]) -> None:
+@pytest.mark.parametrize(
+    "business",
+    [{"target_precision": 0.5}, {"threshold": 0.3}, {"f_beta": 2.0}, {"costs": {"false_positive": 1.0, "false_negative": 2.0}}],
+    ids=lambda business: next(iter(business)),
+)
+def test_the_stored_model_decides_by_the_threshold(train: Callable[..., tuple[Materials, Result]], business: dict[str, Any]) -> None:
     from samebits.model.file import load_model
 
-    materials, result = train(make_mixed(), models={"logistic_regression": {}}, business={"target_precision": 0.5})
+    materials, result = train(make_mixed(), models={"logistic_regression": {}}, business=business)
     X, _ = materials.take(materials.split.test_rows)
     model = load_model(result.model_file)
 
@@ -288,6 +262,8 @@ def test_the_stored_model_decides_by_the_threshold(train: Callable[..., tuple[Ma
     is_called = model.predict_proba(X)[:, position] >= result.threshold.value
     assert (model.predict(X) == materials.target.positive).tolist() == is_called.tolist()
     assert result.threshold.value != 0.5
+    predicted = pd.read_csv(io.BytesIO(result.predictions))["predicted"]
+    assert (predicted == materials.target.positive).tolist() == is_called.tolist()
 
 
 def test_folds_run_anywhere_give_the_same_scores(
@@ -359,3 +335,71 @@ def test_a_single_served_row_may_differ_in_the_last_bit_only(train: Callable[...
 
     np.testing.assert_allclose(single, batch, rtol=1e-12, atol=1e-15)
     assert ((single > 0.5) == (batch > 0.5)).all()
+
+
+def make_rare(**sizes: int) -> pd.DataFrame:
+    rng = np.random.default_rng(4)
+    labels = np.repeat(list(sizes), list(sizes.values()))
+    return pd.DataFrame({"x": rng.normal(size=len(labels)), "z": rng.normal(size=len(labels)), "y": rng.permutation(labels)})
+
+
+@pytest.mark.parametrize("model", ["logistic_regression", "decision_tree", "knn", "random_forest", "naive_bayes", "boosting"])
+def test_without_stratification_a_class_of_one_row_is_no_obstacle(train: Callable[..., tuple[Materials, Result]], model: str) -> None:
+    materials, result = train(make_rare(a=40, b=40, c=1, d=2), split={"stratify": False}, models={model: {}})
+
+    header = result.predictions.splitlines()[0].decode()
+    assert header == "row,recorded,predicted,probability_a,probability_b,probability_c,probability_d"
+    rows = np.sort(np.concatenate([materials.split.train_rows, materials.split.test_rows]))
+    assert rows.tolist() == list(range(83))
+    assert np.isfinite(result.best.scores).all()
+
+
+def test_a_class_that_only_the_test_rows_have_gets_no_probability_and_counts_as_missed(
+    train: Callable[..., tuple[Materials, Result]],
+) -> None:
+    frame = make_rare(a=30, b=30).assign(when=range(60))
+    frame.loc[59, "y"] = "aa"
+
+    _, result = train(frame, split={"method": "time", "column": "when", "stratify": False})
+
+    table = pd.read_csv(io.BytesIO(result.predictions))
+    assert (table["probability_aa"] == 0).all()
+    np.testing.assert_allclose(table[["probability_a", "probability_b"]].sum(axis=1), 1)
+    assert table["recorded"].iloc[-1] == "aa"
+
+
+def test_a_fold_without_a_class_is_scored_by_log_loss_over_all_classes(train: Callable[..., tuple[Materials, Result]]) -> None:
+    frame = make_rare(a=30, b=30).assign(when=range(60))
+    frame.loc[[0, 1], "y"] = "c"
+
+    _, result = train(frame, split={"method": "time", "column": "when", "stratify": False}, scoring="neg_log_loss")
+
+    assert np.isfinite(result.best.scores).all()
+
+
+@pytest.mark.parametrize(
+    ("sizes", "changes", "expected"),
+    [
+        (
+            {"a": 40, "b": 40, "c": 3},
+            {"cv": {"n_splits": 3}},
+            r"class 'c' of the target: expected at least 3 training rows, .*split\.stratify: false",
+        ),
+        ({"a": 40, "b": 40, "c": 1}, {}, r"split: expected rows that can be divided so, .*stratify: false takes classes of any size"),
+        (
+            {"a": 40, "b": 1},
+            {"split": {"stratify": False}},
+            r"fold \d of cv: expected rows of two classes to fit on, found none of 'b'",
+        ),
+        (
+            {"a": 40, "b": 40, "c": 1},
+            {"split": {"stratify": False}, "scoring": "roc_auc_ovr"},
+            r"models\.decision_tree, fold \d of cv: expected ",
+        ),
+    ],
+)
+def test_a_class_too_small_for_what_is_asked_is_refused_in_words(
+    train: Callable[..., tuple[Materials, Result]], sizes: dict[str, int], changes: dict[str, Any], expected: str
+) -> None:
+    with pytest.raises(DataError, match=expected):
+        train(make_rare(**sizes), **changes)

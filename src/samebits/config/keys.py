@@ -21,6 +21,9 @@ ImportPath = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$")]
 Kind = Literal["numeric", "categorical", "boolean", "date", "text", "all"]
 
 
+THRESHOLD_METHODS = ("target_precision", "threshold", "f_beta", "costs")
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=True)
 
@@ -74,6 +77,9 @@ class Data(_Section):
     digest: Digest | None = Field(None, description="Refuse any other bytes; `samebits data pin CONF` writes it.")
     target: str = Field(min_length=1, description="Column to predict.")
     positive: Scalar | None = Field(None, description="The target's positive class; binary tasks only.")
+    target_transform: Literal["log1p", "log", "sqrt"] | None = Field(
+        None, description="Fit models to this function of the target; scores and predictions stay in its own unit. Regression only."
+    )
     drop: list[str] = Field(default_factory=list, description="Columns that are no features: ids, leaks, free text.")
     read: Read = Field(default_factory=lambda: Read(), description="How the file is read.")
     archive: Literal["auto", "always", "never"] = Field(
@@ -91,7 +97,9 @@ class Split(_Section):
         0.2, description="Fraction of rows (of groups, under group) that is held back; what the splitter takes, under class."
     )
     column: str | None = Field(None, description="Column of the time or of the group; under random, of the strata.")
-    stratify: bool | None = Field(None, description="Keep the classes' proportions; by default for classification.")
+    stratify: bool | None = Field(
+        None, description="Keep the classes' proportions, in the folds too; by default for classification. false: classes of any size."
+    )
     random_state: Seed | None = Field(None, description="Seed of the split alone; by default derived from the root seed.")
     class_: ImportPath | None = Field(None, alias="class", description="A splitter by import path; its first split is used.")
 
@@ -116,7 +124,9 @@ class Features(_Section):
 class ColumnGroup(_Section):
     """The long form: some columns with a list of transformers of their own."""
 
-    columns: list[str] | Kind = Field(description="Columns by name, or a kind of column.")
+    columns: list[str] | Kind = Field(
+        description="Columns by name, also of another group; or a kind of column: those of it that no group names."
+    )
     transformers: list[Component] = Field(
         default_factory=list, description="Applied in order; an empty list passes the columns through."
     )
@@ -149,12 +159,40 @@ class CrossValidation(_Section):
     class_: ImportPath | None = Field(None, alias="class", description="Splitter by import path, with its parameters.")
 
 
+class Weights(_Section):
+    """How much each row counts in every fit; scores, metrics and the threshold count every row once. Both keys multiply."""
+
+    column: str | None = Field(None, description="Column of weights, 0 or more; it is no feature.")
+    classes: Literal["balanced"] | dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]] | None = Field(
+        None, description="Weight by class, 1 where none is given; balanced: in inverse proportion to the class's rows in a fit."
+    )
+
+
+class Costs(_Section):
+    """What a wrong decision costs, in any unit."""
+
+    false_positive: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(description="Of a negative row called positive.")
+    false_negative: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(description="Of a positive row called negative.")
+
+
 class Business(_Section):
-    """What the decision must keep to; binary tasks only."""
+    """What the decision must keep to: at most one of these; binary tasks only. None: the estimator's own threshold."""
 
     target_precision: Fraction | None = Field(
         None, description="The threshold is the one of highest recall that keeps this precision on the training folds."
     )
+    threshold: Annotated[float, Field(allow_inf_nan=False)] | None = Field(
+        None, description="The threshold itself: a row is called positive whose response is at least this."
+    )
+    f_beta: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
+        None, description="The threshold is the one of highest F-beta on the training folds; beta above 1 weighs recall more."
+    )
+    costs: Costs | None = Field(None, description="The threshold is the one of least total cost on the training folds.")
+
+    @property
+    def method(self) -> str | None:
+        """The key by which the threshold is chosen, if any."""
+        return next((name for name in THRESHOLD_METHODS if getattr(self, name) is not None), None)
 
 
 class Tolerance(_Section):
@@ -181,6 +219,7 @@ class Config(_Section):
     )
     data: Data = Field(description="The table.")
     split: Split = Field(default_factory=lambda: Split(), description="Rows held back for the final test.")
+    weights: Weights = Field(default_factory=lambda: Weights(), description="Sample weights, for fits only.")
     features: Features = Field(default_factory=lambda: Features(), description="Derived columns.")
     preprocessing: Preprocessing = Field(default_factory=lambda: Preprocessing(), description="From columns to numbers.")
     models: Annotated[dict[str, Model], Field(min_length=1)] = Field(

@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 
 from samebits.config import catalog
 from samebits.config.documents import Document, KeyPath
-from samebits.config.keys import MLFLOW_NAME, Config, Split
+from samebits.config.keys import MLFLOW_NAME, THRESHOLD_METHODS, Config, Split
 from samebits.errors import Problem, suggest
 
 
@@ -104,11 +104,13 @@ def _find_contradictions(raw: dict[str, Any]) -> Iterator[tuple[KeyPath, _Facts]
     cv = take_section(raw, "cv")
     for key in [] if cv.get("class") is not None else sorted(set(cv) - {"n_splits", "class"}):
         yield ("cv", key), ("n_splits or class", repr(key), suggest(key, ["n_splits", "class"], "Name a class for it."))
-    if take_section(raw, "business").get("target_precision") and raw.get("task") in ("multiclass", "regression"):
-        yield ("business", "target_precision"), ("a binary task", str(raw["task"]), "Remove the key.")
+    yield from _check_business(take_section(raw, "business"), raw.get("task", "auto"))
     data = take_section(raw, "data")
     if isinstance(data.get("drop"), list) and data.get("target") in data["drop"]:
         yield ("data", "drop"), ("feature columns", f"the target {data['target']!r}", "Take it off the list.")
+    if data.get("target_transform") is not None and raw.get("task") in catalog.CLASSIFICATION:
+        yield ("data", "target_transform"), ("a regression", str(raw["task"]), "Remove the key.")
+    yield from _check_weights(take_section(raw, "weights"), data, raw.get("task", "auto"))
     if raw.get("n_jobs") == 0:
         yield ("n_jobs",), ("-1 or at least 1", "0", "Write 1 for one process.")
     sums, ratios = take_section(raw, "features", "weighted_sums"), take_section(raw, "features", "ratios")
@@ -128,6 +130,30 @@ def _check_models(models: dict[str, Any], task: Any) -> Iterator[tuple[KeyPath, 
             yield ("models", name), (f"one of {', '.join(sorted(catalog.MODELS))}, or a class", repr(name), remedy)
         elif task in get_args(catalog.Task) and catalog.name_model_class(name, task) is None:
             yield ("models", name), (f"a model for {task}", repr(name), "Remove it, or give it a class.")
+
+
+def _check_business(business: dict[str, Any], task: Any) -> Iterator[tuple[KeyPath, _Facts]]:
+    named = [key for key in THRESHOLD_METHODS if business.get(key) is not None]
+    for key in named if task in ("multiclass", "regression") else []:
+        yield ("business", key), ("a binary task", str(task), "Remove the key.")
+    for key in named[1:]:
+        yield ("business", key), (f"one of {', '.join(THRESHOLD_METHODS)}", f"{named[0]} and {key}", "Keep one.")
+    costs = take_section(business, "costs")
+    if costs.get("false_positive") == 0 and costs.get("false_negative") == 0:
+        yield ("business", "costs"), ("a cost above 0", "none", "Without one every threshold costs the same.")
+
+
+def _check_weights(weights: dict[str, Any], data: dict[str, Any], task: Any) -> Iterator[tuple[KeyPath, _Facts]]:
+    column = weights.get("column")
+    if column is not None and column == data.get("target"):
+        yield ("weights", "column"), ("another column", f"the target {column!r}", "Name another.")
+    if column is not None and isinstance(data.get("drop"), list) and column in data["drop"]:
+        yield (
+            ("weights", "column"),
+            ("a column that is read", f"{column!r}, named in data.drop", "Take it off data.drop: it is no feature."),
+        )
+    if weights.get("classes") is not None and task == "regression":
+        yield ("weights", "classes"), ("a classification", "regression", "Remove the key.")
 
 
 def _check_split(split: dict[str, Any]) -> Iterator[tuple[KeyPath, _Facts]]:

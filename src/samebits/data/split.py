@@ -63,7 +63,8 @@ def split_rows(config: Config, dataset: Dataset, target: Target) -> Split:
     try:
         train_rows, test_rows = _hold_back(config, dataset, target, seeds)
     except ValueError as error:
-        raise DataError(Problem("split", "rows that can be divided so", str(error), "Change split, or the table.")) from None
+        remedy = "Change split (stratify: false takes classes of any size), or the table."
+        raise DataError(Problem("split", "rows that can be divided so", str(error), remedy)) from None
     for name, rows in (("training", train_rows), ("test", test_rows)):
         if len(rows) == 0:
             raise DataError(Problem("split", f"{name} rows", "none", "Change split.test_size."))
@@ -90,10 +91,13 @@ def _hold_back(config: Config, dataset: Dataset, target: Target, seeds: dict[str
         splitter = GroupShuffleSplit(n_splits=1, test_size=split.test_size, random_state=seed)
         train, test = next(iter(splitter.split(rows, target.values, column)))
         return train, test
-    is_stratified = split.stratify if split.stratify is not None else target.task in CLASSIFICATION
-    strata = column if column is not None else target.values if is_stratified else None
+    strata = column if column is not None else target.values if split.stratify or _is_stratified(config, target) else None
     train, test = train_test_split(rows, test_size=split.test_size, random_state=seed, stratify=strata)
     return train, test
+
+
+def _is_stratified(config: Config, target: Target) -> bool:
+    return target.task in CLASSIFICATION and config.split.stratify is not False
 
 
 def _read_column(config: Config, dataset: Dataset) -> np.ndarray:
@@ -122,7 +126,7 @@ def _fold(
         ]
     except (ValueError, TypeError) as error:
         raise ConfigError(Problem("cv", "folds that these rows allow", str(error), "Change cv.")) from None
-    _check_folds(target, train_rows, folds)
+    _check_folds(config, target, train_rows, folds)
     return folds
 
 
@@ -130,23 +134,26 @@ def _build_splitter(config: Config, target: Target, train_rows: np.ndarray) -> A
     if config.cv.class_ is not None:
         return build_component(config.cv.model_dump(by_alias=True, exclude_none=True), config.allow, ("cv",))
     n_splits = config.cv.n_splits or DEFAULT_FOLDS
-    is_classification = target.task in CLASSIFICATION
+    is_stratified = _is_stratified(config, target)
     if config.split.method == "time":
         return TimeSeriesSplit(n_splits)
-    if is_classification:
+    if is_stratified:
         check_class_sizes(target, train_rows, n_splits)
     if config.split.is_grouped:
-        return StratifiedGroupKFold(n_splits, shuffle=True) if is_classification else GroupKFold(n_splits)
-    return StratifiedKFold(n_splits, shuffle=True) if is_classification else KFold(n_splits, shuffle=True)
+        return StratifiedGroupKFold(n_splits, shuffle=True) if is_stratified else GroupKFold(n_splits)
+    return StratifiedKFold(n_splits, shuffle=True) if is_stratified else KFold(n_splits, shuffle=True)
 
 
-def _check_folds(target: Target, train_rows: np.ndarray, folds: list[tuple[np.ndarray, np.ndarray]]) -> None:
-    """A fold that never sees a class would fail, or score nonsense, in the middle of training."""
+def _check_folds(config: Config, target: Target, train_rows: np.ndarray, folds: list[tuple[np.ndarray, np.ndarray]]) -> None:
+    """A fold that never sees a class would fail, or score nonsense, in the middle of training; unless that was asked for."""
     if target.labels is None:
         return
     values = target.values[train_rows]
     for number, (fit, _) in enumerate(folds, start=1):
         unseen = np.setdiff1d(target.labels, values[fit])
-        if len(unseen):
-            found = f"none of {', '.join(map(repr, unseen.tolist()))}"
-            raise DataError(Problem(f"fold {number} of cv", "rows of every class to fit on", found, "Change cv or split."))
+        found = f"none of {', '.join(map(repr, unseen.tolist()))}"
+        if len(unseen) and _is_stratified(config, target):
+            remedy = "Change cv or split, or set split.stratify: false."
+            raise DataError(Problem(f"fold {number} of cv", "rows of every class to fit on", found, remedy))
+        if len(target.labels) - len(unseen) < 2:
+            raise DataError(Problem(f"fold {number} of cv", "rows of two classes to fit on", found, "Change cv or split."))

@@ -133,7 +133,7 @@ def check_class_sizes(target: Target, rows: np.ndarray, n_splits: int) -> None:
             f"class {label!r} of the target",
             f"at least {n_splits} training rows, one for each of {n_splits} folds",
             f"{sizes.get(label, 0)}",
-            "Lower cv.n_splits, join or drop the class, or set task: regression where classes are grades.",
+            "Lower cv.n_splits, join or drop the class, set split.stratify: false, or task: regression where classes are grades.",
         )
         for label in target.labels.tolist()
         if sizes.get(label, 0) < n_splits

@@ -180,6 +180,8 @@ def _find_loose_ends(lineage: dict[str, Any], where: str) -> list[Problem]:
         "metrics that are numbers": all(map(_is_number, stages["metrics"]["test"].values())),
         "a threshold with its precision and recall": threshold.get("value") is None
         or all(_is_number(threshold.get(name)) for name in ("value", "precision", "recall")),
+        "a threshold with what it reached by its method": threshold.get("reached") is None
+        or (_is_number(threshold["reached"]) and isinstance(threshold.get("method"), str)),
         "a commit's id, or null": "commit" in code
         and (code["commit"] is None or re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", code["commit"]) is not None),
     }

@@ -53,6 +53,8 @@ def list_metrics(lineage: dict[str, Any]) -> dict[str, float]:
         values["threshold"] = threshold["value"]
         values["threshold_cv_precision"] = threshold["precision"]
         values["threshold_cv_recall"] = threshold["recall"]
+    if threshold.get("reached") is not None:
+        values[f"threshold_cv_{threshold['method']}"] = threshold["reached"]
     return {name: float(value) for name, value in values.items()}  # what JSON has no number for stands in a lineage as text
 
 

@@ -27,6 +27,7 @@ from samebits.provenance.checkout import bundle_commit
 from samebits.table.files import digest_table, list_table_files
 from samebits.tracking.archive import CAP_BYTES, Archive, name_code_entry, name_data_entry
 from samebits.tracking.server import MAX_TAG_LENGTH, OpenRun, explain_failures, name_user
+from samebits.training.scoring import Threshold
 from samebits.training.training import Training
 
 N_EXAMPLE_ROWS = 5
@@ -195,13 +196,23 @@ def describe_run(training: Training) -> str:
         f"- commit `{training.code.commit or 'none'}`{dirty}",
     ]
     if training.result.threshold:
-        threshold = training.result.threshold
-        reached = "" if threshold.precision >= threshold.target_precision else " (the target was not reached)"
-        lines.append(
-            f"- threshold {threshold.value:.6g}: precision {threshold.precision:.4f}, recall {threshold.recall:.4f} "
-            f"on training folds, for a target precision of {threshold.target_precision}{reached}"
-        )
+        lines.append(_describe_threshold(training.result.threshold))
     return "\n".join(lines)
+
+
+def _describe_threshold(threshold: Threshold) -> str:
+    goal = threshold.goal
+    if "target_precision" in goal:
+        reached = "" if threshold.precision >= goal["target_precision"] else " (the target was not reached)"
+        wish = f"for a target precision of {goal['target_precision']}{reached}"
+    elif "f_beta" in goal:
+        wish = f"where F-beta of beta {goal['f_beta']:g} is highest: {goal['reached']:.4f}"
+    elif "costs" in goal:
+        wish = f"where the total cost is least: {goal['reached']:g}"
+    else:
+        wish = "as the config fixes it"
+    found = f"precision {threshold.precision:.4f}, recall {threshold.recall:.4f} on training folds"
+    return f"- threshold {threshold.value:.6g}: {found}, {wish}"
 
 
 def _log_model(run: OpenRun, training: Training, kept: Path) -> None:

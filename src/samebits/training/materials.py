@@ -19,6 +19,29 @@ from samebits.project import find_data
 from samebits.table.columns import Kind
 from samebits.training.pipeline import build_candidates, list_features
 from samebits.training.scoring import make_response_scorer, make_scorer, name_scoring
+from samebits.training.target_transform import check_transform
+from samebits.training.weights import Weights, check_weights, read_weights
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Some rows of the table, to fit on.
+
+    Parameters
+    ----------
+    X, y
+        Features and target values.
+    weights
+        Of the same rows.
+    """
+
+    X: pd.DataFrame
+    y: np.ndarray
+    weights: Weights
+
+    def take(self, rows: np.ndarray) -> Sample:
+        """Return some of these rows, in the order given."""
+        return Sample(self.X.iloc[rows], self.y[rows], self.weights.take(rows))
 
 
 @dataclass(frozen=True)
@@ -31,6 +54,8 @@ class Materials:
         `score`, and `response` where a threshold is sought.
     seeds
         Every seed planted, by place.
+    weights
+        Of every row of the table, for fits.
     """
 
     dataset: Dataset
@@ -41,11 +66,16 @@ class Materials:
     scoring: str
     scorers: dict[str, Any]
     seeds: dict[str, int]
+    weights: Weights
 
     @property
     def kinds(self) -> dict[str, Kind]:
         """The kind of each feature."""
         return {name: self.dataset.kinds[name] for name in self.features}
+
+    def take_training(self) -> Sample:
+        """Return the training rows, in the split's order."""
+        return Sample(*self.take(self.split.train_rows), self.weights.take(self.split.train_rows))
 
     def take(self, rows: np.ndarray) -> tuple[pd.DataFrame, np.ndarray]:
         """Return the features and target values of some rows of the table, in the order given."""
@@ -68,9 +98,12 @@ def prepare_materials(loaded: LoadedConfig, project_root: Path) -> Materials:
     )
     target = read_target(config, dataset)
     _check_business(loaded, target)
+    check_transform(loaded, target)
     candidates, seeds = build_candidates(config, dataset, target.task, target.labels)
     scorers = _make_scorers(loaded, target)
     split = split_rows(config, dataset, target)
+    weights = read_weights(loaded, dataset, target)
+    check_weights(weights, target, split, candidates)
     return Materials(
         dataset=dataset,
         target=target,
@@ -80,20 +113,21 @@ def prepare_materials(loaded: LoadedConfig, project_root: Path) -> Materials:
         scoring=name_scoring(config, target),
         scorers=scorers,
         seeds=dict(sorted({**seeds, **split.seeds}.items())),
+        weights=weights,
     )
 
 
 def _check_business(loaded: LoadedConfig, target: Target) -> None:
     config = loaded.config
-    named = {("business", "target_precision"): config.business.target_precision, ("data", "positive"): config.data.positive}
-    for key_path, value in named.items():
-        if value is not None and target.task != "binary":
-            where = loaded.document.locate(key_path)
-            raise ConfigError(Problem(where, "a binary task", f"a {target.task} target", "Remove the key, or set task:."))
+    named = [("business", config.business.method)] if config.business.method else []
+    named += [("data", "positive")] if config.data.positive is not None else []
+    for key_path in named if target.task != "binary" else []:
+        where = loaded.document.locate(key_path)
+        raise ConfigError(Problem(where, "a binary task", f"a {target.task} target", "Remove the key, or set task:."))
 
 
 def _make_scorers(loaded: LoadedConfig, target: Target) -> dict[str, Any]:
     scorers = {"score": make_scorer(loaded.config, target)}
-    if loaded.config.business.target_precision is not None:
+    if loaded.config.business.method is not None:
         scorers["response"] = make_response_scorer(target)
     return scorers

@@ -19,6 +19,7 @@ from samebits.data.dataset import Dataset, raise_for_unknown_columns
 from samebits.errors import ConfigError, DataError, Problem
 from samebits.numerics.seeds import seed_component
 from samebits.table.columns import Kind
+from samebits.training.target_transform import wrap_model
 from samebits.transformers import BooleanNumbers, DateNumbers, DerivedColumns, OutlierClipper
 
 # The step of a short preprocessing key is fitted per kind of column.
@@ -26,8 +27,8 @@ _KIND_ORDER: tuple[Kind, ...] = ("numeric", "categorical", "boolean", "date")
 
 
 def list_features(config: Config, dataset: Dataset) -> list[str]:
-    """Return the table's columns that are features: not the target, not dropped, not the split's groups."""
-    left_out = {config.data.target, *config.data.drop}
+    """Return the table's columns that are features: not the target, not dropped, not the split's groups, not the weights."""
+    left_out = {config.data.target, config.weights.column, *config.data.drop}
     if config.split.is_grouped and config.split.column:
         left_out.add(config.split.column)
     features = [name for name in dataset.kinds if name not in left_out]
@@ -56,7 +57,7 @@ def build_candidates(
         model = _build_model(config, name, task)
         if labels is not None:
             restore_label_keys(model, labels)
-        steps = [("columns", columns), ("model", model)]
+        steps = [("columns", columns), ("model", wrap_model(model, config.data.target_transform))]
         if config.features.weighted_sums or config.features.ratios:
             steps.insert(0, ("derived", _build_derived(config)))
         planted.update(seed_component(columns, config.seed, "preprocessing"))
@@ -105,10 +106,11 @@ def _check_derived_columns(config: Config, kinds: Mapping[str, Kind], dataset: D
 
 def _build_columns(config: Config, kinds: Mapping[str, Kind], dataset: Dataset) -> ColumnTransformer:
     derived = [*config.features.weighted_sums, *config.features.ratios]
-    left: dict[str, Kind] = {**kinds, **dict.fromkeys(derived, "numeric")}
+    known: dict[str, Kind] = {**kinds, **dict.fromkeys(derived, "numeric")}
+    left = _leave_unnamed(config.preprocessing.columns, known, dataset)
     branches: list[tuple[str, Any, Any]] = []
     for index, group in enumerate(config.preprocessing.columns):
-        names = _take_columns(group, left, index, dataset)
+        names = _take_columns(group, left)
         transformer = _build_group(config, group, index)
         is_one_dimensional = hasattr(_first_step(transformer), "build_analyzer")  # text vectorisers take one column as it is
         branches.append((f"group_{index}", transformer, names[0] if is_one_dimensional and len(names) == 1 else names))
@@ -124,17 +126,25 @@ def _first_step(transformer: Any) -> Any:
     return transformer.steps[0][1] if isinstance(transformer, Pipeline) else transformer
 
 
-def _take_columns(group: ColumnGroup, left: dict[str, Kind], index: int, dataset: Dataset) -> list[str]:
-    """Take a group's columns out of those left, so that no column is used twice."""
+def _leave_unnamed(groups: list[ColumnGroup], known: dict[str, Kind], dataset: Dataset) -> dict[str, Kind]:
+    """Return the columns that no group names, wherever it stands; a column may be named by several groups."""
+    named: set[str] = set()
+    for index, group in enumerate(groups):
+        if isinstance(group.columns, list):
+            key = f"preprocessing.columns.{index}.columns"
+            raise_for_unknown_columns([(key, name) for name in group.columns], list(known), dataset.path)
+            if len(set(group.columns)) < len(group.columns):
+                twice = next(name for name in group.columns if group.columns.count(name) > 1)
+                raise ConfigError(Problem(key, "each column once", f"{twice!r} twice", "Keep one."))
+            named.update(group.columns)
+    return {name: kind for name, kind in known.items() if name not in named}
+
+
+def _take_columns(group: ColumnGroup, left: dict[str, Kind]) -> list[str]:
+    """Return a group's columns; those that it has by their kind are taken out of those left."""
     if isinstance(group.columns, list):
-        key = f"preprocessing.columns.{index}.columns"
-        raise_for_unknown_columns([(key, name) for name in group.columns], list(left), dataset.path)
-        if len(set(group.columns)) < len(group.columns):
-            twice = next(name for name in group.columns if group.columns.count(name) > 1)
-            raise ConfigError(Problem(key, "each column once", f"{twice!r} twice", "Keep one."))
-        names = list(group.columns)
-    else:
-        names = [name for name, kind in left.items() if group.columns in (kind, "all")]
+        return list(group.columns)
+    names = [name for name, kind in left.items() if group.columns in (kind, "all")]
     for name in names:
         del left[name]
     return names

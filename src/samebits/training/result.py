@@ -18,6 +18,7 @@ from samebits.model.fingerprint import digest_model
 from samebits.training.materials import Materials
 from samebits.training.scoring import RESPONSE_METHODS, Threshold, choose_threshold, compute_metrics
 from samebits.training.selection import CandidateScore, choose_best, fit_model, score_candidates
+from samebits.training.target_transform import find_estimator
 
 
 @dataclass(frozen=True)
@@ -55,11 +56,11 @@ def make_result(config: Config, materials: Materials) -> Result:
     LineageError
         The fitted model cannot be stored without pickle.
     """
-    X, y = materials.take(materials.split.train_rows)
-    scored = score_candidates(materials.candidates, X, y, materials.split, materials.scorers, config.seed, config.n_jobs)
+    sample = materials.take_training()
+    scored = score_candidates(materials.candidates, sample, materials.split, materials.scorers, config.seed, config.n_jobs)
     best = choose_best(scored)
-    fitted = fit_model(best.name, materials.candidates[best.name], X, y, config.seed, config.n_jobs)
-    model, threshold = _apply_threshold(fitted, config, materials, y, best)
+    fitted = fit_model(best.name, materials.candidates[best.name], sample, config.seed, config.n_jobs)
+    model, threshold = _apply_threshold(fitted, config, materials, sample.y, best)
     model_file, model_digest = _save_model(model, config.allow)
     predictions, metrics = _score_test(model, materials)
     return Result(
@@ -71,7 +72,7 @@ def make_result(config: Config, materials: Materials) -> Result:
         threshold=threshold,
         predictions=predictions,
         metrics=metrics,
-        baseline=summarise_features(X, materials.kinds),
+        baseline=summarise_features(sample.X, materials.kinds),
     )
 
 
@@ -80,12 +81,11 @@ def _apply_threshold(
 ) -> tuple[Any, Threshold | None]:
     """Return the model that decides by the threshold, so that whoever loads it gets the same decisions."""
     target, split = materials.target, materials.split
-    target_precision = config.business.target_precision
-    if target_precision is None or best.responses is None:
+    if config.business.method is None or best.responses is None:
         return fitted, None
     is_positive = np.concatenate([y[score_rows] for _, score_rows in split.folds]) == target.positive
     method = next(name for name in RESPONSE_METHODS if hasattr(fitted, name))
-    threshold = choose_threshold(is_positive, np.concatenate(best.responses), method, target_precision)
+    threshold = choose_threshold(config.business, is_positive, np.concatenate(best.responses), method)
     model = FixedThresholdClassifier(
         FrozenEstimator(fitted), threshold=threshold.value, pos_label=target.positive, response_method=method
     )
@@ -120,12 +120,19 @@ def _score_test(model: Any, materials: Materials) -> tuple[bytes, dict[str, floa
             responses = found[:, position] if found.ndim == 2 else found if position == 1 else -found
             table["response"] = responses
         elif method == "predict_proba":
-            responses = found
+            responses = found = _spread(found, model.classes_, target.labels)
             table.update({f"probability_{label}": found[:, i] for i, label in enumerate(target.labels.tolist())})
     text = pd.DataFrame(table).to_csv(index=False, lineterminator="\n")
     return text.encode("utf-8"), compute_metrics(target, y, predicted, responses)
 
 
+def _spread(probabilities: np.ndarray, classes: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return one column for each of the target's labels; a class that no training row has is given no probability."""
+    spread = np.zeros((len(probabilities), len(labels)))
+    spread[:, np.searchsorted(labels, classes)] = probabilities
+    return spread
+
+
 def _name_class(fitted: Any) -> str:
-    model = fitted.steps[-1][1]
+    model = find_estimator(fitted)
     return f"{type(model).__module__}.{type(model).__qualname__}"

@@ -10,7 +10,7 @@ import numpy as np
 from sklearn import metrics
 
 from samebits.config.catalog import DEFAULT_SCORING, is_regression_scoring
-from samebits.config.keys import Config
+from samebits.config.keys import Business, Config, Costs
 from samebits.data.target import Target
 from samebits.errors import ConfigError, Problem
 
@@ -35,16 +35,21 @@ class Threshold:
     response_method
         What the threshold is compared with: `predict_proba` or `decision_function`.
     precision, recall
-        On the training folds, each row scored by a model that had not seen it.
-    target_precision
-        What was asked for; not reached where precision is less.
+        On the training folds, each row scored by a model that had not seen it; a precision of no row called positive is 0.
+    goal
+        What was asked for, by its key, and, where that is a quantity, what was `reached` on the training folds.
     """
 
     value: float
     response_method: str
     precision: float
     recall: float
-    target_precision: float
+    goal: dict[str, Any]
+
+    def describe(self) -> dict[str, Any]:
+        """Return the threshold as plain values; a goal of precision is named by its value alone, as it always was."""
+        own = {"value": self.value, "response_method": self.response_method, "precision": self.precision, "recall": self.recall}
+        return {**own, **self.goal}
 
 
 def name_scoring(config: Config, target: Target) -> str:
@@ -72,6 +77,8 @@ def make_scorer(config: Config, target: Target) -> Any:
         return metrics.make_scorer(
             function, response_method=response_method, greater_is_better=greater_is_better, pos_label=target.positive
         )
+    if name == "neg_log_loss" and target.task == "multiclass":  # by itself it takes the classes from the fold's own rows
+        return metrics.make_scorer(metrics.log_loss, response_method="predict_proba", greater_is_better=False, labels=target.labels)
     return metrics.get_scorer(name)
 
 
@@ -84,23 +91,75 @@ def _return_response(y_true: np.ndarray, y_response: np.ndarray, pos_label: Any)
     return y_response
 
 
-def choose_threshold(is_positive: np.ndarray, responses: np.ndarray, response_method: str, target_precision: float) -> Threshold:
-    """Return the threshold of highest recall whose precision is at least the target; the higher threshold on a tie.
-
-    Where no threshold reaches the target, the one of highest precision is returned, and its precision says so.
+def choose_threshold(business: Business, is_positive: np.ndarray, responses: np.ndarray, response_method: str) -> Threshold:
+    """Return the threshold that the config's business section asks for; the higher one on a tie.
 
     Parameters
     ----------
+    business
+        One of its keys is set.
     is_positive
         Shape (n_rows,), bool.
     responses
         Shape (n_rows,): each from a model that had not seen the row.
     """
+    if business.target_precision is not None:
+        return _keep_precision(is_positive, responses, response_method, business.target_precision)
+    choose: dict[str, Callable[..., tuple[float, dict[str, Any]]]] = {
+        "threshold": _take_fixed,
+        "f_beta": _maximise_f_beta,
+        "costs": _minimise_costs,
+    }
+    method = str(business.method)
+    value, goal = choose[method](getattr(business, method), is_positive, responses)
+    (hits,), (false_alarms,) = _count_called(is_positive, responses, np.array([value]))
+    precision = hits / (hits + false_alarms) if hits + false_alarms else 0.0
+    recall = hits / is_positive.sum() if is_positive.any() else 0.0
+    return Threshold(float(value), response_method, float(precision), float(recall), {"method": method, **goal})
+
+
+def _keep_precision(is_positive: np.ndarray, responses: np.ndarray, response_method: str, target_precision: float) -> Threshold:
+    """Where no threshold reaches the target, the one of highest precision is returned, and its precision says so."""
     precision, recall, values = metrics.precision_recall_curve(is_positive, responses)
     precision, recall = precision[:-1], recall[:-1]  # the last point has no threshold
     enough = np.flatnonzero(precision >= target_precision)
     best = enough[np.lexsort((values[enough], recall[enough]))[-1]] if len(enough) else np.lexsort((recall, precision))[-1]
-    return Threshold(float(values[best]), response_method, float(precision[best]), float(recall[best]), target_precision)
+    goal = {"target_precision": target_precision}
+    return Threshold(float(values[best]), response_method, float(precision[best]), float(recall[best]), goal)
+
+
+def _take_fixed(threshold: float, is_positive: np.ndarray, responses: np.ndarray) -> tuple[float, dict[str, Any]]:
+    return float(threshold), {}
+
+
+def _maximise_f_beta(beta: float, is_positive: np.ndarray, responses: np.ndarray) -> tuple[float, dict[str, Any]]:
+    """F-beta = (1 + beta^2) TP / ((1 + beta^2) TP + beta^2 FN + FP), van Rijsbergen 1979."""
+    weight = float(beta) ** 2
+    values = np.unique(responses)
+    hits, false_alarms = _count_called(is_positive, responses, values)
+    weighted = (1 + weight) * hits
+    scores = weighted / (weighted + weight * (is_positive.sum() - hits) + false_alarms)
+    best = _find_last(scores, scores.max())
+    return float(values[best]), {"f_beta": float(beta), "reached": float(scores[best])}
+
+
+def _minimise_costs(costs: Costs, is_positive: np.ndarray, responses: np.ndarray) -> tuple[float, dict[str, Any]]:
+    """To call no row positive may be what costs least: the last threshold lies just above every response."""
+    values = np.append(np.unique(responses), np.nextafter(responses.max(), np.inf))
+    hits, false_alarms = _count_called(is_positive, responses, values)
+    totals = costs.false_positive * false_alarms + costs.false_negative * (is_positive.sum() - hits)
+    best = _find_last(totals, totals.min())
+    return float(values[best]), {"costs": costs.model_dump(), "reached": float(totals[best])}
+
+
+def _find_last(values: np.ndarray, wanted: float) -> int:
+    return int(np.flatnonzero(values == wanted)[-1])
+
+
+def _count_called(is_positive: np.ndarray, responses: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return, for each threshold, how many positive and how many negative rows are called positive."""
+    positives, negatives = np.sort(responses[is_positive]), np.sort(responses[~is_positive])
+    return len(positives) - np.searchsorted(positives, values), len(negatives) - np.searchsorted(negatives, values)
 
 
 def compute_metrics(target: Target, y_true: np.ndarray, y_predicted: np.ndarray, responses: np.ndarray | None) -> dict[str, float]:

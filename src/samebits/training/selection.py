@@ -13,7 +13,6 @@ from typing import Any
 
 import joblib
 import numpy as np
-import pandas as pd
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import check_scoring
@@ -24,6 +23,8 @@ from samebits.config.catalog import OPENMP_FITS, THREADED_FITS
 from samebits.data.split import Split
 from samebits.errors import DataError, Problem
 from samebits.numerics.seeds import plant_seeds
+from samebits.training.materials import Sample
+from samebits.training.target_transform import find_estimator
 
 WORKERS_START_SECONDS = 4.0  # starting processes that import scikit-learn takes about this long
 # What estimators raise of rows or parameters that they cannot work with.
@@ -64,8 +65,7 @@ class _Unit:
 
 def score_candidates(
     candidates: dict[str, Pipeline],
-    X: pd.DataFrame,
-    y: np.ndarray,
+    sample: Sample,
     split: Split,
     scorers: dict[str, Any],
     root_seed: int,
@@ -75,7 +75,7 @@ def score_candidates(
 
     Parameters
     ----------
-    X, y
+    sample
         The training rows, in the split's order.
     scorers
         `score`, and `response` where responses are wanted.
@@ -93,7 +93,7 @@ def score_candidates(
         for number, (fit_rows, score_rows) in enumerate(split.folds)
         for name in candidates
     ]
-    results = _run_units(units, len(candidates), X, y, scorers, root_seed, joblib.effective_n_jobs(n_jobs))
+    results = _run_units(units, len(candidates), sample, scorers, root_seed, joblib.effective_n_jobs(n_jobs))
     scored = []
     for name in candidates:
         own = [result for unit, result in zip(units, results, strict=True) if unit.name == name]
@@ -103,29 +103,30 @@ def score_candidates(
 
 
 def _run_units(
-    units: list[_Unit], n_first: int, X: pd.DataFrame, y: np.ndarray, scorers: dict[str, Any], root_seed: int, n_jobs: int
+    units: list[_Unit], n_first: int, sample: Sample, scorers: dict[str, Any], root_seed: int, n_jobs: int
 ) -> list[dict[str, Any]]:
     def run_here(some: list[_Unit]) -> list[dict[str, Any]]:
-        return [_run_unit(unit, X, y, scorers, root_seed, n_jobs) for unit in some]
+        return [_run_unit(unit, sample, scorers, root_seed, n_jobs) for unit in some]
 
     started = time.monotonic()
-    results = run_here(units[:n_first]) if n_jobs == 1 or X.size <= WORKERS_FROM_CELLS else []
+    results = run_here(units[:n_first]) if n_jobs == 1 or sample.X.size <= WORKERS_FROM_CELLS else []
     rest = units[len(results) :]
     seconds_left = (time.monotonic() - started) * len(rest) / max(len(results), 1)
     if results and (n_jobs == 1 or seconds_left * (1 - 1 / n_jobs) < WORKERS_START_SECONDS):
         return results + run_here(rest)
     run = joblib.delayed(_run_unit)
     workers = joblib.Parallel(n_jobs=n_jobs, backend="loky")
-    return results + list(workers(run(unit, X, y, scorers, root_seed, 1) for unit in rest))
+    return results + list(workers(run(unit, sample, scorers, root_seed, 1) for unit in rest))
 
 
-def _run_unit(unit: _Unit, X: pd.DataFrame, y: np.ndarray, scorers: dict[str, Any], root_seed: int, threads: int) -> dict[str, Any]:
+def _run_unit(unit: _Unit, sample: Sample, scorers: dict[str, Any], root_seed: int, threads: int) -> dict[str, Any]:
     plant_seeds(root_seed, f"cv.{unit.name}.{unit.fold}")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # said once, of the final fit
-            pipeline = _fit(unit.pipeline, X.iloc[unit.fit_rows], y[unit.fit_rows], threads)
-        found = check_scoring(pipeline, scoring=scorers)(pipeline, X.iloc[unit.score_rows], y[unit.score_rows])
+            pipeline = _fit(unit.pipeline, sample.take(unit.fit_rows), threads)
+        scored = sample.take(unit.score_rows)
+        found = check_scoring(pipeline, scoring=scorers)(pipeline, scored.X, scored.y)
     except _FAILURES as error:
         raise DataError(_describe_failure(unit.name, f"fold {unit.fold + 1} of cv", error)) from error
     if not np.isfinite(found["score"]):
@@ -134,14 +135,16 @@ def _run_unit(unit: _Unit, X: pd.DataFrame, y: np.ndarray, scorers: dict[str, An
     return dict(found)
 
 
-def _fit(pipeline: Pipeline, X: pd.DataFrame, y: np.ndarray, threads: int) -> Pipeline:
+def _fit(pipeline: Pipeline, sample: Sample, threads: int) -> Pipeline:
     """Return a fitted copy; over threads where that was measured to change no bit of what is fitted."""
-    kind = type(pipeline.steps[-1][1]).__name__
+    kind = type(find_estimator(pipeline)).__name__
+    sample_weight = sample.weights.weigh(sample.y)
+    weights = {} if sample_weight is None else {"model__sample_weight": sample_weight}
     if kind in THREADED_FITS:
         with joblib.parallel_config("threading", n_jobs=threads):
-            return clone(pipeline).fit(X, y)
+            return clone(pipeline).fit(sample.X, sample.y, **weights)
     with threadpool_limits(threads if kind in OPENMP_FITS else 1, user_api="openmp"):
-        return clone(pipeline).fit(X, y)
+        return clone(pipeline).fit(sample.X, sample.y, **weights)
 
 
 def _describe_failure(name: str, stage: str, error: Exception) -> Problem:
@@ -154,7 +157,7 @@ def choose_best(scored: list[CandidateScore]) -> CandidateScore:
     return min(scored, key=lambda candidate: (-candidate.mean, candidate.name))
 
 
-def fit_model(name: str, pipeline: Pipeline, X: pd.DataFrame, y: np.ndarray, root_seed: int, n_jobs: int) -> Pipeline:
+def fit_model(name: str, pipeline: Pipeline, sample: Sample, root_seed: int, n_jobs: int) -> Pipeline:
     """Return the candidate fitted on all training rows, over threads where that was shown to change no bit.
 
     Raises
@@ -164,6 +167,6 @@ def fit_model(name: str, pipeline: Pipeline, X: pd.DataFrame, y: np.ndarray, roo
     """
     plant_seeds(root_seed, f"fit.{name}")
     try:
-        return _fit(pipeline, X, y, joblib.effective_n_jobs(n_jobs))
+        return _fit(pipeline, sample, joblib.effective_n_jobs(n_jobs))
     except _FAILURES as error:
         raise DataError(_describe_failure(name, "final fit", error)) from error

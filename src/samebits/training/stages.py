@@ -124,7 +124,7 @@ def relative_to(path: Path, folder: Path) -> str:
 
 def describe_outputs(materials: Materials, result: Result) -> dict[str, Stage]:
     """Return the stages of what came out."""
-    threshold = dataclasses.asdict(result.threshold) if result.threshold else {"value": None}
+    threshold = result.threshold.describe() if result.threshold else {"value": None}
     return {
         "split": _describe_split(materials.split),
         "cross_validation": _describe_scores(materials.scoring, result),

@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+import pytest
+from conftest import ROOT
+
+from samebits.lineage.tracked_values import list_metrics
+
+LINEAGE: dict[str, Any] = json.loads((ROOT / "tests/goldens/lineage_2.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("method", ["f_beta", "costs"])
+def test_what_a_threshold_reached_stands_on_the_server_by_its_method(method: str) -> None:
+    lineage = copy.deepcopy(LINEAGE)
+    lineage["stages"]["threshold"] = {"value": 0.3, "precision": 0.8, "recall": 0.9, "method": method, "reached": 12.5, "digest": "x"}
+
+    values = list_metrics(lineage)
+
+    assert {name: value for name, value in values.items() if name.startswith("threshold")} == {
+        "threshold": 0.3,
+        "threshold_cv_precision": 0.8,
+        "threshold_cv_recall": 0.9,
+        f"threshold_cv_{method}": 12.5,
+    }

@@ -1,0 +1,103 @@
+"""The decision threshold, each way of choosing it held to its definition by trying every threshold there is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.metrics import confusion_matrix, fbeta_score, precision_recall_curve
+
+from samebits.config.keys import Business, Costs
+from samebits.training.scoring import choose_threshold
+
+
+def draw_responses(seed: int = 0, decimals: int = 2) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    is_positive = rng.random(400) < 0.4
+    return is_positive, np.round(is_positive * 0.5 + rng.random(400), decimals)
+
+
+def test_the_threshold_has_the_highest_recall_that_keeps_the_precision() -> None:
+    rng = np.random.default_rng(0)
+    is_positive = rng.random(400) < 0.4
+    responses = is_positive * 0.5 + rng.random(400)
+
+    threshold = choose_threshold(Business(target_precision=0.8), is_positive, responses, "predict_proba")
+
+    called = responses >= threshold.value
+    assert threshold.precision == (is_positive & called).sum() / called.sum() >= 0.8
+    assert threshold.recall == (is_positive & called).sum() / is_positive.sum()
+    precision, recall, _ = precision_recall_curve(is_positive, responses)
+    assert threshold.recall == recall[:-1][precision[:-1] >= 0.8].max()
+
+
+def test_a_precision_out_of_reach_is_said_and_not_pretended() -> None:
+    threshold = choose_threshold(
+        Business(target_precision=0.99), np.array([True, False, True, False]), np.array([0.1, 0.9, 0.2, 0.8]), "predict_proba"
+    )
+
+    assert threshold.precision < threshold.goal["target_precision"]
+
+
+def test_a_target_precision_is_described_as_it_always_was() -> None:
+    threshold = choose_threshold(Business(target_precision=0.8), *draw_responses(), "predict_proba")
+
+    assert list(threshold.describe()) == ["value", "response_method", "precision", "recall", "target_precision"]
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("beta", [0.5, 1.0, 2.0])
+def test_f_beta_is_highest_at_the_threshold_and_lower_at_every_higher_one(beta: float, seed: int) -> None:
+    is_positive, responses = draw_responses(seed)
+
+    threshold = choose_threshold(Business(f_beta=beta), is_positive, responses, "predict_proba")
+
+    scores = {value: fbeta_score(is_positive, responses >= value, beta=beta) for value in np.unique(responses).tolist()}
+    assert threshold.goal == {"method": "f_beta", "f_beta": beta, "reached": pytest.approx(max(scores.values()), abs=1e-12)}
+    assert scores[threshold.value] == pytest.approx(max(scores.values()), abs=1e-12)
+    assert all(score < threshold.goal["reached"] for value, score in scores.items() if value > threshold.value)
+
+
+def count_cost(costs: Costs, is_positive: np.ndarray, called: np.ndarray) -> float:
+    _, false_positives, false_negatives, _ = confusion_matrix(is_positive, called, labels=[False, True]).ravel().tolist()
+    return costs.false_positive * false_positives + costs.false_negative * false_negatives
+
+
+@pytest.mark.parametrize("pair", [(1.0, 5.0), (5.0, 1.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0)])
+def test_no_threshold_costs_less_and_every_higher_one_costs_more(pair: tuple[float, float]) -> None:
+    costs = Costs(false_positive=pair[0], false_negative=pair[1])
+    is_positive, responses = draw_responses()
+
+    threshold = choose_threshold(Business(costs=costs), is_positive, responses, "predict_proba")
+
+    totals = {value: count_cost(costs, is_positive, responses >= value) for value in [*np.unique(responses).tolist(), 9.0]}
+    assert threshold.goal["reached"] == min(totals.values()) == count_cost(costs, is_positive, responses >= threshold.value)
+    assert all(total > threshold.goal["reached"] for value, total in totals.items() if threshold.value < value < 9.0)
+
+
+def test_where_calling_nobody_costs_least_nobody_is_called() -> None:
+    costs = Costs(false_positive=100.0, false_negative=1.0)
+    is_positive, responses = np.array([True, False, False]), np.array([0.5, 0.9, 0.9])
+
+    threshold = choose_threshold(Business(costs=costs), is_positive, responses, "predict_proba")
+
+    assert not (responses >= threshold.value).any()
+    assert (threshold.precision, threshold.recall, threshold.goal["reached"]) == (0.0, 0.0, 1.0)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.7, -3.5])
+def test_a_fixed_threshold_is_taken_as_it_is_with_the_precision_and_recall_it_comes_to(value: float) -> None:
+    is_positive, responses = draw_responses()
+
+    threshold = choose_threshold(Business(threshold=value), is_positive, responses, "decision_function")
+
+    called = responses >= value
+    described: dict[str, Any] = threshold.describe()
+    assert described == {
+        "value": value,
+        "response_method": "decision_function",
+        "precision": (is_positive & called).sum() / called.sum(),
+        "recall": (is_positive & called).sum() / is_positive.sum(),
+        "method": "threshold",
+    }
