@@ -35,7 +35,7 @@ def test_the_pin_is_written_and_every_other_character_kept(tmp_path: Path, name:
     path = tmp_path / name
     path.write_bytes(FORMS[name].encode("utf-8"))
 
-    assert write_pin(load_config(path), DIGEST)
+    assert write_pin(path, DIGEST)
 
     text = path.read_bytes().decode("utf-8")
     assert load_config(path).config.data.digest == DIGEST
@@ -53,7 +53,7 @@ def test_the_file_itself_is_written_through_a_link_with_its_mode_and_mark(tmp_pa
     path.chmod(0o640)
     link.symlink_to(path)
 
-    write_pin(load_config(link), DIGEST)
+    write_pin(link, DIGEST)
 
     content = path.read_bytes()
     assert link.is_symlink() and path.stat().st_mode & 0o777 == 0o640
@@ -66,17 +66,17 @@ def test_a_form_that_has_no_place_for_the_key_is_refused_and_kept(tmp_path: Path
     before = path.read_bytes()
 
     with pytest.raises(ConfigError, match="Write it by hand"):
-        write_pin(load_config(path), DIGEST)
+        write_pin(path, DIGEST)
     assert path.read_bytes() == before
 
 
 def test_pinning_twice_changes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "a.yaml"
     path.write_text(FORMS["block.yaml"], encoding="utf-8")
-    write_pin(load_config(path), DIGEST)
+    write_pin(path, DIGEST)
     before = path.read_bytes()
 
-    assert not write_pin(load_config(path), DIGEST)
+    assert not write_pin(path, DIGEST)
     assert path.read_bytes() == before
 
 

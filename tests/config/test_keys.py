@@ -149,7 +149,7 @@ def test_a_wrong_key_is_refused_with_file_line_path_and_what_is_allowed(
 
 
 def test_all_errors_of_a_file_are_said_at_once(write_config: Callable[..., Path]) -> None:
-    path = write_config({"sed": 1, "n_jobs": 0, "cv": {"n_splits": 1}, "models": {"knn": {"n_neighbours": 3}, "kn": {}}})
+    path = write_config({"sed": 1, "n_jobs": 0, "cv": {"n_splits": 0}, "models": {"knn": {"n_neighbours": 3}, "kn": {}}})
 
     with pytest.raises(ConfigError) as caught:
         check_config(path)

@@ -182,7 +182,7 @@ def test_a_split_by_group_keeps_groups_whole_and_out_of_the_features(prepare: Ca
     assert not set(shops[split.train_rows]) & set(shops[split.test_rows])
     for fit, score in split.folds:
         assert not set(shops[split.train_rows][fit]) & set(shops[split.train_rows][score])
-    assert "shop" not in materials.features
+    assert "shop" not in materials.inputs
 
 
 def test_a_group_splitter_by_class_keeps_groups_whole_too(prepare: Callable[..., tuple[Any, Materials]]) -> None:
@@ -193,7 +193,7 @@ def test_a_group_splitter_by_class_keeps_groups_whole_too(prepare: Callable[...,
 
     shops = frame["shop"].to_numpy()
     assert len(set(shops[materials.split.test_rows])) == 3
-    assert "shop" not in materials.features
+    assert "shop" not in materials.inputs
     for fit, score in materials.split.folds:
         assert not set(shops[materials.split.train_rows][fit]) & set(shops[materials.split.train_rows][score])
 

@@ -53,7 +53,7 @@ def test_every_fit_is_weighted_as_scikit_learn_weighs_it_and_scores_are_not(
         frame, models=LOGISTIC, weights=keys, scoring="accuracy", data={"drop": drop}, preprocessing={"outlier_factor": None}
     )
 
-    assert materials.features == ["x", "z"]
+    assert materials.inputs == ["x", "z"]
     split = materials.split
     X, y = np.ascontiguousarray(frame[["x", "z"]]), frame["y"].to_numpy(dtype=np.str_)
     column = frame["w"].to_numpy()

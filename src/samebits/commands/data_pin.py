@@ -8,29 +8,54 @@ import shutil
 from pathlib import Path
 
 from samebits.config.documents import Document, parse_document, read_document
-from samebits.config.loading import LoadedConfig, load_config
+from samebits.config.loading import read_config_document
+from samebits.config.validation import PIN_REMEDY, find_problems, take_section
+from samebits.digests import digest_file
 from samebits.errors import ConfigError, DataError, Problem
 from samebits.project import find_config, find_data, find_project_root
 from samebits.table.files import choose_parts, digest_table
 from samebits.table.formats import check_format
 
+TABLE_PIN, TEST_PIN, ROWS_PIN = ("data", "digest"), ("data", "test_digest"), ("split", "rows_digest")
+
 
 def run_data_pin(conf_file: str) -> None:
-    """Write `data.digest` into a config file.
+    """Write into a config file the digest of its table, and of the table and the file of its test rows where it names such.
 
     Raises
     ------
     ConfigError
         The file is no valid config, or its form leaves no place for the key.
     DataError
-        The table is not there.
+        The table is not there, or is known to be no table.
     """
     root = find_project_root()
-    loaded = load_config(find_config(conf_file, root))
-    path = find_data(loaded.config.data.path, loaded.document.path, root)
-    digest = digest_named_table(path)
-    pinned = write_pin(loaded, digest)
-    print(f"{loaded.document.path}: data.digest {'is' if not pinned else 'set to'} {digest}")
+    path = find_config(conf_file, root)
+    for key_path, named in list_pinned(path).items():
+        place = find_data(named, path, root)
+        digest = digest_named_file(place) if key_path == ROWS_PIN else digest_named_table(place)
+        pinned = write_pin(path, digest, key_path)
+        print(f"{path}: {'.'.join(key_path)} {'is' if not pinned else 'set to'} {digest}")
+
+
+def list_pinned(path: Path) -> dict[tuple[str, str], str]:
+    """Return the path that each pin of a config is of, by the pin's key.
+
+    Raises
+    ------
+    ConfigError
+        The file is no config, but for pins that are missing.
+    """
+    document = read_config_document(path)
+    problems = [problem for problem in find_problems(document) if not problem.remedy.startswith(PIN_REMEDY)]
+    if problems:
+        raise ConfigError(*problems)
+    named = {
+        TABLE_PIN: take_section(document.value, "data").get("path"),
+        TEST_PIN: take_section(document.value, "data").get("test_path"),
+        ROWS_PIN: take_section(document.value, "split").get("rows_file"),
+    }
+    return {key_path: str(value) for key_path, value in named.items() if value is not None}
 
 
 def digest_named_table(path: Path) -> str:
@@ -49,20 +74,34 @@ def digest_named_table(path: Path) -> str:
     return digest
 
 
-def write_pin(loaded: LoadedConfig, digest: str) -> bool:
-    """Put a digest into the config's file, and say whether that changed it.
+def digest_named_file(path: Path) -> str:
+    """Return a file's digest.
+
+    Raises
+    ------
+    DataError
+        It cannot be read.
+    """
+    try:
+        return digest_file(path)
+    except OSError as error:
+        raise DataError(Problem(str(path), "a readable file", str(error.strerror or error), "Check the path.")) from None
+
+
+def write_pin(path: Path, digest: str, key_path: tuple[str, str] = TABLE_PIN) -> bool:
+    """Put a digest into a config's file, and say whether that changed it.
 
     Raises
     ------
     ConfigError
         The file cannot be changed without rewriting it.
     """
-    path = loaded.document.path.resolve()  # through a link, the file itself
-    document = read_document(path)  # as it stands, without what datasets.yaml filled in
-    if loaded.config.data.digest == digest:
+    if take_section(read_config_document(path).value, key_path[0]).get(key_path[1]) == digest:
         return False
-    text = _replace(document, digest) if ("data", "digest") in document.lines else _insert(document, digest)
-    _check_written(path, text, digest)
+    path = path.resolve()  # through a link, the file itself
+    document = read_document(path)  # as it stands, without what datasets.yaml filled in
+    text = _replace(document, digest, key_path) if key_path in document.lines else _insert(document, digest, key_path)
+    _check_written(path, text, digest, key_path)
     written = path.with_name(f".{path.name}.tmp")
     mark = codecs.BOM_UTF8 if path.read_bytes().startswith(codecs.BOM_UTF8) else b""
     written.write_bytes(mark + text.encode("utf-8"))
@@ -71,46 +110,49 @@ def write_pin(loaded: LoadedConfig, digest: str) -> bool:
     return True
 
 
-def _check_written(path: Path, text: str, digest: str) -> None:
+def _check_written(path: Path, text: str, digest: str, key_path: tuple[str, str]) -> None:
+    section, key = key_path
     try:
-        is_there = parse_document(path, text).value["data"].get("digest") == digest
+        is_there = take_section(parse_document(path, text).value, section).get(key) == digest
     except ConfigError:
         is_there = False
     if not is_there:
-        remedy = f'Write it by hand: digest: "{digest}"'
-        raise ConfigError(Problem(f"{path}: data", "a form in which the key can be put", "another", remedy))
+        remedy = f'Write it by hand: {key}: "{digest}"'
+        raise ConfigError(Problem(f"{path}: {section}", "a form in which the key can be put", "another", remedy))
 
 
-def _replace(document: Document, digest: str) -> str:
-    if ("data", "digest") in document.spans:
-        start, end = document.spans[("data", "digest")]
+def _replace(document: Document, digest: str, key_path: tuple[str, str]) -> str:
+    if key_path in document.spans:
+        start, end = document.spans[key_path]
         space = " " if document.text[start - 1] == ":" else ""  # a key with nothing after it
         return f'{document.text[:start]}{space}"{digest}"{document.text[end:]}'
     lines = document.text.splitlines(keepends=True)  # TOML knows its keys' lines only
-    number = document.lines[("data", "digest")] - 1
-    lines[number] = re.sub(r"""(digest\s*=\s*)("[^"]*"|'[^']*')""", rf'\1"{digest}"', lines[number])
+    number = document.lines[key_path] - 1
+    lines[number] = re.sub(rf"""({key_path[1]}\s*=\s*)("[^"]*"|'[^']*')""", rf'\1"{digest}"', lines[number])
     return "".join(lines)
 
 
-def _insert(document: Document, digest: str) -> str:
+def _insert(document: Document, digest: str, key_path: tuple[str, str]) -> str:
     """Put the key before the section's first one, in the section's own style."""
+    section, key = key_path
     if document.path.suffix.lower() == ".toml":
-        return _insert_toml(document, digest)
-    start, _ = document.spans[("data",)]
-    quoted = '"digest"' if document.path.suffix.lower() == ".json" else "digest"
+        return _insert_toml(document, digest, key_path)
+    start, _ = document.spans[(section,)]
+    quoted = f'"{key}"' if document.path.suffix.lower() == ".json" else key
     if document.text[start] == "{":
         return f'{document.text[: start + 1]}{quoted}: "{digest}", {document.text[start + 1 :]}'
     line_start = document.text.rfind("\n", 0, start) + 1
     indent = document.text[line_start:start]
     end_of_line = "\r\n" if "\r\n" in document.text else "\n"
-    return f'{document.text[:start]}digest: "{digest}"{end_of_line}{indent}{document.text[start:]}'
+    return f'{document.text[:start]}{key}: "{digest}"{end_of_line}{indent}{document.text[start:]}'
 
 
-def _insert_toml(document: Document, digest: str) -> str:
-    number = document.lines.get(("data",))
+def _insert_toml(document: Document, digest: str, key_path: tuple[str, str]) -> str:
+    section, key = key_path
+    number = document.lines.get((section,))
     if number is None:
-        remedy = f'Write it by hand: digest = "{digest}"'
-        raise ConfigError(Problem(str(document.path), "a [data] table", "none", remedy))
+        remedy = f'Write it by hand: {key} = "{digest}"'
+        raise ConfigError(Problem(str(document.path), f"a [{section}] table", "none", remedy))
     lines = document.text.splitlines(keepends=True)
-    lines.insert(number, f'digest = "{digest}"\n')
+    lines.insert(number, f'{key} = "{digest}"\n')
     return "".join(lines)

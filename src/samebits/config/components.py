@@ -24,7 +24,7 @@ from samebits.errors import ConfigError, Problem, suggest
 
 ALWAYS_ALLOWED = ("sklearn", "samebits")
 _ROLES = {"model": ("fit", "predict"), "transformer": ("fit", "transform"), "splitter": ("split",)}
-_SPLIT_KEYS = ("class", "method", "column", "stratify")
+_SPLIT_KEYS = ("class", "method", "column", "stratify", "test", "validation", "rows_file", "rows_digest", "n_train", "strata_bins")
 
 
 class _Refusal(Exception):

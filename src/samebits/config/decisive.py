@@ -10,7 +10,7 @@ from typing import Any
 from samebits.digests import digest_value
 
 _UNDECISIVE_KEYS = ("name", "version", "n_jobs", "tolerance")
-_UNDECISIVE_DATA_KEYS = ("path", "digest", "archive")
+_UNDECISIVE_DATA_KEYS = ("path", "test_path", "digest", "archive")
 
 
 def is_decisive(key: str) -> bool:

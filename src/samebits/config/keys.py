@@ -67,7 +67,46 @@ class Read(_Section):
         default_factory=dict, description="Columns that are not what they look like, such as codes written as numbers."
     )
     allow_short_rows: bool = Field(False, description="Take fields that a row has not as missing, instead of refusing the row.")
-    file_column: str | None = Field(None, min_length=1, description="New column: the name of the folder's file that a row is from.")
+    file_column: str | None = Field(
+        None, min_length=1, description="New column: the name of the folder's file that a row is from; it is no feature."
+    )
+
+
+class Range(_Section):
+    """Which values of a column a row rule means: all bounds given must hold; a missing value is in none."""
+
+    min: Scalar | None = Field(None, description="At least this.")
+    max: Scalar | None = Field(None, description="At most this.")
+    above: Scalar | None = Field(None, description="More than this.")
+    below: Scalar | None = Field(None, description="Less than this.")
+    missing: bool | None = Field(None, description="true: the value is missing; false: it is not.")
+
+
+Condition = Scalar | list[Scalar] | Range
+ROW_RULES = ("drop_missing", "drop_duplicates", "keep", "drop", "min_class_rows", "first", "sample")
+
+
+class RowRule(_Section):
+    """Which rows are used: one of these; rules are applied in order."""
+
+    drop_missing: Literal["any"] | list[str] | None = Field(
+        None, description="Drop rows with a missing value in these columns, or in any."
+    )
+    drop_duplicates: Literal["all"] | list[str] | None = Field(
+        None, description="Of rows that are equal in these columns, or in all that are read, keep the first."
+    )
+    keep: dict[str, Condition] | None = Field(
+        None, description="Keep rows in which each column has this value, one of these, or is in this range."
+    )
+    drop: dict[str, Condition] | None = Field(
+        None, description="Drop rows in which each column has this value, one of these, or is in this range."
+    )
+    min_class_rows: int | None = Field(None, ge=1, description="Drop rows of target classes that have fewer rows.")
+    first: int | None = Field(None, ge=1, description="Keep the first rows.")
+    sample: Annotated[int | float, Field(gt=0)] | None = Field(
+        None, description="Keep so many rows, or this fraction, drawn and ordered as pandas' DataFrame.sample does."
+    )
+    random_state: Seed | None = Field(None, description="Seed of a sample; by default derived from the root seed.")
 
 
 class Data(_Section):
@@ -81,6 +120,9 @@ class Data(_Section):
         None, description="Fit models to this function of the target; scores and predictions stay in its own unit. Regression only."
     )
     drop: list[str] = Field(default_factory=list, description="Columns that are no features: ids, leaks, free text.")
+    rows: list[RowRule] = Field(default_factory=list, description="Which rows are used, by rules in order; all by default.")
+    test_path: str | None = Field(None, min_length=1, description="Another file or folder, of the same columns, with the test rows.")
+    test_digest: Digest | None = Field(None, description="Of test_path; `samebits data pin CONF` writes it.")
     read: Read = Field(default_factory=lambda: Read(), description="How the file is read.")
     archive: Literal["auto", "always", "never"] = Field(
         "auto", description="Keep the table with the experiment's artifacts, once per digest; auto: up to 50 MB."
@@ -92,11 +134,25 @@ class Split(_Section):
 
     model_config = ConfigDict(extra="allow")
 
-    method: Literal["random", "time", "group"] = Field("random", description="How rows are divided.")
+    method: Literal["random", "time", "group", "value", "file", "path", "rows", "order", "none"] = Field(
+        "random", description="How rows are divided; none: no test rows, cross-validation on all rows is the result."
+    )
     test_size: Annotated[int | float, Field(gt=0)] = Field(
         0.2, description="Fraction of rows (of groups, under group) that is held back; what the splitter takes, under class."
     )
-    column: str | None = Field(None, description="Column of the time or of the group; under random, of the strata.")
+    column: str | None = Field(None, description="Column of the time, the group or the value; under random, of the strata.")
+    test: list[Scalar] | None = Field(
+        None,
+        min_length=1,
+        description="Test rows: values of column (value), or names of the folder's files (file; by default its last).",
+    )
+    validation: list[Scalar] | None = Field(
+        None, min_length=1, description="Values of column (or names of files) that are the one validation part, in place of folds."
+    )
+    rows_file: str | None = Field(None, min_length=1, description="Text file of the test rows' numbers, one a line, from 0 (rows).")
+    rows_digest: Digest | None = Field(None, description="Of rows_file; `samebits data pin CONF` writes it.")
+    n_train: int | None = Field(None, ge=1, description="The first rows, which are trained on (order); else all but test_size.")
+    strata_bins: int | None = Field(None, ge=2, description="Strata: so many even bins of column, or of the target.")
     stratify: bool | None = Field(
         None, description="Keep the classes' proportions, in the folds too; by default for classification. false: classes of any size."
     )
@@ -108,9 +164,119 @@ class Split(_Section):
         """Whether `column` holds groups that no split may part."""
         return self.column is not None and (self.method == "group" or "Group" in (self.class_ or ""))
 
+    @property
+    def keeps_column_out(self) -> bool:
+        """Whether `column` says only which part a row is in, so that it is no feature."""
+        return self.is_grouped or (self.column is not None and self.method in ("value", "none"))
+
+
+class Power(_Section):
+    """A number to a power."""
+
+    column: str = Field(description="The base.")
+    exponent: float = Field(description="Such as 2, or 0.5 for a square root.")
+
+
+class Bins(_Section):
+    """Which interval a number lies in, as a category; outside all edges it is missing."""
+
+    column: str = Field(description="Column of numbers.")
+    edges: Annotated[list[float], Field(min_length=2)] = Field(description="Rising; -.inf and .inf leave an end open.")
+    labels: list[str] | None = Field(None, description="A name for each interval; by default (low, high].")
+    right: bool = Field(True, description="Whether an interval holds its upper edge rather than its lower one.")
+
+
+class Join(_Section):
+    """Several columns as one category."""
+
+    columns: Annotated[list[str], Field(min_length=2)] = Field(description="In order; missing where one is.")
+    separator: str = Field("_", description="Between the values.")
+
+
+class Lookup(_Section):
+    """Values in place of others."""
+
+    column: str = Field(description="Column whose values are looked up.")
+    values: Annotated[dict[str, Scalar | None], Field(min_length=1)] = Field(description="Old value: new value; null is missing.")
+    otherwise: Literal["keep", "missing", "refuse"] = Field("refuse", description="What becomes of a value that is not listed.")
+
+
+class Part(_Section):
+    """A part of a date, as a number."""
+
+    column: str = Field(description="Column of dates.")
+    of: Literal["year", "quarter", "month", "week", "day", "day_of_year", "weekday", "hour", "minute", "second"] = Field(
+        description="weekday: Monday is 0; week: by ISO 8601."
+    )
+
+
+class Between(_Section):
+    """The time from one date to another, as a number."""
+
+    start: str = Field(description="Column of dates.")
+    end: str = Field(description="Column of dates.")
+    unit: Literal["seconds", "minutes", "hours", "days", "weeks", "years"] = Field(description="A year is 365.2425 days.")
+
+
+class Text(_Section):
+    """Text made plain."""
+
+    column: str = Field(description="Column of categories or text.")
+    strip: bool = Field(True, description="Take blanks off both ends.")
+    case: Literal["lower", "upper"] | None = Field(None, description="Letters all small, or all large.")
+
+
+class Fill(_Section):
+    """A constant for missing values."""
+
+    column: str = Field(description="Column of any kind.")
+    value: Scalar = Field(description="Of the column's kind.")
+
+
+class RowFunction(_Section):
+    """A function of the user's: from a DataFrame of some columns to one value a row, each from its own row alone."""
+
+    path: ImportPath = Field(description="Import path; its package must be named in allow:.")
+    columns: Annotated[list[str], Field(min_length=1)] = Field(description="What it is given.")
+    kind: Literal["numeric", "categorical", "boolean", "date"] = Field("numeric", description="What it gives.")
+
+
+DERIVATIONS = (
+    *("sum", "difference", "product", "ratio", "log", "log1p", "power", "bins", "join", "map", "part", "between", "text", "fill"),
+    "function",
+)
+_Pair = Annotated[list[str], Field(min_length=2, max_length=2)]
+_Several = Annotated[list[str], Field(min_length=2)]
+
+
+class Derived(_Section):
+    """A column made of others, row by row, by one of these; it may have the name of the column it is made of, and replace it."""
+
+    name: str = Field(min_length=1, description="Of the new column.")
+    sum: _Several | None = Field(None, description="Columns of numbers, added.")
+    difference: _Pair | None = Field(None, description="The first minus the second.")
+    product: _Several | None = Field(None, description="Columns of numbers, multiplied.")
+    ratio: _Pair | None = Field(None, description="The first over the second; missing where that is 0.")
+    log: str | None = Field(None, description="Natural logarithm of a column.")
+    log1p: str | None = Field(None, description="Natural logarithm of 1 + a column.")
+    power: Power | None = Field(None, description="A column to a power.")
+    bins: Bins | None = Field(None, description="Intervals by given edges.")
+    join: Join | None = Field(None, description="Several columns as one category.")
+    map: Lookup | None = Field(None, description="Values in place of others.")
+    part: Part | None = Field(None, description="A part of a date.")
+    between: Between | None = Field(None, description="The time between two dates.")
+    text: Text | None = Field(None, description="Stripped, lower-cased text.")
+    fill: Fill | None = Field(None, description="A constant for missing values.")
+    function: RowFunction | None = Field(None, description="A function of your own.")
+
 
 class Features(_Section):
     """Columns made from other columns before anything is fitted."""
+
+    derived: list[Derived] = Field(
+        default_factory=list,
+        description="Made row by row, in order; each may use earlier ones, as may sums, ratios, target and split.",
+    )
 
     epsilon: float = Field(1e-6, ge=0, description="Added to a ratio's denominator.")
     weighted_sums: dict[str, Annotated[dict[str, float], Field(min_length=1)]] = Field(
@@ -155,7 +321,12 @@ class CrossValidation(_Section):
 
     model_config = ConfigDict(extra="allow")
 
-    n_splits: int | None = Field(None, ge=2, description="Folds; 5 by default, or the splitter's own default under class.")
+    n_splits: int | None = Field(
+        None, ge=1, description="Folds; 5 by default, or the splitter's own default under class. 1: one validation part."
+    )
+    validation_size: Fraction | None = Field(
+        None, description="Fraction of the training rows in the one validation part; 0.2 by default."
+    )
     class_: ImportPath | None = Field(None, alias="class", description="Splitter by import path, with its parameters.")
 
 

@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 
 from samebits.config import catalog
 from samebits.config.documents import Document, KeyPath
-from samebits.config.keys import MLFLOW_NAME, THRESHOLD_METHODS, Config, Split
+from samebits.config.keys import DERIVATIONS, MLFLOW_NAME, ROW_RULES, THRESHOLD_METHODS, Config, Split
 from samebits.errors import Problem, suggest
 
 
@@ -100,10 +100,10 @@ def take_section(raw: Any, *keys: str) -> dict[str, Any]:
 def _find_contradictions(raw: dict[str, Any]) -> Iterator[tuple[KeyPath, _Facts]]:
     """Yield what no single field can know: keys that need each other or exclude each other."""
     yield from _check_models(take_section(raw, "models"), raw.get("task", "auto"))
-    yield from _check_split(take_section(raw, "split"))
+    yield from _check_split(take_section(raw, "split"), take_section(raw, "data"))
+    yield from _check_choices(raw)
     cv = take_section(raw, "cv")
-    for key in [] if cv.get("class") is not None else sorted(set(cv) - {"n_splits", "class"}):
-        yield ("cv", key), ("n_splits or class", repr(key), suggest(key, ["n_splits", "class"], "Name a class for it."))
+    yield from _check_cv(cv, take_section(raw, "split"))
     yield from _check_business(take_section(raw, "business"), raw.get("task", "auto"))
     data = take_section(raw, "data")
     if isinstance(data.get("drop"), list) and data.get("target") in data["drop"]:
@@ -132,6 +132,16 @@ def _check_models(models: dict[str, Any], task: Any) -> Iterator[tuple[KeyPath, 
             yield ("models", name), (f"a model for {task}", repr(name), "Remove it, or give it a class.")
 
 
+def _check_cv(cv: dict[str, Any], split: dict[str, Any]) -> Iterator[tuple[KeyPath, _Facts]]:
+    own = ["n_splits", "validation_size", "class"]
+    for key in [] if cv.get("class") is not None else sorted(set(cv) - set(own)):
+        yield ("cv", key), ("n_splits, validation_size or class", repr(key), suggest(key, own, "Name a class for it."))
+    if cv.get("validation_size") is not None and (cv.get("n_splits") != 1 or cv.get("class") is not None):
+        yield ("cv", "validation_size"), ("n_splits: 1 beside it", repr(cv.get("n_splits")), "Write n_splits: 1, or remove it.")
+    if split.get("validation") is not None and (cv.get("class") is not None or cv.get("n_splits") not in (None, 1)):
+        yield ("cv",), ("no folds, since split.validation names the one part", "folds", "Remove one of the two.")
+
+
 def _check_business(business: dict[str, Any], task: Any) -> Iterator[tuple[KeyPath, _Facts]]:
     named = [key for key in THRESHOLD_METHODS if business.get(key) is not None]
     for key in named if task in ("multiclass", "regression") else []:
@@ -156,18 +166,75 @@ def _check_weights(weights: dict[str, Any], data: dict[str, Any], task: Any) -> 
         yield ("weights", "classes"), ("a classification", "regression", "Remove the key.")
 
 
-def _check_split(split: dict[str, Any]) -> Iterator[tuple[KeyPath, _Facts]]:
+def _check_choices(raw: dict[str, Any]) -> Iterator[tuple[KeyPath, _Facts]]:
+    """Yield each row rule and derived column that does not say one thing."""
+    lists: list[tuple[KeyPath, Any, tuple[str, ...]]] = [
+        (("data", "rows"), take_section(raw, "data").get("rows"), ROW_RULES),
+        (("features", "derived"), take_section(raw, "features").get("derived"), DERIVATIONS),
+    ]
+    for key_path, members, choices in lists:
+        for index, member in enumerate(members if isinstance(members, list) else []):
+            named = [name for name in choices if isinstance(member, dict) and member.get(name) is not None]
+            if isinstance(member, dict) and len(named) != 1:
+                found = " and ".join(named) or "none"
+                yield (*key_path, index), (f"one of {', '.join(choices)}", found, "Write each in an entry of its own.")
+    rules = take_section(raw, "data").get("rows")
+    for index, rule in enumerate(rules if isinstance(rules, list) else []):
+        if isinstance(rule, dict) and rule.get("random_state") is not None and rule.get("sample") is None:
+            yield ("data", "rows", index, "random_state"), ("a sample beside it", "none", "Remove it: nothing is drawn.")
+
+
+# What each way to divide rows takes beside `class`, test_size and the ways of folding; and what it needs.
+_SPLIT_KEYS: dict[str, tuple[str, ...]] = {
+    "random": ("column", "random_state", "strata_bins"),
+    "time": ("column",),
+    "group": ("column", "random_state"),
+    "value": ("column", "test", "validation"),
+    "file": ("test", "validation"),
+    "path": (),
+    "rows": ("rows_file", "rows_digest"),
+    "order": ("n_train",),
+    "none": ("column", "strata_bins"),
+}
+_SPLIT_NEEDS: dict[str, dict[str, str]] = {
+    "time": {"column": "the column of the time"},
+    "group": {"column": "the column of the group"},
+    "value": {"column": "the column whose values name the test rows", "test": "the values of test rows"},
+    "rows": {"rows_file": "the file of row numbers", "rows_digest": "the digest of split.rows_file"},
+}
+_OWN_KEYS = ("column", "test", "validation", "rows_file", "rows_digest", "n_train", "strata_bins", "random_state")
+PIN_REMEDY = "Let `samebits data pin CONF` write it."
+
+
+def _check_test_table(method: str, data: dict[str, Any]) -> Iterator[tuple[KeyPath, _Facts]]:
+    if (data.get("test_path") is not None) != (method == "path"):
+        if method == "path":
+            yield ("data", "test_path"), ("the file with the test rows, under split.method path", "nothing", "Add it.")
+        else:
+            yield ("split", "method"), ("path, since data.test_path has the test rows", repr(method), "Write method: path.")
+    if data.get("test_path") is not None and data.get("test_digest") is None:
+        yield ("data", "test_digest"), ("the digest of data.test_path", "nothing", PIN_REMEDY)
+
+
+def _check_split(split: dict[str, Any], data: dict[str, Any]) -> Iterator[tuple[KeyPath, _Facts]]:
     if split.get("class") is not None:
         return
     allowed = sorted(field.alias or name for name, field in Split.model_fields.items())
     for key in sorted(set(split) - set(allowed)):
         yield ("split", key), (f"one of {', '.join(allowed)}", repr(key), suggest(key, allowed, "Remove it."))
     method = split.get("method", "random")
-    if method in ("time", "group") and split.get("column") is None:
-        yield ("split", "column"), (f"the column of the {method}", "nothing", "Add it.")
+    if method not in _SPLIT_KEYS:
+        return
+    for key, what in _SPLIT_NEEDS.get(method, {}).items():
+        if split.get(key) is None:
+            yield ("split", key), (what, "nothing", PIN_REMEDY if key == "rows_digest" else "Add it.")
+    for key in _OWN_KEYS:
+        if split.get(key) is not None and key not in _SPLIT_KEYS[method]:
+            remedy = "Remove it: nothing is drawn." if key == "random_state" else "Remove it, or choose another method."
+            yield ("split", key), (f"no such key under method {method}", "it", remedy)
+    yield from _check_test_table(method, data)
     test_size = split.get("test_size", 0.2)
     if isinstance(test_size, int | float) and test_size >= 1:
         yield ("split", "test_size"), ("a fraction less than 1", repr(test_size), "Write 0.2 for a fifth.")
-    for key in ("random_state", "stratify"):
-        if method == "time" and split.get(key):
-            yield ("split", key), ("no such key under method time", "it", "Remove it: nothing is drawn.")
+    if method == "time" and split.get("stratify"):
+        yield ("split", "stratify"), ("no such key under method time", "it", "Remove it: nothing is drawn.")

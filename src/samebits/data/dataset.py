@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from samebits.config.keys import Data
@@ -20,27 +21,55 @@ _FEW = 3  # cells of a column whose text became missing that need no remark
 
 @dataclass(frozen=True)
 class Dataset:
-    """A table and the facts that identify it.
+    """A table, the columns derived from it, and the facts that identify it.
 
     Parameters
     ----------
     frame
-        One row a record; columns in file order: float64, bool or nullable boolean, str, or datetime64 in UTC.
+        The table's own columns, which models take. One row a record, its index the row's number in the table; columns in file order:
+        float64, bool or nullable boolean, str, or datetime64 in UTC.
     kinds
         What each column holds.
     integers
         Numeric columns whose file has whole numbers, none missing; their values are float64 all the same.
     sources
         The table's file or folder, and that of the test rows where they have one of their own; the rows come in this order.
+    parts
+        Name and rows of each file, in the order of the rows.
     reading
         What was read, as facts: see `describe_reading`.
+    steps
+        Derivations that were made, as `row_columns` takes them.
+    made, made_kinds
+        The derived columns, by name, and what each holds.
+    seeds
+        Those planted to draw rows, by place.
     """
 
     frame: pd.DataFrame
     kinds: dict[str, Kind]
     integers: list[str]
     sources: list[Source]
+    parts: list[tuple[str, int]] = field(default_factory=list)
     reading: dict[str, Any] = field(default_factory=dict)
+    steps: list[dict[str, Any]] = field(default_factory=list)
+    made: dict[str, pd.Series] = field(default_factory=dict)
+    made_kinds: dict[str, Kind] = field(default_factory=dict)
+    seeds: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def all_kinds(self) -> dict[str, Kind]:
+        """The kind of each column, derived ones in place of those that they replace, or after the others."""
+        return {**self.kinds, **self.made_kinds}
+
+    def read_column(self, name: str) -> pd.Series:
+        """Return a column's values for the rows in use: the derived one, where the table's own was replaced."""
+        return self.made[name] if name in self.made else self.frame[name]
+
+    @property
+    def row_numbers(self) -> np.ndarray:
+        """The number of each row in the table as it was read, from 0; shape (n_rows,), int64."""
+        return self.frame.index.to_numpy(dtype=np.int64)
 
     @property
     def digest(self) -> str:
@@ -58,27 +87,34 @@ class Dataset:
         return self.sources[0].path
 
 
-def load_dataset(data: Data, path: Path, kept: Collection[str] = ()) -> Dataset:
+def load_dataset(
+    data: Data, path: Path, kept: Collection[str] = (), test_path: Path | None = None, derived: Collection[str] = ()
+) -> Dataset:
     """Read the table at a path, digest it, hold it to its pin, and bring its columns into canonical form.
 
     Parameters
     ----------
     kept
         Columns that are read although data.drop names them: that of the split, and others that are no features but used.
+    test_path
+        Where the test rows lie, if not in the same file; they come after the others.
+    derived
+        Columns that are not in the table but made of it later.
 
     Raises
     ------
     DataError
         Nothing is there, it cannot be parsed, its bytes are not the pinned ones, or a named column is not in it.
     """
-    table = read_table([path], [data.digest], data.read)
-    _check_columns(table, data, path)
+    paths = [path] if test_path is None else [path, test_path]
+    table = read_table(paths, [data.digest, data.test_digest][: len(paths)], data.read)
+    _check_columns(table, data, path, derived)
     dropped = set(data.drop) - set(kept)
     columns = table.canonicalise([name for name in table.names if name not in dropped], data.read)
     frame = pd.DataFrame({name: column.values for name, column in columns.items()})
     kinds = {name: column.kind for name, column in columns.items()}
     integers = [name for name, column in columns.items() if column.is_whole]
-    return Dataset(frame, kinds, integers, table.sources, describe_reading(table, columns))
+    return Dataset(frame, kinds, integers, table.sources, table.parts, describe_reading(table, columns))
 
 
 def describe_reading(table: RawTable, columns: dict[str, Column]) -> dict[str, Any]:
@@ -119,11 +155,12 @@ def list_reading_lines(reading: dict[str, Any]) -> list[str]:
         ]
         remedy = f"if such a word is a value, write data.read.keep_default_na: {{{next(iter(words))}: false}}"
         lines.append(f"missing by their words: {shorten_list(named, 4)}; {remedy}")
-    return lines
+    return lines + [f"rows    {step['rule']}: {step['dropped']:,} dropped, {step['left']:,} left" for step in reading.get("rows", [])]
 
 
-def _check_columns(table: RawTable, data: Data, path: Path) -> None:
-    named = [("data.target", data.target), *(("data.drop", name) for name in data.drop)]
+def _check_columns(table: RawTable, data: Data, path: Path, derived: Collection[str]) -> None:
+    used = [("data.target", data.target), *(("data.drop", name) for name in data.drop)]
+    named = [(key, name) for key, name in used if name not in derived]
     named += [("data.read.dates", name) for name in data.read.dates]
     named += [("data.read.types", name) for name in data.read.types]
     named += [("data.read.na_values", name) for name in _list_keys(data.read.na_values)]

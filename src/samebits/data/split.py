@@ -1,159 +1,276 @@
-"""The split: which rows are held back for the final test, and the folds of cross-validation over the others."""
+"""The split: which rows are held back for the final test. The folds of cross-validation over the others are `folds`."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sklearn.model_selection import (
-    GroupKFold,
-    GroupShuffleSplit,
-    KFold,
-    StratifiedGroupKFold,
-    StratifiedKFold,
-    TimeSeriesSplit,
-    train_test_split,
-)
+import pandas as pd
+from sklearn.model_selection import GroupShuffleSplit, train_test_split
 
 from samebits.config.catalog import CLASSIFICATION
 from samebits.config.components import build_component, make_split_spec
 from samebits.config.keys import Config
 from samebits.data.dataset import Dataset, raise_for_unknown_columns
-from samebits.data.target import Target, check_class_sizes
+from samebits.data.target import Target
+from samebits.digests import digest_bytes
 from samebits.errors import ConfigError, DataError, Problem
 from samebits.numerics.seeds import derive_seed, seed_component
+from samebits.row_columns import read_texts
+from samebits.table.reading import check_pin
+from samebits.text import shorten_list
 
-DEFAULT_FOLDS = 5
+_Rows = tuple[np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True)
-class Split:
-    """Row numbers of the table, counted from 0.
+class Holding:
+    """Which rows are for what, as positions among the rows in use, int64, in the order in which they are used.
 
     Parameters
     ----------
-    train_rows, test_rows
-        In the order in which they are used; int64.
-    folds
-        Pairs (fit, score) of positions within train_rows; int64.
+    validation_rows
+        Of the training rows, the part by which candidates are compared, where the config names one; else None.
     seeds
         The seeds planted, by place.
     """
 
     train_rows: np.ndarray
     test_rows: np.ndarray
-    folds: list[tuple[np.ndarray, np.ndarray]]
+    validation_rows: np.ndarray | None
     seeds: dict[str, int]
 
 
-def split_rows(config: Config, dataset: Dataset, target: Target) -> Split:
-    """Divide the rows as the config says.
+def hold_rows_back(config: Config, dataset: Dataset, target: Target, test_numbers: np.ndarray | None = None) -> Holding:
+    """Divide the rows into those to train on and those of the final test.
+
+    Parameters
+    ----------
+    test_numbers
+        Row numbers of the table that a file names as test rows.
 
     Raises
     ------
     DataError
-        The split's column is not in the table or has missing values, or a class is too small for it.
+        The split's column is not in the table, has missing values or not the values named, or nothing is left to train on or to test.
     ConfigError
-        A splitter refuses its parameters or its rows.
+        A splitter refuses its parameters.
     """
     if config.split.column is not None:
-        raise_for_unknown_columns([("split.column", config.split.column)], list(dataset.kinds), dataset.path)
+        raise_for_unknown_columns([("split.column", config.split.column)], list(dataset.all_kinds), dataset.path)
     seeds: dict[str, int] = {}
     try:
-        train_rows, test_rows = _hold_back(config, dataset, target, seeds)
+        if config.split.class_ is not None:
+            train, test = _split_by_class(config, dataset, target, seeds)
+        else:
+            train, test = _METHODS[config.split.method](config, dataset, target, seeds, test_numbers)
     except ValueError as error:
         remedy = "Change split (stratify: false takes classes of any size), or the table."
         raise DataError(Problem("split", "rows that can be divided so", str(error), remedy)) from None
-    for name, rows in (("training", train_rows), ("test", test_rows)):
-        if len(rows) == 0:
-            raise DataError(Problem("split", f"{name} rows", "none", "Change split.test_size."))
-    folds = _fold(config, dataset, target, train_rows, seeds)
-    return Split(train_rows.astype(np.int64), test_rows.astype(np.int64), folds, seeds)
+    for name, rows in (("training", train), ("test", test)):
+        if len(rows) == 0 and (name == "training" or config.split.method != "none"):
+            raise DataError(Problem("split", f"{name} rows", "none", "Change split."))
+    train, test = np.asarray(train, dtype=np.int64), np.asarray(test, dtype=np.int64)
+    return Holding(train, test, _find_validation_rows(config, dataset, train), seeds)
 
 
-def _hold_back(config: Config, dataset: Dataset, target: Target, seeds: dict[str, int]) -> tuple[np.ndarray, np.ndarray]:
+def _split_by_class(config: Config, dataset: Dataset, target: Target, seeds: dict[str, int]) -> _Rows:
+    spec = make_split_spec(config.split.model_dump(by_alias=True, exclude_unset=True))
+    splitter = build_component(spec, config.allow, ("split",))
+    seeds.update(seed_component(splitter, config.seed, "split"))
+    column = read_split_column(config, dataset) if config.split.column is not None else None
+    train, test = next(iter(splitter.split(np.arange(len(target.values)), target.values, column)))
+    return np.asarray(train), np.asarray(test)
+
+
+def _split_at_random(config: Config, dataset: Dataset, target: Target, seeds: dict[str, int], _: Any) -> _Rows:
     split = config.split
     rows = np.arange(len(target.values))
-    column = _read_column(config, dataset) if split.column is not None else None
-    if split.class_ is not None:
-        splitter = build_component(make_split_spec(split.model_dump(by_alias=True, exclude_unset=True)), config.allow, ("split",))
-        seeds.update(seed_component(splitter, config.seed, "split"))
-        train, test = next(iter(splitter.split(rows, target.values, column)))
-        return np.asarray(train), np.asarray(test)
-    if split.method == "time" and column is not None:
-        order = np.argsort(column, kind="stable")  # an unstable sort orders ties by the CPU
-        n_test = int(np.ceil(split.test_size * len(rows)))
-        return order[: len(rows) - n_test], order[len(rows) - n_test :]
-    seed = split.random_state if split.random_state is not None else derive_seed(config.seed, "split.random_state")
-    seeds["split.random_state"] = seed
-    if split.method == "group":
-        splitter = GroupShuffleSplit(n_splits=1, test_size=split.test_size, random_state=seed)
-        train, test = next(iter(splitter.split(rows, target.values, column)))
-        return train, test
-    strata = column if column is not None else target.values if split.stratify or _is_stratified(config, target) else None
-    train, test = train_test_split(rows, test_size=split.test_size, random_state=seed, stratify=strata)
+    strata = find_strata(config, target) if split.column is None else _find_column_strata(config, dataset)
+    train, test = train_test_split(rows, test_size=split.test_size, random_state=_plant(config, seeds), stratify=strata)
     return train, test
 
 
-def _is_stratified(config: Config, target: Target) -> bool:
+def _plant(config: Config, seeds: dict[str, int]) -> int:
+    own = config.split.random_state
+    seeds["split.random_state"] = own if own is not None else derive_seed(config.seed, "split.random_state")
+    return seeds["split.random_state"]
+
+
+def is_stratified(config: Config, target: Target) -> bool:
+    """Tell whether classes keep their proportions in the parts."""
     return target.task in CLASSIFICATION and config.split.stratify is not False
 
 
-def _read_column(config: Config, dataset: Dataset) -> np.ndarray:
+def find_strata(config: Config, target: Target) -> np.ndarray | None:
+    """Return what keeps its proportions in the parts: classes, or bins of the target; shape (n_rows,), or None for nothing."""
+    if config.split.strata_bins is not None and config.split.column is None:
+        return bin_evenly(target.values, config.split.strata_bins, "target")
+    return target.values if config.split.stratify or is_stratified(config, target) else None
+
+
+def _find_column_strata(config: Config, dataset: Dataset) -> np.ndarray:
+    column = read_split_column(config, dataset)
+    n_bins = config.split.strata_bins
+    return column if n_bins is None else bin_evenly(column, n_bins, f"split.column {config.split.column!r}")
+
+
+def bin_evenly(values: np.ndarray, n_bins: int, where: str) -> np.ndarray:
+    """Return the number of each value's bin, shape (n,); bins hold about equally many values (pandas.qcut).
+
+    Raises
+    ------
+    DataError
+        The values are no numbers or dates.
+    """
+    if not np.issubdtype(values.dtype, np.number) and not np.issubdtype(values.dtype, np.datetime64):
+        raise DataError(Problem("split.strata_bins", f"numbers in {where}", f"{values.dtype}", "Remove the key: classes are strata."))
+    return np.asarray(pd.qcut(values, n_bins, labels=False, duplicates="drop"))
+
+
+def _split_by_time(config: Config, dataset: Dataset, target: Target, seeds: dict[str, int], _: Any) -> _Rows:
+    order = np.argsort(read_split_column(config, dataset), kind="stable")  # an unstable sort orders ties by the CPU
+    n_test = int(np.ceil(config.split.test_size * len(order)))
+    return order[: len(order) - n_test], order[len(order) - n_test :]
+
+
+def _split_by_group(config: Config, dataset: Dataset, target: Target, seeds: dict[str, int], _: Any) -> _Rows:
+    splitter = GroupShuffleSplit(n_splits=1, test_size=config.split.test_size, random_state=_plant(config, seeds))
+    train, test = next(iter(splitter.split(np.arange(len(target.values)), target.values, read_split_column(config, dataset))))
+    return train, test
+
+
+def _split_by_value(config: Config, dataset: Dataset, target: Target, seeds: dict[str, int], _: Any) -> _Rows:
+    names = _read_names(config, dataset)
+    wanted = [str(value) for value in config.split.test or ([list(dict.fromkeys(names.tolist()))[-1]])]
+    return _divide(_find_named(names, wanted, "split.test", config))
+
+
+def _read_names(config: Config, dataset: Dataset) -> np.ndarray:
+    """Return each row's value in the split's column, or the name of the file that it is from, as text; shape (n_rows,)."""
+    if config.split.method == "file":
+        if len(dataset.parts) < 2:
+            raise DataError(Problem("split.method: file", "a folder of several files", f"{dataset.path}", "Choose another method."))
+        named = np.repeat([name for name, _ in dataset.parts], [size for _, size in dataset.parts])
+        return np.asarray(named[dataset.row_numbers])
+    read_split_column(config, dataset)
+    return read_texts(dataset.read_column(str(config.split.column))).to_numpy(dtype=np.str_)
+
+
+def _find_named(names: np.ndarray, wanted: list[str], key: str, config: Config) -> np.ndarray:
+    """Return which rows have one of some values, shape (n_rows,), bool; a value that no row has is refused."""
+    folded = {str(name).casefold(): str(name) for name in np.unique(names)}
+    strange = [value for value in wanted if value not in folded.values() and value.casefold() not in folded]
+    if strange:
+        what = "files of the folder" if config.split.method == "file" else f"values of {config.split.column!r}"
+        remedy = "Name what is there, or change data.rows."
+        raise DataError(Problem(key, f"{what} ({shorten_list(folded.values())})", shorten_list(strange), remedy))
+    exact = [value if value in folded.values() else folded[value.casefold()] for value in wanted]
+    return np.isin(names, exact)
+
+
+def _divide(is_test: np.ndarray) -> _Rows:
+    return np.flatnonzero(~is_test), np.flatnonzero(is_test)
+
+
+def _split_by_path(config: Config, dataset: Dataset, target: Target, seeds: dict[str, int], _: Any) -> _Rows:
+    return _divide(dataset.row_numbers >= dataset.sources[0].n_rows)
+
+
+def _split_by_rows(config: Config, dataset: Dataset, target: Target, seeds: dict[str, int], numbers: np.ndarray | None) -> _Rows:
+    named = numbers if numbers is not None else np.array([], dtype=np.int64)
+    n_rows = sum(source.n_rows for source in dataset.sources)
+    beyond = named[(named < 0) | (named >= n_rows)]
+    if len(beyond):
+        found = f"{beyond[0]} and {len(beyond) - 1:,} more such" if len(beyond) > 1 else str(beyond[0])
+        raise DataError(Problem("split.rows_file", f"row numbers from 0 to {n_rows - 1:,}", found, "Rows are counted from 0."))
+    return _divide(np.isin(dataset.row_numbers, named))
+
+
+def _split_by_order(config: Config, dataset: Dataset, target: Target, seeds: dict[str, int], _: Any) -> _Rows:
+    rows = np.arange(len(target.values))
+    n_train = config.split.n_train
+    if n_train is None:
+        n_train = len(rows) - int(np.ceil(config.split.test_size * len(rows)))
+    return rows[:n_train], rows[n_train:]
+
+
+def _split_not_at_all(config: Config, dataset: Dataset, target: Target, seeds: dict[str, int], _: Any) -> _Rows:
+    return np.arange(len(target.values)), np.array([], dtype=np.int64)
+
+
+_METHODS: dict[str, Callable[[Config, Dataset, Target, dict[str, int], np.ndarray | None], _Rows]] = {
+    "random": _split_at_random,
+    "time": _split_by_time,
+    "group": _split_by_group,
+    "value": _split_by_value,
+    "file": _split_by_value,
+    "path": _split_by_path,
+    "rows": _split_by_rows,
+    "order": _split_by_order,
+    "none": _split_not_at_all,
+}
+
+
+def _find_validation_rows(config: Config, dataset: Dataset, train_rows: np.ndarray) -> np.ndarray | None:
+    if config.split.validation is None:
+        return None
+    named = _find_named(_read_names(config, dataset), [str(value) for value in config.split.validation], "split.validation", config)
+    rows: np.ndarray = train_rows[named[train_rows]]
+    if len(rows) == 0 or len(rows) == len(train_rows):
+        found = "no training row" if len(rows) == 0 else "every training row"
+        raise DataError(Problem("split.validation", "a part of the training rows", found, "Name other values."))
+    return rows
+
+
+def read_split_column(config: Config, dataset: Dataset) -> np.ndarray:
+    """Return the split's column, shape (n_rows,); dates stay dates, categories are text.
+
+    Raises
+    ------
+    DataError
+        A value is missing, or has no order under method time.
+    """
     name = str(config.split.column)
-    column = dataset.frame[name]
+    column, kind = dataset.read_column(name), dataset.all_kinds[name]
     if column.isna().any():
         found = f"{int(column.isna().sum())} missing"
-        raise DataError(Problem(f"split.column: {name!r}", "a value in every row", found, "Fill or remove these rows."))
-    if dataset.kinds[name] in ("categorical", "text") and config.split.method == "time":
+        remedy = f"Fill them, or drop these rows: data.rows: [{{drop_missing: [{name}]}}]."
+        raise DataError(Problem(f"split.column: {name!r}", "a value in every row", found, remedy))
+    if kind in ("categorical", "text") and config.split.method == "time":
         remedy = "Name it in data.read.dates with its format."
         raise DataError(Problem(f"split.column: {name!r}", "dates or numbers", repr(column.iloc[0]), remedy))
-    return column.to_numpy(dtype=np.str_) if dataset.kinds[name] in ("categorical", "text") else column.to_numpy()
+    return column.to_numpy(dtype=np.str_) if kind in ("categorical", "text") else column.to_numpy()
 
 
-def _fold(
-    config: Config, dataset: Dataset, target: Target, train_rows: np.ndarray, seeds: dict[str, int]
-) -> list[tuple[np.ndarray, np.ndarray]]:
-    splitter = _build_splitter(config, target, train_rows)
-    seeds.update(seed_component(splitter, config.seed, "cv"))
-    takes_groups = config.split.is_grouped or (config.split.column is not None and "Group" in type(splitter).__name__)
-    groups = _read_column(config, dataset)[train_rows] if takes_groups else None
+def read_row_numbers(path: Path, pin: str | None) -> tuple[np.ndarray, bytes]:
+    """Return the row numbers that a file lists, one a line, and its bytes; blank lines and what follows a # are left out.
+
+    Raises
+    ------
+    DataError
+        It cannot be read, is not the pinned one, or holds something else.
+    """
     try:
-        folds = [
-            (np.asarray(fit, dtype=np.int64), np.asarray(score, dtype=np.int64))
-            for fit, score in splitter.split(np.zeros(len(train_rows)), target.values[train_rows], groups)
-        ]
-    except (ValueError, TypeError) as error:
-        raise ConfigError(Problem("cv", "folds that these rows allow", str(error), "Change cv.")) from None
-    _check_folds(config, target, train_rows, folds)
-    return folds
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(Problem(str(path), "a file of row numbers", str(error.strerror or error), "Check split.rows_file.")) from None
+    check_pin(path, digest_bytes(content), pin)
+    numbers = []
+    for line, text in enumerate(content.decode("utf-8", "replace").splitlines(), start=1):
+        plain = text.partition("#")[0].strip()
+        if plain and not re.fullmatch(r"\d+", plain):
+            raise DataError(Problem(f"{path}:{line}", "a row number, from 0", repr(plain[:40]), "Write one a line."))
+        numbers += [int(plain)] if plain else []
+    if not numbers:
+        raise DataError(Problem(str(path), "row numbers", "none", "Write one a line."))
+    return np.asarray(numbers, dtype=np.int64), content
 
 
-def _build_splitter(config: Config, target: Target, train_rows: np.ndarray) -> Any:
-    if config.cv.class_ is not None:
-        return build_component(config.cv.model_dump(by_alias=True, exclude_none=True), config.allow, ("cv",))
-    n_splits = config.cv.n_splits or DEFAULT_FOLDS
-    is_stratified = _is_stratified(config, target)
-    if config.split.method == "time":
-        return TimeSeriesSplit(n_splits)
-    if is_stratified:
-        check_class_sizes(target, train_rows, n_splits)
-    if config.split.is_grouped:
-        return StratifiedGroupKFold(n_splits, shuffle=True) if is_stratified else GroupKFold(n_splits)
-    return StratifiedKFold(n_splits, shuffle=True) if is_stratified else KFold(n_splits, shuffle=True)
-
-
-def _check_folds(config: Config, target: Target, train_rows: np.ndarray, folds: list[tuple[np.ndarray, np.ndarray]]) -> None:
-    """A fold that never sees a class would fail, or score nonsense, in the middle of training; unless that was asked for."""
-    if target.labels is None:
-        return
-    values = target.values[train_rows]
-    for number, (fit, _) in enumerate(folds, start=1):
-        unseen = np.setdiff1d(target.labels, values[fit])
-        found = f"none of {', '.join(map(repr, unseen.tolist()))}"
-        if len(unseen) and _is_stratified(config, target):
-            remedy = "Change cv or split, or set split.stratify: false."
-            raise DataError(Problem(f"fold {number} of cv", "rows of every class to fit on", found, remedy))
-        if len(target.labels) - len(unseen) < 2:
-            raise DataError(Problem(f"fold {number} of cv", "rows of two classes to fit on", found, "Change cv or split."))
+def refuse_splitter(error: Exception) -> ConfigError:
+    """Return the refusal of a splitter that these rows do not allow."""
+    return ConfigError(Problem("cv", "folds that these rows allow", " ".join(str(error).split()), "Change cv."))

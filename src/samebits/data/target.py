@@ -46,16 +46,17 @@ def read_target(config: Config, dataset: Dataset) -> Target:
         positive class that the config names.
     """
     name = config.data.target
-    column = dataset.frame[name]
+    column, kind = dataset.read_column(name), dataset.all_kinds[name]
     where = f"target {name!r}"
     missing = int(column.isna().sum())
     if missing:
-        first = int(np.flatnonzero(column.isna())[0])
+        first = int(column.index[column.isna()][0])
         found = f"{missing} missing (the first in row {first + 1})"
-        raise DataError(Problem(where, "a value in every row", found, "Fill or remove these rows."))
-    if dataset.kinds[name] == "date":
+        remedy = f"Fill them, or drop these rows: data.rows: [{{drop_missing: [{name}]}}]."
+        raise DataError(Problem(where, "a value in every row", found, remedy))
+    if kind == "date":
         raise DataError(Problem(where, "classes or numbers", "dates", "Make a number of it, or name another target."))
-    task = config.task if config.task != "auto" else _choose_task(column, dataset.kinds[name])
+    task = config.task if config.task != "auto" else _choose_task(column, kind)
     if task == "regression":
         return Target(task, _as_quantities(column, where), None)
     values = _as_labels(column)

@@ -25,6 +25,7 @@ FILE_NAME = "lineage.json"
 MODEL_FILE = "model/model.skops"
 PATCH_FILE = "code/uncommitted.patch"
 LOCK_FILE = "environment/uv.lock"
+ROWS_FILE = "config/test_rows.txt"  # the numbers of the test rows, where a file named them
 REPORT_FILE = "reproduction.json"  # what a comparison with the original leaves on a rerun
 # The artifacts that two runs with the same inputs must have equal to the bit. The rest are records of the inputs, or MLflow's own
 # description of the model, which holds ids and times.

@@ -40,6 +40,7 @@ TRUSTED_TYPES = frozenset(
         "sklearn.utils.validation.check_array",
     }
 )
+_OWN_MODULES = ("samebits.transformers.", "samebits.row_columns.")
 # Scores: functions of numbers, in modules that hold no function which touches anything else.
 _TRUSTED_MODULES = (
     "sklearn.feature_selection._",
@@ -160,7 +161,7 @@ def list_trusted_types(content: bytes, allow: Sequence[str] = ()) -> list[str]:
 
 def _is_trusted(name: str, allow: Sequence[str]) -> bool:
     package = name.partition(".")[0]
-    if name.startswith("samebits.transformers.") or name in TRUSTED_TYPES or package in allow:
+    if name.startswith(_OWN_MODULES) or name in TRUSTED_TYPES or package in allow:
         return True
     return name.startswith(_TRUSTED_MODULES) or _is_sklearn_class(name)
 

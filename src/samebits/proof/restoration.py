@@ -20,7 +20,7 @@ from typing import Any
 from samebits.config.documents import read_document
 from samebits.digests import digest_folder
 from samebits.errors import Problem, ProvenanceError, SamebitsError
-from samebits.lineage.manifest import LOCK_FILE, PATCH_FILE
+from samebits.lineage.manifest import LOCK_FILE, PATCH_FILE, ROWS_FILE
 from samebits.numerics.profile import ProfileName, make_environment
 from samebits.project import PACKAGE
 from samebits.provenance.checkout import apply_patch, copy_left_out, fetch_commit, list_wrong_changes
@@ -44,6 +44,10 @@ class Restoration:
         Of the environment.
     data
         The table's path.
+    test_data
+        That of the table of test rows, where the run had one.
+    rows_file
+        The file of the test rows' numbers, where the run had one.
     profile
         The numeric profile's name.
     probe
@@ -59,6 +63,8 @@ class Restoration:
     profile: ProfileName = "portable"
     probe: dict[str, str] | None = None
     config_as_written: Any = None
+    test_data: Path | None = None
+    rows_file: Path | None = None
     said: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -104,7 +110,9 @@ def restore_run(
         Something could not be brought back: one problem for each part.
     """
     profile: ProfileName = "native" if lineage["stages"]["numeric_profile"]["name"] == "native" else "portable"
-    restoration = Restoration(folder, profile=profile, config_as_written=_read_config_as_written(recorded))
+    restoration = Restoration(
+        folder, profile=profile, config_as_written=_read_config_as_written(recorded), rows_file=recorded.files.get(ROWS_FILE)
+    )
     problems: list[Problem] = []
 
     def attempt(part: str, restore: Callable[[], str]) -> None:
@@ -185,18 +193,28 @@ def _restore_changes(lineage: dict[str, Any], recorded: RecordedRun, restoration
 
 def _restore_data(lineage: dict[str, Any], recorded: RecordedRun, restoration: Restoration, caller: Path) -> str:
     stage = lineage["stages"]["data"]
+    found, said = _find_table(lineage, stage, "data", recorded, restoration, caller)
+    restoration.data = found
+    if "test" in stage:
+        restoration.test_data, said_of_test = _find_table(lineage, stage["test"], "test_data", recorded, restoration, caller)
+        said += f"; test rows: {said_of_test}"
+    return said
+
+
+def _find_table(
+    lineage: dict[str, Any], stage: dict[str, Any], kind: str, recorded: RecordedRun, restoration: Restoration, caller: Path
+) -> tuple[Path, str]:
     folders = [restoration.project, caller] if restoration.project != Path() else [caller]
-    found = find_recorded_data(stage, folders, recorded.archive, _make_folder(restoration.folder / "archive" / "data"))
+    found = find_recorded_data(stage, folders, recorded.archive, _make_folder(restoration.folder / "archive" / kind))
     if found.path is None:
         places = [f"other bytes at {path} ({digest})" for path, digest in found.other_bytes.items()]
-        kept = lineage.get("archive", {}).get("data", "not recorded")
+        kept = lineage.get("archive", {}).get(kind, "not recorded")
         seen = "; ".join(places) or "no file at its recorded path"
         remedy = f"Put the file with this digest back, or into a folder named by {STORE_VARIABLE}. Archive: {kept}."
         raise ProvenanceError(Problem(f"data {stage['path']}", stage["digest"], seen, remedy))
-    restoration.data = found.path
     if found.path.is_relative_to(restoration.project):
-        return f"{stage['digest']} with the code, {stage['path']}"
-    return f"{stage['digest']} {'at ' + str(found.path) if found.place == 'recorded path' else 'from ' + found.place}"
+        return found.path, f"{stage['digest']} with the code, {stage['path']}"
+    return found.path, f"{stage['digest']} {'at ' + str(found.path) if found.place == 'recorded path' else 'from ' + found.place}"
 
 
 def _restore_environment(lineage: dict[str, Any], recorded: RecordedRun, restoration: Restoration, here: bool) -> str:
@@ -226,7 +244,11 @@ def write_config(lineage: dict[str, Any], restoration: Restoration, name: str, *
     """Write the config as it was resolved, the restored table in it, with changes to its top level; return its path."""
     resolved = _decode_numbers(lineage["stages"]["config"]["resolved"], restoration.config_as_written)
     data = {**resolved["data"], "path": str(restoration.data), "digest": lineage["stages"]["data"]["digest"]}
+    if restoration.test_data is not None:
+        data["test_path"] = str(restoration.test_data)
     config = {**resolved, "data": data, **changes}
+    if restoration.rows_file is not None:
+        config["split"] = {**resolved["split"], "rows_file": str(restoration.rows_file)}
     path = restoration.folder / f"{name}.json"
     path.write_text(json.dumps(config, indent=2, ensure_ascii=False), encoding="utf-8")
     return path

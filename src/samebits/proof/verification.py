@@ -159,21 +159,25 @@ def _is_same(recorded: Any, observed: Any) -> bool:
 
 def check_sources(lineage: dict[str, Any], recorded: RecordedRun, project_root: Path) -> list[Check]:
     """Hold the table and the commit, where they lie today, to the lineage."""
-    return [*_check_data(lineage, recorded, project_root), *_check_commit(lineage, recorded, project_root)]
-
-
-def _check_data(lineage: dict[str, Any], recorded: RecordedRun, project_root: Path) -> list[Check]:
     stage = lineage["stages"]["data"]
+    tables = [*_check_table("data", stage, lineage, recorded, project_root)]
+    if "test" in stage:
+        tables += _check_table("test_data", stage["test"], lineage, recorded, project_root)
+    return [*tables, *_check_commit(lineage, recorded, project_root)]
+
+
+def _check_table(kind: str, stage: dict[str, Any], lineage: dict[str, Any], recorded: RecordedRun, project_root: Path) -> list[Check]:
+    name = kind.replace("_", " ")
     with tempfile.TemporaryDirectory(prefix="samebits-data-") as scratch:
         found = find_recorded_data(stage, [project_root], None, Path(scratch))
         archived = find_recorded_data({**stage, "path": "nowhere", "location": None}, [], recorded.archive, Path(scratch))
-    checks = [Check(f"data at {path}", stage["digest"], digest, False) for path, digest in found.other_bytes.items()]
+    checks = [Check(f"{name} at {path}", stage["digest"], digest, False) for path, digest in found.other_bytes.items()]
     wrong_copy = archived.other_bytes
-    checks += [Check(f"data in {place}", stage["digest"], digest, False) for place, digest in wrong_copy.items()]
-    if archived.path is None and not wrong_copy and lineage.get("archive", {}).get("data") == "kept":
-        checks.append(Check(f"data in {ARCHIVE}", stage["digest"], "missing", False))
+    checks += [Check(f"{name} in {place}", stage["digest"], digest, False) for place, digest in wrong_copy.items()]
+    if archived.path is None and not wrong_copy and lineage.get("archive", {}).get(kind) == "kept":
+        checks.append(Check(f"{name} in {ARCHIVE}", stage["digest"], "missing", False))
     places = [str(found.path)] * (found.path is not None) + [archived.place] * (archived.path is not None)
-    checks.append(Check("data", stage["digest"], f"at {', '.join(places)}" if places else "found nowhere", bool(places) or None))
+    checks.append(Check(name, stage["digest"], f"at {', '.join(places)}" if places else "found nowhere", bool(places) or None))
     return checks
 
 

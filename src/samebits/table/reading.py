@@ -66,6 +66,8 @@ class RawTable:
     ----------
     sources
         In the order of the rows.
+    parts
+        Name and rows of each file, in the order of the rows.
     take
         Gives some columns by their names.
     """
@@ -73,6 +75,7 @@ class RawTable:
     names: list[str]
     n_rows: int
     sources: list[Source]
+    parts: list[tuple[str, int]]
     take: Callable[[Collection[str]], dict[str, RawColumn]] = field(repr=False)
 
     def canonicalise(self, names: Collection[str], read: Read) -> dict[str, Column]:
@@ -287,7 +290,10 @@ def _join_parts(parts: list[_Part], sources: list[Source], read: Read) -> RawTab
     if n_rows == 0:
         raise DataError(Problem(str(sources[0].path), "rows", "none", "Check data.path and data.read."))
     own = _join_arrow(parts, read) if isinstance(parts[0].content, pa.Table) else _join_frames(parts, read)
-    return RawTable(names, n_rows, sources, lambda wanted: {**own(wanted), **{name: made[name] for name in wanted if name in made}})
+    sizes = [(part.name, part.n_rows) for part in parts]
+    return RawTable(
+        names, n_rows, sources, sizes, lambda wanted: {**own(wanted), **{name: made[name] for name in wanted if name in made}}
+    )
 
 
 def _name_rows_by_part(parts: list[_Part], read: Read) -> dict[str, RawColumn]:

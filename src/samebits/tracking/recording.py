@@ -25,6 +25,7 @@ from samebits.model import mlflow_flavor
 from samebits.model.file import list_trusted_types
 from samebits.provenance.checkout import bundle_commit
 from samebits.table.files import digest_table, list_table_files
+from samebits.table.reading import Source
 from samebits.tracking.archive import CAP_BYTES, Archive, name_code_entry, name_data_entry
 from samebits.tracking.server import MAX_TAG_LENGTH, OpenRun, explain_failures, name_user
 from samebits.training.scoring import Threshold
@@ -115,18 +116,22 @@ def _record(run: OpenRun, training: Training, kept: Path, facts: dict[str, Any])
 def _archive_inputs(run: OpenRun, training: Training, kept: Path) -> dict[str, Any]:
     """Keep on the server what nobody but this machine has, and say of the table and the commit what became of them."""
     archive = Archive(run.client.get_experiment(run.experiment_id).artifact_location, run.client.tracking_uri)
-    return {"data": _archive_data(archive, training), "code": _archive_code(archive, training, kept / "commit.bundle")}
+    wish = training.loaded.config.data.archive
+    kinds = ("data", "test_data")
+    tables = {
+        kind: _archive_table(archive, source, wish) for kind, source in zip(kinds, training.materials.dataset.sources, strict=False)
+    }
+    return {**tables, "code": _archive_code(archive, training, kept / "commit.bundle")}
 
 
-def _archive_data(archive: Archive, training: Training) -> str:
-    dataset, wish = training.materials.dataset, training.loaded.config.data.archive
+def _archive_table(archive: Archive, source: Source, wish: str) -> str:
     if wish == "never":
         return "never"
-    if wish == "auto" and dataset.size_bytes > CAP_BYTES:
+    if wish == "auto" and source.size_bytes > CAP_BYTES:
         return "over the cap"
-    if digest_table(dataset.path) != dataset.digest:
+    if digest_table(source.path) != source.digest:
         return "changed meanwhile"  # under this digest's name, other bytes would be taken for it ever after
-    archive.put(name_data_entry(dataset.digest), list_table_files(dataset.path))
+    archive.put(name_data_entry(source.digest), list_table_files(source.path))
     return "kept"
 
 
@@ -226,7 +231,7 @@ def _log_model(run: OpenRun, training: Training, kept: Path) -> None:
         model_file=training.result.model_file,
         trusted_types=list_trusted_types(training.result.model_file, training.loaded.config.allow),
         signature=ModelSignature(
-            inputs=Schema([ColSpec(_choose_type(training.materials.dataset, name), name) for name in training.materials.features]),
+            inputs=Schema([ColSpec(_choose_type(training.materials.dataset, name), name) for name in training.materials.inputs]),
             outputs=Schema([ColSpec(output)]),
         ),
         input_example=_take_example(training),

@@ -11,13 +11,15 @@ import pandas as pd
 from sklearn.pipeline import Pipeline
 
 from samebits.config.loading import LoadedConfig
-from samebits.data.dataset import Dataset, load_dataset
-from samebits.data.split import Split, split_rows
+from samebits.data.dataset import Dataset
+from samebits.data.folds import Split, split_rows
+from samebits.data.preparation import list_model_inputs, prepare_dataset
+from samebits.data.split import read_row_numbers
 from samebits.data.target import Target, read_target
 from samebits.errors import ConfigError, Problem
 from samebits.project import find_data
 from samebits.table.columns import Kind
-from samebits.training.pipeline import build_candidates, list_features
+from samebits.training.pipeline import build_candidates
 from samebits.training.scoring import make_response_scorer, make_scorer, name_scoring
 from samebits.training.target_transform import check_transform
 from samebits.training.weights import Weights, check_weights, read_weights
@@ -50,6 +52,10 @@ class Materials:
 
     Parameters
     ----------
+    inputs
+        The table's own columns that a model takes: features, and what derived features are made of.
+    rows_file
+        The bytes of the file that names the test rows, where one does.
     scorers
         `score`, and `response` where a threshold is sought.
     seeds
@@ -60,26 +66,27 @@ class Materials:
 
     dataset: Dataset
     target: Target
-    features: list[str]
+    inputs: list[str]
     split: Split
     candidates: dict[str, Pipeline]
     scoring: str
     scorers: dict[str, Any]
     seeds: dict[str, int]
     weights: Weights
+    rows_file: bytes | None = None
 
     @property
     def kinds(self) -> dict[str, Kind]:
-        """The kind of each feature."""
-        return {name: self.dataset.kinds[name] for name in self.features}
+        """The kind of each input."""
+        return {name: self.dataset.kinds[name] for name in self.inputs}
 
     def take_training(self) -> Sample:
         """Return the training rows, in the split's order."""
         return Sample(*self.take(self.split.train_rows), self.weights.take(self.split.train_rows))
 
     def take(self, rows: np.ndarray) -> tuple[pd.DataFrame, np.ndarray]:
-        """Return the features and target values of some rows of the table, in the order given."""
-        return self.dataset.frame[self.features].iloc[rows], self.target.values[rows]
+        """Return the inputs and target values of some of the rows in use, in the order given."""
+        return self.dataset.frame[self.inputs].iloc[rows], self.target.values[rows]
 
 
 def prepare_materials(loaded: LoadedConfig, project_root: Path) -> Materials:
@@ -91,30 +98,40 @@ def prepare_materials(loaded: LoadedConfig, project_root: Path) -> Materials:
         The config and the table do not fit each other, in any way that can be known before training.
     """
     config = loaded.config
-    dataset = load_dataset(
-        config.data,
-        find_data(config.data.path, loaded.document.path, project_root),
-        kept=[config.split.column] if config.split.column else [],
-    )
+    dataset = prepare_dataset(config, *_find_tables(loaded, project_root))
     target = read_target(config, dataset)
     _check_business(loaded, target)
     check_transform(loaded, target)
     candidates, seeds = build_candidates(config, dataset, target.task, target.labels)
     scorers = _make_scorers(loaded, target)
-    split = split_rows(config, dataset, target)
+    test_numbers, rows_file = _read_test_numbers(loaded, project_root)
+    split = split_rows(config, dataset, target, test_numbers)
     weights = read_weights(loaded, dataset, target)
     check_weights(weights, target, split, candidates)
     return Materials(
         dataset=dataset,
         target=target,
-        features=list_features(config, dataset),
+        inputs=list_model_inputs(config, dataset),
         split=split,
         candidates=candidates,
         scoring=name_scoring(config, target),
         scorers=scorers,
-        seeds=dict(sorted({**seeds, **split.seeds}.items())),
+        seeds=dict(sorted({**dataset.seeds, **seeds, **split.seeds}.items())),
+        rows_file=rows_file,
         weights=weights,
     )
+
+
+def _find_tables(loaded: LoadedConfig, project_root: Path) -> list[Path]:
+    data = loaded.config.data
+    return [find_data(path, loaded.document.path, project_root) for path in (data.path, data.test_path) if path is not None]
+
+
+def _read_test_numbers(loaded: LoadedConfig, project_root: Path) -> tuple[np.ndarray | None, bytes | None]:
+    split = loaded.config.split
+    if split.rows_file is None:
+        return None, None
+    return read_row_numbers(find_data(split.rows_file, loaded.document.path, project_root), split.rows_digest)
 
 
 def _check_business(loaded: LoadedConfig, target: Target) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
@@ -16,25 +17,17 @@ from samebits.config import catalog
 from samebits.config.components import build_component, complete_model_spec, restore_label_keys
 from samebits.config.keys import ColumnGroup, Config, Preprocessing
 from samebits.data.dataset import Dataset, raise_for_unknown_columns
+from samebits.data.derived import build_functions, trace_inputs
+from samebits.data.preparation import list_features
 from samebits.errors import ConfigError, DataError, Problem
 from samebits.numerics.seeds import seed_component
+from samebits.row_columns import RowColumns
 from samebits.table.columns import Kind
 from samebits.training.target_transform import wrap_model
 from samebits.transformers import BooleanNumbers, DateNumbers, DerivedColumns, OutlierClipper
 
 # The step of a short preprocessing key is fitted per kind of column.
 _KIND_ORDER: tuple[Kind, ...] = ("numeric", "categorical", "boolean", "date")
-
-
-def list_features(config: Config, dataset: Dataset) -> list[str]:
-    """Return the table's columns that are features: not the target, not dropped, not the split's groups, not the weights."""
-    left_out = {config.data.target, config.weights.column, *config.data.drop}
-    if config.split.is_grouped and config.split.column:
-        left_out.add(config.split.column)
-    features = [name for name in dataset.kinds if name not in left_out]
-    if not features:
-        raise DataError(Problem("data", "at least one feature column", "none", "Take some off data.drop."))
-    return features
 
 
 def build_candidates(
@@ -49,7 +42,8 @@ def build_candidates(
     DataError
         A column is named that the table has not, or free text was left to the default preprocessing.
     """
-    kinds = {name: dataset.kinds[name] for name in list_features(config, dataset)}
+    kinds = {name: dataset.all_kinds[name] for name in list_features(config, dataset)}
+    row_columns = _build_row_columns(config, dataset)
     _check_derived_columns(config, kinds, dataset)
     candidates, planted = {}, {}
     for name in sorted(config.models):
@@ -60,6 +54,8 @@ def build_candidates(
         steps = [("columns", columns), ("model", wrap_model(model, config.data.target_transform))]
         if config.features.weighted_sums or config.features.ratios:
             steps.insert(0, ("derived", _build_derived(config)))
+        if row_columns is not None:
+            steps.insert(0, ("row_columns", clone(row_columns)))
         planted.update(seed_component(columns, config.seed, "preprocessing"))
         planted.update(seed_component(model, config.seed, f"models.{name}"))
         candidates[name] = Pipeline(steps)
@@ -89,6 +85,14 @@ def _build_model(config: Config, name: str, task: catalog.Task) -> Any:
     return model
 
 
+def _build_row_columns(config: Config, dataset: Dataset) -> RowColumns | None:
+    """Return the step that makes the features among the derived columns, and what they need; None where no feature is derived."""
+    steps, _ = trace_inputs(dataset.steps, list_features(config, dataset))
+    named = {step["function"]["path"] for step in steps if "function" in step}
+    functions = {path: function for path, function in build_functions(config).items() if path in named}
+    return RowColumns([dict(step) for step in steps], functions or None) if steps else None
+
+
 def _build_derived(config: Config) -> DerivedColumns:
     features = config.features
     return DerivedColumns(features.weighted_sums, features.ratios, features.epsilon)
@@ -100,7 +104,7 @@ def _check_derived_columns(config: Config, kinds: Mapping[str, Kind], dataset: D
     named += [(f"features.ratios.{made}", name) for made, pair in config.features.ratios.items() for name in pair]
     raise_for_unknown_columns(named, numbers, dataset.path)
     for made in (*config.features.weighted_sums, *config.features.ratios):
-        if made in dataset.kinds:
+        if made in dataset.all_kinds:
             raise DataError(Problem(f"features: {made}", "a new column's name", "one that the table has", "Rename it."))
 
 
@@ -182,7 +186,7 @@ def _build_default(kind: Kind, preprocessing: Preprocessing) -> Any:
 def _refuse_text(names: list[str], dataset: Dataset) -> None:
     problems = []
     for name in names:
-        values = dataset.frame[name].dropna()
+        values = dataset.read_column(name).dropna()
         is_number = pd.to_numeric(values, errors="coerce").notna()
         odd = values[~is_number] if is_number.mean() > 0.5 else values  # numbers with a word among them: show the word
         found = f"free text ({values.nunique():,} different values, such as {str(odd.iloc[0])[:40]!r})"

@@ -110,7 +110,7 @@ def _score_test(model: Any, materials: Materials) -> tuple[bytes, dict[str, floa
     target, rows = materials.target, materials.split.test_rows
     X, y = materials.take(rows)
     predicted = model.predict(X)
-    table: dict[str, Any] = {"row": rows, "recorded": y, "predicted": predicted}
+    table: dict[str, Any] = {"row": materials.dataset.row_numbers[rows], "recorded": y, "predicted": predicted}
     responses = None
     method = next((name for name in RESPONSE_METHODS if hasattr(model, name)), None)
     if target.task != "regression" and target.labels is not None and method is not None:

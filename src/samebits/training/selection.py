@@ -20,7 +20,7 @@ from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
 from samebits.config.catalog import OPENMP_FITS, THREADED_FITS
-from samebits.data.split import Split
+from samebits.data.folds import Split
 from samebits.errors import DataError, Problem
 from samebits.numerics.seeds import plant_seeds
 from samebits.training.materials import Sample

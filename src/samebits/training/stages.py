@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from samebits.config.loading import LoadedConfig
 from samebits.digests import digest_bytes, digest_value
@@ -18,8 +18,11 @@ from samebits.provenance.code import CodeIdentity
 from samebits.provenance.environment import Environment
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from samebits.data.dataset import Dataset
-    from samebits.data.split import Split
+    from samebits.data.folds import Split
+    from samebits.table.reading import Source
     from samebits.training.materials import Materials
     from samebits.training.result import Result
 
@@ -94,6 +97,18 @@ def _describe_data(dataset: Dataset, project_root: Path) -> Stage:
         "n_rows": len(dataset.frame),
         "columns": dataset.kinds,
         "reading": dataset.reading,
+        **({"test": _describe_source(dataset.sources[1], project_root)} if len(dataset.sources) > 1 else {}),
+    }
+
+
+def _describe_source(source: Source, project_root: Path) -> dict[str, Any]:
+    """A further table is pinned by the config, so that its digest decides there."""
+    return {
+        "digest": source.digest,
+        "path": relative_to(source.path, project_root),
+        "location": str(source.path.resolve()),
+        "size_bytes": source.size_bytes,
+        "n_rows": source.n_rows,
     }
 
 
@@ -126,7 +141,7 @@ def describe_outputs(materials: Materials, result: Result) -> dict[str, Stage]:
     """Return the stages of what came out."""
     threshold = result.threshold.describe() if result.threshold else {"value": None}
     return {
-        "split": _describe_split(materials.split),
+        "split": _describe_split(materials.split, materials.dataset.row_numbers),
         "cross_validation": _describe_scores(materials.scoring, result),
         "model": {
             "digest": result.model_digest,
@@ -142,10 +157,11 @@ def describe_outputs(materials: Materials, result: Result) -> dict[str, Stage]:
     }
 
 
-def _describe_split(split: Split) -> Stage:
+def _describe_split(split: Split, row_numbers: np.ndarray) -> Stage:
+    """Rows go by their numbers in the table, whatever rules left some out."""
     decisive = {
-        "train_rows": digest_bytes(split.train_rows.tobytes()),
-        "test_rows": digest_bytes(split.test_rows.tobytes()),
+        "train_rows": digest_bytes(row_numbers[split.train_rows].tobytes()),
+        "test_rows": digest_bytes(row_numbers[split.test_rows].tobytes()),
         "folds": [[digest_bytes(fit.tobytes()), digest_bytes(score.tobytes())] for fit, score in split.folds],
     }
     return make_stage(decisive, n_train=len(split.train_rows), n_test=len(split.test_rows), n_folds=len(split.folds))

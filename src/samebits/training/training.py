@@ -12,7 +12,7 @@ from pathlib import Path
 from samebits.config.loading import LoadedConfig
 from samebits.data.dataset import list_reading_lines
 from samebits.digests import canonical_json
-from samebits.lineage.manifest import LOCK_FILE, PATCH_FILE, Stage
+from samebits.lineage.manifest import LOCK_FILE, PATCH_FILE, ROWS_FILE, Stage
 from samebits.numerics.profile import check_kernels, read_kernels
 from samebits.numerics.seeds import plant_seeds
 from samebits.provenance.code import CodeIdentity, identify_code
@@ -78,7 +78,7 @@ def make_training(loaded: LoadedConfig, project_root: Path, say: Callable[[str],
     }
     dataset = materials.dataset
     request_digest = digest_request(loaded, code, environment, dataset.path, dataset.digest, project_root)
-    files = _collect_files(loaded, code, result, stages, lock)
+    files = _collect_files(loaded, code, result, stages, lock, materials.rows_file)
     return Training(loaded, code, environment, materials, result, stages, request_digest, files)
 
 
@@ -88,7 +88,12 @@ def _read_lock(project_root: Path) -> bytes | None:
 
 
 def _collect_files(
-    loaded: LoadedConfig, code: CodeIdentity, result: Result, stages: dict[str, Stage], lock: bytes | None
+    loaded: LoadedConfig,
+    code: CodeIdentity,
+    result: Result,
+    stages: dict[str, Stage],
+    lock: bytes | None,
+    rows_file: bytes | None,
 ) -> dict[str, bytes]:
     files = {
         f"config/as_written{loaded.document.path.suffix or '.yaml'}": loaded.document.content,
@@ -101,6 +106,8 @@ def _collect_files(
     }
     if code.patch:
         files[PATCH_FILE] = code.patch
+    if rows_file is not None:
+        files[ROWS_FILE] = rows_file
     if lock is not None:
         files[LOCK_FILE] = lock
     return files

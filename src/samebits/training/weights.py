@@ -13,7 +13,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 
 from samebits.config.loading import LoadedConfig
 from samebits.data.dataset import Dataset, raise_for_unknown_columns
-from samebits.data.split import Split
+from samebits.data.folds import Split
 from samebits.data.target import Target
 from samebits.errors import ConfigError, DataError, Problem
 from samebits.training.target_transform import find_estimator
@@ -76,11 +76,11 @@ def _refuse_classes(loaded: LoadedConfig, expected: str, found: str) -> ConfigEr
 
 
 def _read_column(name: str, dataset: Dataset) -> np.ndarray:
-    raise_for_unknown_columns([("weights.column", name)], list(dataset.kinds), dataset.path)
+    raise_for_unknown_columns([("weights.column", name)], list(dataset.all_kinds), dataset.path)
     where = f"weights.column: {name!r}"
-    if dataset.kinds[name] != "numeric":
-        raise DataError(Problem(where, "numbers", f"a {dataset.kinds[name]} column", "Name another, or set data.read.types."))
-    values: np.ndarray = dataset.frame[name].to_numpy(dtype=np.float64)
+    if dataset.all_kinds[name] != "numeric":
+        raise DataError(Problem(where, "numbers", f"a {dataset.all_kinds[name]} column", "Name another, or set data.read.types."))
+    values: np.ndarray = dataset.read_column(name).to_numpy(dtype=np.float64)
     for what, is_wrong in (("a missing value", np.isnan(values)), ("a negative one", values < 0)):
         if is_wrong.any():
             found = f"{what} in row {int(np.flatnonzero(is_wrong)[0]) + 1}"

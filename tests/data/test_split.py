@@ -1,0 +1,164 @@
+"""Which rows are held back and how the others are folded, by every method."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import SMALL, merge
+from sklearn.model_selection import train_test_split
+
+from samebits.config.keys import Config
+from samebits.data.dataset import Dataset
+from samebits.data.folds import Split, split_rows
+from samebits.data.preparation import list_features, prepare_dataset
+from samebits.data.split import read_row_numbers
+from samebits.data.target import read_target
+from samebits.digests import digest_file
+from samebits.errors import DataError
+
+N = 60
+RNG = np.random.default_rng(0)
+TABLE = pd.DataFrame(
+    {
+        "x": RNG.normal(size=N),
+        "part": np.repeat(["train", "valid", "test"], [36, 12, 12]),
+        "day": pd.date_range("2020-01-01", periods=N)[::-1],
+        "y": np.tile(["no", "yes", "no"], N // 3),
+        "z": np.arange(N, dtype=float),
+    }
+)
+
+
+def split(path: Path, test_path: Path | None = None, numbers: Any = None, **changes: Any) -> tuple[Config, Dataset, Split]:
+    if not path.exists():
+        TABLE.to_parquet(path)
+    data = {"path": str(path), "target": "y", "positive": ..., "drop": [], **changes.pop("data", {})}
+    config = Config.model_validate(merge({**SMALL, "business": {}}, {"data": data, **changes}))
+    dataset = prepare_dataset(config, path, test_path)
+    return config, dataset, split_rows(config, dataset, read_target(config, dataset), numbers)
+
+
+def test_named_values_are_the_test_rows_and_the_column_no_feature(tmp_path: Path) -> None:
+    config, dataset, found = split(tmp_path / "t.parquet", split={"method": "value", "column": "part", "test": ["test"]})
+
+    assert found.test_rows.tolist() == list(range(48, 60)) and found.train_rows.tolist() == list(range(48))
+    assert "part" not in list_features(config, dataset) and len(found.folds) == 3
+
+
+def test_a_named_validation_part_stands_in_place_of_folds(tmp_path: Path) -> None:
+    named = {"method": "value", "column": "part", "test": ["test"], "validation": ["VALID"]}
+
+    _, _, found = split(tmp_path / "t.parquet", split=named, cv={"n_splits": ...})
+
+    ((fit, score),) = found.folds
+    assert found.train_rows[fit].tolist() == list(range(36)) and found.train_rows[score].tolist() == list(range(36, 48))
+
+
+@pytest.mark.parametrize("test", [None, ["b.csv"]])
+def test_the_last_file_of_a_folder_or_a_named_one_is_the_test(tmp_path: Path, test: list[str] | None) -> None:
+    folder = tmp_path / "parts"
+    folder.mkdir()
+    for name, rows in (("a.csv", TABLE[:20]), ("b.csv", TABLE[20:40]), ("c.csv", TABLE[40:])):
+        rows.to_csv(folder / name, index=False)
+
+    _, _, found = split(folder, split={"method": "file", "test": test})
+
+    assert found.test_rows.tolist() == (list(range(40, 60)) if test is None else list(range(20, 40)))
+
+
+def test_another_file_has_the_test_rows_with_a_digest_of_its_own(tmp_path: Path) -> None:
+    TABLE[:40].to_parquet(tmp_path / "t.parquet")
+    TABLE[40:].to_parquet(tmp_path / "test.parquet")
+    data = {"test_path": "test.parquet", "test_digest": digest_file(tmp_path / "test.parquet")}
+
+    _, dataset, found = split(tmp_path / "t.parquet", tmp_path / "test.parquet", data=data, split={"method": "path"})
+
+    assert found.test_rows.tolist() == list(range(40, 60))
+    assert [source.n_rows for source in dataset.sources] == [40, 20]
+    with pytest.raises(DataError, match="expected the pinned"):
+        wrong = {**data, "test_digest": "sha256:" + "0" * 64}
+        split(tmp_path / "t.parquet", tmp_path / "test.parquet", data=wrong, split={"method": "path"})
+
+
+def test_row_numbers_of_a_file_are_the_test_rows_whatever_rules_drop(tmp_path: Path) -> None:
+    (tmp_path / "rows.txt").write_text("# chosen by hand\n3\n5\n59 # the last\n", encoding="utf-8")
+    numbers, content = read_row_numbers(tmp_path / "rows.txt", digest_file(tmp_path / "rows.txt"))
+    named = {"method": "rows", "rows_file": "rows.txt", "rows_digest": digest_file(tmp_path / "rows.txt")}
+
+    _, dataset, found = split(tmp_path / "t.parquet", numbers=numbers, split=named, data={"rows": [{"drop": {"z": {"max": 3}}}]})
+
+    assert dataset.row_numbers[found.test_rows].tolist() == [5, 59]
+    assert content.startswith(b"# chosen")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"), [("a\n", r"rows\.txt:1: expected a row number"), ("\n", "expected row numbers, found none")]
+)
+def test_a_file_of_something_else_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "rows.txt").write_text(text, encoding="utf-8")
+
+    with pytest.raises(DataError, match=message):
+        read_row_numbers(tmp_path / "rows.txt", None)
+
+
+def test_row_numbers_beyond_the_table_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"expected row numbers from 0 to 59, found 60"):
+        split(tmp_path / "t.parquet", numbers=np.array([60]), split={"method": "rows", "rows_file": "r"})
+
+
+@pytest.mark.parametrize(("keys", "n_train"), [({"n_train": 45}, 45), ({"test_size": 0.5}, 30)])
+def test_the_first_rows_train_under_order(tmp_path: Path, keys: dict[str, Any], n_train: int) -> None:
+    _, _, found = split(tmp_path / "t.parquet", split={"method": "order", **keys})
+
+    assert found.train_rows.tolist() == list(range(n_train)) and found.test_rows.tolist() == list(range(n_train, N))
+
+
+def test_no_row_is_held_back_under_none(tmp_path: Path) -> None:
+    _, _, found = split(tmp_path / "t.parquet", split={"method": "none"})
+
+    assert len(found.train_rows) == N and len(found.test_rows) == 0
+    assert sorted(np.concatenate([score for _, score in found.folds]).tolist()) == list(range(N))
+
+
+@pytest.mark.parametrize("method", [{}, {"method": "time", "column": "day"}, {"method": "group", "column": "part"}])
+def test_one_validation_part_in_place_of_folds(tmp_path: Path, method: dict[str, Any]) -> None:
+    _, dataset, found = split(tmp_path / "t.parquet", split=method, cv={"n_splits": 1, "validation_size": 0.25})
+
+    ((fit, score),) = found.folds
+    assert len(fit) + len(score) == len(found.train_rows) and not set(fit) & set(score)
+    if method.get("method") == "time":
+        days = dataset.read_column("day").to_numpy()[found.train_rows]
+        assert days[fit].max() < days[score].min() and len(score) == 12
+
+
+def test_strata_may_be_bins_of_the_target_or_of_a_column(tmp_path: Path) -> None:
+    _, _, by_target = split(
+        tmp_path / "t.parquet", data={"target": "z"}, task="regression", split={"strata_bins": 5, "random_state": 1}
+    )
+    _, _, by_column = split(tmp_path / "t.parquet", split={"column": "z", "strata_bins": 5, "random_state": 1})
+
+    bins = pd.qcut(TABLE["z"], 5, labels=False).to_numpy()
+    train, test = train_test_split(np.arange(N), test_size=0.2, random_state=1, stratify=bins)
+    assert by_target.test_rows.tolist() == by_column.test_rows.tolist() == test.tolist()
+    assert by_target.train_rows.tolist() == train.tolist()
+    scored = [np.bincount(bins[by_target.train_rows][score], minlength=5) for _, score in by_target.folds]
+    assert max(counts.max() - counts.min() for counts in scored) <= 1
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"method": "value", "column": "part", "test": ["tset"]}, r"split\.test: expected values of 'part' \(test, train, valid\), found tset"),
+        ({"method": "file"}, r"expected a folder of several files"),
+        ({"column": "y", "strata_bins": 3}, r"split\.strata_bins: expected numbers in split\.column 'y'"),
+        ({"method": "value", "column": "part", "test": ["test"], "validation": ["test"]}, r"expected a part of the training rows, found no training row"),
+        ({"method": "order", "n_train": 60}, r"expected test rows, found none"),
+    ],
+)  # fmt: skip
+def test_a_split_that_the_table_does_not_allow_is_one_sentence(tmp_path: Path, keys: dict[str, Any], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        split(tmp_path / "t.parquet", split=keys)
