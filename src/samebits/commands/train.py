@@ -120,6 +120,8 @@ def _print_summary(run_id: str, lineage: dict[str, Any]) -> None:
     print(f"model  {stages['model']['digest']}  {scores['best']}")
     print(f"cv     {scores['scoring']} {scores['candidates'][scores['best']]['mean']:.6f}")
     print("test   " + ", ".join(f"{name} {metrics[name]:.6f}" for name in _HEADLINE if name in metrics))
+    for remark in lineage.get("remarks", []):
+        print(f"remark {remark}", file=sys.stderr)
     if (uri := hide_credentials(os.environ["MLFLOW_TRACKING_URI"])).startswith("http"):
         print(f"see    {uri.rstrip('/')}/#/experiments/{lineage['run']['experiment_id']}/runs/{run_id}", file=sys.stderr)
     if archived["data"] == "over the cap":

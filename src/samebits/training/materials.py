@@ -16,11 +16,11 @@ from samebits.data.dataset import Dataset, load_dataset
 from samebits.data.split import Split, split_rows
 from samebits.data.target import Target, read_target
 from samebits.errors import ConfigError, Problem
+from samebits.estimation.scoring import make_scorer, name_scoring
+from samebits.estimation.target_transform import check_transform
+from samebits.estimation.weights import Weights, check_weights, read_weights
 from samebits.project import find_data
 from samebits.training.pipeline import build_candidates, list_features
-from samebits.training.scoring import make_response_scorer, make_scorer, name_scoring
-from samebits.training.target_transform import check_transform
-from samebits.training.weights import Weights, check_weights, read_weights
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,8 @@ class Materials:
 
     Parameters
     ----------
-    scorers
-        `score`, and `response` where a threshold is sought.
+    scoring, scorer
+        By which candidates are compared: its name, and what is called.
     seeds
         Every seed planted, by place.
     weights
@@ -64,7 +64,7 @@ class Materials:
     split: Split
     candidates: dict[str, Pipeline]
     scoring: str
-    scorers: dict[str, Any]
+    scorer: Any
     seeds: dict[str, int]
     weights: Weights
 
@@ -96,7 +96,7 @@ def prepare_materials(loaded: LoadedConfig, project_root: Path) -> Materials:
     _check_business(loaded, target)
     check_transform(loaded, target)
     candidates, seeds = build_candidates(config, dataset, target.task, target.labels)
-    scorers = _make_scorers(loaded, target)
+    scorer = make_scorer(config, target)
     split = split_rows(config, dataset, target)
     weights = read_weights(loaded, dataset, target)
     check_weights(weights, target, split, candidates)
@@ -107,7 +107,7 @@ def prepare_materials(loaded: LoadedConfig, project_root: Path) -> Materials:
         split=split,
         candidates=candidates,
         scoring=name_scoring(config, target),
-        scorers=scorers,
+        scorer=scorer,
         seeds=dict(sorted({**seeds, **split.seeds}.items())),
         weights=weights,
     )
@@ -120,10 +120,3 @@ def _check_business(loaded: LoadedConfig, target: Target) -> None:
     for key_path in named if target.task != "binary" else []:
         where = loaded.document.locate(key_path)
         raise ConfigError(Problem(where, "a binary task", f"a {target.task} target", "Remove the key, or set task:."))
-
-
-def _make_scorers(loaded: LoadedConfig, target: Target) -> dict[str, Any]:
-    scorers = {"score": make_scorer(loaded.config, target)}
-    if loaded.config.business.method is not None:
-        scorers["response"] = make_response_scorer(target)
-    return scorers

@@ -18,8 +18,8 @@ from samebits.config.keys import ColumnGroup, Config, Preprocessing
 from samebits.data.columns import Kind
 from samebits.data.dataset import Dataset, raise_for_unknown_columns
 from samebits.errors import ConfigError, DataError, Problem
+from samebits.estimation.target_transform import wrap_model
 from samebits.numerics.seeds import seed_component
-from samebits.training.target_transform import wrap_model
 from samebits.transformers import BooleanNumbers, DateNumbers, DerivedColumns, OutlierClipper
 
 # The step of a short preprocessing key is fitted per kind of column.
