@@ -16,7 +16,16 @@ GOLDEN: dict[str, Any] = json.loads((ROOT / "tests/goldens/lineage_2.json").read
 PREDICTIONS = "row,recorded,predicted\n1,100.0,101.5\n2,80.0,79.25\n"
 
 
-def make_run(folder: Path, tolerance: dict[str, float | None], predictions: str = PREDICTIONS, r2_shift: float = 0.0) -> Any:
+OUT_OF_FOLD = "row,fold,recorded,predicted_a,response_a\n3,1,100.0,101.5,0.5\n4,2,80.0,79.25,0.25\n"
+
+
+def make_run(
+    folder: Path,
+    tolerance: dict[str, float | None],
+    predictions: str = PREDICTIONS,
+    r2_shift: float = 0.0,
+    out_of_fold: str = OUT_OF_FOLD,
+) -> Any:
     """A regression's lineage and artifacts; whatever differs is digested as it is."""
     folder.mkdir()
     lineage = json.loads(json.dumps(GOLDEN))
@@ -26,6 +35,7 @@ def make_run(folder: Path, tolerance: dict[str, float | None], predictions: str 
     stages["metrics"]["digest"] = digest_value({"test": stages["metrics"]["test"]})
     contents = dict.fromkeys(SPECIFIED_OUTPUTS, "as ever")
     contents |= {"predictions.csv": predictions, "metrics.json": json.dumps(stages["metrics"]["test"])}
+    contents["out_of_fold.csv"] = out_of_fold
     stages["predictions"]["digest"] = digest_bytes(predictions.encode())
     files = {}
     for name, content in contents.items():
@@ -61,6 +71,19 @@ REORDERED = "row,recorded,predicted\n2,80.0,79.25\n1,100.0,101.5\n"
         ({"metrics": 1e-6, "predictions": 1e-6}, {"predictions": "row,recorded,predicted\n1,100.0,101.5\n"}, Verdict.DIFFERENT),
         ({"metrics": 1e-6, "predictions": 1e-6}, {"predictions": "rubbish"}, Verdict.DIFFERENT),
         ({"metrics": 1e-6, "predictions": 1e-6}, {"predictions": PREDICTIONS.replace("80.0", "80.0000001")}, Verdict.DIFFERENT),
+        ({}, {"out_of_fold": OUT_OF_FOLD.replace("79.25", "79.2500001")}, Verdict.DIFFERENT),
+        ({"predictions": 1e-6}, {"out_of_fold": OUT_OF_FOLD.replace("79.25", "79.2500001")}, Verdict.EQUIVALENT),
+        (
+            {"predictions": 1e-6},
+            {"out_of_fold": OUT_OF_FOLD.replace("0.25\n", "0.2500001\n"), "predictions": NEAR},
+            Verdict.EQUIVALENT,
+        ),
+        ({"predictions": 1e-8}, {"out_of_fold": OUT_OF_FOLD.replace("79.25", "79.2500001")}, Verdict.DIFFERENT),
+        ({"predictions": 1.0}, {"out_of_fold": OUT_OF_FOLD.replace("3,1,100.0", "3,1,100.1")}, Verdict.DIFFERENT),
+        ({"predictions": 1.0}, {"out_of_fold": OUT_OF_FOLD.replace("response_a", "response_b")}, Verdict.DIFFERENT),
+        ({"predictions": 1.0}, {"out_of_fold": OUT_OF_FOLD[:-24]}, Verdict.DIFFERENT),
+        ({"predictions": 1.0}, {"out_of_fold": "rubbish"}, Verdict.DIFFERENT),
+        ({"predictions": 1.0}, {"out_of_fold": OUT_OF_FOLD.replace("79.25", "much")}, Verdict.DIFFERENT),
     ],
 )
 def test_what_is_not_equal_is_equivalent_only_inside_the_tolerance_that_covers_it(

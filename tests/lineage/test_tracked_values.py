@@ -25,3 +25,12 @@ def test_what_a_threshold_reached_stands_on_the_server_by_its_method(method: str
         "threshold_cv_recall": 0.9,
         f"threshold_cv_{method}": 12.5,
     }
+
+
+def test_metrics_of_the_training_rows_and_of_every_candidate_kept_stand_on_the_server() -> None:
+    lineage = copy.deepcopy(LINEAGE)
+    lineage["stages"]["metrics"] = {"test": {"r2": 0.5}, "train": {"r2": 0.75}, "candidates": {"knn": {"r2": 0.25}}, "digest": "x"}
+
+    values = list_metrics(lineage)
+
+    assert {name: value for name, value in values.items() if "r2" in name} == {"test_r2": 0.5, "train_r2": 0.75, "test_r2_knn": 0.25}

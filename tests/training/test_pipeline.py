@@ -277,7 +277,8 @@ def test_folds_run_anywhere_give_the_same_scores(
 
     in_workers = make_result(config, materials)
 
-    assert in_workers.scored == here.scored
+    assert [one.scores for one in in_workers.scored] == [one.scores for one in here.scored]
+    assert in_workers.out_of_fold == here.out_of_fold
     assert in_workers.model_file == here.model_file
 
 

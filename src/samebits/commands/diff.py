@@ -244,7 +244,8 @@ def _describe_predictions(found: dict[str, Any] | None) -> list[str]:
 
 def _describe_metrics(sides: list[Side], comparison: Comparison) -> list[str]:
     """Equal metrics hide changed models, so both are said."""
-    left, right = (side.lineage["stages"]["metrics"]["test"] for side in sides)
+    stages = [side.lineage["stages"]["metrics"] for side in sides]
+    left, right = (stage["test"] or stage.get("out_of_fold", {}) for stage in stages)
     changed = [f"{name} {left.get(name)} -> {right.get(name)}" for name in sorted(left | right) if left.get(name) != right.get(name)]
     if "model" not in comparison.stages:
         return changed

@@ -118,12 +118,15 @@ def _report_to_adopted_run(error: SamebitsError, conf_file: str, root: Path) -> 
 
 def _print_summary(run_id: str, lineage: dict[str, Any]) -> None:
     stages, archived = lineage["stages"], lineage["archive"]
-    scores, metrics = stages["cross_validation"], stages["metrics"]["test"]
+    scores = stages["cross_validation"]
+    rows, metrics = ("test", stages["metrics"]["test"]) if stages["metrics"]["test"] else ("folds", stages["metrics"]["out_of_fold"])
     print(f"run    {run_id}")
     print(f"data   {stages['data']['digest']}")
     print(f"model  {stages['model']['digest']}  {scores['best']}")
     print(f"cv     {scores['scoring']} {scores['candidates'][scores['best']]['mean']:.6f}")
-    print("test   " + ", ".join(f"{name} {metrics[name]:.6f}" for name in _HEADLINE if name in metrics))
+    print(f"{rows:6} " + ", ".join(f"{name} {metrics[name]:.6f}" for name in _HEADLINE if name in metrics))
+    for remark in lineage.get("remarks", []):
+        print(f"remark {remark}", file=sys.stderr)
     if (uri := hide_credentials(os.environ["MLFLOW_TRACKING_URI"])).startswith("http"):
         print(f"see    {uri.rstrip('/')}/#/experiments/{lineage['run']['experiment_id']}/runs/{run_id}", file=sys.stderr)
     if archived["data"] == "over the cap":

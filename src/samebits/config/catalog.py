@@ -55,7 +55,20 @@ OPENMP_FITS = frozenset(
         "KNeighborsRegressor",
     }
 )
-
+# What these predict is the class of highest probability, as read in scikit-learn's source and tested; so one question answers both.
+LIKELIEST_CLASS = frozenset(
+    {
+        "DecisionTreeClassifier",
+        "ExtraTreesClassifier",
+        "GaussianNB",
+        "GradientBoostingClassifier",
+        "HistGradientBoostingClassifier",
+        "KNeighborsClassifier",
+        "LogisticRegression",
+        "MLPClassifier",
+        "RandomForestClassifier",
+    }
+)
 
 _REGRESSION_SCORINGS = (
     "explained_variance",

@@ -399,5 +399,8 @@ class Config(_Section):
     cv: CrossValidation = Field(default_factory=lambda: CrossValidation(), description="Cross-validation.")
     scoring: str | None = Field(None, description="A scikit-learn scorer's name; greater is better. By default by task.")
     business: Business = Field(default_factory=lambda: Business(), description="Decision threshold.")
+    keep: Literal["best", "all"] = Field(
+        "best", description="all: every candidate is fitted on all training rows too, for its metrics on the test rows."
+    )
     tolerance: Tolerance = Field(default_factory=lambda: Tolerance(), description="What counts as EQUIVALENT.")
     n_jobs: int = Field(1, ge=-1, description="Processes for cross-validation; changes no bit. -1: every core.")

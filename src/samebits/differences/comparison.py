@@ -6,6 +6,8 @@ EQUIVALENT, but only inside a tolerance that the original run's own config recor
 
 from __future__ import annotations
 
+import csv
+import io
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ from samebits.config.catalog import Task
 from samebits.differences.predictions import compare_predictions
 from samebits.digests import digest_file
 from samebits.errors import LineageError
-from samebits.lineage.manifest import FILE_NAME, OUTPUT_STAGES, REPORT_FILE, SPECIFIED_OUTPUTS, find_parting_stage
+from samebits.lineage.manifest import FILE_NAME, OUT_OF_FOLD_FILE, OUTPUT_STAGES, REPORT_FILE, SPECIFIED_OUTPUTS, find_parting_stage
 from samebits.verdicts import Verdict
 
 _RECORDS_OF_INPUTS = ("config/", "code/", "environment/", "model/")
@@ -63,7 +65,8 @@ def compare_outputs(
 
 def _is_covered(stages: list[str], artifacts: dict[str, str]) -> bool:
     """A tolerance is for values: what is missing, too many, or not what its own lineage says is inside none."""
-    return all(what == "not equal" and name.rpartition("/")[2].partition(".")[0] in stages for name, what in artifacts.items())
+    covered = (*stages, OUT_OF_FOLD_FILE.partition(".")[0])  # which is no stage, and is compared by itself
+    return all(what == "not equal" and name.rpartition("/")[2].partition(".")[0] in covered for name, what in artifacts.items())
 
 
 def _find_unequal_artifacts(
@@ -102,7 +105,8 @@ def _is_inside_tolerance(
         tolerance = by_stage.get(name, by_predictions)
         if tolerance is None or (name in by_stage and not _are_near(recorded["stages"][name], observed["stages"][name], tolerance)):
             return False
-    return _are_predictions_near(recorded, recorded_files, observed_files, by_predictions or 0.0)
+    is_near = _are_predictions_near(recorded, recorded_files, observed_files, by_predictions or 0.0)
+    return is_near and _are_out_of_fold_near(infer_task(recorded), recorded_files, observed_files, by_predictions or 0.0)
 
 
 def _are_predictions_near(
@@ -117,9 +121,25 @@ def _are_predictions_near(
     return not (any(others) or found.n_flips or found.n_recorded_changed) and found.largest_change <= tolerance
 
 
+def _are_out_of_fold_near(task: Task, recorded_files: dict[str, Path], observed_files: dict[str, Path], tolerance: float) -> bool:
+    """Tell whether every candidate said nearly the same of the same rows; a run that knew no such table has none."""
+    paths = [files.get(OUT_OF_FOLD_FILE) for files in (recorded_files, observed_files)]
+    left, right = (list(csv.reader(io.StringIO(path.read_text(encoding="utf-8"), newline=""))) if path else [] for path in paths)
+    if [len(row) for row in left] != [len(row) for row in right] or left[:1] != right[:1]:
+        return False
+    numeric = ("response_", "predicted_") if task == "regression" else ("response_",)
+    tolerances = [tolerance if name.startswith(numeric) else 0.0 for name in (left[0] if left else [])]
+    pairs = [triple for one, other in zip(left[1:], right[1:], strict=True) for triple in zip(one, other, tolerances, strict=True)]
+    try:
+        return all(one == other or (allowed > 0 and abs(float(one) - float(other)) <= allowed) for one, other, allowed in pairs)
+    except ValueError:
+        return False
+
+
 def infer_task(lineage: dict[str, Any]) -> Task:
     """Return a run's task, by the metrics that only it has."""
-    metrics = lineage["stages"]["metrics"]["test"]
+    stage = lineage["stages"]["metrics"]
+    metrics = stage["test"] or stage.get("out_of_fold", {})
     return "regression" if "rmse" in metrics else "binary" if "precision" in metrics else "multiclass"
 
 

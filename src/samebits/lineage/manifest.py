@@ -24,6 +24,7 @@ STAGES = (*INPUT_STAGES, *OUTPUT_STAGES)
 FILE_NAME = "lineage.json"
 MODEL_FILE = "model/model.skops"
 PATCH_FILE = "code/uncommitted.patch"
+OUT_OF_FOLD_FILE = "out_of_fold.csv"
 LOCK_FILE = "environment/uv.lock"
 ROWS_FILE = "config/test_rows.txt"  # the numbers of the test rows, where a file named them
 REPORT_FILE = "reproduction.json"  # what a comparison with the original leaves on a rerun
@@ -34,6 +35,7 @@ SPECIFIED_OUTPUTS = (
     "drift_baseline.json",
     "metrics.json",
     MODEL_FILE,
+    OUT_OF_FOLD_FILE,
     "predictions.csv",
     "threshold.json",
 )
@@ -80,7 +82,7 @@ def assemble_lineage(
     run
         Facts of this one run: its id, experiment and times.
     sections
-        Further facts: `request_digest`, `archive`.
+        Further facts: `request_digest`, `archive`, `remarks`.
     """
     return {
         "schema": SCHEMA,
@@ -174,11 +176,13 @@ def _check_form(lineage: dict[str, Any], where: str) -> None:
 def _find_loose_ends(lineage: dict[str, Any], where: str) -> list[Problem]:
     stages = lineage["stages"]
     candidates, threshold, code = stages["cross_validation"]["candidates"], stages["threshold"], stages["code"]
+    remarks = lineage.get("remarks", [])
     sound = {
         "a candidate that is best": stages["cross_validation"]["best"] in candidates,
         "candidates with their scores": all(map(_has_scores, candidates.values())),
         "artifacts with their digests": all(isinstance(_reach(one, "digest"), str) for one in lineage["artifacts"].values()),
-        "metrics that are numbers": all(map(_is_number, stages["metrics"]["test"].values())),
+        "metrics that are numbers": all(map(_holds_numbers, take_metrics(stages["metrics"]).values())),
+        "remarks that are sentences": isinstance(remarks, list) and all(isinstance(remark, str) for remark in remarks),
         "a threshold with its precision and recall": threshold.get("value") is None
         or all(_is_number(threshold.get(name)) for name in ("value", "precision", "recall")),
         "a threshold with what it reached by its method": threshold.get("reached") is None
@@ -194,6 +198,17 @@ def _find_loose_ends(lineage: dict[str, Any], where: str) -> list[Problem]:
 def _has_scores(candidate: Any) -> bool:
     scores = _reach(candidate, "scores")
     return isinstance(scores, list) and bool(scores) and all(map(_is_number, [*scores, _reach(candidate, "mean")]))
+
+
+def _holds_numbers(metrics: Any) -> bool:
+    """Tell whether metrics by name, or by candidate and name, are numbers."""
+    members = metrics.values() if isinstance(metrics, dict) else []
+    return isinstance(metrics, dict) and all(_is_number(one) or (isinstance(one, dict) and _holds_numbers(one)) for one in members)
+
+
+def take_metrics(stage: Stage) -> dict[str, Any]:
+    """Return the metrics of a stage by the rows that they are of; a run that knew none but those of the test rows has them alone."""
+    return {name: value for name, value in stage.items() if name != "digest"}
 
 
 def _is_number(value: Any) -> bool:
@@ -228,6 +243,7 @@ def find_contradictions(lineage: dict[str, Any]) -> list[tuple[str, Any, Any]]:
 def _list_doubly_recorded(lineage: dict[str, Any]) -> list[tuple[str, str, str]]:
     """Return each digest that a stage and an artifact both record: (name, artifact, digest by the stage)."""
     stages = lineage["stages"]
+    metrics = take_metrics(stages["metrics"])
     written = next((path for path in sorted(lineage["artifacts"]) if path.startswith("config/as_written")), "config/as_written.yaml")
     found = [
         ("stages.config.file_digest", written, stages["config"].get("file_digest")),
@@ -237,7 +253,7 @@ def _list_doubly_recorded(lineage: dict[str, Any]) -> list[tuple[str, str, str]]
         ("stages.drift_baseline.digest", "drift_baseline.json", stages["drift_baseline"]["digest"]),
         ("stages.cross_validation", "cross_validation.json", digest_value(stages["cross_validation"])),
         ("stages.threshold", "threshold.json", digest_value(stages["threshold"])),
-        ("stages.metrics.test", "metrics.json", digest_value(stages["metrics"].get("test"))),
+        ("stages.metrics", "metrics.json", digest_value(metrics if "train" in metrics else metrics.get("test"))),
     ]
     patch = stages["code"].get("patch", {})
     if patch.get("size_bytes"):

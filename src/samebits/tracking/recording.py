@@ -19,6 +19,7 @@ from mlflow.types.schema import AnyType
 from samebits.data.dataset import Dataset as Table
 from samebits.digests import digest_file
 from samebits.errors import Problem, TrackingError
+from samebits.estimation.scoring import Threshold
 from samebits.lineage.manifest import FILE_NAME, MODEL_FILE, assemble_lineage, write_lineage
 from samebits.lineage.tracked_values import list_fold_scores, list_metrics, list_params, list_tags
 from samebits.model import mlflow_flavor
@@ -28,7 +29,6 @@ from samebits.table.files import digest_table, list_table_files
 from samebits.table.reading import Source
 from samebits.tracking.archive import CAP_BYTES, Archive, name_code_entry, name_data_entry
 from samebits.tracking.server import MAX_TAG_LENGTH, OpenRun, explain_failures, name_user
-from samebits.training.scoring import Threshold
 from samebits.training.training import Training
 
 N_EXAMPLE_ROWS = 5
@@ -79,7 +79,8 @@ def _describe_run(run: OpenRun, started: datetime.datetime) -> dict[str, Any]:
 def _make_lineage(training: Training, kept: Path, facts: dict[str, Any], archived: dict[str, Any]) -> dict[str, Any]:
     files = {f"model/{name}": path for name, path in _list_files(kept / "model").items()} | _list_files(kept / _ARTIFACTS)
     artifacts = {name: {"digest": digest_file(path), "size_bytes": path.stat().st_size} for name, path in sorted(files.items())}
-    return assemble_lineage(training.stages, artifacts, facts, request_digest=training.request_digest, archive=archived)
+    sections = {"request_digest": training.request_digest, "archive": archived, "remarks": training.result.remarks}
+    return assemble_lineage(training.stages, artifacts, facts, **sections)
 
 
 def _list_files(folder: Path) -> dict[str, Path]:
@@ -189,11 +190,12 @@ def describe_run(training: Training) -> str:
     """Return the run's description, Markdown; its first two lines say what came out, since the page folds the rest."""
     best = training.result.best
     scores = ", ".join(f"{candidate.name} {candidate.mean:.4f}" for candidate in training.result.scored)
-    shown = list(training.result.metrics.items())[:4]
+    rows = "test" if training.result.metrics["test"] else "out_of_fold"
+    shown = list(training.result.metrics[rows].items())[:4]
     dirty = f", uncommitted files: {len(training.code.changes)}" if training.code.is_dirty else ""
     lines = [
         f"**{best.name}** is best of {len(training.result.scored)} by cross-validated {training.materials.scoring}: {best.mean:.4f}",
-        "Test: " + ", ".join(f"{name} {value:.4f}" for name, value in shown),
+        f"{rows.replace('_', ' ').capitalize()}: " + ", ".join(f"{name} {value:.4f}" for name, value in shown),
         "",
         f"All candidates: {scores}",
         f"- data `{training.materials.dataset.digest}`",
@@ -202,6 +204,7 @@ def describe_run(training: Training) -> str:
     ]
     if training.result.threshold:
         lines.append(_describe_threshold(training.result.threshold))
+    lines += [f"- {remark}" for remark in training.result.remarks]
     return "\n".join(lines)
 
 

@@ -17,12 +17,12 @@ from samebits.data.preparation import list_model_inputs, prepare_dataset
 from samebits.data.split import read_row_numbers
 from samebits.data.target import Target, read_target
 from samebits.errors import ConfigError, Problem
+from samebits.estimation.scoring import make_scorer, name_scoring
+from samebits.estimation.target_transform import check_transform
+from samebits.estimation.weights import Weights, check_weights, read_weights
 from samebits.project import find_data
 from samebits.table.columns import Kind
 from samebits.training.pipeline import build_candidates
-from samebits.training.scoring import make_response_scorer, make_scorer, name_scoring
-from samebits.training.target_transform import check_transform
-from samebits.training.weights import Weights, check_weights, read_weights
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,8 @@ class Materials:
         The table's own columns that a model takes: features, and what derived features are made of.
     rows_file
         The bytes of the file that names the test rows, where one does.
-    scorers
-        `score`, and `response` where a threshold is sought.
+    scoring, scorer
+        By which candidates are compared: its name, and what is called.
     seeds
         Every seed planted, by place.
     weights
@@ -70,7 +70,7 @@ class Materials:
     split: Split
     candidates: dict[str, Pipeline]
     scoring: str
-    scorers: dict[str, Any]
+    scorer: Any
     seeds: dict[str, int]
     weights: Weights
     rows_file: bytes | None = None
@@ -103,7 +103,7 @@ def prepare_materials(loaded: LoadedConfig, project_root: Path) -> Materials:
     _check_business(loaded, target)
     check_transform(loaded, target)
     candidates, seeds = build_candidates(config, dataset, target.task, target.labels)
-    scorers = _make_scorers(loaded, target)
+    scorer = make_scorer(config, target)
     test_numbers, rows_file = _read_test_numbers(loaded, project_root)
     split = split_rows(config, dataset, target, test_numbers)
     weights = read_weights(loaded, dataset, target)
@@ -115,7 +115,7 @@ def prepare_materials(loaded: LoadedConfig, project_root: Path) -> Materials:
         split=split,
         candidates=candidates,
         scoring=name_scoring(config, target),
-        scorers=scorers,
+        scorer=scorer,
         seeds=dict(sorted({**dataset.seeds, **seeds, **split.seeds}.items())),
         rows_file=rows_file,
         weights=weights,
@@ -141,10 +141,3 @@ def _check_business(loaded: LoadedConfig, target: Target) -> None:
     for key_path in named if target.task != "binary" else []:
         where = loaded.document.locate(key_path)
         raise ConfigError(Problem(where, "a binary task", f"a {target.task} target", "Remove the key, or set task:."))
-
-
-def _make_scorers(loaded: LoadedConfig, target: Target) -> dict[str, Any]:
-    scorers = {"score": make_scorer(loaded.config, target)}
-    if loaded.config.business.method is not None:
-        scorers["response"] = make_response_scorer(target)
-    return scorers

@@ -20,10 +20,10 @@ from samebits.data.dataset import Dataset, raise_for_unknown_columns
 from samebits.data.derived import build_functions, trace_inputs
 from samebits.data.preparation import list_features
 from samebits.errors import ConfigError, DataError, Problem
+from samebits.estimation.target_transform import wrap_model
 from samebits.numerics.seeds import seed_component
 from samebits.row_columns import RowColumns
 from samebits.table.columns import Kind
-from samebits.training.target_transform import wrap_model
 from samebits.transformers import BooleanNumbers, DateNumbers, DerivedColumns, OutlierClipper
 
 # The step of a short preprocessing key is fitted per kind of column.

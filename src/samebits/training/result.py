@@ -6,19 +6,30 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import FixedThresholdClassifier
+from sklearn.pipeline import Pipeline
 
 from samebits.config.keys import Config
 from samebits.data.drift import summarise_features
-from samebits.errors import LineageError, Problem
+from samebits.errors import DataError, LineageError, Problem
+from samebits.estimation.prediction import (
+    Answers,
+    Prediction,
+    decide_by_threshold,
+    join_folds,
+    name_response_method,
+    predict_rows,
+    write_out_of_fold,
+    write_predictions,
+)
+from samebits.estimation.scoring import Threshold, choose_threshold, compute_metrics
+from samebits.estimation.target_transform import find_estimator
 from samebits.model.file import dump_model, load_model, settle_model
 from samebits.model.fingerprint import digest_model
 from samebits.training.materials import Materials
-from samebits.training.scoring import RESPONSE_METHODS, Threshold, choose_threshold, compute_metrics
-from samebits.training.selection import CandidateScore, choose_best, fit_model, score_candidates
-from samebits.training.target_transform import find_estimator
+from samebits.training.remarks import collect_remarks
+from samebits.training.selection import FAILURES, CandidateScore, choose_best, describe_failure, fit_model, score_candidates
 
 
 @dataclass(frozen=True)
@@ -29,10 +40,16 @@ class Result:
     ----------
     model_class
         Import path of the estimator that ends the pipeline.
-    predictions
-        CSV of the test rows: row number, recorded and predicted target, responses; numbers are exact.
+    predictions, out_of_fold
+        CSV of what the best candidate said of the test rows, and of what every candidate said of the rows that its fold left out.
+        Where no rows were held back, both are of the latter.
+    metrics
+        `test` and `train` of the best candidate, or `out_of_fold` where no rows were held back; `candidates`, where all are kept, by
+        name on the same rows.
     baseline
         The drift baseline, as plain values.
+    remarks
+        Sentences on what is extreme.
     """
 
     scored: list[CandidateScore]
@@ -42,12 +59,14 @@ class Result:
     model_digest: str
     threshold: Threshold | None
     predictions: bytes
-    metrics: dict[str, float]
+    out_of_fold: bytes
+    metrics: dict[str, dict[str, Any]]
     baseline: dict[str, Any]
+    remarks: list[str]
 
 
 def make_result(config: Config, materials: Materials) -> Result:
-    """Compare the candidates, fit the best one, store it, and score it on the test rows.
+    """Compare the candidates, fit the best one, store it, and score it on the training and the test rows.
 
     Raises
     ------
@@ -56,40 +75,83 @@ def make_result(config: Config, materials: Materials) -> Result:
     LineageError
         The fitted model cannot be stored without pickle.
     """
-    sample = materials.take_training()
-    scored = score_candidates(materials.candidates, sample, materials.split, materials.scorers, config.seed, config.n_jobs)
+    scored = score_candidates(materials, config.seed, config.n_jobs, needs_responses=config.business.method is not None)
+    numbers, split = materials.dataset.row_numbers, materials.split
+    out_of_fold = write_out_of_fold(split, numbers, materials.target, {one.name: one.predictions for one in scored})
     best = choose_best(scored)
-    fitted = fit_model(best.name, materials.candidates[best.name], sample, config.seed, config.n_jobs)
-    model, threshold = _apply_threshold(fitted, config, materials, sample.y, best)
-    model_file, model_digest = _save_model(model, config.allow)
-    predictions, metrics = _score_test(model, materials)
+    final = _fit_finally(config, materials, best)
+    model_file, model_digest = _save_model(final.model, config.allow)
+    rows, predicted, test = _score_held_back(final, best, materials)
+    _, train = _score(final, materials, materials.split.train_rows)
+    others = _score_others(config, materials, [one for one in scored if one is not best]) if config.keep == "all" else {}
+    candidates = {name: metrics for name, (_, metrics) in sorted({**others, best.name: (final, test)}.items())}
+    unsettled = [one.name for one in (final, *(one for one, _ in others.values())) if not one.is_settled]
     return Result(
         scored=scored,
         best=best,
-        model_class=_name_class(fitted),
+        model_class=_name_class(final.fitted),
         model_file=model_file,
         model_digest=model_digest,
-        threshold=threshold,
-        predictions=predictions,
-        metrics=metrics,
-        baseline=summarise_features(sample.X, materials.kinds),
+        threshold=final.threshold,
+        predictions=write_predictions(rows, numbers, materials.target, predicted),
+        out_of_fold=out_of_fold,
+        metrics={
+            **({"test": test} if len(split.test_rows) else {"test": {}, "out_of_fold": test}),
+            "train": train,
+            **({"candidates": candidates} if others else {}),
+        },
+        baseline=summarise_features(materials.take(materials.split.train_rows)[0], materials.kinds),
+        remarks=collect_remarks(
+            materials.target, scored, unsettled, "test" if len(split.test_rows) else "out-of-fold", test, predicted.values
+        ),
     )
 
 
+@dataclass(frozen=True)
+class _Final:
+    """A candidate fitted on all training rows: by itself, and as the model that decides by its threshold."""
+
+    name: str
+    fitted: Pipeline
+    model: Any
+    threshold: Threshold | None
+    is_settled: bool
+
+
+def _fit_finally(config: Config, materials: Materials, candidate: CandidateScore) -> _Final:
+    sample, pipeline = materials.take_training(), materials.candidates[candidate.name]
+    fitted, is_settled = fit_model(candidate.name, pipeline, sample, config.seed, config.n_jobs)
+    model, threshold = _apply_threshold(fitted, config, materials, candidate)
+    return _Final(candidate.name, fitted, model, threshold, is_settled)
+
+
 def _apply_threshold(
-    fitted: Any, config: Config, materials: Materials, y: np.ndarray, best: CandidateScore
+    fitted: Pipeline, config: Config, materials: Materials, candidate: CandidateScore
 ) -> tuple[Any, Threshold | None]:
     """Return the model that decides by the threshold, so that whoever loads it gets the same decisions."""
     target, split = materials.target, materials.split
-    if config.business.method is None or best.responses is None:
+    method = name_response_method(fitted)
+    if config.business.method is None or method is None:
         return fitted, None
+    responses = [found.responses for found in candidate.predictions if found.responses is not None]
+    y = target.values[split.train_rows]
     is_positive = np.concatenate([y[score_rows] for _, score_rows in split.folds]) == target.positive
-    method = next(name for name in RESPONSE_METHODS if hasattr(fitted, name))
-    threshold = choose_threshold(config.business, is_positive, np.concatenate(best.responses), method)
+    threshold = choose_threshold(config.business, is_positive, np.concatenate(responses), method)
     model = FixedThresholdClassifier(
         FrozenEstimator(fitted), threshold=threshold.value, pos_label=target.positive, response_method=method
     )
     return model.fit(np.zeros((2, 1)), target.labels), threshold
+
+
+def _score_others(
+    config: Config, materials: Materials, candidates: list[CandidateScore]
+) -> dict[str, tuple[_Final, dict[str, float]]]:
+    """Fit the candidates that were not chosen too, each with a threshold of its own."""
+    found = {}
+    for candidate in candidates:
+        final = _fit_finally(config, materials, candidate)
+        found[candidate.name] = (final, _score_held_back(final, candidate, materials)[2])
+    return found
 
 
 def _save_model(model: Any, allow: list[str]) -> tuple[bytes, str]:
@@ -105,32 +167,27 @@ def _save_model(model: Any, allow: list[str]) -> tuple[bytes, str]:
     return content, digest
 
 
-def _score_test(model: Any, materials: Materials) -> tuple[bytes, dict[str, float]]:
-    """Return the predictions on the test rows, as CSV with exact numbers, and the metrics."""
-    target, rows = materials.target, materials.split.test_rows
+def _score_held_back(
+    final: _Final, candidate: CandidateScore, materials: Materials
+) -> tuple[np.ndarray, Prediction, dict[str, float]]:
+    """Return the rows that show how good a candidate is, what was said of them, and the metrics: test rows, or else all folds'."""
+    rows, target = materials.split.test_rows, materials.target
+    if len(rows):
+        return rows, *_score(final, materials, rows)
+    rows, prediction = join_folds(materials.split, candidate.predictions)
+    if final.threshold is not None:
+        prediction = decide_by_threshold(prediction, final.threshold.value, target)
+    return rows, prediction, compute_metrics(target, target.values[rows], prediction)
+
+
+def _score(final: _Final, materials: Materials, rows: np.ndarray) -> tuple[Prediction, dict[str, float]]:
+    """Return what the model says of some rows of the table, and the metrics."""
     X, y = materials.take(rows)
-    predicted = model.predict(X)
-    table: dict[str, Any] = {"row": materials.dataset.row_numbers[rows], "recorded": y, "predicted": predicted}
-    responses = None
-    method = next((name for name in RESPONSE_METHODS if hasattr(model, name)), None)
-    if target.task != "regression" and target.labels is not None and method is not None:
-        found = getattr(model, method)(X)
-        if target.task == "binary":
-            position = target.labels.tolist().index(target.positive)
-            responses = found[:, position] if found.ndim == 2 else found if position == 1 else -found
-            table["response"] = responses
-        elif method == "predict_proba":
-            responses = found = _spread(found, model.classes_, target.labels)
-            table.update({f"probability_{label}": found[:, i] for i, label in enumerate(target.labels.tolist())})
-    text = pd.DataFrame(table).to_csv(index=False, lineterminator="\n")
-    return text.encode("utf-8"), compute_metrics(target, y, predicted, responses)
-
-
-def _spread(probabilities: np.ndarray, classes: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Return one column for each of the target's labels; a class that no training row has is given no probability."""
-    spread = np.zeros((len(probabilities), len(labels)))
-    spread[:, np.searchsorted(labels, classes)] = probabilities
-    return spread
+    try:
+        prediction = predict_rows(Answers(final.model, X), X, materials.target)
+        return prediction, compute_metrics(materials.target, y, prediction)
+    except FAILURES as error:
+        raise DataError(describe_failure(final.name, "predictions of the final fit", error)) from error
 
 
 def _name_class(fitted: Any) -> str:

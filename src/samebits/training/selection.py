@@ -8,27 +8,29 @@ from __future__ import annotations
 
 import time
 import warnings
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 import joblib
 import numpy as np
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import check_scoring
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
 from samebits.config.catalog import OPENMP_FITS, THREADED_FITS
-from samebits.data.folds import Split
+from samebits.data.target import Target
 from samebits.errors import DataError, Problem
+from samebits.estimation.prediction import RESPONSE_METHODS, Answers, Prediction, predict_rows
+from samebits.estimation.target_transform import find_estimator
 from samebits.numerics.seeds import plant_seeds
-from samebits.training.materials import Sample
-from samebits.training.target_transform import find_estimator
+from samebits.training.materials import Materials, Sample
 
 WORKERS_START_SECONDS = 4.0  # starting processes that import scikit-learn takes about this long
 # What estimators raise of rows or parameters that they cannot work with.
-_FAILURES = (ValueError, TypeError, AttributeError, ArithmeticError, np.linalg.LinAlgError)
+FAILURES = (ValueError, TypeError, AttributeError, ArithmeticError, np.linalg.LinAlgError)
 WORKERS_FROM_CELLS = 4_000_000  # a table of more values is shared out from the start
 
 
@@ -40,13 +42,16 @@ class CandidateScore:
     ----------
     scores
         One per fold; greater is better.
-    responses
-        Per fold, shape (n_scored_rows,): the responses for the positive class; None where no threshold is sought.
+    predictions
+        One per fold: what it said of the fold's rows, without having seen them; of more than two classes, labels alone.
+    n_unsettled
+        Folds in which it did not converge.
     """
 
     name: str
     scores: list[float]
-    responses: list[np.ndarray] | None
+    predictions: list[Prediction]
+    n_unsettled: int
 
     @property
     def mean(self) -> float:
@@ -63,24 +68,33 @@ class _Unit:
     score_rows: np.ndarray
 
 
-def score_candidates(
-    candidates: dict[str, Pipeline],
-    sample: Sample,
-    split: Split,
-    scorers: dict[str, Any],
-    root_seed: int,
-    n_jobs: int,
-) -> list[CandidateScore]:
+@dataclass(frozen=True)
+class _Task:
+    """What all units share; the target goes without its values, which the sample has."""
+
+    sample: Sample
+    target: Target
+    scorer: Any
+    root_seed: int
+    needs_responses: bool
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    score: float
+    prediction: Prediction
+    is_settled: bool
+
+
+def score_candidates(materials: Materials, root_seed: int, n_jobs: int, needs_responses: bool = False) -> list[CandidateScore]:
     """Cross-validate every candidate on the training rows, in the order given.
 
     Parameters
     ----------
-    sample
-        The training rows, in the split's order.
-    scorers
-        `score`, and `response` where responses are wanted.
     n_jobs
         Worker processes, -1 for one per core.
+    needs_responses
+        Whether a threshold is to be found, which takes more than labels.
 
     Raises
     ------
@@ -89,65 +103,82 @@ def score_candidates(
     """
     # every candidate's first fold first, so that what is left can be foretold
     units = [
-        _Unit(name, number, candidates[name], fit_rows, score_rows)
-        for number, (fit_rows, score_rows) in enumerate(split.folds)
-        for name in candidates
+        _Unit(name, number, pipeline, fit_rows, score_rows)
+        for number, (fit_rows, score_rows) in enumerate(materials.split.folds)
+        for name, pipeline in materials.candidates.items()
     ]
-    results = _run_units(units, len(candidates), sample, scorers, root_seed, joblib.effective_n_jobs(n_jobs))
+    target = replace(materials.target, values=materials.target.values[:0])
+    task = _Task(materials.take_training(), target, materials.scorer, root_seed, needs_responses)
+    outcomes = _run_units(units, len(materials.candidates), task, joblib.effective_n_jobs(n_jobs))
     scored = []
-    for name in candidates:
-        own = [result for unit, result in zip(units, results, strict=True) if unit.name == name]
-        responses = [result["response"] for result in own] if "response" in scorers else None
-        scored.append(CandidateScore(name, [float(result["score"]) for result in own], responses))
+    for name in materials.candidates:
+        own = [outcome for unit, outcome in zip(units, outcomes, strict=True) if unit.name == name]
+        n_unsettled = sum(not outcome.is_settled for outcome in own)
+        scored.append(CandidateScore(name, [one.score for one in own], [one.prediction for one in own], n_unsettled))
     return scored
 
 
-def _run_units(
-    units: list[_Unit], n_first: int, sample: Sample, scorers: dict[str, Any], root_seed: int, n_jobs: int
-) -> list[dict[str, Any]]:
-    def run_here(some: list[_Unit]) -> list[dict[str, Any]]:
-        return [_run_unit(unit, sample, scorers, root_seed, n_jobs) for unit in some]
+def _run_units(units: list[_Unit], n_first: int, task: _Task, n_jobs: int) -> list[_Outcome]:
+    def run_here(some: list[_Unit]) -> list[_Outcome]:
+        return [_run_unit(unit, task, n_jobs) for unit in some]
 
     started = time.monotonic()
-    results = run_here(units[:n_first]) if n_jobs == 1 or sample.X.size <= WORKERS_FROM_CELLS else []
+    results = run_here(units[:n_first]) if n_jobs == 1 or task.sample.X.size <= WORKERS_FROM_CELLS else []
     rest = units[len(results) :]
     seconds_left = (time.monotonic() - started) * len(rest) / max(len(results), 1)
     if results and (n_jobs == 1 or seconds_left * (1 - 1 / n_jobs) < WORKERS_START_SECONDS):
         return results + run_here(rest)
     run = joblib.delayed(_run_unit)
     workers = joblib.Parallel(n_jobs=n_jobs, backend="loky")
-    return results + list(workers(run(unit, sample, scorers, root_seed, 1) for unit in rest))
+    return results + list(workers(run(unit, task, 1) for unit in rest))
 
 
-def _run_unit(unit: _Unit, sample: Sample, scorers: dict[str, Any], root_seed: int, threads: int) -> dict[str, Any]:
-    plant_seeds(root_seed, f"cv.{unit.name}.{unit.fold}")
+def _run_unit(unit: _Unit, task: _Task, threads: int) -> _Outcome:
+    plant_seeds(task.root_seed, f"cv.{unit.name}.{unit.fold}")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # said once, of the final fit
-            pipeline = _fit(unit.pipeline, sample.take(unit.fit_rows), threads)
-        scored = sample.take(unit.score_rows)
-        found = check_scoring(pipeline, scoring=scorers)(pipeline, scored.X, scored.y)
-    except _FAILURES as error:
-        raise DataError(_describe_failure(unit.name, f"fold {unit.fold + 1} of cv", error)) from error
-    if not np.isfinite(found["score"]):
+        pipeline, is_settled = _fit(unit.pipeline, task.sample.take(unit.fit_rows), threads)
+        scored = task.sample.take(unit.score_rows)
+        model = Answers(pipeline, scored.X)
+        score = float(task.scorer(model, scored.X, scored.y))
+        prediction = predict_rows(model, scored.X, task.target, with_probabilities=False)
+    except FAILURES as error:
+        raise DataError(describe_failure(unit.name, f"fold {unit.fold + 1} of cv", error)) from error
+    if task.needs_responses and prediction.responses is None:
+        expected = f"a model with {' or '.join(RESPONSE_METHODS)}"
+        raise DataError(Problem(f"models.{unit.name}", expected, "neither", "Remove it, or what business asks for."))
+    if not np.isfinite(score):
         remedy = "Choose another scoring, or other parameters."
-        raise DataError(Problem(f"models.{unit.name}, fold {unit.fold + 1} of cv", "a finite score", str(found["score"]), remedy))
-    return dict(found)
+        raise DataError(Problem(f"models.{unit.name}, fold {unit.fold + 1} of cv", "a finite score", str(score), remedy))
+    return _Outcome(score, prediction, is_settled)
 
 
-def _fit(pipeline: Pipeline, sample: Sample, threads: int) -> Pipeline:
-    """Return a fitted copy; over threads where that was measured to change no bit of what is fitted."""
-    kind = type(find_estimator(pipeline)).__name__
+def _fit(pipeline: Pipeline, sample: Sample, threads: int) -> tuple[Pipeline, bool]:
+    """Return a fitted copy, over threads where that was measured to change no bit of what is fitted; and whether it converged."""
     sample_weight = sample.weights.weigh(sample.y)
     weights = {} if sample_weight is None else {"model__sample_weight": sample_weight}
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", ConvergenceWarning)
+        with _leave_threads(pipeline, threads):
+            fitted = clone(pipeline).fit(sample.X, sample.y, **weights)
+    others = [warning for warning in caught if not issubclass(warning.category, ConvergenceWarning)]
+    for warning in others:
+        warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+    return fitted, len(others) == len(caught)
+
+
+@contextmanager
+def _leave_threads(pipeline: Pipeline, threads: int) -> Iterator[None]:
+    kind = type(find_estimator(pipeline)).__name__
     if kind in THREADED_FITS:
         with joblib.parallel_config("threading", n_jobs=threads):
-            return clone(pipeline).fit(sample.X, sample.y, **weights)
-    with threadpool_limits(threads if kind in OPENMP_FITS else 1, user_api="openmp"):
-        return clone(pipeline).fit(sample.X, sample.y, **weights)
+            yield
+    else:
+        with threadpool_limits(threads if kind in OPENMP_FITS else 1, user_api="openmp"):
+            yield
 
 
-def _describe_failure(name: str, stage: str, error: Exception) -> Problem:
+def describe_failure(name: str, stage: str, error: Exception) -> Problem:
+    """Return what an estimator raised, as a problem of its candidate."""
     reason = " ".join(str(error).split())
     return Problem(f"models.{name}, {stage}", "a model that fits this table", f"{type(error).__name__}: {reason}", "Change one.")
 
@@ -157,8 +188,8 @@ def choose_best(scored: list[CandidateScore]) -> CandidateScore:
     return min(scored, key=lambda candidate: (-candidate.mean, candidate.name))
 
 
-def fit_model(name: str, pipeline: Pipeline, sample: Sample, root_seed: int, n_jobs: int) -> Pipeline:
-    """Return the candidate fitted on all training rows, over threads where that was shown to change no bit.
+def fit_model(name: str, pipeline: Pipeline, sample: Sample, root_seed: int, n_jobs: int) -> tuple[Pipeline, bool]:
+    """Return the candidate fitted on all training rows, over threads where that was shown to change no bit; and whether it converged.
 
     Raises
     ------
@@ -168,5 +199,5 @@ def fit_model(name: str, pipeline: Pipeline, sample: Sample, root_seed: int, n_j
     plant_seeds(root_seed, f"fit.{name}")
     try:
         return _fit(pipeline, sample, joblib.effective_n_jobs(n_jobs))
-    except _FAILURES as error:
-        raise DataError(_describe_failure(name, "final fit", error)) from error
+    except FAILURES as error:
+        raise DataError(describe_failure(name, "final fit", error)) from error

@@ -152,7 +152,7 @@ def describe_outputs(materials: Materials, result: Result) -> dict[str, Stage]:
         },
         "threshold": make_stage(threshold),
         "predictions": {"digest": digest_bytes(result.predictions), "n_rows": len(materials.split.test_rows)},
-        "metrics": make_stage({"test": result.metrics}),
+        "metrics": make_stage(result.metrics),
         "drift_baseline": {"digest": digest_value(result.baseline)},
     }
 

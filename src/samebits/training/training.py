@@ -12,7 +12,7 @@ from pathlib import Path
 from samebits.config.loading import LoadedConfig
 from samebits.data.dataset import list_reading_lines
 from samebits.digests import canonical_json
-from samebits.lineage.manifest import LOCK_FILE, PATCH_FILE, ROWS_FILE, Stage
+from samebits.lineage.manifest import LOCK_FILE, OUT_OF_FOLD_FILE, PATCH_FILE, ROWS_FILE, Stage
 from samebits.numerics.profile import check_kernels, read_kernels
 from samebits.numerics.seeds import plant_seeds
 from samebits.provenance.code import CodeIdentity, identify_code
@@ -101,6 +101,7 @@ def _collect_files(
         "cross_validation.json": canonical_json(stages["cross_validation"]),
         "drift_baseline.json": canonical_json(result.baseline),
         "metrics.json": canonical_json(result.metrics),
+        OUT_OF_FOLD_FILE: result.out_of_fold,
         "predictions.csv": result.predictions,
         "threshold.json": canonical_json(stages["threshold"]),
     }

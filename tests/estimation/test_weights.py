@@ -15,9 +15,9 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.class_weight import compute_sample_weight
 
 from samebits.errors import ConfigError, DataError
+from samebits.estimation.weights import Weights
 from samebits.training.materials import Materials
 from samebits.training.result import Result
-from samebits.training.weights import Weights
 
 LOGISTIC = {"logistic_regression": {"max_iter": 300}}
 
@@ -68,7 +68,7 @@ def test_every_fit_is_weighted_as_scikit_learn_weighs_it_and_scores_are_not(
         scores.append(accuracy_score(y[scored], fit(split.train_rows[fit_rows]).predict(X[scored])))
     assert result.best.scores == scores
     predicted = fit(split.train_rows).predict(X[split.test_rows])
-    assert result.metrics["accuracy"] == accuracy_score(y[split.test_rows], predicted)
+    assert result.metrics["test"]["accuracy"] == accuracy_score(y[split.test_rows], predicted)
 
 
 def test_weights_move_the_model(train: Callable[..., tuple[Materials, Result]]) -> None:

@@ -57,7 +57,7 @@ def test_scores_metrics_and_predictions_are_those_of_scikit_learns_wrapper(
     table = pd.read_csv(io.BytesIO(result.predictions))
     assert table["predicted"].tolist() == predicted.tolist()
     assert table["recorded"].tolist() == y[split.test_rows].tolist()
-    assert result.metrics["rmse"] == root_mean_squared_error(y[split.test_rows], predicted)
+    assert result.metrics["test"]["rmse"] == root_mean_squared_error(y[split.test_rows], predicted)
 
 
 @pytest.mark.parametrize("name", PAIRS)
@@ -101,7 +101,7 @@ def test_a_forest_keeps_its_threads_under_a_transform(
     own = selection.joblib.parallel_config
     monkeypatch.setattr(selection.joblib, "parallel_config", lambda name, n_jobs: asked.append(n_jobs) or own(name, n_jobs=n_jobs))
 
-    fitted = selection.fit_model("random_forest", materials.candidates["random_forest"], materials.take_training(), 1, 2)
+    fitted, _ = selection.fit_model("random_forest", materials.candidates["random_forest"], materials.take_training(), 1, 2)
 
     assert asked == [2]
     assert isinstance(fitted.steps[-1][1].regressor_, RandomForestRegressor)

@@ -16,7 +16,7 @@ from samebits.data.dataset import Dataset, raise_for_unknown_columns
 from samebits.data.folds import Split
 from samebits.data.target import Target
 from samebits.errors import ConfigError, DataError, Problem
-from samebits.training.target_transform import find_estimator
+from samebits.estimation.target_transform import find_estimator
 
 
 @dataclass(frozen=True)

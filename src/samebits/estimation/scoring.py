@@ -13,8 +13,8 @@ from samebits.config.catalog import DEFAULT_SCORING, is_regression_scoring
 from samebits.config.keys import Business, Config, Costs
 from samebits.data.target import Target
 from samebits.errors import ConfigError, Problem
+from samebits.estimation.prediction import RESPONSE_METHODS, Prediction
 
-RESPONSE_METHODS = ("predict_proba", "decision_function")
 # scorers that ask which class is the positive one
 _BY_POSITIVE_CLASS: dict[str, tuple[Callable[..., float], Any, bool]] = {
     "average_precision": (metrics.average_precision_score, RESPONSE_METHODS, True),
@@ -80,15 +80,6 @@ def make_scorer(config: Config, target: Target) -> Any:
     if name == "neg_log_loss" and target.task == "multiclass":  # by itself it takes the classes from the fold's own rows
         return metrics.make_scorer(metrics.log_loss, response_method="predict_proba", greater_is_better=False, labels=target.labels)
     return metrics.get_scorer(name)
-
-
-def make_response_scorer(target: Target) -> Any:
-    """Return a scorer that gives, in place of a number, each row's response for the positive class, shape (n_rows,)."""
-    return metrics.make_scorer(_return_response, response_method=RESPONSE_METHODS, pos_label=target.positive)
-
-
-def _return_response(y_true: np.ndarray, y_response: np.ndarray, pos_label: Any) -> np.ndarray:
-    return y_response
 
 
 def choose_threshold(business: Business, is_positive: np.ndarray, responses: np.ndarray, response_method: str) -> Threshold:
@@ -162,15 +153,9 @@ def _count_called(is_positive: np.ndarray, responses: np.ndarray, values: np.nda
     return len(positives) - np.searchsorted(positives, values), len(negatives) - np.searchsorted(negatives, values)
 
 
-def compute_metrics(target: Target, y_true: np.ndarray, y_predicted: np.ndarray, responses: np.ndarray | None) -> dict[str, float]:
-    """Return the task's metrics on some rows, by name.
-
-    Parameters
-    ----------
-    responses
-        Binary: shape (n_rows,), of the positive class. Multi-class: shape (n_rows, n_classes), probabilities. None: no such
-        metric is made.
-    """
+def compute_metrics(target: Target, y_true: np.ndarray, prediction: Prediction) -> dict[str, float]:
+    """Return the task's metrics on some rows, by name; those of responses only where there are some."""
+    y_predicted, responses = prediction.values, prediction.responses
     if target.task == "regression":
         return _compute_regression(y_true, y_predicted)
     found = {

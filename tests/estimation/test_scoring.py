@@ -9,7 +9,7 @@ import pytest
 from sklearn.metrics import confusion_matrix, fbeta_score, precision_recall_curve
 
 from samebits.config.keys import Business, Costs
-from samebits.training.scoring import choose_threshold
+from samebits.estimation.scoring import choose_threshold
 
 
 def draw_responses(seed: int = 0, decimals: int = 2) -> tuple[np.ndarray, np.ndarray]:

@@ -1,0 +1,57 @@
+"""Remarks: what of a result is extreme enough to be said in a sentence. They decide nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from samebits.data.target import Target
+from samebits.training.selection import CandidateScore
+
+_LEAST_R2 = -1.0
+_OUTLYING = 1000.0
+
+
+def collect_remarks(
+    target: Target,
+    scored: Sequence[CandidateScore],
+    unsettled: Sequence[str],
+    rows: str,
+    metrics: dict[str, float],
+    predicted: np.ndarray,
+) -> list[str]:
+    """Return what is remarkable about a training, one sentence each.
+
+    Parameters
+    ----------
+    unsettled
+        Candidates that did not converge in their final fit.
+    rows
+        What they are called: test, or out-of-fold.
+    metrics, predicted
+        Of the best candidate on the test rows, or out of fold where no rows were held back.
+    """
+    remarks = [_describe_unsettled(one, one.name in unsettled) for one in scored if one.n_unsettled or one.name in unsettled]
+    if target.task == "regression":
+        remarks += _remark_outlier(target.values)
+    if metrics.get("r2", 0.0) < _LEAST_R2:
+        remarks.append(f"{rows} r2 is {metrics['r2']:.4g}: on these rows the mean of the target is a far better prediction.")
+    if len(predicted) > 1 and (predicted == predicted[0]).all():
+        remarks.append(f"The model predicts {predicted[0].item()!r} for every one of {len(predicted)} {rows} rows.")
+    return remarks
+
+
+def _describe_unsettled(candidate: CandidateScore, also_finally: bool) -> str:
+    n_folds = len(candidate.scores)
+    places = [f"{candidate.n_unsettled} of {n_folds} folds"] if candidate.n_unsettled else []
+    places += ["the final fit"] if also_finally else []
+    return f"models.{candidate.name} did not converge in {' and in '.join(places)}: give it more iterations, or scale its columns."
+
+
+def _remark_outlier(values: np.ndarray) -> list[str]:
+    sizes = np.abs(values)
+    row, quartile = int(np.argmax(sizes)), float(np.quantile(sizes, 0.75))
+    if sizes[row] == 0 or sizes[row] < _OUTLYING * quartile:
+        return []
+    return [f"The target is {values[row]:g} in row {row + 1}, while three quarters of its values are at most {quartile:g} in size."]
