@@ -25,6 +25,7 @@ from skops.io.exceptions import UnsupportedTypeException, UntrustedTypesFoundExc
 from samebits.digests import digest_bytes
 from samebits.errors import LineageError, Problem
 from samebits.model.fingerprint import is_incidental
+from samebits.model.stand_ins import put_stand_ins
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest date a zip archive can hold
 _SCHEMA = "schema.json"
@@ -48,6 +49,8 @@ _TRUSTED_MODULES = (
     "sklearn.metrics._ranking.",
 )
 
+
+_OWN_MODULES = ("samebits.transformers.", "samebits.stored_parts.")  # served alone with a model
 
 _SETTLED = {"n_jobs": None, "n_threads": 1, "_n_threads": 1, "_stop_words_id": 0, "refit_time_": 0.0}
 
@@ -84,7 +87,7 @@ def dump_model(model: Any) -> bytes:
         The model holds something that cannot be stored without pickle.
     """
     try:
-        source = zipfile.ZipFile(io.BytesIO(skops.io.dumps(model)))
+        source = zipfile.ZipFile(io.BytesIO(skops.io.dumps(put_stand_ins(model))))
     except (UnsupportedTypeException, TypeError) as error:
         reason = " ".join(str(error).split())
         raise LineageError(Problem("model file", "a model that skops can store", reason, "Use another class.")) from None
@@ -104,13 +107,13 @@ def dump_model(model: Any) -> bytes:
 
 
 def _list_nodes(value: Any) -> Iterator[dict[str, Any]]:
-    """Yield every mapping of a schema, outer before inner, in the file's order; by a stack, since schemas nest deeply."""
+    """Yield every mapping of a schema, outer before inner, in the order of the keys; by a stack, since schemas nest deeply."""
     stack = [value]
     while stack:
         current = stack.pop()
         if isinstance(current, dict):
             yield current
-            stack.extend(reversed(list(current.values())))
+            stack.extend(current[key] for key in sorted(current, reverse=True))
         elif isinstance(current, list):
             stack.extend(reversed(current))
 
@@ -160,7 +163,7 @@ def list_trusted_types(content: bytes, allow: Sequence[str] = ()) -> list[str]:
 
 def _is_trusted(name: str, allow: Sequence[str]) -> bool:
     package = name.partition(".")[0]
-    if name.startswith("samebits.transformers.") or name in TRUSTED_TYPES or package in allow:
+    if name.startswith(_OWN_MODULES) or name in TRUSTED_TYPES or package in allow:
         return True
     return name.startswith(_TRUSTED_MODULES) or _is_sklearn_class(name)
 
@@ -185,7 +188,8 @@ def load_model(content: bytes, allow: Sequence[str] = ()) -> Any:
         The file is damaged, holds a type that is on no list, or a tree that points outside itself.
     """
     try:
-        model = skops.io.loads(content, trusted=list_trusted_types(content, allow))
+        expanded = _expand_archive(content)
+        model = skops.io.loads(expanded, trusted=list_trusted_types(expanded, allow))
     except UntrustedTypesFoundException as error:
         raise LineageError(Problem("model file", "only trusted types", str(error), "Do not load this file.")) from None
     except LineageError:
@@ -195,6 +199,15 @@ def load_model(content: bytes, allow: Sequence[str] = ()) -> Any:
         raise LineageError(Problem("model file", "a skops archive", found, "Fetch it again.")) from None
     _check_trees(model, set())
     return model
+
+
+def _expand_archive(content: bytes) -> bytes:
+    """The same archive without compression: skops reads it twice, once for the types and once for the model."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as source, zipfile.ZipFile(buffer, "w") as target:
+        for name in source.namelist():
+            target.writestr(name, source.read(name))
+    return buffer.getvalue()
 
 
 def _check_trees(value: Any, seen: set[int]) -> None:

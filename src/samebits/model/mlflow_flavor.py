@@ -17,7 +17,7 @@ from sklearn.dummy import DummyClassifier
 
 from samebits.project import PACKAGE
 
-_SERVED_MODULES = ("__init__.py", "transformers.py")  # all that a stored pipeline needs of this package
+_SERVED_MODULES = ("__init__.py", "stored_parts.py", "transformers.py")  # all that a stored pipeline needs of this package
 _MODEL_FILE = "model.skops"
 
 
