@@ -6,6 +6,7 @@ the package. Its classes are on record in model files: neither their names nor t
 
 from __future__ import annotations
 
+from collections import defaultdict, deque
 from collections.abc import Iterator
 from typing import Any, Self
 
@@ -31,6 +32,23 @@ class StandIn:
 
     def __reduce__(self) -> tuple[type[Self], tuple[Any, ...]]:
         return type(self), self.parameters
+
+
+class PlainContainer(StandIn):
+    """A deque or a defaultdict, which skops loads empty or not at all.
+
+    Parameters
+    ----------
+    kind
+        deque or defaultdict.
+    arguments
+        Of its constructor: members and maxlen, or factory and content.
+    """
+
+    def __new__(cls, kind: type, *arguments: Any) -> Any:
+        if kind not in (deque, defaultdict):
+            raise ValueError(f"expected a deque or a defaultdict, found {kind.__name__}")
+        return kind(*arguments)
 
 
 class JoinedTrees(StandIn):

@@ -6,6 +6,7 @@ stand-in is a function of the content alone, as the rest of the file is. The mod
 
 from __future__ import annotations
 
+from collections import defaultdict, deque
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,7 +17,7 @@ from sklearn.ensemble._hist_gradient_boosting.predictor import TreePredictor
 from sklearn.tree import BaseDecisionTree
 
 from samebits.model.fingerprint import digest_model
-from samebits.stored_parts import JoinedTrees
+from samebits.stored_parts import JoinedTrees, PlainContainer
 
 Column = np.ndarray | tuple[np.ndarray, np.ndarray]
 Table = tuple[np.ndarray, np.ndarray, list[Column]]  # see JoinedTrees
@@ -30,6 +31,10 @@ def put_stand_ins(value: Any) -> Any:
     joined = _join_trees(value)
     if joined is not None:
         return joined
+    if type(value) is deque:
+        return PlainContainer.hold(deque, [put_stand_ins(member) for member in value], value.maxlen)
+    if type(value) is defaultdict:
+        return PlainContainer.hold(defaultdict, value.default_factory, put_stand_ins(dict(value)))
     if isinstance(value, BaseEstimator):
         return _copy_with(value, put_stand_ins(vars(value)))
     if type(value) is dict:

@@ -12,12 +12,10 @@ from sklearn.model_selection import FixedThresholdClassifier
 
 from samebits.config.keys import Config
 from samebits.data.drift import summarise_features
-from samebits.errors import LineageError, Problem
-from samebits.model.file import dump_model, load_model, settle_model
-from samebits.model.fingerprint import digest_model
 from samebits.training.materials import Materials
 from samebits.training.scoring import RESPONSE_METHODS, Threshold, choose_threshold, compute_metrics
 from samebits.training.selection import CandidateScore, choose_best, fit_model, score_candidates
+from samebits.training.storing import rehearse_storing, store_model
 
 
 @dataclass(frozen=True)
@@ -50,17 +48,20 @@ def make_result(config: Config, materials: Materials) -> Result:
 
     Raises
     ------
+    ConfigError
+        A candidate was found, on a few rows, to be one that cannot be stored without pickle.
     DataError
         A candidate cannot be fitted or scored on these rows.
     LineageError
-        The fitted model cannot be stored without pickle.
+        The fitted model cannot be stored without pickle, though the few rows did not show it.
     """
     X, y = materials.take(materials.split.train_rows)
+    rehearse_storing(materials.candidates, X, y, config.allow, config.seed)
     scored = score_candidates(materials.candidates, X, y, materials.split, materials.scorers, config.seed, config.n_jobs)
     best = choose_best(scored)
     fitted = fit_model(best.name, materials.candidates[best.name], X, y, config.seed, config.n_jobs)
     model, threshold = _apply_threshold(fitted, config, materials, y, best)
-    model_file, model_digest = _save_model(model, config.allow)
+    model_file, model_digest = store_model(model, config.allow)
     predictions, metrics = _score_test(model, materials)
     return Result(
         scored=scored,
@@ -90,19 +91,6 @@ def _apply_threshold(
         FrozenEstimator(fitted), threshold=threshold.value, pos_label=target.positive, response_method=method
     )
     return model.fit(np.zeros((2, 1)), target.labels), threshold
-
-
-def _save_model(model: Any, allow: list[str]) -> tuple[bytes, str]:
-    """Return the model's file and digest, having loaded the file and found the same model in it.
-
-    Saved before it predicts: some models count their queries.
-    """
-    settle_model(model)
-    content, digest = dump_model(model), digest_model(model)
-    if digest_model(load_model(content, allow)) != digest:
-        remedy = "This class cannot be stored without pickle: use another."
-        raise LineageError(Problem("model file", f"a model of digest {digest}", "another when it is loaded", remedy))
-    return content, digest
 
 
 def _score_test(model: Any, materials: Materials) -> tuple[bytes, dict[str, float]]:
