@@ -1,10 +1,55 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import clone
+from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from samebits.transformers import BooleanNumbers, DateNumbers, DerivedColumns, OutlierClipper
+
+TRANSFORMERS: list[Any] = [OutlierClipper(), BooleanNumbers(), DateNumbers(), DerivedColumns()]
+
+
+@parametrize_with_checks(TRANSFORMERS)
+def test_every_transformer_is_what_scikit_learn_asks_of_one(estimator: Any, check: Callable[[Any], None]) -> None:
+    check(estimator)
+
+
+@pytest.mark.parametrize("transformer", TRANSFORMERS, ids=lambda transformer: type(transformer).__name__)
+@pytest.mark.parametrize("columns", [["a"], ["a", "d"]], ids=" ".join)
+def test_a_table_without_the_fitted_columns_is_refused(transformer: Any, columns: list[str]) -> None:
+    fitted = clone(transformer).fit(pd.DataFrame({"a": [0.0, 1.0], "b": [1.0, 0.0]}))
+
+    with pytest.raises(ValueError, match="feature"):
+        fitted.transform(pd.DataFrame({key: [0.0, 1.0] for key in columns}))
+
+
+@pytest.mark.parametrize("transformer", [OutlierClipper(), BooleanNumbers()], ids=lambda transformer: type(transformer).__name__)
+@pytest.mark.parametrize("columns", [["b", "a"], ["a", "b", "c"]], ids=" ".join)
+def test_columns_that_go_by_place_must_stand_as_they_were_fitted(transformer: Any, columns: list[str]) -> None:
+    fitted = clone(transformer).fit(pd.DataFrame({"a": [0.0, 1.0], "b": [1.0, 0.0]}))
+
+    with pytest.raises(ValueError, match="feature names should match"):
+        fitted.transform(pd.DataFrame({key: [0.0, 1.0] for key in columns}))
+
+
+@pytest.mark.parametrize("transformer", [DateNumbers(), DerivedColumns({"s": {"b": 2.0}})], ids=["DateNumbers", "DerivedColumns"])
+def test_columns_that_go_by_name_may_stand_in_any_order_beside_others(transformer: Any) -> None:
+    frame = pd.DataFrame({"a": [0.0, 1e15], "b": [1e18, 0.0], "c": [5.0, 6.0]})
+    fitted = clone(transformer).fit(frame[["a", "b"]])
+
+    np.testing.assert_array_equal(fitted.transform(frame[["c", "b", "a"]]), fitted.transform(frame[["a", "b"]]))
+
+
+def test_an_array_has_columns_without_names() -> None:
+    made = DateNumbers().fit(np.zeros((2, 1)))
+
+    assert made.get_feature_names_out().tolist()[:2] == ["x0_year", "x0_month"]
+    assert made.transform(np.zeros((2, 1)))[0].tolist() == [1970, 1, 1, 3, 0, 0]
 
 
 def test_outliers_move_to_tukeys_fences_and_missing_values_stay() -> None:

@@ -2,6 +2,7 @@
 
 They take a DataFrame or an array of shape (n_rows, n_columns) and give a float64 array in C order, so that what follows sees one
 memory layout whatever the table's was. They are stored in the model file, so their attributes are plain arrays, lists and dicts.
+What scikit-learn asks of an estimator (`check_estimator`) they keep; other columns than were fitted are refused.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils import Tags
+from sklearn.utils.validation import _check_feature_names_in, check_array, check_is_fitted, validate_data
 
 DATE_PARTS = ("year", "month", "day", "weekday", "hour", "days_since_1970")
 _PANDAS_PARTS = ("year", "month", "day", "day_of_week", "hour")
@@ -40,32 +42,38 @@ class DerivedColumns(TransformerMixin, BaseEstimator):
         self.ratios = ratios
         self.epsilon = epsilon
 
-    def fit(self, X: pd.DataFrame, y: Any = None) -> Self:
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Remember the columns; nothing is learned."""
-        self.feature_names_in_ = np.asarray(X.columns, dtype=object)
-        self.n_features_in_ = len(self.feature_names_in_)
+        _take_table(self, X, reset=True)
         return self
 
-    def transform(self, X: pd.DataFrame) -> pd.DataFrame:
+    def transform(self, X: Any) -> pd.DataFrame:
         """Return the columns given, then the weighted sums, then the ratios."""
         check_is_fitted(self)
+        table = _take_table(self, X, reset=False)
         made = {}
         for name, weights in (self.weighted_sums or {}).items():
-            total = np.zeros(len(X))
+            total = np.zeros(len(table))
             for column, weight in weights.items():
-                total = total + weight * X[column].to_numpy(dtype=np.float64, na_value=np.nan)
+                total = total + weight * table[column].to_numpy(dtype=np.float64, na_value=np.nan)
             made[name] = total
         for name, (numerator, denominator) in (self.ratios or {}).items():
-            above = X[numerator].to_numpy(dtype=np.float64, na_value=np.nan)
-            below = X[denominator].to_numpy(dtype=np.float64, na_value=np.nan)
+            above = table[numerator].to_numpy(dtype=np.float64, na_value=np.nan)
+            below = table[denominator].to_numpy(dtype=np.float64, na_value=np.nan)
             with np.errstate(divide="ignore", invalid="ignore"):
                 ratio = above / (below + self.epsilon)
             made[name] = np.where(np.isfinite(ratio), ratio, np.nan)
-        return X.assign(**made)
+        return table.assign(**made)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Return the names of the columns that `transform` gives."""
-        return np.asarray([*self.feature_names_in_, *(self.weighted_sums or {}), *(self.ratios or {})], dtype=object)
+        given = _check_feature_names_in(self, input_features)
+        return np.asarray([*given, *(self.weighted_sums or {}), *(self.ratios or {})], dtype=object)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = _allow_missing(super().__sklearn_tags__(), takes_text=True)
+        tags.transformer_tags.preserves_dtype = []  # it gives a table, which has no one dtype
+        return tags
 
 
 class OutlierClipper(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
@@ -82,8 +90,7 @@ class OutlierClipper(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Find each column's fences from its finite values."""
-        values = _as_floats(X)
-        self._remember_columns(X, values)
+        values = _take_floats(self, X, reset=True)
         self.lower_ = np.full(values.shape[1], -np.inf)
         self.upper_ = np.full(values.shape[1], np.inf)
         for column in range(values.shape[1] if self.factor is not None else 0):
@@ -94,65 +101,92 @@ class OutlierClipper(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
                 self.lower_[column], self.upper_[column] = first - margin, third + margin
         return self
 
-    def _remember_columns(self, X: Any, values: np.ndarray) -> None:
-        self.n_features_in_ = values.shape[1]
-        if hasattr(X, "columns"):
-            self.feature_names_in_ = np.asarray(X.columns, dtype=object)
-
     def transform(self, X: Any) -> np.ndarray:
         """Return the clipped values, shape (n_rows, n_columns); missing values stay missing."""
         check_is_fitted(self)
-        return np.ascontiguousarray(np.clip(_as_floats(X), self.lower_, self.upper_))
+        return np.ascontiguousarray(np.clip(_take_floats(self, X, reset=False), self.lower_, self.upper_))
+
+    def __sklearn_tags__(self) -> Tags:
+        return _allow_missing(super().__sklearn_tags__())
 
 
 class BooleanNumbers(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """False and True to 0 and 1; a missing value to the column's more frequent one (to 0 on a tie)."""
 
-    def fit(self, X: pd.DataFrame, y: Any = None) -> Self:
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Find each column's more frequent value."""
-        values = _as_floats(X)
-        self.n_features_in_ = values.shape[1]
-        self.feature_names_in_ = np.asarray(X.columns, dtype=object)
+        values = _take_floats(self, X, reset=True)
         self.fill_ = np.where(np.nansum(values == 1, axis=0) > np.nansum(values == 0, axis=0), 1.0, 0.0)
         return self
 
-    def transform(self, X: pd.DataFrame) -> np.ndarray:
+    def transform(self, X: Any) -> np.ndarray:
         """Return zeros and ones, shape (n_rows, n_columns)."""
         check_is_fitted(self)
-        values = _as_floats(X)
+        values = _take_floats(self, X, reset=False)
         return np.ascontiguousarray(np.where(np.isnan(values), self.fill_, values))
+
+    def __sklearn_tags__(self) -> Tags:
+        return _allow_missing(super().__sklearn_tags__())
 
 
 class DateNumbers(TransformerMixin, BaseEstimator):
-    """Each date column to its year, month, day, weekday (Monday is 0), hour and days since 1970; missing to missing."""
+    """Each date column to its year, month, day, weekday (Monday is 0), hour and days since 1970; missing to missing.
 
-    def fit(self, X: pd.DataFrame, y: Any = None) -> Self:
+    Dates may also be written as text; numbers are nanoseconds since 1970, as pandas takes them.
+    """
+
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Remember the columns; nothing is learned."""
-        self.feature_names_in_ = np.asarray(X.columns, dtype=object)
-        self.n_features_in_ = len(self.feature_names_in_)
+        _take_table(self, X, reset=True)
         return self
 
-    def transform(self, X: pd.DataFrame) -> np.ndarray:
+    def transform(self, X: Any) -> np.ndarray:
         """Return the parts, shape (n_rows, 6 n_columns), a column's six beside each other."""
         check_is_fitted(self)
         parts = []
-        for name in self.feature_names_in_:
-            instants = pd.to_datetime(X[name], utc=True).dt.tz_localize(None)  # as the table was read for training
+        for _, column in _take_table(self, X, reset=False).items():
+            instants = pd.to_datetime(column, utc=True).dt.tz_localize(None)  # as the table was read for training
             dates = instants.dt
             for part in _PANDAS_PARTS:
                 parts.append(getattr(dates, part).to_numpy(dtype=np.float64, na_value=np.nan))
             microseconds = instants.to_numpy(dtype="datetime64[us]")
             days = microseconds.astype(np.int64) / 86_400e6
             parts.append(np.where(np.isnat(microseconds), np.nan, days))
-        return np.ascontiguousarray(np.column_stack(parts)) if parts else np.empty((len(X), 0))
+        return np.ascontiguousarray(np.column_stack(parts))
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Return `<column>_<part>` for each column and part."""
-        return np.asarray([f"{name}_{part}" for name in self.feature_names_in_ for part in DATE_PARTS], dtype=object)
+        given = _check_feature_names_in(self, input_features)
+        return np.asarray([f"{name}_{part}" for name in given for part in DATE_PARTS], dtype=object)
+
+    def __sklearn_tags__(self) -> Tags:
+        return _allow_missing(super().__sklearn_tags__(), takes_text=True)
 
 
-def _as_floats(X: Any) -> np.ndarray:
+def _allow_missing(tags: Tags, *, takes_text: bool = False) -> Tags:
+    tags.input_tags.allow_nan = True
+    tags.input_tags.string = takes_text
+    return tags
+
+
+def _take_floats(estimator: Any, X: Any, *, reset: bool) -> np.ndarray:
+    """Return X as float64 in C order, its columns remembered (`reset`) or held to those remembered."""
+    given = X
     if isinstance(X, pd.DataFrame):
-        columns = [X[name].to_numpy(dtype=np.float64, na_value=np.nan) for name in X.columns]
-        return np.column_stack(columns) if columns else np.empty((len(X), 0))
-    return np.ascontiguousarray(X, dtype=np.float64)
+        columns = [column.to_numpy(dtype=np.float64, na_value=np.nan) for _, column in X.items()]
+        given = np.column_stack(columns) if columns else np.empty((len(X), 0))
+    values: np.ndarray = check_array(given, dtype=np.float64, order="C", ensure_all_finite=False, estimator=estimator)
+    validate_data(estimator, X if hasattr(X, "columns") else values, reset=reset, skip_check_array=True)
+    return values
+
+
+def _take_table(estimator: Any, X: Any, *, reset: bool) -> pd.DataFrame:
+    """Return X as a DataFrame, its columns remembered (`reset`) or taken by the names remembered; values as they are."""
+    if not isinstance(X, pd.DataFrame):
+        X = check_array(X, dtype=None, ensure_all_finite=False, estimator=estimator)
+    elif 0 in X.shape:
+        check_array(np.empty(X.shape), estimator=estimator)  # raises, in scikit-learn's own words
+    elif not reset and set(getattr(estimator, "feature_names_in_", ())) <= set(X.columns):
+        X = X[list(getattr(estimator, "feature_names_in_", X.columns))]  # as a ColumnTransformer takes them
+    validate_data(estimator, X, reset=reset, skip_check_array=True)
+    return pd.DataFrame(X)

@@ -20,18 +20,34 @@ import skops.io
 from sklearn.base import BaseEstimator
 from sklearn.neighbors import BallTree, KDTree
 from sklearn.tree._tree import Tree
-from skops.io.exceptions import UnsupportedTypeException, UntrustedTypesFoundException
+from skops.io.exceptions import UntrustedTypesFoundException
 
 from samebits.digests import digest_bytes
 from samebits.errors import LineageError, Problem
 from samebits.model.fingerprint import is_incidental
+from samebits.model.stand_ins import put_stand_ins
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest date a zip archive can hold
 _SCHEMA = "schema.json"
 
-# Beside scikit-learn's classes (see _is_sklearn_class) and samebits' transformers; trees are checked after loading.
+# Beside scikit-learn's classes (see _is_sklearn_class) and samebits' own; trees are checked after loading. Plain containers do
+# nothing when they are made; what a defaultdict makes its values with stands in the file as a type of its own.
 TRUSTED_TYPES = frozenset(
     {
+        "builtins.dict",
+        "builtins.frozenset",
+        "builtins.range",
+        "collections.Counter",
+        "collections.OrderedDict",
+        "collections.defaultdict",
+        "collections.deque",
+        "datetime.date",
+        "datetime.datetime",
+        "datetime.time",
+        "datetime.timedelta",
+        "datetime.timezone",
+        "decimal.Decimal",
+        "fractions.Fraction",
         "functools.partial",
         "numpy.dtype",
         "numpy.mean",
@@ -40,7 +56,6 @@ TRUSTED_TYPES = frozenset(
         "sklearn.utils.validation.check_array",
     }
 )
-_OWN_MODULES = ("samebits.transformers.", "samebits.row_columns.")
 # Scores: functions of numbers, in modules that hold no function which touches anything else.
 _TRUSTED_MODULES = (
     "sklearn.feature_selection._",
@@ -49,6 +64,8 @@ _TRUSTED_MODULES = (
     "sklearn.metrics._ranking.",
 )
 
+
+_OWN_MODULES = ("samebits.row_columns.", "samebits.stored_parts.", "samebits.transformers.")  # served alone with a model
 
 _SETTLED = {"n_jobs": None, "n_threads": 1, "_n_threads": 1, "_stop_words_id": 0, "refit_time_": 0.0}
 
@@ -84,15 +101,18 @@ def dump_model(model: Any) -> bytes:
     LineageError
         The model holds something that cannot be stored without pickle.
     """
+    stored = put_stand_ins(model)
     try:
-        source = zipfile.ZipFile(io.BytesIO(skops.io.dumps(model)))
-    except (UnsupportedTypeException, TypeError) as error:
-        reason = " ".join(str(error).split())
+        source = zipfile.ZipFile(io.BytesIO(skops.io.dumps(stored)))
+    except Exception as error:  # of what it cannot store skops raises anything
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
         raise LineageError(Problem("model file", "a model that skops can store", reason, "Use another class.")) from None
     schema = json.loads(source.read(_SCHEMA))
     members: dict[str, str] = {}  # digest of an array -> its name in the archive
     contents: list[bytes] = []
     for node in _list_nodes(schema):
+        if node.get("__loader__") == "DictNode":
+            _sort_key_types(node)
         node.pop("__id__", None)  # an address; without it each part is loaded on its own, which is all it says anyway
         if isinstance(node.get("file"), str):
             content = _in_canonical_order(source.read(node["file"]))
@@ -105,15 +125,23 @@ def dump_model(model: Any) -> bytes:
 
 
 def _list_nodes(value: Any) -> Iterator[dict[str, Any]]:
-    """Yield every mapping of a schema, outer before inner, in the file's order; by a stack, since schemas nest deeply."""
+    """Yield every mapping of a schema, outer before inner, in the order of the keys; by a stack, since schemas nest deeply."""
     stack = [value]
     while stack:
         current = stack.pop()
         if isinstance(current, dict):
             yield current
-            stack.extend(reversed(list(current.values())))
+            stack.extend(current[key] for key in sorted(current, reverse=True))
         elif isinstance(current, list):
             stack.extend(reversed(current))
+
+
+def _sort_key_types(node: dict[str, Any]) -> None:
+    """Bring the types of a mapping's keys, a list, into the order in which the keys are written."""
+    by_key = dict(
+        zip(node["content"], node["key_types"]["content"], strict=False)
+    )  # a key twice (1 and "1") is found when it is loaded
+    node["key_types"]["content"] = [by_key[key] for key in sorted(by_key)]
 
 
 def _in_canonical_order(content: bytes) -> bytes:
@@ -152,14 +180,17 @@ def list_trusted_types(content: bytes, allow: Sequence[str] = ()) -> list[str]:
         The file holds a type that is on no list.
     """
     found = skops.io.get_untrusted_types(data=content)
-    strange = [name for name in found if not _is_trusted(name, allow)]
+    strange = [name for name in found if not is_trusted(name, allow)]
     if strange:
         remedy = "Name its package in the config's allow:, or use another class."
         raise LineageError(Problem("model file", "only trusted types", ", ".join(sorted(strange)), remedy))
     return sorted(found)
 
 
-def _is_trusted(name: str, allow: Sequence[str]) -> bool:
+def is_trusted(name: str, allow: Sequence[str] = ()) -> bool:
+    """Tell whether a class or function, by its import path, may be in a model file."""
+    if "<" in name:  # a lambda, or what was made inside a function: nobody can find it again
+        return False
     package = name.partition(".")[0]
     if name.startswith(_OWN_MODULES) or name in TRUSTED_TYPES or package in allow:
         return True
@@ -186,7 +217,8 @@ def load_model(content: bytes, allow: Sequence[str] = ()) -> Any:
         The file is damaged, holds a type that is on no list, or a tree that points outside itself.
     """
     try:
-        model = skops.io.loads(content, trusted=list_trusted_types(content, allow))
+        expanded = _expand_archive(content)
+        model = skops.io.loads(expanded, trusted=list_trusted_types(expanded, allow))
     except UntrustedTypesFoundException as error:
         raise LineageError(Problem("model file", "only trusted types", str(error), "Do not load this file.")) from None
     except LineageError:
@@ -196,6 +228,15 @@ def load_model(content: bytes, allow: Sequence[str] = ()) -> Any:
         raise LineageError(Problem("model file", "a skops archive", found, "Fetch it again.")) from None
     _check_trees(model, set())
     return model
+
+
+def _expand_archive(content: bytes) -> bytes:
+    """The same archive without compression: skops reads it twice, once for the types and once for the model."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as source, zipfile.ZipFile(buffer, "w") as target:
+        for name in source.namelist():
+            target.writestr(name, source.read(name))
+    return buffer.getvalue()
 
 
 def _check_trees(value: Any, seen: set[int]) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import struct
+import sys
 import types
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -33,18 +34,32 @@ def digest_model(model: Any) -> str:
     return PREFIX + _Walk().digest(model).hex()
 
 
+@functools.lru_cache(maxsize=4096)
 def is_incidental(name: Any) -> bool:
     """Tell whether an attribute says how a model was made rather than what it is."""
     return isinstance(name, str) and (name in IGNORED_ATTRIBUTES or name.endswith(_TIMES))
 
 
 class _Walk:
-    """One traversal; remembers the objects it stands in, so that a cycle is written as the distance back."""
+    """One traversal; remembers the objects it stands in, so that a cycle is written as the distance back.
+
+    It remembers too what it has digested and will meet again in each of a thousand trees: plain values, and generators by identity.
+    """
 
     def __init__(self) -> None:
         self.open_ids: list[int] = []
+        self.plain: dict[type, dict[Any, bytes]] = {str: {}, int: {}, bool: {}, type(None): {}}
+        self.writers: dict[type, Callable[[_Walk, Any], bytes] | None] = {}
+        self.generators: dict[int, tuple[Any, bytes]] = {}  # held, so that no other object takes the id
 
     def digest(self, value: Any) -> bytes:
+        known = self.plain.get(type(value))
+        if known is not None:
+            if value not in known:
+                known[value] = hashlib.sha256(_write_scalar(value) or b"").digest()
+            return known[value]
+        if type(value) is np.ndarray and value.dtype.kind in "biuf" and value.dtype.isnative:
+            return self.write_numbers(value)
         scalar = _write_scalar(value)
         if scalar is not None:
             return hashlib.sha256(scalar).digest()
@@ -58,9 +73,12 @@ class _Walk:
             self.open_ids.pop()
 
     def _digest_object(self, value: Any) -> bytes:
-        for kind, write in _WRITERS:
-            if isinstance(value, kind):
-                return write(self, value)
+        kind = type(value)
+        if kind not in self.writers:
+            self.writers[kind] = next((write for known, write in _WRITERS if issubclass(kind, known)), None)
+        write = self.writers[kind]
+        if write is not None:
+            return write(self, value)
         if isinstance(value, BaseEstimator) or not _has_own_reduce(type(value)):
             return self.join(_name(type(value)), [self._digest_state(value.__getstate__())])
         reduced = value.__reduce_ex__(2)
@@ -99,12 +117,19 @@ class _Walk:
     def write_array(self, value: np.ndarray) -> bytes:
         head = f"array {value.shape}"
         if value.dtype.names:
-            fields = [self.digest(name) + self.digest(np.ascontiguousarray(value[name])) for name in value.dtype.names]
+            columns = value if value.ndim else value.reshape(1)
+            fields = [self.digest(name) + self.digest(columns[name]) for name in value.dtype.names]
             return self.join(f"{head} record", fields)
         if value.dtype == object:
             return self.join(f"{head} object", map(self.digest, value.ravel(order="C").tolist()))
         array = np.ascontiguousarray(value, dtype=value.dtype.newbyteorder("<"))
         return self.join(f"{head} {array.dtype.str}", [array.tobytes()])
+
+    def write_numbers(self, value: np.ndarray) -> bytes:
+        """As write_array, of an array that is already in this machine's byte order."""
+        if sys.byteorder == "big":
+            return self.write_array(value)
+        return hashlib.sha256(f"array {value.shape} {value.dtype.str}\0".encode() + value.tobytes()).digest()
 
     def write_sparse(self, value: Any) -> bytes:
         rows = scipy.sparse.csr_array(value, copy=True)
@@ -112,8 +137,10 @@ class _Walk:
         return self.join(f"sparse {rows.shape}", map(self.digest, (rows.indptr.astype("i8"), rows.indices.astype("i8"), rows.data)))
 
     def write_generator(self, value: Any) -> bytes:
-        state = value.get_state(legacy=False) if isinstance(value, np.random.RandomState) else value.bit_generator.state
-        return self.join(_name(type(value)), [self.digest(state)])
+        if id(value) not in self.generators:
+            state = value.get_state(legacy=False) if isinstance(value, np.random.RandomState) else value.bit_generator.state
+            self.generators[id(value)] = value, self.join(_name(type(value)), [self.digest(state)])
+        return self.generators[id(value)][1]
 
     def write_table(self, value: Any) -> bytes:
         frame = value.to_frame() if isinstance(value, pd.Series | pd.Index) else value

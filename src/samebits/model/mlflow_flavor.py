@@ -17,7 +17,8 @@ from sklearn.dummy import DummyClassifier
 
 from samebits.project import PACKAGE
 
-_SERVED_MODULES = ("__init__.py", "transformers.py", "row_columns.py")  # all that a stored pipeline needs of this package
+# all that a stored pipeline needs of this package
+_SERVED_MODULES = ("__init__.py", "row_columns.py", "stored_parts.py", "transformers.py")
 _MODEL_FILE = "model.skops"
 
 

@@ -12,7 +12,7 @@ from sklearn.pipeline import Pipeline
 
 from samebits.config.keys import Config
 from samebits.data.drift import summarise_features
-from samebits.errors import DataError, LineageError, Problem
+from samebits.errors import DataError
 from samebits.estimation.prediction import (
     Answers,
     Prediction,
@@ -25,11 +25,10 @@ from samebits.estimation.prediction import (
 )
 from samebits.estimation.scoring import Threshold, choose_threshold, compute_metrics
 from samebits.estimation.target_transform import find_estimator
-from samebits.model.file import dump_model, load_model, settle_model
-from samebits.model.fingerprint import digest_model
 from samebits.training.materials import Materials
 from samebits.training.remarks import collect_remarks
 from samebits.training.selection import FAILURES, CandidateScore, choose_best, describe_failure, fit_model, score_candidates
+from samebits.training.storing import rehearse_storing, store_model
 
 
 @dataclass(frozen=True)
@@ -70,17 +69,21 @@ def make_result(config: Config, materials: Materials) -> Result:
 
     Raises
     ------
+    ConfigError
+        A candidate was found, on a few rows, to be one that cannot be stored without pickle.
     DataError
         A candidate cannot be fitted or scored on these rows.
     LineageError
-        The fitted model cannot be stored without pickle.
+        The fitted model cannot be stored without pickle, though the few rows did not show it.
     """
+    sample = materials.take_training()
+    rehearse_storing(materials.candidates, sample.X, sample.y, config.allow, config.seed)
     scored = score_candidates(materials, config.seed, config.n_jobs, needs_responses=config.business.method is not None)
     numbers, split = materials.dataset.row_numbers, materials.split
     out_of_fold = write_out_of_fold(split, numbers, materials.target, {one.name: one.predictions for one in scored})
     best = choose_best(scored)
     final = _fit_finally(config, materials, best)
-    model_file, model_digest = _save_model(final.model, config.allow)
+    model_file, model_digest = store_model(final.model, config.allow)
     rows, predicted, test = _score_held_back(final, best, materials)
     _, train = _score(final, materials, materials.split.train_rows)
     others = _score_others(config, materials, [one for one in scored if one is not best]) if config.keep == "all" else {}
@@ -152,19 +155,6 @@ def _score_others(
         final = _fit_finally(config, materials, candidate)
         found[candidate.name] = (final, _score_held_back(final, candidate, materials)[2])
     return found
-
-
-def _save_model(model: Any, allow: list[str]) -> tuple[bytes, str]:
-    """Return the model's file and digest, having loaded the file and found the same model in it.
-
-    Saved before it predicts: some models count their queries.
-    """
-    settle_model(model)
-    content, digest = dump_model(model), digest_model(model)
-    if digest_model(load_model(content, allow)) != digest:
-        remedy = "This class cannot be stored without pickle: use another."
-        raise LineageError(Problem("model file", f"a model of digest {digest}", "another when it is loaded", remedy))
-    return content, digest
 
 
 def _score_held_back(

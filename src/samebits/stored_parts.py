@@ -1,0 +1,122 @@
+"""Stand-ins in a model file for what skops alone keeps slowly: calling one gives the real thing, in plain `skops.io.load` too.
+
+What takes them out of a model is `model.stand_ins`. This module is served alone with a model, so it imports nothing of the rest of
+the package. Its classes are on record in model files: neither their names nor their parameters may change.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Iterator
+from typing import Any, Self
+
+import numpy as np
+from sklearn.ensemble._hist_gradient_boosting.predictor import TreePredictor
+from sklearn.tree import BaseDecisionTree
+from sklearn.tree._tree import Tree
+
+Column = np.ndarray | tuple[np.ndarray, np.ndarray]
+
+
+class StandIn:
+    """What is stored in place of a value; the parameters of its class are all that the file has of the value."""
+
+    parameters: tuple[Any, ...]
+
+    @classmethod
+    def hold(cls, *parameters: Any) -> Self:
+        """Return the stand-in itself, to be stored; calling the class gives the value."""
+        stand_in: Self = object.__new__(cls)
+        stand_in.parameters = parameters
+        return stand_in
+
+    def __reduce__(self) -> tuple[type[Self], tuple[Any, ...]]:
+        return type(self), self.parameters
+
+
+class PlainContainer(StandIn):
+    """A deque or a defaultdict, which skops loads empty or not at all.
+
+    Parameters
+    ----------
+    kind
+        deque or defaultdict.
+    arguments
+        Of its constructor: members and maxlen, or factory and content.
+    """
+
+    def __new__(cls, kind: type, *arguments: Any) -> Any:
+        if kind not in (deque, defaultdict):
+            raise ValueError(f"expected a deque or a defaultdict, found {kind.__name__}")
+        return kind(*arguments)
+
+
+class JoinedTrees(StandIn):
+    """Many trees as a few tables: an attribute that all share once, the others one row or several rows a tree.
+
+    Parameters
+    ----------
+    kind
+        Class of every tree: one of scikit-learn's decision trees, or its histogram predictor.
+    shape
+        Of the trees; in lists, one inside the other, unless `is_array`.
+    shared
+        Attribute -> its value in every tree.
+    numbers
+        Attribute -> its values, shape (n_trees,); int64 for int, float64 for float.
+    tables
+        Attribute -> (dtype and trailing shape as an empty array, rows of each tree, columns). A column's dtype may be narrower; a
+        pair is a column's places and its different values.
+    """
+
+    def __new__(
+        cls,
+        kind: type,
+        shape: tuple[int, ...],
+        is_array: bool,
+        shared: dict[str, Any],
+        numbers: dict[str, np.ndarray],
+        tables: dict[str, tuple[np.ndarray, np.ndarray, list[Column]]],
+    ) -> Any:
+        if not issubclass(kind, BaseDecisionTree | TreePredictor):
+            raise ValueError(f"expected scikit-learn's trees, found {kind.__name__}")
+        members = {name: column.tolist() for name, column in numbers.items()}
+        members.update({name: _split_rows(*table) for name, table in tables.items()})
+        build = _build_decision_tree if issubclass(kind, BaseDecisionTree) else _build_tree
+        rows = zip(*members.values(), strict=True)
+        trees = [build(kind, {**shared, **dict(zip(members, row, strict=True))}) for row in rows]
+        return _in_shape(trees, shape, is_array)
+
+
+def _split_rows(template: np.ndarray, lengths: np.ndarray, columns: list[Column]) -> Iterator[np.ndarray]:
+    """Yield each tree's rows, a copy."""
+    whole = [column if isinstance(column, np.ndarray) else column[1][column[0]] for column in columns]
+    table = np.zeros((len(whole[0]), *template.shape[1:]), dtype=template.dtype)
+    fields = [table[name] for name in template.dtype.names] if template.dtype.names else [table]
+    for field, column in zip(fields, whole, strict=True):
+        field[...] = column
+    end = 0
+    for length in lengths.tolist():
+        yield table[end : end + length].copy()
+        end += length
+
+
+def _build_tree(kind: type, attributes: dict[str, Any]) -> Any:
+    tree: Any = object.__new__(kind)
+    tree.__dict__.update(attributes)
+    return tree
+
+
+def _build_decision_tree(kind: type, attributes: dict[str, Any]) -> Any:
+    nodes, values = attributes.pop("tree_.nodes"), attributes.pop("tree_.values")
+    inner = Tree(attributes.pop("tree_.n_features"), attributes.pop("tree_.n_classes"), attributes.pop("tree_.n_outputs"))
+    depth = attributes.pop("tree_.max_depth")
+    inner.__setstate__({"max_depth": depth, "node_count": len(nodes), "nodes": nodes, "values": values})
+    return _build_tree(kind, {**attributes, "tree_": inner})
+
+
+def _in_shape(trees: list[Any], shape: tuple[int, ...], is_array: bool) -> Any:
+    array = np.empty(len(trees), dtype=object)
+    array[:] = trees
+    shaped = array.reshape(shape)
+    return shaped if is_array else shaped.tolist()
