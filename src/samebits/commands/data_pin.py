@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import re
 import shutil
+import sys
 from pathlib import Path
 
 from samebits.config.documents import Document, parse_document, read_document
@@ -12,6 +13,8 @@ from samebits.config.loading import LoadedConfig, load_config
 from samebits.digests import digest_file, digest_folder
 from samebits.errors import ConfigError, DataError, Problem
 from samebits.project import find_config, find_data, find_project_root
+from samebits.provenance.blobs import describe_changed_blobs
+from samebits.tracking.data_search import list_table_files
 
 
 def run_data_pin(conf_file: str) -> None:
@@ -32,6 +35,8 @@ def run_data_pin(conf_file: str) -> None:
     digest = digest_folder(path) if path.is_dir() else digest_file(path)
     pinned = write_pin(loaded, digest)
     print(f"{loaded.document.path}: data.digest {'is' if not pinned else 'set to'} {digest}")
+    for line in describe_changed_blobs(root, list(list_table_files(path).values())):
+        print(line, file=sys.stderr)
 
 
 def write_pin(loaded: LoadedConfig, digest: str) -> bool:
