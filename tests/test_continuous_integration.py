@@ -7,11 +7,10 @@ import os
 import re
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
-from conftest import ROOT, SMALL, clean_environment, merge, run_samebits
+from conftest import ROOT, SMALL, clean_environment, merge, run_fresh, run_samebits
 from recorded_runs import open_client
 
 PAGE = ROOT / "docs/continuous-integration.md"
@@ -54,25 +53,24 @@ def test_the_job_fails_on_anything_but_identical(tmp_path: Path) -> None:
 
 
 @pytest.mark.xdist_group("train")
-def test_everything_works_over_http(server: tuple[str, Any], tmp_path: Path) -> None:
+def test_everything_works_over_http(server: str, tmp_path: Path) -> None:
     """Where artifacts are reached through the server alone: train, verify, reproduce with control, diff, ledger, reuse."""
-    uri, _ = server
     path = tmp_path / "small.yaml"
     changes = {"name": "over http", "models": {"decision_tree": {"max_depth": 3}}}
     path.write_text(yaml.safe_dump(merge(SMALL, changes)), encoding="utf-8")
-    run_id = run_samebits(str(path), MLFLOW_TRACKING_URI=uri).stdout.split()[1]
+    run_id = run_samebits(str(path), MLFLOW_TRACKING_URI=server).stdout.split()[1]
 
-    verified = run_samebits("verify", run_id[:10], MLFLOW_TRACKING_URI=uri)
-    reproduced = run_samebits("reproduce", "latest", "--here", "--varied", "--control", "--json", MLFLOW_TRACKING_URI=uri)
+    verified = run_samebits("verify", run_id[:10], MLFLOW_TRACKING_URI=server)
+    reproduced = run_samebits("reproduce", "latest", "--here", "--varied", "--control", "--json", MLFLOW_TRACKING_URI=server)
 
     assert verified.returncode == 0, verified.stdout + verified.stderr
     assert reproduced.returncode == 0, reproduced.stdout + reproduced.stderr
     report = json.loads(reproduced.stdout)
     assert (report["reproduces"], report["verdict"], report["control"]["differs"]) == (run_id, "IDENTICAL", True)
     assert report["level"] == "L0 recorded"  # the environment was not rebuilt
-    assert open_client(uri).get_run(report["run_id"]).data.tags["confirms"] == run_id
-    differing = run_samebits("diff", run_id, report["control"]["run_id"], "--json", MLFLOW_TRACKING_URI=uri)
+    assert open_client(server).get_run(report["run_id"]).data.tags["confirms"] == run_id
+    differing = run_samebits("diff", run_id, report["control"]["run_id"], "--json", MLFLOW_TRACKING_URI=server)
     assert differing.returncode == 1 and json.loads(differing.stdout)["cause"] == "config seed: 7 -> 8"
-    assert run_samebits("verify", report["run_id"], MLFLOW_TRACKING_URI=uri).returncode == 0
-    reused = run_samebits("train", "--reuse", str(path), MLFLOW_TRACKING_URI=uri)
+    assert run_samebits("verify", report["run_id"], MLFLOW_TRACKING_URI=server).returncode == 0
+    reused = run_fresh("train", "--reuse", str(path), MLFLOW_TRACKING_URI=server)
     assert reused.stdout.split()[1] == run_id and "reused" in reused.stderr

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import PROGRAM, ROOT, clean_environment, run_samebits
+from conftest import PROGRAM, ROOT, clean_environment, run_fresh, run_samebits
 
 from samebits import __version__
 from samebits.__main__ import COMMANDS, main, make_parser
@@ -34,7 +34,7 @@ def test_a_first_word_that_is_no_command_is_a_config(tmp_path: Path) -> None:
 
 
 def test_a_machine_without_git_is_told_so(write_config: Callable[..., Path], tmp_path: Path) -> None:
-    done = run_samebits(str(write_config()), PATH=str(tmp_path), MLFLOW_TRACKING_URI=f"sqlite:///{tmp_path}/mlflow.db")
+    done = run_fresh(str(write_config()), PATH=str(tmp_path), MLFLOW_TRACKING_URI=f"sqlite:///{tmp_path}/mlflow.db")
 
     assert done.returncode == 2
     assert f"repository {ROOT}: expected Git, found none on PATH. Install it." in done.stderr
@@ -42,7 +42,7 @@ def test_a_machine_without_git_is_told_so(write_config: Callable[..., Path], tmp
 
 @pytest.mark.parametrize("words", [["--version"], ["--help"], ["data", "--help"]])
 def test_what_asks_for_words_gets_them(words: list[str]) -> None:
-    done = run_samebits(*words)
+    done = run_fresh(*words)
 
     assert done.returncode == 0
     assert __version__ in done.stdout or "usage" in done.stdout
@@ -63,7 +63,7 @@ def test_a_bug_shows_its_traceback_and_is_no_verdict(monkeypatch: pytest.MonkeyP
     def fail() -> None:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr("samebits.config.schema.run_schema", fail)
+    monkeypatch.setattr("samebits.commands.schema.run_schema", fail)
 
     assert main(["schema"]) == EXIT_BUG not in (0, 1, 2)
     assert "RuntimeError: a bug" in capsys.readouterr().err

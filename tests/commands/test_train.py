@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,18 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import PROGRAM, ROOT, clean_environment, download_model, find_free_port, read_lineage, run_samebits
+from conftest import (
+    HANG_SECONDS,
+    PROGRAM,
+    ROOT,
+    TESTS,
+    clean_environment,
+    download_model,
+    read_lineage,
+    run_fresh,
+    run_samebits,
+    wait_until,
+)
 
 from samebits.digests import digest_bytes, digest_file
 from samebits.lineage.manifest import INPUT_STAGES, OUTPUT_STAGES
@@ -33,7 +43,7 @@ def list_runs(client: Any, experiment: str) -> list[Any]:
 @pytest.fixture(scope="module")
 def shipped(store: str) -> Any:
     """A finished run of the shipped config."""
-    done = run_samebits("confs/training.yaml", MLFLOW_TRACKING_URI=store, MLFLOW_EXPERIMENT_NAME="shipped")
+    done = run_fresh("confs/training.yaml", MLFLOW_TRACKING_URI=store, MLFLOW_EXPERIMENT_NAME="shipped")
     assert done.returncode == 0, done.stderr
     (run,) = list_runs(mlflow.MlflowClient(tracking_uri=store), "shipped")
     return run
@@ -208,20 +218,16 @@ def test_other_bytes_than_pinned_fail_the_run_with_both_digests(client: Any, sto
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupted_run_is_killed_not_running(
-    client: Any, store: str, write_config: Callable[..., Path], number: signal.Signals
+    client: Any, store: str, write_config: Callable[..., Path], tmp_path: Path, number: signal.Signals
 ) -> None:
     if signal.getsignal(number) is signal.SIG_IGN:
         pytest.skip(f"{number.name} is ignored here, as under nohup, and so it is by the program")
-    path = write_config({"name": f"interrupted-{number.name}", "models": {"random_forest": {"n_estimators": 20000}}})
-    process = subprocess.Popen(
-        [*PROGRAM, str(path)], env=clean_environment(MLFLOW_TRACKING_URI=store), cwd=ROOT, stderr=subprocess.PIPE, text=True
-    )
-    deadline = time.monotonic() + 60
-    while not list_runs(client, f"interrupted-{number.name}") and time.monotonic() < deadline:
-        time.sleep(0.3)
-    time.sleep(1)
+    gate = tmp_path / "gate"
+    path = write_config({"name": f"interrupted-{number.name}", "allow": ["gated"], "models": GATED})
+    process = start_gated(path, gate, MLFLOW_TRACKING_URI=store)
+    wait_until((gate / "reached").exists, process)
     process.send_signal(number)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=HANG_SECONDS)
 
     (run,) = list_runs(client, f"interrupted-{number.name}")
     assert process.returncode == 128 + number
@@ -229,37 +235,42 @@ def test_an_interrupted_run_is_killed_not_running(
     assert f"stopped by signal {number.value}" in errors and "Traceback" not in errors
 
 
-def test_an_http_server_gets_the_same_run(server: tuple[str, Any], write_config: Callable[..., Path], tmp_path: Path) -> None:
-    uri, _ = server
+GATED = {"gated": {"class": "gated.GatedClassifier"}}
+
+
+def start_gated(path: Path, gate: Path, **env: str) -> subprocess.Popen[str]:
+    environment = clean_environment(PYTHONPATH=str(TESTS), GATE=str(gate), **env)
+    return subprocess.Popen([*PROGRAM, str(path)], env=environment, cwd=ROOT, stderr=subprocess.PIPE, encoding="utf-8")
+
+
+def test_an_http_server_gets_the_same_run(server: str, write_config: Callable[..., Path], tmp_path: Path) -> None:
     path = write_config({"name": "http", "models": {"decision_tree": {"max_depth": 3}}, "data": {"read": {"types": {"id": "number"}}}})
 
-    done = run_samebits(str(path), MLFLOW_TRACKING_URI=uri)
+    done = run_samebits(str(path), MLFLOW_TRACKING_URI=server)
 
     assert done.returncode == 0, done.stderr
-    client = mlflow.MlflowClient(tracking_uri=uri)
+    client = mlflow.MlflowClient(tracking_uri=server)
     (run,) = list_runs(client, "http")
     assert run.info.status == "FINISHED"
     lineage = read_lineage(client, run.info.run_id, tmp_path)
     assert lineage["stages"]["model"]["digest"] == run.data.tags["model_digest"]
-    model = download_model(uri, run, tmp_path / "m")
+    model = download_model(server, run, tmp_path / "m")
     assert client.get_logged_model(run.outputs.model_outputs[0].model_id).experiment_id == run.info.experiment_id
     assert digest_file(Path(model) / "model.skops") == lineage["stages"]["model"]["file_digest"]
 
 
-def test_a_server_that_goes_away_loses_nothing(server: tuple[str, Any], write_config: Callable[..., Path]) -> None:
-    uri, process = server
-    path = write_config({"name": "gone", "models": {"random_forest": {"n_estimators": 300}}})
-    started = subprocess.Popen(
-        [*PROGRAM, str(path)], env=clean_environment(MLFLOW_TRACKING_URI=uri, MLFLOW_HTTP_REQUEST_MAX_RETRIES="0"), cwd=ROOT,
-        stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    client = mlflow.MlflowClient(tracking_uri=uri)
-    deadline = time.monotonic() + 60
-    while not list_runs(client, "gone") and time.monotonic() < deadline:
-        time.sleep(0.1)
-    os.killpg(process.pid, signal.SIGSTOP)
+def test_a_server_that_goes_away_loses_nothing(
+    own_server: tuple[str, subprocess.Popen[bytes]], write_config: Callable[..., Path], tmp_path: Path
+) -> None:
+    uri, process = own_server
+    gate = tmp_path / "gate"
+    path = write_config({"name": "gone", "allow": ["gated"], "models": GATED})
+    started = start_gated(path, gate, MLFLOW_TRACKING_URI=uri, MLFLOW_HTTP_REQUEST_MAX_RETRIES="0")
+    wait_until((gate / "reached").exists, started)
     os.killpg(process.pid, signal.SIGKILL)
-    _, errors = started.communicate(timeout=120)
+    process.wait()
+    (gate / "open").mkdir()
+    _, errors = started.communicate(timeout=HANG_SECONDS)
 
     assert started.returncode == 2, errors
     kept = Path(errors.split("is kept in ")[1].split()[0].rstrip("."))
@@ -267,8 +278,8 @@ def test_a_server_that_goes_away_loses_nothing(server: tuple[str, Any], write_co
     assert digest_bytes((kept / "model/model.skops").read_bytes()) == lineage["stages"]["model"]["file_digest"]
 
 
-def test_a_server_that_is_not_there_is_one_sentence(write_config: Callable[..., Path]) -> None:
-    uri = f"http://127.0.0.1:{find_free_port()}"
+def test_a_server_that_is_not_there_is_one_sentence(write_config: Callable[..., Path], closed_port: int) -> None:
+    uri = f"http://127.0.0.1:{closed_port}"
 
     done = run_samebits(str(write_config()), MLFLOW_TRACKING_URI=uri, MLFLOW_HTTP_REQUEST_MAX_RETRIES="1")
 
@@ -283,7 +294,7 @@ def test_two_that_start_together_on_a_new_database_both_finish(write_config: Cal
     environment = clean_environment(MLFLOW_TRACKING_URI=uri)
 
     both = [subprocess.Popen([*PROGRAM, str(path)], env=environment, cwd=ROOT, stderr=subprocess.PIPE) for _ in range(2)]
-    errors = [process.communicate(timeout=120)[1] for process in both]
+    errors = [process.communicate(timeout=HANG_SECONDS)[1] for process in both]
 
     assert [process.returncode for process in both] == [0, 0], errors
     runs = list_runs(mlflow.MlflowClient(tracking_uri=uri), "together")
