@@ -20,7 +20,11 @@ HEAVY = ("numpy", "pandas", "sklearn", "scipy", "mlflow", "git", "yaml", "pydant
 def test_help_imports_nothing_heavy() -> None:
     script = f"import sys; from samebits.__main__ import make_parser; make_parser(); print([m for m in {HEAVY} if m in sys.modules])"
     done = subprocess.run(
-        [sys.executable, "-c", script], env={**clean_environment(), "PYTHONPATH": "src"}, cwd=ROOT, capture_output=True, text=True
+        [sys.executable, "-c", script],
+        env={**clean_environment(), "PYTHONPATH": "src"},
+        cwd=ROOT,
+        capture_output=True,
+        encoding="utf-8",
     )
 
     assert done.stdout.strip() == "[]", done.stderr

@@ -67,7 +67,7 @@ def test_the_first_screens_session_is_true(tmp_path: Path) -> None:
 
     for command, printed in read_session():
         command = as_run_here(command, ids)
-        done = subprocess.run(command, shell=True, env=environment, cwd=root, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, shell=True, env=environment, cwd=root, capture_output=True, encoding="utf-8", check=False)
         lines = [
             line for line in (done.stdout + done.stderr).splitlines() if not re.match(r"uncommitted files|run \w+ confirms", line)
         ]
@@ -143,7 +143,7 @@ def test_the_project_has_one_entry_point_with_a_config_that_exists() -> None:
 
 
 def test_pages_have_no_word_of_any_machine_of_ours() -> None:
-    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, encoding="utf-8", check=True).stdout.split()
     for name in tracked:
         content = (ROOT / name).read_bytes()
         assert b"/work/" + b"main" not in content, name

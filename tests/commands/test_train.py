@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import mlflow
+import mlflow.projects
 import numpy as np
 import pandas as pd
 import pytest
@@ -27,6 +28,7 @@ from conftest import (
     run_samebits,
     wait_until,
 )
+from mlflow.exceptions import ExecutionException
 
 from samebits.digests import digest_bytes, digest_file
 from samebits.lineage.manifest import INPUT_STAGES, OUTPUT_STAGES
@@ -55,7 +57,7 @@ def test_a_run_is_finished_with_params_metrics_and_tags_to_filter_by(shipped: An
     assert params["conf_file"] == "confs/training.yaml"
     assert params["models.knn.n_neighbors"] == "7"
     assert params["data_hash"] == tags["data_hash"] == digest_file(ROOT / "data/raw/wdbc.csv")
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, encoding="utf-8", check=True).stdout.strip()
     assert params["git_commit"] == tags["git_commit"] == tags["mlflow.source.git.commit"] == commit
     assert tags["git_dirty"] in ("true", "false")
     assert {"model_digest", "inputs_digest", "outputs_digest"} <= set(tags)
@@ -135,7 +137,7 @@ def test_another_door_and_folder_give_the_same_run(shipped: Any, client: Any, st
     environment = clean_environment(MLFLOW_TRACKING_URI=store)
     command = ["mlflow", "run", "-P", "conf_file=confs/training.yaml", str(ROOT), "--env-manager", "local"]
     done = subprocess.run(
-        [*command, "--experiment-name", "by-mlflow-run", "--run-name", "named"], env=environment, cwd=tmp_path, capture_output=True, text=True,
+        [*command, "--experiment-name", "by-mlflow-run", "--run-name", "named"], env=environment, cwd=tmp_path, capture_output=True, encoding="utf-8",
         check=False,
     )  # fmt: skip
 
@@ -153,25 +155,12 @@ def test_another_door_and_folder_give_the_same_run(shipped: Any, client: Any, st
 def test_the_working_tree_is_as_it_was() -> None:
     """Ends where it began: what a run leaves in the project's folder is ignored by Git."""
     status = ["git", "status", "--porcelain", "--untracked-files=all"]
-    before = subprocess.run(status, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    before = subprocess.run(status, cwd=ROOT, capture_output=True, encoding="utf-8", check=True).stdout
 
     for name in ("mlflow.db", "mlflow.db-wal", "mlruns/1/x", "dist/x", ".venv/x"):
         ignored = subprocess.run(["git", "check-ignore", "-q", name], cwd=ROOT, check=False)
         assert ignored.returncode == 0, name
-    assert subprocess.run(status, cwd=ROOT, capture_output=True, text=True, check=True).stdout == before
-
-
-def run_in_project(client: Any, conf_file: str, experiment: str, store: str, cwd: Path) -> Any:
-    """Run through mlflow.projects.run and return the run, whatever became of it."""
-    script = (
-        "import mlflow, sys; mlflow.projects.run(sys.argv[1], parameters={'conf_file': sys.argv[2]}, env_manager='local',"
-        " experiment_name=sys.argv[3])"
-    )
-    environment = clean_environment(MLFLOW_TRACKING_URI=store)
-    command = [sys.executable, "-c", script, str(ROOT), conf_file, experiment]
-    done = subprocess.run(command, env=environment, cwd=cwd, capture_output=True, text=True, check=False)
-    (run,) = list_runs(client, experiment)
-    return done, run
+    assert subprocess.run(status, cwd=ROOT, capture_output=True, encoding="utf-8", check=True).stdout == before
 
 
 @pytest.mark.parametrize(
@@ -179,13 +168,24 @@ def run_in_project(client: Any, conf_file: str, experiment: str, store: str, cwd
     [("confs/nope.yaml", "no such file in"), ("confs", "found the folder"), ("wrong", "Did you mean 'seed'?")],
 )
 def test_a_wrong_config_fails_the_project_run_with_the_reason_on_its_page(
-    client: Any, store: str, tmp_path: Path, write_config: Callable[..., Path], conf_file: str, reason: str
+    client: Any,
+    store: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    write_config: Callable[..., Path],
+    conf_file: str,
+    reason: str,
 ) -> None:
+    """Through mlflow.projects.run, which starts the program as `mlflow run` does."""
     conf_file = str(write_config({"sed": 1})) if conf_file == "wrong" else conf_file
+    experiment = f"wrong-{reason[:3]}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
+    monkeypatch.chdir(tmp_path)
 
-    done, run = run_in_project(client, conf_file, f"wrong-{reason[:3]}", store, tmp_path)
+    with pytest.raises(ExecutionException, match="failed"):
+        mlflow.projects.run(str(ROOT), parameters={"conf_file": conf_file}, env_manager="local", experiment_name=experiment)
 
-    assert done.returncode != 0
+    (run,) = list_runs(client, experiment)
     assert run.info.status == "FAILED"
     assert run.info.end_time is not None
     assert reason in run.data.tags["mlflow.note.content"]

@@ -343,7 +343,7 @@ def test_nothing_is_unpickled_and_no_package_of_a_config_is_imported(recorded: R
                 name, content.replace(b'"DecisionTreeClassifier"', b'"system"').replace(b'"sklearn.tree._classes"', b'"os"')
             )
     command = [sys.executable, "-m", "samebits.model.check"]
-    done = subprocess.run(command, input=f"{hostile}\n", capture_output=True, text=True, cwd=ROOT / "src", check=True)
+    done = subprocess.run(command, input=f"{hostile}\n", capture_output=True, encoding="utf-8", cwd=ROOT / "src", check=True)
 
     assert done.stdout.startswith("not loaded: ")
 
