@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import subprocess
 import sys
@@ -90,6 +91,23 @@ def test_a_proof_whose_reader_is_gone_is_never_zero() -> None:
 
     os.close(writer)
     assert (done.returncode, done.stderr) == (2, "")
+
+
+@pytest.mark.parametrize(("command", "exit_code"), [("diff", 1), ("verify", 2), ("reproduce", 2)])
+def test_a_verdict_is_the_last_word_of_its_recipe(own_store: str, tmp_path: Path, command: str, exit_code: int) -> None:
+    """Its exit code is no failure of the recipe's, of which `just` would say so."""
+    golden = (ROOT / "tests/goldens/lineage_2.json").read_text(encoding="utf-8")
+    lineage = json.loads(golden)
+    lineage["artifacts"]["model/model.skops"]["digest"] = f"sha256:{'0' * 64}"
+    (tmp_path / "other.json").write_text(json.dumps(lineage), encoding="utf-8")
+    words = ["tests/goldens/lineage_2.json", str(tmp_path / "other.json")] if command == "diff" else ["01234567"]
+    environment = clean_environment(MLFLOW_TRACKING_URI=own_store, UV_NO_SYNC="1", UV_PROJECT_ENVIRONMENT=sys.prefix)
+
+    done = subprocess.run(["just", command, *words], cwd=ROOT, env=environment, capture_output=True, encoding="utf-8", check=False)
+
+    assert done.returncode == exit_code
+    assert "verdict     DIFFERENT" in done.stdout if command == "diff" else "expected one run whose id begins so" in done.stderr
+    assert "ecipe" not in done.stderr
 
 
 @pytest.mark.parametrize("command", [["train", "x"], ["data", "pin", "x"], ["verify", "x"], ["reproduce", "x"]])
