@@ -14,16 +14,19 @@ train conf='confs/training.yaml' *options:
 
 # Make a recorded run again from its id alone, and say whether it is the same to the bit
 [group('prove')]
+[no-exit-message]
 reproduce run='latest' *options:
     @uv run python -m samebits reproduce '{{ run }}' {{ options }}
 
 # Say whether what the server and the disk hold of a run is what it recorded
 [group('prove')]
+[no-exit-message]
 verify run='latest' *options:
     @uv run python -m samebits verify '{{ run }}' {{ options }}
 
 # Say what differs between two runs or lineages, the most likely cause first
 [group('prove')]
+[no-exit-message]
 diff left right *options:
     @uv run python -m samebits diff '{{ left }}' '{{ right }}' {{ options }}
 

@@ -1,30 +1,46 @@
-"""What the tests share: small configs, a training in a fresh process, one real MLflow store."""
+"""What the tests share: small configs, the program in processes of its own, one real MLflow store and server.
+
+No test may depend on another, on how quick a machine is, or on what a user has set. A test that waits, waits for what it needs to see.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import copy
+import functools
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from warm_program import WarmProgram
 
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAM = [sys.executable, str(ROOT / "src" / "samebits")]
-FRESH_TRAINING = Path(__file__).parent / "fresh_training.py"
+TESTS = Path(__file__).parent
+FRESH_TRAINING = TESTS / "fresh_training.py"
+HANG_SECONDS = 3600  # after which something will never come; nothing is measured by it
 
 # the environment's own uv, just and mlflow come first, also where pytest was started without it being active
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-os.environ.update(MLFLOW_DISABLE_TELEMETRY="true", GIT_CONFIG_GLOBAL=os.devnull)
-os.environ.pop("MLFLOW_TRACKING_URI", None)
+os.environ.update(MLFLOW_DISABLE_TELEMETRY="true", GIT_CONFIG_GLOBAL=str(TESTS / "gitconfig"), GIT_CONFIG_NOSYSTEM="1")
+os.environ.update(LC_ALL="C.UTF-8", LANGUAGE="")
+for _name in ("NO_PROXY", "no_proxy"):
+    os.environ[_name] = ",".join(filter(None, [os.environ.get(_name), "127.0.0.1"]))
+for _name in [name for name in os.environ if name.startswith(("MLFLOW_", "SAMEBITS_", "GIT_AUTHOR_", "GIT_COMMITTER_"))]:
+    if _name != "MLFLOW_DISABLE_TELEMETRY":
+        del os.environ[_name]
 
 SMALL: dict[str, Any] = {
     "name": "small",
@@ -121,7 +137,9 @@ def train_fresh(
 ) -> Any:
     """Train configs in one fresh process, without a server, and return each one's stages."""
     command = [*(prefix or []), python, str(FRESH_TRAINING), *map(str, paths)]
-    done = subprocess.run(command, env=clean_environment(**env), cwd=cwd, umask=umask, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, env=clean_environment(**env), cwd=cwd, umask=umask, capture_output=True, encoding="utf-8", check=False
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -133,24 +151,63 @@ def digest_outputs(stages: dict[str, Any]) -> dict[str, str]:
 
 
 def run_samebits(*words: str, cwd: Path = ROOT, **env: str) -> subprocess.CompletedProcess[str]:
-    """Run the program as a user would, in a fresh process."""
-    return subprocess.run([*PROGRAM, *words], env=clean_environment(**env), cwd=cwd, capture_output=True, text=True, check=False)
+    """Run the program as a user would, in a process of its own that has its imports behind it."""
+    from samebits.numerics.profile import make_environment
+
+    return _start_warm_program().run(list(words), make_environment("portable", clean_environment(**env)), cwd)
+
+
+@functools.cache
+def _start_warm_program() -> WarmProgram:
+    from samebits.numerics.profile import make_environment
+
+    return WarmProgram(make_environment("portable", clean_environment()))
+
+
+def run_fresh(*words: str, cwd: Path = ROOT, **env: str) -> subprocess.CompletedProcess[str]:
+    """Run the program exactly as a user would: for what a start of its own is part of."""
+    command = [*PROGRAM, *words]
+    return subprocess.run(command, env=clean_environment(**env), cwd=cwd, capture_output=True, encoding="utf-8", check=False)
+
+
+def wait_until(condition: Callable[[], Any], process: subprocess.Popen[Any] | None = None) -> Any:
+    """Return what a condition gives as soon as that is something; fail where the process that should bring it about has ended."""
+    deadline = time.monotonic() + HANG_SECONDS
+    while time.monotonic() < deadline:
+        has_ended = process is not None and process.poll() is not None
+        if found := condition():
+            return found
+        assert not has_ended, f"the process ended with {process and process.returncode} before that"
+        time.sleep(0.05)
+    pytest.fail(f"waited {HANG_SECONDS} s in vain")
 
 
 @pytest.fixture(scope="session")
-def store(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Return the URI of one real SQLite store for the session, its tables made."""
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a SQLite database with MLflow's tables and nothing in them, to be copied."""
     import mlflow
 
-    folder = tmp_path_factory.mktemp("store")
-    uri = f"sqlite:///{folder}/mlflow.db"
+    path = tmp_path_factory.mktemp("empty") / "mlflow.db"
     here = Path.cwd()
     try:
-        os.chdir(folder)
-        mlflow.MlflowClient(tracking_uri=uri).search_experiments(max_results=1)
+        os.chdir(path.parent)
+        mlflow.MlflowClient(tracking_uri=f"sqlite:///{path}").search_experiments(max_results=1)
     finally:
         os.chdir(here)
-    return uri
+    return path
+
+
+@pytest.fixture(scope="session")
+def store(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return the URI of the session's real SQLite store: other runs may stand in it."""
+    return f"sqlite:///{shutil.copy(empty_store, tmp_path_factory.mktemp('store'))}"
+
+
+@pytest.fixture
+def own_store(empty_store: Path, tmp_path: Path) -> str:
+    """Return the URI of a real SQLite store in which nothing stands but what the test puts there."""
+    (tmp_path / "store").mkdir()
+    return f"sqlite:///{shutil.copy(empty_store, tmp_path / 'store')}"
 
 
 @pytest.fixture
@@ -178,28 +235,56 @@ def download_model(uri: str, run: Any, folder: Path) -> Path:
         mlflow.set_tracking_uri(None)
 
 
-def find_free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    """A port of this machine that nobody answers at, nor can begin to."""
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        yield int(holder.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URI of a real tracking server, with its own database and artifact store: other runs may stand on it."""
+    uri, process = start_server(tmp_path_factory.mktemp("server"))
+    yield uri
+    _kill(process)
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """A real tracking server with its own database and artifact store."""
-    port = find_free_port()
-    command = [sys.executable, "-m", "mlflow", "server", "--port", str(port), "--workers", "1"]
-    command += ["--backend-store-uri", f"sqlite:///{tmp_path}/server.db", "--artifacts-destination", str(tmp_path / "artifacts")]
+def own_server(tmp_path: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """The URI and the process of a real tracking server that a test may do to as it likes."""
+    uri, process = start_server(tmp_path)
+    yield uri, process
+    _kill(process)
+
+
+def start_server(folder: Path) -> tuple[str, subprocess.Popen[bytes]]:
+    """Start a server and wait until it answers; at another port where somebody took the first in between."""
     environment = clean_environment(MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false")
-    process = subprocess.Popen(
-        command, env=environment, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-    )
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
+    stores = ["--backend-store-uri", f"sqlite:///{folder}/server.db", "--artifacts-destination", str(folder / "artifacts")]
+    for _ in range(10):
         with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                break
-        time.sleep(0.2)
-    yield f"http://127.0.0.1:{port}", process
-    os.killpg(process.pid, signal.SIGKILL)
+            probe.bind(("127.0.0.1", 0))
+            port = str(probe.getsockname()[1])
+        command = [sys.executable, "-m", "mlflow", "server", "--port", port, "--workers", "1", *stores]
+        with (folder / "server.log").open("wb") as output:
+            process = subprocess.Popen(command, env=environment, cwd=folder, stdout=output, stderr=output, start_new_session=True)
+        wait_until(lambda process=process, port=port: process.poll() is not None or _answers(f"http://127.0.0.1:{port}/health"))
+        if process.poll() is None:
+            return f"http://127.0.0.1:{port}", process
+    pytest.fail(f"no tracking server: {(folder / 'server.log').read_text(encoding='utf-8')[-2000:]}")
+
+
+def _answers(uri: str) -> bool:
+    try:
+        with urllib.request.urlopen(uri, timeout=HANG_SECONDS) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, ConnectionError):
+        return False
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
     process.wait()

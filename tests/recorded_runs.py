@@ -73,4 +73,6 @@ def git(*words: str, cwd: Path | None = None) -> None:
 
 def run_in(project: Path, *words: str, store: str) -> subprocess.CompletedProcess[str]:
     command = [PROGRAM[0], str(project / "src" / "samebits"), *words]
-    return subprocess.run(command, env=clean_environment(MLFLOW_TRACKING_URI=store), cwd=project, capture_output=True, text=True)
+    return subprocess.run(
+        command, env=clean_environment(MLFLOW_TRACKING_URI=store), cwd=project, capture_output=True, encoding="utf-8"
+    )

@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import ROOT, SMALL, clean_environment, merge, run_samebits
+from conftest import ROOT, SMALL, clean_environment, merge, run_fresh, run_samebits
 from recorded_runs import open_client
+
+pytestmark = pytest.mark.xdist_group("ci")
 
 PAGE = ROOT / "docs/continuous-integration.md"
 
@@ -25,22 +27,39 @@ def read_steps() -> list[str]:
     return [step["run"] for step in job["steps"] if "run" in step]
 
 
-@pytest.mark.parametrize("name", ["training", "wine", "diabetes"])
-def test_the_documented_job_reproduces_every_shipped_config(name: str, tmp_path: Path) -> None:
+def check_against_golden(lineage: dict[str, Any], name: str) -> None:
+    golden = json.loads((ROOT / "tests/goldens/outputs.json").read_text(encoding="utf-8"))[name]
+
+    assert lineage["stages"]["config"]["file"] == f"confs/{name}.yaml"
+    assert {stage: lineage["stages"][stage]["digest"] for stage in golden} == golden
+
+
+def test_the_documented_job_reproduces_the_shipped_config(tmp_path: Path) -> None:
     uri = f"sqlite:///{tmp_path}/mlflow.db"
-    script = "set -e\n" + "\n".join(read_steps()).replace("confs/training.yaml", f"confs/{name}.yaml")
+    script = "set -e\n" + "\n".join(read_steps())
     script = script.replace("pip install uv && ", "").replace("uv run just train", "python -m samebits train")
     script = script.replace("uv run just", "just").replace("lineage.json", f"{tmp_path}/lineage.json")
     environment = clean_environment(MLFLOW_TRACKING_URI=uri, PYTHONPATH="src", UV_NO_SYNC="1")
 
-    done = subprocess.run(["bash", "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(["bash", "-c", script], cwd=ROOT, env=environment, capture_output=True, encoding="utf-8", check=False)
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("verdict     IDENTICAL") == 2
-    lineage = json.loads((tmp_path / "lineage.json").read_text(encoding="utf-8"))
-    assert lineage["stages"]["config"]["file"] == f"confs/{name}.yaml"
-    golden = json.loads((ROOT / "tests/goldens/outputs.json").read_text(encoding="utf-8"))[name]
-    assert {stage: lineage["stages"][stage]["digest"] for stage in golden} == golden
+    check_against_golden(json.loads((tmp_path / "lineage.json").read_text(encoding="utf-8")), "training")
+
+
+@pytest.mark.parametrize("name", ["wine", "diabetes"])
+def test_the_jobs_commands_do_for_the_other_shipped_configs(name: str, own_store: str) -> None:
+    """In the present environment: the job above has rebuilt one by the same lock."""
+    steps = [step.rpartition("just ")[2].partition(" >")[0].split() for step in read_steps()]
+    steps = [[word.replace("training", name) for word in words] + ["--here"] * (words[0] == "reproduce") for words in steps]
+
+    done = [run_samebits(*words, MLFLOW_TRACKING_URI=own_store) for words in steps]
+
+    assert [one.returncode for one in done] == [0, 0, 0, 0], [one.stdout + one.stderr for one in done]
+    assert sum(one.stdout.count("verdict     IDENTICAL") for one in done) == 2
+    assert "DIFFERENT, as it must" in done[1].stdout
+    check_against_golden(json.loads(done[3].stdout), name)
 
 
 def test_the_job_fails_on_anything_but_identical(tmp_path: Path) -> None:
@@ -54,25 +73,24 @@ def test_the_job_fails_on_anything_but_identical(tmp_path: Path) -> None:
 
 
 @pytest.mark.xdist_group("train")
-def test_everything_works_over_http(server: tuple[str, Any], tmp_path: Path) -> None:
+def test_everything_works_over_http(server: str, tmp_path: Path) -> None:
     """Where artifacts are reached through the server alone: train, verify, reproduce with control, diff, ledger, reuse."""
-    uri, _ = server
     path = tmp_path / "small.yaml"
     changes = {"name": "over http", "models": {"decision_tree": {"max_depth": 3}}}
     path.write_text(yaml.safe_dump(merge(SMALL, changes)), encoding="utf-8")
-    run_id = run_samebits(str(path), MLFLOW_TRACKING_URI=uri).stdout.split()[1]
+    run_id = run_samebits(str(path), MLFLOW_TRACKING_URI=server).stdout.split()[1]
 
-    verified = run_samebits("verify", run_id[:10], MLFLOW_TRACKING_URI=uri)
-    reproduced = run_samebits("reproduce", "latest", "--here", "--varied", "--control", "--json", MLFLOW_TRACKING_URI=uri)
+    verified = run_samebits("verify", run_id[:10], MLFLOW_TRACKING_URI=server)
+    reproduced = run_samebits("reproduce", "latest", "--here", "--varied", "--control", "--json", MLFLOW_TRACKING_URI=server)
 
     assert verified.returncode == 0, verified.stdout + verified.stderr
     assert reproduced.returncode == 0, reproduced.stdout + reproduced.stderr
     report = json.loads(reproduced.stdout)
     assert (report["reproduces"], report["verdict"], report["control"]["differs"]) == (run_id, "IDENTICAL", True)
     assert report["level"] == "L0 recorded"  # the environment was not rebuilt
-    assert open_client(uri).get_run(report["run_id"]).data.tags["confirms"] == run_id
-    differing = run_samebits("diff", run_id, report["control"]["run_id"], "--json", MLFLOW_TRACKING_URI=uri)
+    assert open_client(server).get_run(report["run_id"]).data.tags["confirms"] == run_id
+    differing = run_samebits("diff", run_id, report["control"]["run_id"], "--json", MLFLOW_TRACKING_URI=server)
     assert differing.returncode == 1 and json.loads(differing.stdout)["cause"] == "config seed: 7 -> 8"
-    assert run_samebits("verify", report["run_id"], MLFLOW_TRACKING_URI=uri).returncode == 0
-    reused = run_samebits("train", "--reuse", str(path), MLFLOW_TRACKING_URI=uri)
+    assert run_samebits("verify", report["run_id"], MLFLOW_TRACKING_URI=server).returncode == 0
+    reused = run_fresh("train", "--reuse", str(path), MLFLOW_TRACKING_URI=server)
     assert reused.stdout.split()[1] == run_id and "reused" in reused.stderr

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import subprocess
 import sys
@@ -8,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import PROGRAM, ROOT, clean_environment, run_samebits
+from conftest import PROGRAM, ROOT, clean_environment, run_fresh, run_samebits
 
 from samebits import __version__
 from samebits.__main__ import COMMANDS, main, make_parser
@@ -20,7 +21,11 @@ HEAVY = ("numpy", "pandas", "sklearn", "scipy", "mlflow", "git", "yaml", "pydant
 def test_help_imports_nothing_heavy() -> None:
     script = f"import sys; from samebits.__main__ import make_parser; make_parser(); print([m for m in {HEAVY} if m in sys.modules])"
     done = subprocess.run(
-        [sys.executable, "-c", script], env={**clean_environment(), "PYTHONPATH": "src"}, cwd=ROOT, capture_output=True, text=True
+        [sys.executable, "-c", script],
+        env={**clean_environment(), "PYTHONPATH": "src"},
+        cwd=ROOT,
+        capture_output=True,
+        encoding="utf-8",
     )
 
     assert done.stdout.strip() == "[]", done.stderr
@@ -34,7 +39,7 @@ def test_a_first_word_that_is_no_command_is_a_config(tmp_path: Path) -> None:
 
 
 def test_a_machine_without_git_is_told_so(write_config: Callable[..., Path], tmp_path: Path) -> None:
-    done = run_samebits(str(write_config()), PATH=str(tmp_path), MLFLOW_TRACKING_URI=f"sqlite:///{tmp_path}/mlflow.db")
+    done = run_fresh(str(write_config()), PATH=str(tmp_path), MLFLOW_TRACKING_URI=f"sqlite:///{tmp_path}/mlflow.db")
 
     assert done.returncode == 2
     assert f"repository {ROOT}: expected Git, found none on PATH. Install it." in done.stderr
@@ -42,7 +47,7 @@ def test_a_machine_without_git_is_told_so(write_config: Callable[..., Path], tmp
 
 @pytest.mark.parametrize("words", [["--version"], ["--help"], ["data", "--help"]])
 def test_what_asks_for_words_gets_them(words: list[str]) -> None:
-    done = run_samebits(*words)
+    done = run_fresh(*words)
 
     assert done.returncode == 0
     assert __version__ in done.stdout or "usage" in done.stdout
@@ -86,6 +91,23 @@ def test_a_proof_whose_reader_is_gone_is_never_zero() -> None:
 
     os.close(writer)
     assert (done.returncode, done.stderr) == (2, "")
+
+
+@pytest.mark.parametrize(("command", "exit_code"), [("diff", 1), ("verify", 2), ("reproduce", 2)])
+def test_a_verdict_is_the_last_word_of_its_recipe(own_store: str, tmp_path: Path, command: str, exit_code: int) -> None:
+    """Its exit code is no failure of the recipe's, of which `just` would say so."""
+    golden = (ROOT / "tests/goldens/lineage_2.json").read_text(encoding="utf-8")
+    lineage = json.loads(golden)
+    lineage["artifacts"]["model/model.skops"]["digest"] = f"sha256:{'0' * 64}"
+    (tmp_path / "other.json").write_text(json.dumps(lineage), encoding="utf-8")
+    words = ["tests/goldens/lineage_2.json", str(tmp_path / "other.json")] if command == "diff" else ["01234567"]
+    environment = clean_environment(MLFLOW_TRACKING_URI=own_store, UV_NO_SYNC="1", UV_PROJECT_ENVIRONMENT=sys.prefix)
+
+    done = subprocess.run(["just", command, *words], cwd=ROOT, env=environment, capture_output=True, encoding="utf-8", check=False)
+
+    assert done.returncode == exit_code
+    assert "verdict     DIFFERENT" in done.stdout if command == "diff" else "expected one run whose id begins so" in done.stderr
+    assert "ecipe" not in done.stderr
 
 
 @pytest.mark.parametrize("command", [["train", "x"], ["data", "pin", "x"], ["verify", "x"], ["reproduce", "x"]])

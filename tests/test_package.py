@@ -77,7 +77,7 @@ def test_installed_from_the_wheel_the_codes_identity_is_the_wheels_own_digest(cl
     environment = {**clean_environment(), "PYTHONPATH": str(site)}
 
     printed = subprocess.run(
-        [sys.executable, "-c", script], env=environment, cwd=tmp_path, capture_output=True, text=True, check=True
+        [sys.executable, "-c", script], env=environment, cwd=tmp_path, capture_output=True, encoding="utf-8", check=True
     ).stdout
 
     in_checkout = (
@@ -85,7 +85,7 @@ def test_installed_from_the_wheel_the_codes_identity_is_the_wheels_own_digest(cl
     )
     environment["PYTHONPATH"] = str(clone / "src")
     sources = subprocess.run(
-        [sys.executable, "-c", in_checkout], env=environment, cwd=tmp_path, capture_output=True, text=True, check=True
+        [sys.executable, "-c", in_checkout], env=environment, cwd=tmp_path, capture_output=True, encoding="utf-8", check=True
     )
     assert printed.split() == [digest_file(wheel), sources.stdout.strip()]
 

@@ -68,7 +68,7 @@ def observe(paths: list[Path], **around: Any) -> list[dict[str, str]]:
 pytestmark = pytest.mark.xdist_group("promise")
 
 
-def test_another_process_folder_clock_locale_umask_and_shell_give_the_same_bits(
+def test_another_process_folder_table_path_clock_locale_umask_and_shell_give_the_same_bits(
     recorded: list[dict[str, str]], tmp_path: Path
 ) -> None:
     around = {
@@ -82,17 +82,31 @@ def test_another_process_folder_clock_locale_umask_and_shell_give_the_same_bits(
         "OMP_DYNAMIC": "true",
         "PYTHONUTF8": "0",
     }
+    paths = write_cases(tmp_path / "another folder")
+    for path in paths:
+        move_table(path, tmp_path / "moved")
 
-    observed = observe(write_cases(tmp_path / "another folder"), cwd=tmp_path, umask=0o077, **around)
-
-    assert observed == recorded
-
-
-@pytest.mark.parametrize("n_jobs", [2, 4, -1])
-def test_any_number_of_jobs_gives_the_same_bits(recorded: list[dict[str, str]], tmp_path: Path, n_jobs: int) -> None:
-    observed = observe(write_cases(tmp_path, n_jobs=n_jobs))
+    observed = observe(paths, cwd=tmp_path, umask=0o077, **around)
 
     assert observed == recorded
+
+
+def move_table(path: Path, folder: Path) -> None:
+    config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    moved = folder / Path(config["data"]["path"]).name
+    folder.mkdir(exist_ok=True)
+    shutil.copyfile(config["data"]["path"], moved)
+    config["data"]["path"] = str(moved)
+    path.write_text(yaml.safe_dump(config), encoding="utf-8")
+
+
+def test_any_number_of_jobs_gives_the_same_bits(recorded: list[dict[str, str]], tmp_path: Path) -> None:
+    numbers = (2, 4, -1)
+
+    observed = observe([path for number in numbers for path in write_cases(tmp_path / str(number), n_jobs=number)])
+
+    for index, number in enumerate(numbers):
+        assert observed[index * len(CASES) : (index + 1) * len(CASES)] == recorded, number
 
 
 def test_worker_processes_give_the_same_bits_as_this_one(recorded: list[dict[str, str]], tmp_path: Path) -> None:
@@ -102,26 +116,11 @@ def test_worker_processes_give_the_same_bits_as_this_one(recorded: list[dict[str
     assert observed == recorded
 
 
-def test_moving_the_data_file_changes_no_output(recorded: list[dict[str, str]], tmp_path: Path) -> None:
-    paths = write_cases(tmp_path)
-    for path in paths:
-        config = yaml.safe_load(path.read_text(encoding="utf-8"))
-        moved = tmp_path / "moved" / Path(config["data"]["path"]).name
-        moved.parent.mkdir(exist_ok=True)
-        shutil.copyfile(config["data"]["path"], moved)
-        config["data"]["path"] = str(moved)
-        path.write_text(yaml.safe_dump(config), encoding="utf-8")
-
-    assert observe(paths) == recorded
-
-
 @pytest.mark.parametrize("version", ["3.11", "3.12", "3.13"])
-def test_every_supported_python_gives_the_same_bits(
-    recorded: list[dict[str, str]], tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, version: str
-) -> None:
+def test_every_supported_python_gives_the_same_bits(recorded: list[dict[str, str]], tmp_path: Path, version: str) -> None:
     python = make_environment(version, tmp_path / "venv")
 
-    observed = observe(write_cases(tmp_path), python=python)
+    observed = observe(write_cases(tmp_path), python=python, PYTHONDONTWRITEBYTECODE="1")
 
     assert observed == recorded
 
@@ -131,7 +130,7 @@ def find_python(version: str) -> str:
     if f"{sys.version_info.major}.{sys.version_info.minor}" == version:
         pytest.skip("every other test runs on this Python")
     command = ["uv", "python", "find", "--no-python-downloads", "--no-project", version]
-    found = subprocess.run(command, capture_output=True, text=True, check=False, cwd="/")
+    found = subprocess.run(command, capture_output=True, encoding="utf-8", check=False, cwd="/")
     of_pyenv = sorted(Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")).glob(f"versions/{version}.*/bin/python"))
     candidates = [found.stdout.strip()] if found.returncode == 0 else [str(path) for path in of_pyenv]
     if not candidates:
@@ -142,7 +141,7 @@ def find_python(version: str) -> str:
 def make_environment(version: str, folder: Path) -> str:
     """Return an interpreter of a version with the locked packages."""
     python = find_python(version)
-    environment = clean_environment(UV_PROJECT_ENVIRONMENT=str(folder), UV_LINK_MODE="copy")
+    environment = clean_environment(UV_PROJECT_ENVIRONMENT=str(folder))
     environment.pop("VIRTUAL_ENV", None)
     command = ["uv", "sync", "-q", "--frozen", "--no-dev", "--python", python]
     subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True)
@@ -155,93 +154,124 @@ def find_first_difference(left: dict[str, Any], right: dict[str, Any]) -> str:
     return next(name for name in (*INPUT_STAGES, *OUTPUT_STAGES) if left[name]["digest"] != right[name]["digest"])
 
 
-def test_one_byte_of_data_is_named_and_changes_what_comes_out(write_config: Callable[..., Path], tmp_path: Path) -> None:
-    original = (ROOT / "data/raw/wdbc.csv").read_bytes()
-    changed = tmp_path / "wdbc.csv"
-    position = original.index(b"17.99")
-    changed.write_bytes(original[:position] + b"17.98" + original[position + 5 :])
+FOREST = {"random_forest": {"n_estimators": 20}}
+NATIVE = {"numeric_profile": "native"}
 
-    left, right = train_fresh([write_config(), write_config({"data": {"path": str(changed)}})])
+
+def write_configs(folder: Path, **changes: dict[str, Any]) -> list[Path]:
+    paths = []
+    for name, change in changes.items():
+        paths.append(folder / f"{name}.yaml")
+        paths[-1].write_text(yaml.safe_dump(merge(SMALL, change)), encoding="utf-8")
+    return paths
+
+
+def train_together(folder: Path, changes: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Train the small config with each of some changes, all in one process, and return the stages by the change's name."""
+    return dict(zip(changes, train_fresh(write_configs(folder, **changes)), strict=True))
+
+
+@pytest.fixture(scope="module")
+def changed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    """The stages of the small config, as it is and with one thing changed."""
+    folder = tmp_path_factory.mktemp("changed")
+    content = (ROOT / "data/raw/wdbc.csv").read_bytes()
+    (folder / "wdbc.csv").write_bytes(content.replace(b"17.99", b"17.98", 1))
+    changes: dict[str, dict[str, Any]] = {
+        "nothing": {},
+        "one_byte": {"data": {"path": str(folder / "wdbc.csv")}},
+        "one_key": {"preprocessing": {"outlier_factor": 1.6}},
+        "seed": {"seed": 8},
+        "one_model": {"models": FOREST},
+        "three_models": {"models": {**FOREST, "extra_trees": {"n_estimators": 20}, "dummy": {}}},
+    }
+    return train_together(folder, changes)
+
+
+def test_one_byte_of_data_is_named_and_changes_what_comes_out(changed: dict[str, dict[str, Any]]) -> None:
+    left, right = changed["nothing"], changed["one_byte"]
 
     assert find_first_difference(left, right) == "data"
     assert digest_outputs(left) != digest_outputs(right)
 
 
-def test_one_key_is_named(write_config: Callable[..., Path]) -> None:
-    left, right = train_fresh([write_config(), write_config({"preprocessing": {"outlier_factor": 1.6}})])
+def test_one_key_is_named(changed: dict[str, dict[str, Any]]) -> None:
+    left, right = changed["nothing"], changed["one_key"]
 
     assert find_first_difference(left, right) == "config"
     assert left["model"]["digest"] != right["model"]["digest"]
 
 
-def test_another_seed_is_named_and_moves_the_split(write_config: Callable[..., Path]) -> None:
-    left, right = train_fresh([write_config(), write_config({"seed": 8})])
+def test_another_seed_is_named_and_moves_the_split(changed: dict[str, dict[str, Any]]) -> None:
+    left, right = changed["nothing"], changed["seed"]
 
     assert find_first_difference(left, right) == "config"
     assert left["seeds"]["digest"] != right["seeds"]["digest"]
     assert left["split"]["digest"] != right["split"]["digest"]
 
 
-def test_adding_a_model_changes_no_other_models_numbers(write_config: Callable[..., Path]) -> None:
-    one = {"models": {"random_forest": {"n_estimators": 20}}}
-    two = {"models": {"random_forest": {"n_estimators": 20}, "extra_trees": {"n_estimators": 20}, "dummy": {}}}
-
-    left, right = train_fresh([write_config(one), write_config(two)])
+def test_adding_a_model_changes_no_other_models_numbers(changed: dict[str, dict[str, Any]]) -> None:
+    left, right = changed["one_model"], changed["three_models"]
 
     forest = [stages["cross_validation"]["candidates"]["random_forest"] for stages in (left, right)]
     assert forest[0] == forest[1]
     assert left["seeds"]["planted"].items() <= right["seeds"]["planted"].items()
 
 
-def test_the_native_profile_is_recorded_as_such_and_repeats(write_config: Callable[..., Path], tmp_path: Path) -> None:
-    paths = [
-        write_config({"numeric_profile": "native", "models": {"random_forest": {"n_estimators": 20}}, "n_jobs": n}) for n in (1, 2)
-    ]
-
-    (left,), (right,) = (train_fresh([path]) for path in paths)
-
-    assert left["numeric_profile"]["name"] == "native"
-    assert digest_outputs(left) == digest_outputs(right)
+@pytest.fixture(scope="module")
+def native(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    """The stages of configs under `native`, from one process."""
+    return train_together(tmp_path_factory.mktemp("native"), {"nothing": NATIVE, "forest": {**NATIVE, "models": FOREST, "n_jobs": 1}})
 
 
-def test_other_kernels_are_named_by_the_numeric_profile(write_config: Callable[..., Path]) -> None:
-    portable, native = write_config(), write_config({"numeric_profile": "native"})
+def test_the_native_profile_is_recorded_as_such_and_repeats(native: dict[str, dict[str, Any]], tmp_path: Path) -> None:
+    again = train_together(tmp_path, {"forest": {**NATIVE, "models": FOREST, "n_jobs": 2}})
 
-    (left,), (right,) = train_fresh([portable]), train_fresh([native])
+    assert native["forest"]["numeric_profile"]["name"] == "native"
+    assert digest_outputs(native["forest"]) == digest_outputs(again["forest"])
 
-    if left["numeric_profile"]["blas"] == right["numeric_profile"]["blas"]:
+
+def test_other_kernels_are_named_by_the_numeric_profile(changed: dict[str, dict[str, Any]], native: dict[str, dict[str, Any]]) -> None:
+    left, right = changed["nothing"]["numeric_profile"], native["nothing"]["numeric_profile"]
+
+    if left["blas"] == right["blas"]:
         pytest.skip("this machine's own BLAS kernel is the portable one")
-    assert left["numeric_profile"]["blas"][0]["architecture"] == "Haswell" != right["numeric_profile"]["blas"][0]["architecture"]
-    assert left["numeric_profile"]["digest"] != right["numeric_profile"]["digest"]
+    assert left["blas"][0]["architecture"] == "Haswell" != right["blas"][0]["architecture"]
+    assert left["digest"] != right["digest"]
 
 
-def test_a_class_that_draws_what_no_seed_reaches_shows_as_two_runs_that_differ(write_config: Callable[..., Path]) -> None:
+@pytest.fixture(scope="module")
+def twice(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, dict[str, Any]]]:
+    """The stages of what draws from a generator, from two processes."""
+    changes: dict[str, dict[str, Any]] = {
+        "unseeded": {"allow": ["unseeded"], "models": {"coin": {"class": "unseeded.UnseededClassifier"}}},
+        "global_generator": {"models": {"svm": {"class": "sklearn.dummy.DummyClassifier", "strategy": "stratified"}}},
+    }
+    return [train_together(tmp_path_factory.mktemp("twice"), changes) for _ in range(2)]
+
+
+def test_a_class_that_draws_what_no_seed_reaches_shows_as_two_runs_that_differ(twice: list[dict[str, dict[str, Any]]]) -> None:
     """Not promised, says README: this is how it shows."""
-    path = write_config({"allow": ["unseeded"], "models": {"coin": {"class": "unseeded.UnseededClassifier"}}})
-
-    (left,), (right,) = (train_fresh([path]) for _ in range(2))
+    left, right = (stages["unseeded"] for stages in twice)
 
     assert find_first_difference(left, right) == "cross_validation"
 
 
-def test_the_global_generators_do_reach_who_draws_from_them(write_config: Callable[..., Path]) -> None:
-    path = write_config({"models": {"svm": {"class": "sklearn.dummy.DummyClassifier", "strategy": "stratified"}}})
-
-    (left,), (right,) = (train_fresh([path]) for _ in range(2))
+def test_the_global_generators_do_reach_who_draws_from_them(twice: list[dict[str, dict[str, Any]]]) -> None:
+    left, right = (stages["global_generator"] for stages in twice)
 
     assert digest_outputs(left) == digest_outputs(right)
 
 
-def test_another_package_version_is_named_by_the_environment(write_config: Callable[..., Path], tmp_path: Path) -> None:
+def test_another_package_version_is_named_by_the_environment(changed: dict[str, dict[str, Any]], tmp_path: Path) -> None:
     """A lookalike of joblib's metadata, of another version, put before the real one."""
     lookalike = tmp_path / "site" / "joblib-0.0.1.dist-info"
     lookalike.mkdir(parents=True)
     (lookalike / "METADATA").write_text("Metadata-Version: 2.1\nName: joblib\nVersion: 0.0.1\n", encoding="utf-8")
 
-    (left,) = train_fresh([write_config()])
-    (right,) = train_fresh([write_config()], PYTHONPATH=str(tmp_path / "site"))
+    (right,) = train_fresh(write_configs(tmp_path, nothing={}), PYTHONPATH=str(tmp_path / "site"))
 
-    assert find_first_difference(left, right) == "environment"
+    assert find_first_difference(changed["nothing"], right) == "environment"
     assert right["environment"]["packages"]["joblib"] == "0.0.1"
 
 

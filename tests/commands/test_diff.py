@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import time
 from pathlib import Path
 
 import pytest
@@ -146,12 +145,11 @@ def test_a_commit_that_is_nowhere_leaves_the_rest_compared(data_pair: tuple[str,
     lineage["stages"]["code"] |= {"commit": "0" * 40, "digest": "sha256:another", "repository": None, "remote": None}
     (folder / "lineage.json").write_text(json.dumps(lineage), encoding="utf-8")
 
-    started = time.monotonic()
     done = run_samebits("diff", left, str(folder / "lineage.json"), MLFLOW_TRACKING_URI=store)
 
     assert done.returncode == 2  # the outputs are equal, by a lineage that contradicts itself
     assert "stages.code.digest (contradicts its lineage)" in done.stdout
-    assert "no patch: " in done.stdout and time.monotonic() - started < 60
+    assert "no patch: " in done.stdout
 
 
 def test_damage_on_either_side_is_never_identical(store: str, tmp_path: Path) -> None:

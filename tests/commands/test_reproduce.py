@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
-from conftest import PROGRAM, ROOT, SMALL, clean_environment, merge, run_samebits
+from conftest import HANG_SECONDS, PROGRAM, ROOT, SMALL, clean_environment, merge, run_samebits, wait_until
 from recorded_runs import clone_project, forge, git, open_client, run_in, train
 
 from samebits.commands.reproduce import run_reproduce
@@ -257,21 +256,28 @@ def test_an_interrupted_reproduction_is_inconclusive_and_leaves_nothing_running(
         text=True,
     )  # fmt: skip
     client = open_client(store)
-    reruns: list[Any] = []
-    deadline = time.monotonic() + 60
-    while not reruns and time.monotonic() < deadline:
-        time.sleep(0.3)
-        reruns = [run for run in client.search_runs([client.get_run(run_id).info.experiment_id]) if run.data.tags.get("reproduces")]
-    time.sleep(2)
+    experiment_id = client.get_run(run_id).info.experiment_id
+    (rerun, *_) = wait_until(lambda: [run for run in client.search_runs([experiment_id]) if run.data.tags.get("reproduces")], process)
+    trainer = wait_until(lambda: list_processes_of(rerun.info.run_id), process)[0]
+    os.kill(trainer, signal.SIGSTOP)  # so that it cannot be done before it is asked to stop
 
     process.send_signal(signal.SIGTERM)
-    printed, _ = process.communicate(timeout=60)
+    printed, _ = process.communicate(timeout=HANG_SECONDS)
 
     assert process.returncode == 2
     assert "verdict     INCONCLUSIVE" in printed and "stopped by signal 15" in printed
-    assert client.get_run(reruns[0].info.run_id).info.status == "KILLED"
-    alive = subprocess.run(["pgrep", "-f", reruns[0].info.run_id], capture_output=True, text=True, check=False)
-    assert alive.stdout == ""
+    assert client.get_run(rerun.info.run_id).info.status == "KILLED"
+    assert list_processes_of(rerun.info.run_id) == []
+
+
+def list_processes_of(run_id: str) -> list[int]:
+    """Return the processes that were told to train into a run."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if f"MLFLOW_RUN_ID={run_id}".encode() in (folder / "environ").read_bytes().split(b"\0"):
+                found.append(int(folder.name))
+    return found
 
 
 def test_typed_tags_are_no_evidence(original: str, store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -315,17 +321,19 @@ def test_every_condition_that_is_varied_differs_from_this_process(monkeypatch: p
     assert (found.umask, found.n_jobs) == (0o027, 2)
 
 
-def test_the_files_of_a_table_are_written_in_the_reverse_order(tmp_path: Path) -> None:
+def test_the_files_of_a_table_are_written_in_the_reverse_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from samebits.proof.restoration import Restoration, copy_data_in_other_order
 
     (tmp_path / "table").mkdir()
     for name in ("a.csv", "b.csv"):
         (tmp_path / "table" / name).write_text(f"x\n{name}\n", encoding="utf-8")
-        time.sleep(0.02)
     restoration = Restoration(tmp_path / "fresh", data=tmp_path / "table")
+    written: list[str] = []
+    copy = shutil.copyfile
+    monkeypatch.setattr(shutil, "copyfile", lambda source, target: written.append(Path(target).name) or copy(source, target))
 
     copy_data_in_other_order(restoration)
 
-    copies = sorted(restoration.data.iterdir(), key=lambda path: path.stat().st_mtime_ns)
-    assert [path.name for path in copies] == ["b.csv", "a.csv"]
+    assert written == ["b.csv", "a.csv"]
+    assert {path.name: path.read_bytes() for path in restoration.data.iterdir()} == {"a.csv": b"x\na.csv\n", "b.csv": b"x\nb.csv\n"}
     assert restoration.data != tmp_path / "table"

@@ -7,16 +7,28 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import mlflow
+import mlflow.projects
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import PROGRAM, ROOT, clean_environment, download_model, find_free_port, read_lineage, run_samebits
+from conftest import (
+    HANG_SECONDS,
+    PROGRAM,
+    ROOT,
+    TESTS,
+    clean_environment,
+    download_model,
+    read_lineage,
+    run_fresh,
+    run_samebits,
+    wait_until,
+)
+from mlflow.exceptions import ExecutionException
 
 from samebits.digests import digest_bytes, digest_file
 from samebits.lineage.manifest import INPUT_STAGES, OUTPUT_STAGES
@@ -33,7 +45,7 @@ def list_runs(client: Any, experiment: str) -> list[Any]:
 @pytest.fixture(scope="module")
 def shipped(store: str) -> Any:
     """A finished run of the shipped config."""
-    done = run_samebits("confs/training.yaml", MLFLOW_TRACKING_URI=store, MLFLOW_EXPERIMENT_NAME="shipped")
+    done = run_fresh("confs/training.yaml", MLFLOW_TRACKING_URI=store, MLFLOW_EXPERIMENT_NAME="shipped")
     assert done.returncode == 0, done.stderr
     (run,) = list_runs(mlflow.MlflowClient(tracking_uri=store), "shipped")
     return run
@@ -45,7 +57,7 @@ def test_a_run_is_finished_with_params_metrics_and_tags_to_filter_by(shipped: An
     assert params["conf_file"] == "confs/training.yaml"
     assert params["models.knn.n_neighbors"] == "7"
     assert params["data_hash"] == tags["data_hash"] == digest_file(ROOT / "data/raw/wdbc.csv")
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, encoding="utf-8", check=True).stdout.strip()
     assert params["git_commit"] == tags["git_commit"] == tags["mlflow.source.git.commit"] == commit
     assert tags["git_dirty"] in ("true", "false")
     assert {"model_digest", "inputs_digest", "outputs_digest"} <= set(tags)
@@ -128,7 +140,7 @@ def test_another_door_and_folder_give_the_same_run(shipped: Any, client: Any, st
     environment = clean_environment(MLFLOW_TRACKING_URI=store)
     command = ["mlflow", "run", "-P", "conf_file=confs/training.yaml", str(ROOT), "--env-manager", "local"]
     done = subprocess.run(
-        [*command, "--experiment-name", "by-mlflow-run", "--run-name", "named"], env=environment, cwd=tmp_path, capture_output=True, text=True,
+        [*command, "--experiment-name", "by-mlflow-run", "--run-name", "named"], env=environment, cwd=tmp_path, capture_output=True, encoding="utf-8",
         check=False,
     )  # fmt: skip
 
@@ -146,25 +158,12 @@ def test_another_door_and_folder_give_the_same_run(shipped: Any, client: Any, st
 def test_the_working_tree_is_as_it_was() -> None:
     """Ends where it began: what a run leaves in the project's folder is ignored by Git."""
     status = ["git", "status", "--porcelain", "--untracked-files=all"]
-    before = subprocess.run(status, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    before = subprocess.run(status, cwd=ROOT, capture_output=True, encoding="utf-8", check=True).stdout
 
     for name in ("mlflow.db", "mlflow.db-wal", "mlruns/1/x", "dist/x", ".venv/x"):
         ignored = subprocess.run(["git", "check-ignore", "-q", name], cwd=ROOT, check=False)
         assert ignored.returncode == 0, name
-    assert subprocess.run(status, cwd=ROOT, capture_output=True, text=True, check=True).stdout == before
-
-
-def run_in_project(client: Any, conf_file: str, experiment: str, store: str, cwd: Path) -> Any:
-    """Run through mlflow.projects.run and return the run, whatever became of it."""
-    script = (
-        "import mlflow, sys; mlflow.projects.run(sys.argv[1], parameters={'conf_file': sys.argv[2]}, env_manager='local',"
-        " experiment_name=sys.argv[3])"
-    )
-    environment = clean_environment(MLFLOW_TRACKING_URI=store)
-    command = [sys.executable, "-c", script, str(ROOT), conf_file, experiment]
-    done = subprocess.run(command, env=environment, cwd=cwd, capture_output=True, text=True, check=False)
-    (run,) = list_runs(client, experiment)
-    return done, run
+    assert subprocess.run(status, cwd=ROOT, capture_output=True, encoding="utf-8", check=True).stdout == before
 
 
 @pytest.mark.parametrize(
@@ -172,13 +171,24 @@ def run_in_project(client: Any, conf_file: str, experiment: str, store: str, cwd
     [("confs/nope.yaml", "no such file in"), ("confs", "found the folder"), ("wrong", "Did you mean 'seed'?")],
 )
 def test_a_wrong_config_fails_the_project_run_with_the_reason_on_its_page(
-    client: Any, store: str, tmp_path: Path, write_config: Callable[..., Path], conf_file: str, reason: str
+    client: Any,
+    store: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    write_config: Callable[..., Path],
+    conf_file: str,
+    reason: str,
 ) -> None:
+    """Through mlflow.projects.run, which starts the program as `mlflow run` does."""
     conf_file = str(write_config({"sed": 1})) if conf_file == "wrong" else conf_file
+    experiment = f"wrong-{reason[:3]}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
+    monkeypatch.chdir(tmp_path)
 
-    done, run = run_in_project(client, conf_file, f"wrong-{reason[:3]}", store, tmp_path)
+    with pytest.raises(ExecutionException, match="failed"):
+        mlflow.projects.run(str(ROOT), parameters={"conf_file": conf_file}, env_manager="local", experiment_name=experiment)
 
-    assert done.returncode != 0
+    (run,) = list_runs(client, experiment)
     assert run.info.status == "FAILED"
     assert run.info.end_time is not None
     assert reason in run.data.tags["mlflow.note.content"]
@@ -211,20 +221,16 @@ def test_other_bytes_than_pinned_fail_the_run_with_both_digests(client: Any, sto
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupted_run_is_killed_not_running(
-    client: Any, store: str, write_config: Callable[..., Path], number: signal.Signals
+    client: Any, store: str, write_config: Callable[..., Path], tmp_path: Path, number: signal.Signals
 ) -> None:
     if signal.getsignal(number) is signal.SIG_IGN:
         pytest.skip(f"{number.name} is ignored here, as under nohup, and so it is by the program")
-    path = write_config({"name": f"interrupted-{number.name}", "models": {"random_forest": {"n_estimators": 20000}}})
-    process = subprocess.Popen(
-        [*PROGRAM, str(path)], env=clean_environment(MLFLOW_TRACKING_URI=store), cwd=ROOT, stderr=subprocess.PIPE, text=True
-    )
-    deadline = time.monotonic() + 60
-    while not list_runs(client, f"interrupted-{number.name}") and time.monotonic() < deadline:
-        time.sleep(0.3)
-    time.sleep(1)
+    gate = tmp_path / "gate"
+    path = write_config({"name": f"interrupted-{number.name}", "allow": ["gated"], "models": GATED})
+    process = start_gated(path, gate, MLFLOW_TRACKING_URI=store)
+    wait_until((gate / "reached").exists, process)
     process.send_signal(number)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=HANG_SECONDS)
 
     (run,) = list_runs(client, f"interrupted-{number.name}")
     assert process.returncode == 128 + number
@@ -232,37 +238,42 @@ def test_an_interrupted_run_is_killed_not_running(
     assert f"stopped by signal {number.value}" in errors and "Traceback" not in errors
 
 
-def test_an_http_server_gets_the_same_run(server: tuple[str, Any], write_config: Callable[..., Path], tmp_path: Path) -> None:
-    uri, _ = server
+GATED = {"gated": {"class": "gated.GatedClassifier"}}
+
+
+def start_gated(path: Path, gate: Path, **env: str) -> subprocess.Popen[str]:
+    environment = clean_environment(PYTHONPATH=str(TESTS), GATE=str(gate), **env)
+    return subprocess.Popen([*PROGRAM, str(path)], env=environment, cwd=ROOT, stderr=subprocess.PIPE, encoding="utf-8")
+
+
+def test_an_http_server_gets_the_same_run(server: str, write_config: Callable[..., Path], tmp_path: Path) -> None:
     path = write_config({"name": "http", "models": {"decision_tree": {"max_depth": 3}}, "data": {"read": {"types": {"id": "number"}}}})
 
-    done = run_samebits(str(path), MLFLOW_TRACKING_URI=uri)
+    done = run_samebits(str(path), MLFLOW_TRACKING_URI=server)
 
     assert done.returncode == 0, done.stderr
-    client = mlflow.MlflowClient(tracking_uri=uri)
+    client = mlflow.MlflowClient(tracking_uri=server)
     (run,) = list_runs(client, "http")
     assert run.info.status == "FINISHED"
     lineage = read_lineage(client, run.info.run_id, tmp_path)
     assert lineage["stages"]["model"]["digest"] == run.data.tags["model_digest"]
-    model = download_model(uri, run, tmp_path / "m")
+    model = download_model(server, run, tmp_path / "m")
     assert client.get_logged_model(run.outputs.model_outputs[0].model_id).experiment_id == run.info.experiment_id
     assert digest_file(Path(model) / "model.skops") == lineage["stages"]["model"]["file_digest"]
 
 
-def test_a_server_that_goes_away_loses_nothing(server: tuple[str, Any], write_config: Callable[..., Path]) -> None:
-    uri, process = server
-    path = write_config({"name": "gone", "models": {"random_forest": {"n_estimators": 300}}})
-    started = subprocess.Popen(
-        [*PROGRAM, str(path)], env=clean_environment(MLFLOW_TRACKING_URI=uri, MLFLOW_HTTP_REQUEST_MAX_RETRIES="0"), cwd=ROOT,
-        stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    client = mlflow.MlflowClient(tracking_uri=uri)
-    deadline = time.monotonic() + 60
-    while not list_runs(client, "gone") and time.monotonic() < deadline:
-        time.sleep(0.1)
-    os.killpg(process.pid, signal.SIGSTOP)
+def test_a_server_that_goes_away_loses_nothing(
+    own_server: tuple[str, subprocess.Popen[bytes]], write_config: Callable[..., Path], tmp_path: Path
+) -> None:
+    uri, process = own_server
+    gate = tmp_path / "gate"
+    path = write_config({"name": "gone", "allow": ["gated"], "models": GATED})
+    started = start_gated(path, gate, MLFLOW_TRACKING_URI=uri, MLFLOW_HTTP_REQUEST_MAX_RETRIES="0")
+    wait_until((gate / "reached").exists, started)
     os.killpg(process.pid, signal.SIGKILL)
-    _, errors = started.communicate(timeout=120)
+    process.wait()
+    (gate / "open").mkdir()
+    _, errors = started.communicate(timeout=HANG_SECONDS)
 
     assert started.returncode == 2, errors
     kept = Path(errors.split("is kept in ")[1].split()[0].rstrip("."))
@@ -270,8 +281,8 @@ def test_a_server_that_goes_away_loses_nothing(server: tuple[str, Any], write_co
     assert digest_bytes((kept / "model/model.skops").read_bytes()) == lineage["stages"]["model"]["file_digest"]
 
 
-def test_a_server_that_is_not_there_is_one_sentence(write_config: Callable[..., Path]) -> None:
-    uri = f"http://127.0.0.1:{find_free_port()}"
+def test_a_server_that_is_not_there_is_one_sentence(write_config: Callable[..., Path], closed_port: int) -> None:
+    uri = f"http://127.0.0.1:{closed_port}"
 
     done = run_samebits(str(write_config()), MLFLOW_TRACKING_URI=uri, MLFLOW_HTTP_REQUEST_MAX_RETRIES="1")
 
@@ -286,7 +297,7 @@ def test_two_that_start_together_on_a_new_database_both_finish(write_config: Cal
     environment = clean_environment(MLFLOW_TRACKING_URI=uri)
 
     both = [subprocess.Popen([*PROGRAM, str(path)], env=environment, cwd=ROOT, stderr=subprocess.PIPE) for _ in range(2)]
-    errors = [process.communicate(timeout=120)[1] for process in both]
+    errors = [process.communicate(timeout=HANG_SECONDS)[1] for process in both]
 
     assert [process.returncode for process in both] == [0, 0], errors
     runs = list_runs(mlflow.MlflowClient(tracking_uri=uri), "together")

@@ -60,7 +60,8 @@ def test_a_server_that_takes_no_tags_still_gets_its_verdict_in_words(run_id: str
     """As an auditor has it who may only read."""
     shutil.copyfile(store.removeprefix("sqlite:///"), tmp_path / "mlflow.db")
     with contextlib.closing(sqlite3.connect(tmp_path / "mlflow.db")) as database:
-        database.execute("CREATE TRIGGER closed BEFORE INSERT ON tags BEGIN INSERT INTO what_nobody_has VALUES (1); END")
+        for change in ("INSERT", "UPDATE"):  # a run that was verified before has its tags changed
+            database.execute(f"CREATE TRIGGER no_{change} BEFORE {change} ON tags BEGIN INSERT INTO what_nobody_has VALUES (1); END")
         database.commit()
 
     done = run_samebits("verify", run_id, MLFLOW_TRACKING_URI=f"sqlite:///{tmp_path}/mlflow.db")
@@ -342,7 +343,7 @@ def test_nothing_is_unpickled_and_no_package_of_a_config_is_imported(recorded: R
                 name, content.replace(b'"DecisionTreeClassifier"', b'"system"').replace(b'"sklearn.tree._classes"', b'"os"')
             )
     command = [sys.executable, "-m", "samebits.model.check"]
-    done = subprocess.run(command, input=f"{hostile}\n", capture_output=True, text=True, cwd=ROOT / "src", check=True)
+    done = subprocess.run(command, input=f"{hostile}\n", capture_output=True, encoding="utf-8", cwd=ROOT / "src", check=True)
 
     assert done.stdout.startswith("not loaded: ")
 

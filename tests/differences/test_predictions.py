@@ -216,7 +216,7 @@ def test_labels_with_commas_quotes_line_breaks_and_accents_survive() -> None:
 def test_neither_pandas_nor_numpy_is_imported() -> None:
     code = "import sys, samebits.differences.predictions; print({'pandas', 'numpy'} & set(sys.modules))"
 
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True)
 
     assert done.stdout.strip() == "set()"
 

@@ -28,7 +28,7 @@ TRAIN = (
 
 def probe(**env: str) -> dict[str, str]:
     environment = {**clean_environment(**env), "PYTHONPATH": "src", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    done = subprocess.run([sys.executable, "-c", PROBE], env=environment, cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", PROBE], env=environment, cwd=ROOT, capture_output=True, encoding="utf-8", check=True)
     found: dict[str, str] = json.loads(done.stdout)
     return found
 
@@ -36,7 +36,7 @@ def probe(**env: str) -> dict[str, str]:
 def train_with_kernel(path: Path, kernel: str) -> dict[str, Any]:
     environment = {**make_environment("native", clean_environment()), "OPENBLAS_CORETYPE": kernel}
     command = [sys.executable, "-c", TRAIN, str(path)]
-    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, encoding="utf-8", check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     (stages,) = json.loads(done.stdout.splitlines()[-1])
     return {"stages": stages}

@@ -32,7 +32,7 @@ print(json.dumps([dataclasses.asdict(read_kernels()), sys.flags.hash_randomizati
 def read_back(name: str, *flags: str, **env: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, *flags, "-c", READ_BACK, name]
     environment = {**clean_environment(**env), "PYTHONPATH": "src"}
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    return subprocess.run(command, env=environment, capture_output=True, encoding="utf-8", check=False)
 
 
 def test_portable_takes_effect_whatever_the_shell_exports() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ROOT, run_samebits
+from conftest import ROOT, run_fresh, run_samebits
 from recorded_runs import open_client, train
 
 from samebits.proof.ledger import ALARM
@@ -16,28 +16,30 @@ from samebits.proof.ledger import ALARM
 pytestmark = pytest.mark.xdist_group("ledger")
 
 
-def test_equal_runs_confirm_each_other(store: str, write_config: Callable[..., Path]) -> None:
+def test_equal_runs_confirm_each_other(own_store: str, write_config: Callable[..., Path]) -> None:
     path = write_config({"name": "confirmed", "models": {"dummy": {}}})
 
-    first = train(path, store)
-    done = run_samebits(str(path), MLFLOW_TRACKING_URI=store)
+    first = train(path, own_store)
+    done = run_samebits(str(path), MLFLOW_TRACKING_URI=own_store)
 
     second = done.stdout.split()[1]
-    client = open_client(store)
+    client = open_client(own_store)
     assert f"run {second} confirms run {first}" in done.stderr
     assert client.get_run(second).data.tags["confirms"] == first
     assert client.get_run(first).data.tags["confirmed_by"] == second
 
 
-def test_unseeded_randomness_raises_the_alarm_on_both_runs_at_the_right_stage(store: str, write_config: Callable[..., Path]) -> None:
+def test_unseeded_randomness_raises_the_alarm_on_both_runs_at_the_right_stage(
+    own_store: str, write_config: Callable[..., Path]
+) -> None:
     path = write_config({"name": "alarm", "allow": ["unseeded"], "models": {"coin": {"class": "unseeded.UnseededClassifier"}}})
     around = {"PYTHONPATH": str(ROOT / "tests")}
 
-    first = train(path, store, **around)
-    done = run_samebits(str(path), MLFLOW_TRACKING_URI=store, **around)
+    first = train(path, own_store, **around)
+    done = run_samebits(str(path), MLFLOW_TRACKING_URI=own_store, **around)
 
     second = done.stdout.split()[1]
-    client = open_client(store)
+    client = open_client(own_store)
     assert done.returncode == 0  # the run is recorded; what is wrong is said loudly
     assert f"{ALARM}: the same inputs gave other outputs in run {first}, from the stage cross_validation on" in done.stderr
     for one, other in ((first, second), (second, first)):
@@ -46,39 +48,39 @@ def test_unseeded_randomness_raises_the_alarm_on_both_runs_at_the_right_stage(st
         assert other in tags["nondeterminism"]
         assert tags["mlflow.note.content"].startswith(f"**{ALARM}**: with the same inputs, run [")
 
-    again = run_samebits("train", "--reuse", str(path), MLFLOW_TRACKING_URI=store, **around)
+    again = run_samebits("train", "--reuse", str(path), MLFLOW_TRACKING_URI=own_store, **around)
 
     assert again.stdout.split()[1] not in (first, second)  # which of them would be the result?
     assert "is not handed back: NONDETERMINISM DETECTED" in again.stderr
 
 
-def test_other_inputs_are_no_twins(store: str, write_config: Callable[..., Path]) -> None:
-    train(write_config({"name": "twins", "models": {"dummy": {}}}), store)
+def test_other_inputs_are_no_twins(own_store: str, write_config: Callable[..., Path]) -> None:
+    train(write_config({"name": "twins", "models": {"dummy": {}}}), own_store)
 
-    done = run_samebits(str(write_config({"name": "twins", "models": {"dummy": {}}, "seed": 8})), MLFLOW_TRACKING_URI=store)
+    done = run_samebits(str(write_config({"name": "twins", "models": {"dummy": {}}, "seed": 8})), MLFLOW_TRACKING_URI=own_store)
 
     assert "confirms" not in done.stderr and ALARM not in done.stderr
 
 
 def test_reuse_hands_back_the_finished_run_and_trains_where_that_cannot_be_trusted(
-    store: str, tmp_path: Path, write_config: Any
+    own_store: str, tmp_path: Path, write_config: Any
 ) -> None:
     table = tmp_path / "table.csv"
     shutil.copyfile(ROOT / "data/raw/wdbc.csv", table)
     path = write_config({"name": "reuse", "seed": 9, "models": {"dummy": {}}, "data": {"path": str(table)}})
-    first = run_samebits("train", "--reuse", str(path), MLFLOW_TRACKING_URI=store)
+    first = run_samebits("train", "--reuse", str(path), MLFLOW_TRACKING_URI=own_store)
     run_id = first.stdout.split()[1]
 
-    second = run_samebits("train", "--reuse", str(path), MLFLOW_TRACKING_URI=store, cwd=tmp_path)
+    second = run_samebits("train", "--reuse", str(path), MLFLOW_TRACKING_URI=own_store, cwd=tmp_path)
 
     assert second.stdout == first.stdout
     assert "reused: trained" in second.stderr and "reused" not in first.stderr
-    client = open_client(store)
+    client = open_client(own_store)
     artifact = Path(client.get_run(run_id).info.artifact_uri.removeprefix("file://")) / "metrics.json"
     artifact.write_text("{}", encoding="utf-8")
-    damaged = run_samebits("train", "--reuse", str(path), MLFLOW_TRACKING_URI=store)
+    damaged = run_fresh("train", "--reuse", str(path), MLFLOW_TRACKING_URI=own_store)
     assert damaged.stdout.split()[1] != run_id
     assert f"run {run_id} has the same inputs but does not verify, and is not handed back: artifact metrics.json" in damaged.stderr
     table.write_bytes(table.read_bytes().replace(b"17.99", b"17.98", 1))
-    changed = run_samebits("train", "--reuse", str(path), MLFLOW_TRACKING_URI=store)
+    changed = run_samebits("train", "--reuse", str(path), MLFLOW_TRACKING_URI=own_store)
     assert changed.stdout.split()[1] not in (run_id, damaged.stdout.split()[1])

@@ -31,7 +31,7 @@ def make_repository(folder: Path) -> str:
         (folder / "a.txt").write_text(f"{number}\n", encoding="utf-8")
         git("add", "-A", cwd=folder)
         git("commit", "-qm", str(number), cwd=folder)
-    done = subprocess.run(["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True, check=True)
+    done = subprocess.run(["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, encoding="utf-8", check=True)
     return done.stdout.strip()
 
 
@@ -51,7 +51,7 @@ def test_a_bundle_brings_a_commit_back_alone_or_on_top_of_what_a_remote_holds(tm
     (tmp_path / "work/b.txt").write_text("unpushed\n", encoding="utf-8")
     git("add", "-A", cwd=tmp_path / "work")
     git("commit", "-qm", "unpushed", cwd=tmp_path / "work")
-    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=tmp_path / "work", capture_output=True, text=True, check=True)
+    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=tmp_path / "work", capture_output=True, encoding="utf-8", check=True)
     bundle = tmp_path / "commit.bundle"
     bundle_commit(tmp_path / "work", head.stdout.strip(), bundle)
     shutil.rmtree(tmp_path / "work")

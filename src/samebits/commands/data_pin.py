@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import re
 import shutil
+import sys
 from pathlib import Path
 
 from samebits.config.documents import Document, parse_document, read_document
@@ -13,7 +14,8 @@ from samebits.config.validation import PIN_REMEDY, find_problems, take_section
 from samebits.digests import digest_file
 from samebits.errors import ConfigError, DataError, Problem
 from samebits.project import find_config, find_data, find_project_root
-from samebits.table.files import choose_parts, digest_table
+from samebits.provenance.blobs import describe_changed_blobs
+from samebits.table.files import choose_parts, digest_table, list_table_files
 from samebits.table.formats import check_format
 
 TABLE_PIN, TEST_PIN, ROWS_PIN = ("data", "digest"), ("data", "test_digest"), ("split", "rows_digest")
@@ -36,6 +38,8 @@ def run_data_pin(conf_file: str) -> None:
         digest = digest_named_file(place) if key_path == ROWS_PIN else digest_named_table(place)
         pinned = write_pin(path, digest, key_path)
         print(f"{path}: {'.'.join(key_path)} {'is' if not pinned else 'set to'} {digest}")
+        for line in describe_changed_blobs(root, list(list_table_files(place).values())):
+            print(line, file=sys.stderr)
 
 
 def list_pinned(path: Path) -> dict[tuple[str, str], str]:

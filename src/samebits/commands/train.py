@@ -86,6 +86,15 @@ def _train_pinned(conf_file: str, path: Path, root: Path) -> None:
         lineage = record_training(run, training, started)
         _enter_ledger(run, lineage)
     _print_summary(run.run_id, lineage)
+    _say_changed_blobs(root, Path(lineage["stages"]["data"]["location"]))
+
+
+def _say_changed_blobs(root: Path, table: Path) -> None:
+    from samebits.provenance.blobs import describe_changed_blobs
+    from samebits.table.files import list_table_files
+
+    for line in describe_changed_blobs(root, list(list_table_files(table).values())):
+        print(line, file=sys.stderr)
 
 
 def _say(line: str) -> None:

@@ -20,6 +20,7 @@ import git
 from samebits.digests import PREFIX, digest_bytes, digest_file, digest_folder
 from samebits.errors import Problem, ProvenanceError
 from samebits.project import PACKAGE, is_checkout
+from samebits.provenance.blobs import hash_files
 from samebits.text import hide_credentials
 
 PATCH_CAP_BYTES = 10 << 20
@@ -182,23 +183,10 @@ def _stage_as_they_are(repository: git.Repo, kept: list[str], scratch: Path) -> 
                 entries.append(("100755" if os.access(path, os.X_OK) else "100644", str(path), name))
             else:
                 gone.append(name)
-        ids = _store_files(repository, [source for _, source, _ in entries])
+        ids = hash_files(repository, [source for _, source, _ in entries], "-w")
         added = [f"{mode},{oid},{name}" for (mode, _, name), oid in zip(entries, ids, strict=True)]
         repository.git.update_index("--add", *(word for entry in added for word in ("--cacheinfo", entry)))
         repository.git.update_index("--force-remove", "--", *gone)
-
-
-def _store_files(repository: git.Repo, paths: list[str]) -> list[str]:
-    """Put the bytes of files into the object store, all in one process, and return the id of each."""
-    with tempfile.TemporaryFile() as listing:
-        listing.write(b"".join(_quote(path) + b"\n" for path in paths))
-        listing.seek(0)
-        return str(repository.git.hash_object("-w", "--no-filters", "--stdin-paths", istream=listing)).split()
-
-
-def _quote(path: str) -> bytes:
-    """Git reads a quoted path as C does a string: with every byte as an octal number, it may hold line ends."""
-    return b'"' + b"".join(b"\\%03o" % byte for byte in os.fsencode(path)) + b'"'
 
 
 def _list_changed(repository: git.Repo) -> list[str]:
