@@ -31,6 +31,8 @@ class Materials:
         `score`, and `response` where a threshold is sought.
     seeds
         Every seed planted, by place.
+    settings
+        What was set of LightGBM, XGBoost and CatBoost where the config left it open, by place.
     """
 
     dataset: Dataset
@@ -41,6 +43,7 @@ class Materials:
     scoring: str
     scorers: dict[str, Any]
     seeds: dict[str, int]
+    settings: dict[str, Any]
 
     @property
     def kinds(self) -> dict[str, Kind]:
@@ -64,7 +67,7 @@ def prepare_materials(loaded: LoadedConfig, project_root: Path) -> Materials:
     dataset = load_dataset(config.data, find_data(config.data.path, loaded.document.path, project_root), kept=config.split.column)
     target = read_target(config, dataset)
     _check_business(loaded, target)
-    candidates, seeds = build_candidates(config, dataset, target.task, target.labels)
+    candidates, seeds, settings = build_candidates(config, dataset, target.task, target.labels)
     scorers = _make_scorers(loaded, target)
     split = split_rows(config, dataset, target)
     return Materials(
@@ -76,6 +79,7 @@ def prepare_materials(loaded: LoadedConfig, project_root: Path) -> Materials:
         scoring=name_scoring(config, target),
         scorers=scorers,
         seeds=dict(sorted({**seeds, **split.seeds}.items())),
+        settings=dict(sorted(settings.items())),
     )
 
 

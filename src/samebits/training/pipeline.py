@@ -19,6 +19,7 @@ from samebits.data.columns import Kind
 from samebits.data.dataset import Dataset, raise_for_unknown_columns
 from samebits.errors import ConfigError, DataError, Problem
 from samebits.numerics.seeds import seed_component
+from samebits.training.boosting import encode_labels, settle_settings
 from samebits.transformers import BooleanNumbers, DateNumbers, DerivedColumns, OutlierClipper
 
 # The step of a short preprocessing key is fitted per kind of column.
@@ -38,8 +39,8 @@ def list_features(config: Config, dataset: Dataset) -> list[str]:
 
 def build_candidates(
     config: Config, dataset: Dataset, task: catalog.Task, labels: np.ndarray | None
-) -> tuple[dict[str, Pipeline], dict[str, int]]:
-    """Return one unfitted, seeded pipeline per model of the config, by name in sorted order, and the seeds planted.
+) -> tuple[dict[str, Pipeline], dict[str, int], dict[str, Any]]:
+    """Return one unfitted, seeded pipeline per model of the config, by name in sorted order; the seeds planted, and settings.
 
     Raises
     ------
@@ -50,20 +51,22 @@ def build_candidates(
     """
     kinds = {name: dataset.kinds[name] for name in list_features(config, dataset)}
     _check_derived_columns(config, kinds, dataset)
-    candidates, planted = {}, {}
+    candidates, planted, settings = {}, {}, {}
     for name in sorted(config.models):
         columns = _build_columns(config, kinds, dataset)
         model = _build_model(config, name, task)
         if labels is not None:
             restore_label_keys(model, labels)
-        steps = [("columns", columns), ("model", model)]
+        chosen, seeds = settle_settings(model, config.seed, f"models.{name}")
+        settings.update(chosen)
+        steps = [("columns", columns), ("model", encode_labels(model, task))]
         if config.features.weighted_sums or config.features.ratios:
             steps.insert(0, ("derived", _build_derived(config)))
         planted.update(seed_component(columns, config.seed, "preprocessing"))
-        planted.update(seed_component(model, config.seed, f"models.{name}"))
+        planted.update({**seed_component(model, config.seed, f"models.{name}"), **seeds})
         candidates[name] = Pipeline(steps)
         _leave_threads_to_the_run(candidates[name])
-    return candidates, planted
+    return candidates, planted, settings
 
 
 def _leave_threads_to_the_run(pipeline: Pipeline) -> None:

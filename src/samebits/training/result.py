@@ -12,6 +12,7 @@ from sklearn.model_selection import FixedThresholdClassifier
 
 from samebits.config.keys import Config
 from samebits.data.drift import summarise_features
+from samebits.training.boosting import get_estimator
 from samebits.training.materials import Materials
 from samebits.training.scoring import RESPONSE_METHODS, Threshold, choose_threshold, compute_metrics
 from samebits.training.selection import CandidateScore, choose_best, fit_model, score_candidates
@@ -115,5 +116,5 @@ def _score_test(model: Any, materials: Materials) -> tuple[bytes, dict[str, floa
 
 
 def _name_class(fitted: Any) -> str:
-    model = fitted.steps[-1][1]
+    model = get_estimator(fitted.steps[-1][1])
     return f"{type(model).__module__}.{type(model).__qualname__}"

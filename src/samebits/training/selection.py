@@ -24,6 +24,7 @@ from samebits.config.catalog import OPENMP_FITS, THREADED_FITS
 from samebits.data.split import Split
 from samebits.errors import DataError, Problem
 from samebits.numerics.seeds import plant_seeds
+from samebits.training.boosting import set_fit_threads
 
 WORKERS_START_SECONDS = 4.0  # starting processes that import scikit-learn takes about this long
 # What estimators raise of rows or parameters that they cannot work with.
@@ -137,11 +138,13 @@ def _run_unit(unit: _Unit, X: pd.DataFrame, y: np.ndarray, scorers: dict[str, An
 def _fit(pipeline: Pipeline, X: pd.DataFrame, y: np.ndarray, threads: int) -> Pipeline:
     """Return a fitted copy; over threads where that was measured to change no bit of what is fitted."""
     kind = type(pipeline.steps[-1][1]).__name__
+    copied = clone(pipeline)
+    set_fit_threads(copied, threads)
     if kind in THREADED_FITS:
         with joblib.parallel_config("threading", n_jobs=threads):
-            return clone(pipeline).fit(X, y)
+            return copied.fit(X, y)
     with threadpool_limits(threads if kind in OPENMP_FITS else 1, user_api="openmp"):
-        return clone(pipeline).fit(X, y)
+        return copied.fit(X, y)
 
 
 def _describe_failure(name: str, stage: str, error: Exception) -> Problem:
