@@ -30,6 +30,8 @@ _SCALARS = (type(None), bool, int, float, str, np.generic)
 
 def put_stand_ins(value: Any) -> Any:
     """Return a model with stand-ins in it; what holds none is the same object, what holds one a shallow copy."""
+    if isinstance(value, _SCALARS):
+        return value
     joined = _join_trees(value)
     if joined is not None:
         return joined

@@ -5,6 +5,7 @@ docs/boosting.md says what holds for each. None of the three is imported here; a
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from sklearn.pipeline import Pipeline
@@ -14,6 +15,7 @@ from samebits.model.boosters import THREAD_NAMES
 from samebits.numerics.seeds import derive_seed
 from samebits.transformers import EncodedLabels
 
+_LIBRARIES = {"lightgbm", "xgboost", "catboost"}
 # library -> settings, each with the names under which the config may have decided it
 _SETTINGS: dict[str, list[tuple[str, Any, tuple[str, ...]]]] = {
     "lightgbm": [
@@ -31,7 +33,7 @@ _SETTINGS: dict[str, list[tuple[str, Any, tuple[str, ...]]]] = {
 def name_library(model: Any) -> str | None:
     """Return which of the three libraries an estimator is of, or None."""
     package = type(model).__module__.partition(".")[0]
-    return package if package in ("lightgbm", "xgboost", "catboost") and hasattr(model, "set_params") else None
+    return package if package in _LIBRARIES and hasattr(model, "set_params") else None
 
 
 def settle_settings(model: Any, root_seed: int, place: str) -> tuple[dict[str, Any], dict[str, int]]:
@@ -70,6 +72,8 @@ def get_estimator(model: Any) -> Any:
 
 def set_fit_threads(pipeline: Pipeline, threads: int) -> None:
     """Let every booster of a pipeline fit over threads where that was measured to change no bit, else over one; in place."""
+    if not _LIBRARIES & sys.modules.keys():
+        return
     for member in [pipeline.steps[-1][1], *pipeline.get_params(deep=True).values()]:
         library = name_library(member)
         if library is not None:
