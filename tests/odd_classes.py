@@ -26,7 +26,12 @@ class ContainerClassifier(ClassifierMixin, BaseEstimator):
             raise ValueError("too few rows")
         self.classes_ = np.unique(y)
         self.counts_ = Counter(y.tolist())
-        self.kept_ = deque([1, OrderedDict(a=2)], maxlen=5), defaultdict(OrderedDict, {1: OrderedDict(b=3)}), {1: 2, "a": 3, 10: 4}
+        self.kept_ = (
+            deque([1, OrderedDict(a=2)], maxlen=5),
+            defaultdict(OrderedDict, {1: OrderedDict(b=3)}),
+            {1: 2, "a": 3, 10: 4},
+            {True: 1, False: 2},
+        )
         self.learn()
         return self
 

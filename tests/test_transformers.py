@@ -7,14 +7,15 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from samebits.transformers import BooleanNumbers, DateNumbers, DerivedColumns, OutlierClipper
+from samebits.transformers import BooleanNumbers, DateNumbers, DerivedColumns, EncodedLabels, OutlierClipper
 
 TRANSFORMERS: list[Any] = [OutlierClipper(), BooleanNumbers(), DateNumbers(), DerivedColumns()]
 
 
-@parametrize_with_checks(TRANSFORMERS)
+@parametrize_with_checks([*TRANSFORMERS, EncodedLabels(LogisticRegression())])
 def test_every_transformer_is_what_scikit_learn_asks_of_one(estimator: Any, check: Callable[[Any], None]) -> None:
     check(estimator)
 
@@ -112,3 +113,15 @@ def test_a_missing_boolean_becomes_the_more_frequent_one() -> None:
     frame = pd.DataFrame({"f": pd.array([True, True, None, False], dtype="boolean")})
 
     assert BooleanNumbers().fit(frame).transform(frame)[:, 0].tolist() == [1, 1, 1, 0]
+
+
+@pytest.mark.parametrize("labels", [["b", "a", "ü"], [10, -3, 7], [True, False, True]])
+def test_encoded_labels_come_back_as_they_were(labels: list[Any]) -> None:
+    X = np.arange(60.0).reshape(-1, 1) // 20
+    y = np.repeat(labels, 20)
+
+    fitted = EncodedLabels(LogisticRegression(C=1e6)).fit(X, y)
+
+    assert fitted.estimator_.classes_.tolist() == list(range(len(set(labels))))
+    assert fitted.classes_.tolist() == sorted(set(labels))
+    assert set(fitted.predict(X).tolist()) <= set(labels)

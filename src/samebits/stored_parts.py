@@ -34,20 +34,62 @@ class StandIn:
         return type(self), self.parameters
 
 
-class PlainContainer(StandIn):
-    """A deque or a defaultdict, which skops loads empty or not at all.
+class StoredBooster(StandIn):
+    """A booster of LightGBM, XGBoost or CatBoost, as its library writes it; read by that library's own code.
 
     Parameters
     ----------
     kind
-        deque or defaultdict.
+        The booster's class. It stands in the file as a type, so that its package must be allowed.
+    parameters
+        Of CatBoost's estimators; else empty.
+    content
+        The library's bytes, as uint8; empty where it was not fitted.
+    """
+
+    def __new__(cls, kind: type, parameters: dict[str, Any], content: np.ndarray) -> Any:
+        build = _BOOSTERS.get(kind.__module__)
+        if build is None:
+            raise ValueError(f"expected a booster of LightGBM, XGBoost or CatBoost, found {kind.__module__}.{kind.__name__}")
+        return build(kind, parameters, content.astype(np.uint8).tobytes())
+
+
+def _build_lightgbm(kind: Any, parameters: dict[str, Any], content: bytes) -> Any:
+    booster = kind(model_str=content.decode("utf-8"))
+    booster.best_iteration = 0  # as a fit without early stopping leaves it
+    return booster
+
+
+def _build_xgboost(kind: Any, parameters: dict[str, Any], content: bytes) -> Any:
+    booster = kind()
+    booster.load_model(bytearray(content))
+    return booster
+
+
+def _build_catboost(kind: Any, parameters: dict[str, Any], content: bytes) -> Any:
+    estimator = kind(**parameters)
+    if content:
+        estimator.load_model(blob=content)
+    return estimator
+
+
+_BOOSTERS = {"lightgbm.basic": _build_lightgbm, "xgboost.core": _build_xgboost, "catboost.core": _build_catboost}
+
+
+class PlainContainer(StandIn):
+    """A container that skops loads empty, or not at all: a deque, a defaultdict, a dict whose keys are no text and no numbers.
+
+    Parameters
+    ----------
+    kind
+        deque, defaultdict or dict.
     arguments
-        Of its constructor: members and maxlen, or factory and content.
+        Of its constructor: members and maxlen; factory and content; pairs.
     """
 
     def __new__(cls, kind: type, *arguments: Any) -> Any:
-        if kind not in (deque, defaultdict):
-            raise ValueError(f"expected a deque or a defaultdict, found {kind.__name__}")
+        if kind not in (deque, defaultdict, dict):
+            raise ValueError(f"expected a deque, a defaultdict or a dict, found {kind.__name__}")
         return kind(*arguments)
 
 

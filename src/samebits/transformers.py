@@ -1,8 +1,9 @@
 """samebits' own transformers: what scikit-learn has not, for the default preprocessing. Each is a fitted value like any other.
 
 They take a DataFrame or an array of shape (n_rows, n_columns) and give a float64 array in C order, so that what follows sees one
-memory layout whatever the table's was. They are stored in the model file, so their attributes are plain arrays, lists and dicts.
-What scikit-learn asks of an estimator (`check_estimator`) they keep; other columns than were fitted are refused.
+memory layout whatever the table's was; EncodedLabels transforms the target. They are stored in the model file, so their attributes
+are plain arrays, lists and dicts. What scikit-learn asks of an estimator (`check_estimator`) they keep; other columns than were
+fitted are refused.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ from typing import Any, Self
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
-from sklearn.utils import Tags
+from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, OneToOneFeatureMixin, TransformerMixin, clone
+from sklearn.utils import Tags, get_tags
+from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_feature_names_in, check_array, check_is_fitted, validate_data
 
 DATE_PARTS = ("year", "month", "day", "weekday", "hour", "days_since_1970")
@@ -161,6 +163,46 @@ class DateNumbers(TransformerMixin, BaseEstimator):
 
     def __sklearn_tags__(self) -> Tags:
         return _allow_missing(super().__sklearn_tags__(), takes_text=True)
+
+
+class EncodedLabels(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
+    """Gives a classifier the numbers 0, 1, … for the target's classes, and gives the classes back; for those that take no text.
+
+    Parameters
+    ----------
+    estimator
+        The classifier.
+    """
+
+    def __init__(self, estimator: Any) -> None:
+        self.estimator = estimator
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Fit a copy of the classifier."""
+        X, y = validate_data(self, X, y, dtype=None, ensure_all_finite=False, accept_sparse=True)
+        check_classification_targets(y)
+        self.classes_, codes = np.unique(y, return_inverse=True)
+        weights = {} if sample_weight is None else {"sample_weight": sample_weight}
+        self.estimator_ = clone(self.estimator).fit(X, codes, **weights)
+        return self
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Return the predicted classes, shape (n_rows,)."""
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=None, ensure_all_finite=False, accept_sparse=True, reset=False)
+        return self.classes_[np.ravel(self.estimator_.predict(X)).astype(np.int64)]
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Return each class's probability, shape (n_rows, n_classes)."""
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=None, ensure_all_finite=False, accept_sparse=True, reset=False)
+        return np.asarray(self.estimator_.predict_proba(X))
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = _allow_missing(super().__sklearn_tags__())
+        tags.input_tags.allow_nan = get_tags(self.estimator).input_tags.allow_nan
+        tags.input_tags.sparse = get_tags(self.estimator).input_tags.sparse
+        return tags
 
 
 def _allow_missing(tags: Tags, *, takes_text: bool = False) -> Tags:

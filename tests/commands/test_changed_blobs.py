@@ -26,5 +26,5 @@ def test_a_table_that_a_clone_gets_with_other_bytes_is_said_by_train_and_pin(sto
     trained = run_in(work, "train", "tables/wdbc.json", store=store)
     pinned = [run_in(work, "data", "pin", name, store=store) for name in ("tables/wdbc.json", "data/wdbc.json")]
 
-    assert (trained.returncode, trained.stderr) == (0, said)
+    assert trained.returncode == 0 and trained.stderr.endswith(said)
     assert [(done.returncode, done.stderr) for done in pinned] == [(0, said), (0, "")]

@@ -11,6 +11,7 @@ from sklearn.pipeline import Pipeline
 from samebits.config.loading import LoadedConfig
 from samebits.data.target import Target
 from samebits.errors import ConfigError, DataError, Problem
+from samebits.transformers import EncodedLabels
 
 # name in the config -> NumPy's function, its inverse (a model file holds both by name), and the target's least value
 _TRANSFORMS = {
@@ -29,8 +30,10 @@ def wrap_model(model: Any, transform: str | None) -> Any:
 
 
 def find_estimator(pipeline: Pipeline) -> Any:
-    """Return the estimator that ends a pipeline, out of what transforms its target."""
+    """Return the estimator that ends a pipeline, out of what transforms its target or encodes its labels."""
     model = pipeline.steps[-1][1]
+    if isinstance(model, EncodedLabels):
+        return model.estimator
     return model.regressor if isinstance(model, TransformedTargetRegressor) else model
 
 

@@ -23,8 +23,21 @@ from sklearn.base import BaseEstimator
 from sklearn.neighbors import BallTree, KDTree
 
 from samebits.digests import PREFIX
+from samebits.model.boosters import is_booster, read_booster
 
-IGNORED_ATTRIBUTES = frozenset({"n_jobs", "verbose", "n_threads", "_n_threads", "_stop_words_id", "refit_time_", "_sklearn_version"})
+IGNORED_ATTRIBUTES = frozenset(
+    {
+        "n_jobs",
+        "verbose",
+        "n_threads",
+        "_n_threads",
+        "num_threads",
+        "nthread",
+        "_stop_words_id",
+        "refit_time_",
+        "_sklearn_version",
+    }
+)
 _TIMES = ("_fit_time", "_score_time")
 _TREE_COUNTERS = slice(7, 11)  # n_trims, n_leaves, n_splits, n_calls of sklearn.neighbors' binary trees: queries so far
 
@@ -75,7 +88,8 @@ class _Walk:
     def _digest_object(self, value: Any) -> bytes:
         kind = type(value)
         if kind not in self.writers:
-            self.writers[kind] = next((write for known, write in _WRITERS if issubclass(kind, known)), None)
+            found = (write for known, write in _WRITERS if issubclass(kind, known))
+            self.writers[kind] = _Walk.write_booster if is_booster(value) else next(found, None)
         write = self.writers[kind]
         if write is not None:
             return write(self, value)
@@ -155,6 +169,9 @@ class _Walk:
 
     def write_partial(self, value: functools.partial[Any]) -> bytes:
         return self.join("partial", map(self.digest, (value.func, value.args, value.keywords)))
+
+    def write_booster(self, value: Any) -> bytes:
+        return self.join(f"booster {_name(type(value))}", map(self.digest, read_booster(value)))
 
     def write_neighbor_tree(self, value: Any) -> bytes:
         state = list(value.__getstate__())

@@ -1,6 +1,7 @@
-"""Takes out of a model what skops keeps slowly, and puts stand-ins there: many trees become a few tables.
+"""Takes out of a model what skops keeps slowly or not at all, and puts stand-ins there: many trees become a few tables.
 
-skops stores every attribute of every tree as a part of its own, some hundred of them, and every array as a member of the archive. A
+skops stores every attribute of every tree as a part of its own, some hundred of them, and every array as a member of the archive; a
+deque it loads empty, and of a booster it keeps what the library pickles, with clocks and thread counts. A
 stand-in is a function of the content alone, as the rest of the file is. The model itself is not touched.
 """
 
@@ -16,8 +17,9 @@ from sklearn.base import BaseEstimator
 from sklearn.ensemble._hist_gradient_boosting.predictor import TreePredictor
 from sklearn.tree import BaseDecisionTree
 
+from samebits.model.boosters import is_booster, read_booster
 from samebits.model.fingerprint import digest_model
-from samebits.stored_parts import JoinedTrees, PlainContainer
+from samebits.stored_parts import JoinedTrees, PlainContainer, StoredBooster
 
 Column = np.ndarray | tuple[np.ndarray, np.ndarray]
 Table = tuple[np.ndarray, np.ndarray, list[Column]]  # see JoinedTrees
@@ -28,15 +30,23 @@ _SCALARS = (type(None), bool, int, float, str, np.generic)
 
 def put_stand_ins(value: Any) -> Any:
     """Return a model with stand-ins in it; what holds none is the same object, what holds one a shallow copy."""
+    if isinstance(value, _SCALARS):
+        return value
     joined = _join_trees(value)
     if joined is not None:
         return joined
+    if is_booster(value):
+        parameters, content = read_booster(value)
+        return StoredBooster.hold(type(value), parameters, np.frombuffer(content, np.uint8))
     if type(value) is deque:
         return PlainContainer.hold(deque, [put_stand_ins(member) for member in value], value.maxlen)
     if type(value) is defaultdict:
         return PlainContainer.hold(defaultdict, value.default_factory, put_stand_ins(dict(value)))
     if isinstance(value, BaseEstimator):
         return _copy_with(value, put_stand_ins(vars(value)))
+    if type(value) is dict and any(isinstance(key, bool | np.bool_ | tuple | None) for key in value):  # skops writes keys as text
+        pairs = [(key, put_stand_ins(value[key])) for key in sorted(value, key=digest_model)]
+        return PlainContainer.hold(dict, pairs)
     if type(value) is dict:
         members = {name: put_stand_ins(member) for name, member in value.items()}
         return members if any(members[name] is not value[name] for name in value) else value

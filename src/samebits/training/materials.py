@@ -62,6 +62,8 @@ class Materials:
         Every seed planted, by place.
     weights
         Of every row of the table, for fits.
+    settings
+        What was set of LightGBM, XGBoost and CatBoost where the config left it open, by place.
     """
 
     dataset: Dataset
@@ -73,6 +75,7 @@ class Materials:
     scorer: Any
     seeds: dict[str, int]
     weights: Weights
+    settings: dict[str, Any]
     rows_file: bytes | None = None
 
     @property
@@ -102,7 +105,7 @@ def prepare_materials(loaded: LoadedConfig, project_root: Path) -> Materials:
     target = read_target(config, dataset)
     _check_business(loaded, target)
     check_transform(loaded, target)
-    candidates, seeds = build_candidates(config, dataset, target.task, target.labels)
+    candidates, seeds, settings = build_candidates(config, dataset, target.task, target.labels)
     scorer = make_scorer(config, target)
     test_numbers, rows_file = _read_test_numbers(loaded, project_root)
     split = split_rows(config, dataset, target, test_numbers)
@@ -119,6 +122,7 @@ def prepare_materials(loaded: LoadedConfig, project_root: Path) -> Materials:
         seeds=dict(sorted({**dataset.seeds, **seeds, **split.seeds}.items())),
         rows_file=rows_file,
         weights=weights,
+        settings=dict(sorted(settings.items())),
     )
 
 

@@ -20,6 +20,7 @@ from samebits.data.dataset import Dataset, raise_for_unknown_columns
 from samebits.data.derived import build_functions, trace_inputs
 from samebits.data.preparation import list_features
 from samebits.errors import ConfigError, DataError, Problem
+from samebits.estimation.boosting import encode_labels, settle_settings
 from samebits.estimation.target_transform import wrap_model
 from samebits.numerics.seeds import seed_component
 from samebits.row_columns import RowColumns
@@ -32,8 +33,8 @@ _KIND_ORDER: tuple[Kind, ...] = ("numeric", "categorical", "boolean", "date")
 
 def build_candidates(
     config: Config, dataset: Dataset, task: catalog.Task, labels: np.ndarray | None
-) -> tuple[dict[str, Pipeline], dict[str, int]]:
-    """Return one unfitted, seeded pipeline per model of the config, by name in sorted order, and the seeds planted.
+) -> tuple[dict[str, Pipeline], dict[str, int], dict[str, Any]]:
+    """Return one unfitted, seeded pipeline per model of the config, by name in sorted order; the seeds planted, and settings.
 
     Raises
     ------
@@ -45,22 +46,24 @@ def build_candidates(
     kinds = {name: dataset.all_kinds[name] for name in list_features(config, dataset)}
     row_columns = _build_row_columns(config, dataset)
     _check_derived_columns(config, kinds, dataset)
-    candidates, planted = {}, {}
+    candidates, planted, settings = {}, {}, {}
     for name in sorted(config.models):
         columns = _build_columns(config, kinds, dataset)
         model = _build_model(config, name, task)
         if labels is not None:
             restore_label_keys(model, labels)
-        steps = [("columns", columns), ("model", wrap_model(model, config.data.target_transform))]
+        chosen, seeds = settle_settings(model, config.seed, f"models.{name}")
+        settings.update(chosen)
+        steps = [("columns", columns), ("model", wrap_model(encode_labels(model, task), config.data.target_transform))]
         if config.features.weighted_sums or config.features.ratios:
             steps.insert(0, ("derived", _build_derived(config)))
         if row_columns is not None:
             steps.insert(0, ("row_columns", clone(row_columns)))
         planted.update(seed_component(columns, config.seed, "preprocessing"))
-        planted.update(seed_component(model, config.seed, f"models.{name}"))
+        planted.update({**seed_component(model, config.seed, f"models.{name}"), **seeds})
         candidates[name] = Pipeline(steps)
         _leave_threads_to_the_run(candidates[name])
-    return candidates, planted
+    return candidates, planted, settings
 
 
 def _leave_threads_to_the_run(pipeline: Pipeline) -> None:

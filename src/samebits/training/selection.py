@@ -23,6 +23,7 @@ from threadpoolctl import threadpool_limits
 from samebits.config.catalog import OPENMP_FITS, THREADED_FITS
 from samebits.data.target import Target
 from samebits.errors import DataError, Problem
+from samebits.estimation.boosting import set_fit_threads
 from samebits.estimation.prediction import RESPONSE_METHODS, Answers, Prediction, predict_rows
 from samebits.estimation.target_transform import find_estimator
 from samebits.numerics.seeds import plant_seeds
@@ -158,8 +159,10 @@ def _fit(pipeline: Pipeline, sample: Sample, threads: int) -> tuple[Pipeline, bo
     weights = {} if sample_weight is None else {"model__sample_weight": sample_weight}
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ConvergenceWarning)
+        fitted = clone(pipeline)
+        set_fit_threads(fitted, threads)
         with _leave_threads(pipeline, threads):
-            fitted = clone(pipeline).fit(sample.X, sample.y, **weights)
+            fitted.fit(sample.X, sample.y, **weights)
     others = [warning for warning in caught if not issubclass(warning.category, ConvergenceWarning)]
     for warning in others:
         warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)

@@ -37,8 +37,14 @@ def describe_inputs(
         "data": _describe_data(materials.dataset, project_root),
         "environment": describe_environment(environment),
         "numeric_profile": describe_profile(loaded.config.numeric_profile, kernels),
-        "seeds": make_stage({"root": loaded.config.seed, "planted": materials.seeds}),
+        "seeds": _describe_seeds(loaded.config.seed, materials),
     }
+
+
+def _describe_seeds(root_seed: int, materials: Materials) -> Stage:
+    """The settings of boosting libraries are named only where there are any."""
+    settings = {"settings": materials.settings} if materials.settings else {}
+    return make_stage({"root": root_seed, "planted": materials.seeds, **settings})
 
 
 def digest_request(
