@@ -78,6 +78,17 @@ def test_nothing_of_the_callers_shell_leads_a_rerun_back_to_the_callers_own(monk
     assert variables["MLFLOW_TRACKING_URI"] == "http://server.example.org"
 
 
+def test_a_samebits_of_one_floor_is_probed_too(tmp_path: Path) -> None:
+    """Runs recorded before the package had wings are made again by the code of then."""
+    package = tmp_path / "samebits"
+    package.mkdir()
+    (package / "__init__.py").write_text("", encoding="utf-8")
+    (package / "probe.py").write_text("def probe_kernels():\n    return {'sum': 'sha256:1'}\n", encoding="utf-8")
+    variables = {**Restoration(tmp_path).list_variables("sqlite:///nowhere.db"), "PYTHONPATH": str(tmp_path)}
+
+    assert probe_environment(Path(sys.executable), variables, warm_up=False) == {"sum": "sha256:1"}
+
+
 def test_a_samebits_without_a_probe_is_no_error(tmp_path: Path) -> None:
     (tmp_path / "samebits").mkdir()
     (tmp_path / "samebits/__init__.py").write_text("", encoding="utf-8")

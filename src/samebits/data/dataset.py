@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -188,8 +189,16 @@ def raise_for_unknown_columns(named: list[tuple[str, str]], known: list[str], pa
     problems = []
     for key, name in named:
         if name not in known:
-            otherwise = "Check data.read.sep: all names ran together." if len(known) == 1 else "Check the name."
-            remedy = suggest(name, known, otherwise)
+            remedy = suggest(name, known, _suggest_separator(known) or "Check the name.")
             problems.append(Problem(f"{key}", f"a column of {path} ({shorten_list(known, 12)})", repr(name), remedy))
     if problems:
         raise DataError(*problems)
+
+
+def _suggest_separator(known: list[str]) -> str | None:
+    """Return what to do where all names ran together into one."""
+    marks = {mark: known[0].count(mark) for mark in (";", "\t", "|", ",")} if len(known) == 1 else {}
+    mark = max(marks, key=lambda one: marks[one], default="")
+    if not marks or not marks[mark]:
+        return None
+    return f"All names ran together: set data.read.sep: {json.dumps(mark)}."

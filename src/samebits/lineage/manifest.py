@@ -16,8 +16,8 @@ from samebits.config.decisive import digest_config, is_decisive
 from samebits.digests import canonical_json, digest_value
 from samebits.errors import LineageError, Problem
 
-SCHEMA = 2
-READABLE_SCHEMAS = (1, 2)
+SCHEMA = 3
+READABLE_SCHEMAS = (1, 2, 3)
 INPUT_STAGES = ("code", "config", "data", "environment", "numeric_profile", "seeds")
 OUTPUT_STAGES = ("split", "cross_validation", "model", "threshold", "predictions", "metrics", "drift_baseline")
 STAGES = (*INPUT_STAGES, *OUTPUT_STAGES)
@@ -182,6 +182,8 @@ def _find_loose_ends(lineage: dict[str, Any], where: str) -> list[Problem]:
         "candidates with their scores": all(map(_has_scores, candidates.values())),
         "artifacts with their digests": all(isinstance(_reach(one, "digest"), str) for one in lineage["artifacts"].values()),
         "metrics that are numbers": all(map(_holds_numbers, take_metrics(stages["metrics"]).values())),
+        "a table of test rows with its digest and path": "test" not in stages["data"]
+        or all(isinstance(_reach(stages["data"], f"test.{name}"), str) for name in ("digest", "path")),
         "remarks that are sentences": isinstance(remarks, list) and all(isinstance(remark, str) for remark in remarks),
         "a threshold with its precision and recall": threshold.get("value") is None
         or all(_is_number(threshold.get(name)) for name in ("value", "precision", "recall")),

@@ -29,18 +29,28 @@ _LIST_PACKAGES = (
     "for d in m.distributions(): found.setdefault(re.sub(r'[-_.]+', '-', d.metadata['Name']).lower(), d.version)\n"
     "print(json.dumps(found))"
 )
-_PROBE = (
-    "import contextlib, json\n"
-    "with contextlib.suppress(ImportError):\n"
-    "    from samebits.numerics.probe import probe_kernels\n"
-    "    print(json.dumps(probe_kernels()), flush=True)\n"
+# What other versions' samebits is asked by: since 2026.11.2 its modules stand in wings, before that on one floor.
+_PROBE_MODULES = ("samebits.numerics.probe", "samebits.probe")
+_TRAINING_MODULES = (
+    *("samebits.training.training", "samebits.tracking.recording", "samebits.commands.train", "samebits.proof.ledger"),
+    *("samebits.training", "samebits.recording", "samebits.train", "samebits.ledger"),
 )
-_WARM_UP = (
-    "import mlflow.pyfunc, samebits.training, samebits.recording\n"
-    "mlflow.MlflowClient().search_experiments(max_results=1)\n"
-    "import os, samebits.train, samebits.ledger\n"
-    "os._exit(0)\n"
-)
+_PROBE = f"""
+import contextlib, importlib, json
+for name in {_PROBE_MODULES}:
+    with contextlib.suppress(ImportError):
+        print(json.dumps(importlib.import_module(name).probe_kernels()), flush=True)
+        break
+"""
+_WARM_UP = f"""
+import os
+import mlflow.pyfunc
+mlflow.MlflowClient().search_experiments(max_results=1)
+for name in {_TRAINING_MODULES}:
+    with contextlib.suppress(ImportError):
+        importlib.import_module(name)
+os._exit(0)
+"""
 
 
 def rebuild_environment(stage: dict[str, Any], project: Path, lock: Path | None, folder: Path) -> Path:
