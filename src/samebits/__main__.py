@@ -6,6 +6,7 @@ Also the file that MLproject names, so it works as `python src/samebits`, where 
 from __future__ import annotations
 
 import argparse
+import atexit
 import errno
 import gc
 import importlib.util
@@ -171,8 +172,10 @@ def run_program() -> None:
         if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup leaves it
             signal.signal(number, _interrupt)
     exit_code = main()
-    if {"joblib", "sklearn"} & set(sys.modules):  # whose worker processes are ended at exit
+    multiprocessing = sys.modules.get("multiprocessing")
+    if multiprocessing is not None and multiprocessing.active_children():  # of a class that started some: they are ended at exit
         sys.exit(exit_code)
+    atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(exit_code)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import multiprocessing
 from collections.abc import Callable
 from typing import Any
 
@@ -76,6 +77,18 @@ def test_what_every_candidate_says_out_of_its_folds_is_kept(
             method = "decision_function" if name == "ridge" else "predict_proba"
             response = getattr(fitted, method)(scored)
             assert part[f"response_{name}"].tolist() == (response if response.ndim == 1 else response[:, 1]).tolist()
+
+
+def test_workers_are_gone_when_the_folds_are_scored(prepare: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that stays holds the program's output open for minutes after its end."""
+    from samebits.training import selection
+
+    monkeypatch.setattr(selection, "WORKERS_FROM_CELLS", 0)
+    _, materials = prepare(make_binary(), models=TWO, n_jobs=2)
+
+    selection.score_candidates(materials, 1, 2)
+
+    assert multiprocessing.active_children() == []
 
 
 def test_three_classes_and_quantities_have_predictions_alone_out_of_their_folds(train: Train) -> None:

@@ -181,7 +181,7 @@ def _find_loose_ends(lineage: dict[str, Any], where: str) -> list[Problem]:
         "a candidate that is best": stages["cross_validation"]["best"] in candidates,
         "candidates with their scores": all(map(_has_scores, candidates.values())),
         "artifacts with their digests": all(isinstance(_reach(one, "digest"), str) for one in lineage["artifacts"].values()),
-        "metrics that are numbers": all(map(_holds_numbers, take_metrics(stages["metrics"]).values())),
+        "metrics that are numbers": all(map(_holds_numbers, _list_metrics(stages["metrics"]))),
         "a table of test rows with its digest and path": "test" not in stages["data"]
         or all(isinstance(_reach(stages["data"], f"test.{name}"), str) for name in ("digest", "path")),
         "remarks that are sentences": isinstance(remarks, list) and all(isinstance(remark, str) for remark in remarks),
@@ -202,10 +202,14 @@ def _has_scores(candidate: Any) -> bool:
     return isinstance(scores, list) and bool(scores) and all(map(_is_number, [*scores, _reach(candidate, "mean")]))
 
 
+def _list_metrics(stage: Stage) -> list[Any]:
+    """Return each mapping of metrics by name that a stage holds: by rows, and by candidate."""
+    candidates = stage.get("candidates", {})
+    return [stage["test"], stage.get("train", {}), *(candidates.values() if isinstance(candidates, dict) else [candidates])]
+
+
 def _holds_numbers(metrics: Any) -> bool:
-    """Tell whether metrics by name, or by candidate and name, are numbers."""
-    members = metrics.values() if isinstance(metrics, dict) else []
-    return isinstance(metrics, dict) and all(_is_number(one) or (isinstance(one, dict) and _holds_numbers(one)) for one in members)
+    return isinstance(metrics, dict) and all(map(_is_number, metrics.values()))
 
 
 def take_metrics(stage: Stage) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from typing import Any
 
 import joblib
 import numpy as np
+from joblib.externals.loky import get_reusable_executor
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import Pipeline
@@ -131,7 +132,10 @@ def _run_units(units: list[_Unit], n_first: int, task: _Task, n_jobs: int) -> li
         return results + run_here(rest)
     run = joblib.delayed(_run_unit)
     workers = joblib.Parallel(n_jobs=n_jobs, backend="loky")
-    return results + list(workers(run(unit, task, 1) for unit in rest))
+    results += workers(run(unit, task, 1) for unit in rest)
+    # now: they would keep their memory through the final fit, and the program from ending
+    get_reusable_executor(reuse=True).shutdown(wait=True, kill_workers=True)
+    return results
 
 
 def _run_unit(unit: _Unit, task: _Task, threads: int) -> _Outcome:
