@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 import yaml
 from warm_program import WarmProgram
@@ -41,6 +42,10 @@ for _name in ("NO_PROXY", "no_proxy"):
 for _name in [name for name in os.environ if name.startswith(("MLFLOW_", "SAMEBITS_", "GIT_AUTHOR_", "GIT_COMMITTER_"))]:
     if _name != "MLFLOW_DISABLE_TELEMETRY":
         del os.environ[_name]
+
+# Neither how long an example takes nor what an earlier session found decides a test.
+hypothesis.settings.register_profile("alone", deadline=None, database=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("alone")
 
 SMALL: dict[str, Any] = {
     "name": "small",

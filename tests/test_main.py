@@ -87,7 +87,9 @@ def test_a_proof_whose_reader_is_gone_is_never_zero() -> None:
     reader, writer = os.pipe()
     os.close(reader)
 
-    done = subprocess.run(command, env=clean_environment(), cwd=ROOT, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    done = subprocess.run(
+        command, env=clean_environment(), cwd=ROOT, stdout=writer, stderr=subprocess.PIPE, encoding="utf-8", check=False
+    )
 
     os.close(writer)
     assert (done.returncode, done.stderr) == (2, "")

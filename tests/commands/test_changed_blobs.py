@@ -21,7 +21,7 @@ def test_a_table_that_a_clone_gets_with_other_bytes_is_said_by_train_and_pin(sto
     git("add", "-A", cwd=work)
     git("commit", "-qm", "tables", cwd=work)
     said = "tables/wdbc.csv: the commit, and so a clone, has other bytes than were read here: Git changes its line ends; "
-    said += "write `tables/wdbc.csv -text` into .gitattributes, then `git add --renormalize .`, and commit\n"
+    said += "write `tables/wdbc.csv -text` into .gitattributes, then `git add --renormalize tables/wdbc.csv`, and commit\n"
 
     trained = run_in(work, "train", "tables/wdbc.json", store=store)
     pinned = [run_in(work, "data", "pin", name, store=store) for name in ("tables/wdbc.json", "data/wdbc.json")]

@@ -253,7 +253,7 @@ def test_an_interrupted_reproduction_is_inconclusive_and_leaves_nothing_running(
     run_id = train(path, store)
     process = subprocess.Popen(
         [*PROGRAM, "reproduce", run_id, "--here"], env=clean_environment(MLFLOW_TRACKING_URI=store), cwd=ROOT, stdout=subprocess.PIPE,
-        text=True,
+        encoding="utf-8",
     )  # fmt: skip
     client = open_client(store)
     experiment_id = client.get_run(run_id).info.experiment_id
@@ -268,6 +268,22 @@ def test_an_interrupted_reproduction_is_inconclusive_and_leaves_nothing_running(
     assert "verdict     INCONCLUSIVE" in printed and "stopped by signal 15" in printed
     assert client.get_run(rerun.info.run_id).info.status == "KILLED"
     assert list_processes_of(rerun.info.run_id) == []
+
+
+def test_a_signal_that_comes_while_a_rerun_is_being_started_waits_until_it_can_be_ended() -> None:
+    from samebits.proof.rerun import _hold_signals
+
+    known: list[str] = []
+    before = signal.signal(signal.SIGTERM, lambda *_: known.append("asked to stop"))
+    try:
+        with _hold_signals():
+            os.kill(os.getpid(), signal.SIGTERM)
+            known.append("started")
+        assert known == ["started", "asked to stop"]
+        signal.raise_signal(signal.SIGTERM)
+        assert known == ["started", "asked to stop", "asked to stop"]
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def list_processes_of(run_id: str) -> list[int]:

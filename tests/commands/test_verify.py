@@ -426,7 +426,8 @@ def test_a_damaged_bundle_of_the_only_copy_of_a_commit_is_named(store: str, tmp_
         assert all(check.passed for check in check_sources(lineage, run, ROOT))
         location = client.get_experiment(run.run.info.experiment_id).artifact_location.removeprefix("file://")
         (bundle,) = Path(location).rglob("commit.bundle")
-        bundle.write_bytes(bundle.read_bytes()[:-1] + b"x")
+        content = bundle.read_bytes()
+        bundle.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
         wrong = {check.name: check.passed for check in check_sources(lineage, run, ROOT) if not check.passed}
         assert wrong == {"commit in the experiment's archive": False, "commit": None}
         shutil.rmtree(bundle.parent)

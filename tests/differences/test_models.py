@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.base import BaseEstimator
@@ -268,7 +268,6 @@ def test_one_unit_is_one_whatever_the_size_and_order_of_the_floats(dtype: str) -
     assert one(left, right).endswith("at [0, 0])")
 
 
-@settings(deadline=None)
 @given(st.data(), st.sampled_from(["f4", "f8", "i2", "u1", "?", "c16", "U2", "M8[s]"]))
 def test_arrays_have_a_difference_exactly_when_their_digests_do(data: st.DataObject, dtype: str) -> None:
     left, right = (data.draw(arrays(dtype, (2, 2), elements=None)) for _ in "ab")
@@ -285,7 +284,6 @@ NESTED = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(NESTED, NESTED)
 def test_nested_values_have_a_difference_exactly_when_their_digests_do(left: Any, right: Any) -> None:
     assert bool(compare_models(left, right)) == (digest_model(left) != digest_model(right))

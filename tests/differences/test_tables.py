@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from conftest import ROOT
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from samebits.config.keys import Read
@@ -368,7 +368,6 @@ CELLS = st.sampled_from(["", "a", "b", "1.5"])
 ROWS = st.lists(st.tuples(CELLS, CELLS), max_size=6)
 
 
-@settings(deadline=None)  # the first call warms pandas up
 @given(ROWS, ROWS)
 def test_tables_without_a_key_balance_and_are_equal_exactly_when_their_rows_are(left: list[Any], right: list[Any]) -> None:
     difference = compare_tables(*(pd.DataFrame(rows, columns=["x", "y"], dtype="str") for rows in (left, right)), [])

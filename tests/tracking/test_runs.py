@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,12 @@ from samebits.errors import LineageError, TrackingError
 from samebits.tracking.runs import find_run_id, open_recorded_run, read_given_file
 
 pytestmark = pytest.mark.xdist_group("verify")
+
+
+@pytest.fixture(scope="module")
+def store(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """In place of the session's: `latest` is asked of it."""
+    return f"sqlite:///{shutil.copy(empty_store, tmp_path_factory.mktemp('runs'))}"
 
 
 @pytest.fixture(scope="module")

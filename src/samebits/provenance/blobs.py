@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -41,7 +42,7 @@ class ChangedBlob:
     mend: str
 
     def __str__(self) -> str:
-        remedy = f"write `{self.mend}` into .gitattributes, then `git add --renormalize .`, and commit"
+        remedy = f"write `{self.mend}` into .gitattributes, then `git add --renormalize {shlex.quote(self.name)}`, and commit"
         return f"{self.name}: the commit, and so a clone, has other bytes than were read here: {self.cause}; {remedy}"
 
 
