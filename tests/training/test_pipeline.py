@@ -216,7 +216,7 @@ def test_every_row_is_trained_on_or_tested_and_none_twice(prepare: Callable[...,
         ({"preprocessing": {"columns": [{"columns": ["numbr"]}]}}, r"preprocessing\.columns\.0\.columns: .*Did you mean 'number'\?"),
         ({"models": {"knn": {"n_neighbors": 500}}}, r"models\.knn, fold 1 of cv: .*n_neighbors"),
         ({"data": {"drop": [name for name in make_mixed() if name != "y"]}}, r"data: expected at least one feature column"),
-        ({"cv": {"n_splits": 90}}, r"class 'no' of the target: expected at least 90 training rows"),
+        ({"cv": {"n_splits": 90}}, r"2 classes of the target: expected at least 90 training rows"),
     ],
 )
 def test_what_does_not_fit_the_table_is_refused_in_words(train: Callable[..., Any], changes: dict[str, Any], expected: str) -> None:
@@ -386,7 +386,11 @@ def test_a_fold_without_a_class_is_scored_by_log_loss_over_all_classes(train: Ca
             {"cv": {"n_splits": 3}},
             r"class 'c' of the target: expected at least 3 training rows, .*split\.stratify: false",
         ),
-        ({"a": 40, "b": 40, "c": 1}, {}, r"split: expected rows that can be divided so, .*stratify: false takes classes of any size"),
+        (
+            {"a": 40, "b": 40, "c": 1},
+            {},
+            r"split by the values of the target: expected at least two rows of each, found one row of 'c'.*stratify: false",
+        ),
         (
             {"a": 40, "b": 1},
             {"split": {"stratify": False}},
@@ -404,3 +408,23 @@ def test_a_class_too_small_for_what_is_asked_is_refused_in_words(
 ) -> None:
     with pytest.raises(DataError, match=expected):
         train(make_rare(**sizes), **changes)
+
+
+def test_many_columns_of_text_are_one_sentence(prepare: Callable[..., Any]) -> None:
+    texts = {f"text_{i}": [f"note {i} {row}" for row in range(120)] for i in range(8)}
+
+    with pytest.raises(DataError) as caught:
+        prepare(make_mixed().assign(**texts))
+
+    assert len(caught.value.problems) == 1
+    assert str(caught.value).startswith(
+        "8 columns: expected numbers, categories, booleans or dates, found free text text_0 (120 different"
+    )
+    assert " and 5 more. Name them in data.drop" in str(caught.value)
+
+
+def test_missing_values_that_a_model_does_not_take_are_said_with_the_key_that_mends_them(train: Callable[..., Any]) -> None:
+    with pytest.raises(
+        DataError, match=r"models\.svm, fold 1 of cv: expected rows without missing values.*preprocessing\.numeric_imputer"
+    ):
+        train(make_mixed()[["number", "y"]], preprocessing={"numeric_imputer": None}, models={"svm": {}})

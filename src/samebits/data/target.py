@@ -12,7 +12,12 @@ from samebits.config.catalog import CLASSIFICATION, Task
 from samebits.config.keys import Config
 from samebits.data.dataset import Dataset
 from samebits.errors import DataError, Problem
+from samebits.text import shorten_list
 
+_SMALL = (
+    "Lower cv.n_splits, leave such classes out by data.rows (min_class_rows), set split.stratify: false, or task: regression where "
+    "classes are grades."
+)
 MAX_CLASSES_OF_INTEGERS = 20  # integers with more different values than this are quantities, not classes
 
 
@@ -129,15 +134,8 @@ def check_class_sizes(target: Target, rows: np.ndarray, n_splits: int) -> None:
         return
     values, counts = np.unique(target.values[rows], return_counts=True)
     sizes = dict(zip(values.tolist(), counts.tolist(), strict=True))
-    problems = [
-        Problem(
-            f"class {label!r} of the target",
-            f"at least {n_splits} training rows, one for each of {n_splits} folds",
-            f"{sizes.get(label, 0)}",
-            "Lower cv.n_splits, join or drop the class, set split.stratify: false, or task: regression where classes are grades.",
-        )
-        for label in target.labels.tolist()
-        if sizes.get(label, 0) < n_splits
-    ]
-    if problems:
-        raise DataError(*problems)
+    small = [f"{label!r} with {sizes.get(label, 0)}" for label in target.labels.tolist() if sizes.get(label, 0) < n_splits]
+    if small:
+        found = small[0].rpartition(" with ")[2] if len(small) == 1 else shorten_list(small)
+        where = f"class {small[0].partition(' with ')[0]} of the target" if len(small) == 1 else f"{len(small)} classes of the target"
+        raise DataError(Problem(where, f"at least {n_splits} training rows, one for each of {n_splits} folds", found, _SMALL))

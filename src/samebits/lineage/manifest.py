@@ -205,7 +205,12 @@ def _has_scores(candidate: Any) -> bool:
 def _list_metrics(stage: Stage) -> list[Any]:
     """Return each mapping of metrics by name that a stage holds: by rows, and by candidate."""
     candidates = stage.get("candidates", {})
-    return [stage["test"], stage.get("train", {}), *(candidates.values() if isinstance(candidates, dict) else [candidates])]
+    return [
+        stage["test"],
+        stage.get("out_of_fold", {}),
+        stage.get("train", {}),
+        *(candidates.values() if isinstance(candidates, dict) else [candidates]),
+    ]
 
 
 def _holds_numbers(metrics: Any) -> bool:

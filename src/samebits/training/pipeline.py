@@ -25,8 +25,10 @@ from samebits.estimation.target_transform import wrap_model
 from samebits.numerics.seeds import seed_component
 from samebits.row_columns import RowColumns
 from samebits.table.columns import Kind
+from samebits.text import shorten_text
 from samebits.transformers import BooleanNumbers, DateNumbers, DerivedColumns, OutlierClipper
 
+_SHOWN_TEXTS = 3
 # The step of a short preprocessing key is fitted per kind of column.
 _KIND_ORDER: tuple[Kind, ...] = ("numeric", "categorical", "boolean", "date")
 
@@ -187,16 +189,20 @@ def _build_default(kind: Kind, preprocessing: Preprocessing) -> Any:
 
 
 def _refuse_text(names: list[str], dataset: Dataset) -> None:
-    problems = []
-    for name in names:
-        values = dataset.read_column(name).dropna()
-        is_number = pd.to_numeric(values, errors="coerce").notna()
-        odd = values[~is_number] if is_number.mean() > 0.5 else values  # numbers with a word among them: show the word
-        found = f"free text ({values.nunique():,} different values, such as {str(odd.iloc[0])[:40]!r})"
-        remedy = (
-            "Name it in data.drop, give it transformers in preprocessing.columns, or make it a category in data.read.types; "
-            "if it should be numbers, name what is not one in data.read.na_values."
-        )
-        problems.append(Problem(f"column {name!r}", "numbers, categories, booleans or dates", found, remedy))
-    if problems:
-        raise DataError(*problems)
+    """Refuse free text that nothing says how to read: all such columns in one sentence."""
+    if not names:
+        return
+    said = [_describe_text(dataset.read_column(name).dropna()) for name in names[:_SHOWN_TEXTS]]
+    shown = said if len(names) == 1 else [f"{name} {text}" for name, text in zip(names, said, strict=False)]
+    where = f"column {names[0]!r}" if len(names) == 1 else f"{len(names)} columns"
+    rest = f" and {len(names) - len(shown)} more" if len(names) > len(shown) else ""
+    remedy = (
+        "Name them in data.drop, give them transformers in preprocessing.columns, or make categories of them in data.read.types."
+        if len(names) > 1
+        else "Name it in data.drop, give it transformers in preprocessing.columns, or make it a category in data.read.types."
+    )
+    raise DataError(Problem(where, "numbers, categories, booleans or dates", f"free text {', '.join(shown)}{rest}", remedy))
+
+
+def _describe_text(values: pd.Series) -> str:
+    return f"({values.nunique():,} different values, such as {shorten_text(str(values.iloc[0]))})"

@@ -6,6 +6,7 @@ workers are started at all is decided by how long every candidate's first fold t
 
 from __future__ import annotations
 
+import re
 import time
 import warnings
 from collections.abc import Iterator
@@ -30,6 +31,21 @@ from samebits.estimation.target_transform import find_estimator
 from samebits.numerics.seeds import plant_seeds
 from samebits.training.materials import Materials, Sample
 
+# What scikit-learn says of tables that need another preprocessing, and what it means here.
+_KNOWN_FAILURES = [
+    (
+        r"Input (?:X )?contains NaN",
+        "rows without missing values, which this model does not take",
+        "some",
+        "Set preprocessing.numeric_imputer and categorical_imputer, drop such rows by data.rows, or take another model.",
+    ),
+    (
+        r"could not convert string to float: (.{1,40})",
+        "numbers alone",
+        "the text {0}",
+        "Give its column a transformer that makes numbers of it, in preprocessing.columns, or leave it to the defaults.",
+    ),
+]
 WORKERS_START_SECONDS = 4.0  # starting processes that import scikit-learn takes about this long
 # What estimators raise of rows or parameters that they cannot work with.
 FAILURES = (ValueError, TypeError, AttributeError, ArithmeticError, np.linalg.LinAlgError)
@@ -185,8 +201,11 @@ def _leave_threads(pipeline: Pipeline, threads: int) -> Iterator[None]:
 
 
 def describe_failure(name: str, stage: str, error: Exception) -> Problem:
-    """Return what an estimator raised, as a problem of its candidate."""
-    reason = " ".join(str(error).split())
+    """Return what an estimator raised, as a problem of its candidate: in our words where they say what to do."""
+    reason = " ".join(str(error).split()).rstrip(".")
+    for pattern, expected, found, remedy in _KNOWN_FAILURES:
+        if match := re.search(pattern, reason):
+            return Problem(f"models.{name}, {stage}", expected, found.format(*match.groups()), remedy)
     return Problem(f"models.{name}, {stage}", "a model that fits this table", f"{type(error).__name__}: {reason}", "Change one.")
 
 
