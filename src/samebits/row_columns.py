@@ -6,6 +6,7 @@ the columns that target, split and row rules are read from. Model files name the
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
@@ -64,7 +65,7 @@ def list_inputs(step: Step) -> list[str]:
         return list(arguments["columns"])
     if isinstance(arguments, Mapping):
         return [arguments["column"]]
-    return [arguments] if isinstance(arguments, str) else list(arguments)
+    return [arguments] if isinstance(arguments, str) else [name for name in arguments if isinstance(name, str)]
 
 
 def name_operation(step: Step) -> str:
@@ -119,22 +120,28 @@ def read_dates(column: pd.Series) -> pd.Series:
     return dates
 
 
-def _sum(X: pd.DataFrame, names: Sequence[str]) -> np.ndarray:
-    total = read_numbers(X[names[0]])
-    for name in names[1:]:
-        total = total + read_numbers(X[name])
-    return total
+Operand = str | int | float
 
 
-def _multiply(X: pd.DataFrame, names: Sequence[str]) -> np.ndarray:
-    total = read_numbers(X[names[0]])
-    for name in names[1:]:
-        total = total * read_numbers(X[name])
-    return total
+def _read_operands(X: pd.DataFrame, operands: Sequence[Operand]) -> list[np.ndarray]:
+    """Return columns, and numbers as if they were columns, each of shape (n_rows,)."""
+    return [read_numbers(X[one]) if isinstance(one, str) else np.full(len(X), float(one)) for one in operands]
 
 
-def _divide(X: pd.DataFrame, names: Sequence[str]) -> np.ndarray:
-    above, below = (read_numbers(X[name]) for name in names)
+def _sum(X: pd.DataFrame, operands: Sequence[Operand]) -> np.ndarray:
+    return functools.reduce(np.add, _read_operands(X, operands))
+
+
+def _multiply(X: pd.DataFrame, operands: Sequence[Operand]) -> np.ndarray:
+    return functools.reduce(np.multiply, _read_operands(X, operands))
+
+
+def _subtract(X: pd.DataFrame, operands: Sequence[Operand]) -> np.ndarray:
+    return functools.reduce(np.subtract, _read_operands(X, operands))
+
+
+def _divide(X: pd.DataFrame, operands: Sequence[Operand]) -> np.ndarray:
+    above, below = _read_operands(X, operands)
     return np.where(below == 0, np.nan, above / np.where(below == 0, 1.0, below))
 
 
@@ -221,7 +228,7 @@ def _fill(X: pd.DataFrame, fill: Mapping[str, Any]) -> Any:
 
 _OPERATIONS: dict[str, Callable[[pd.DataFrame, Any], Any]] = {
     "sum": _sum,
-    "difference": lambda X, names: read_numbers(X[names[0]]) - read_numbers(X[names[1]]),
+    "difference": _subtract,
     "product": _multiply,
     "ratio": _divide,
     "log": _transform_number(np.log),

@@ -50,6 +50,8 @@ def made(tmp_path: Path, derived: dict[str, Any]) -> list[Any]:
         ({"difference": ["a", "b"]}, [-1.0, 4.0, None]),
         ({"product": ["a", "b", "b"]}, [4.0, 0.0, None]),
         ({"ratio": ["a", "b"]}, [0.5, None, None]),
+        ({"ratio": ["b", 10]}, [0.2, 0.0, 0.5]),
+        ({"difference": [100, "b"]}, [98.0, 100.0, 95.0]),
         ({"log": "a"}, [0.0, float(np.log(4.0)), None]),
         ({"log1p": "b"}, [float(np.log1p(2.0)), 0.0, float(np.log1p(5.0))]),
         ({"power": {"column": "a", "exponent": 0.5}}, [1.0, 2.0, None]),

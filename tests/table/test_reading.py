@@ -476,6 +476,7 @@ def test_a_header_that_begins_like_another_format_is_a_header(tmp_path: Path, he
         ("a,b,y\n1,2,a\n\n1\n", {}),
         ('a,b,y\n"1,5",2,a\n"x,y",2\n', {}),
         ("a b y\n1 2 a\n1 2\n", {"sep": r"\s+"}),
+        ('a b y\n1  2\t"a"\n1 "2 3"\n', {"sep": r"\s+", "types": {"b": "text"}}),
         ("note\na;b;y\n1;2;a\n# none\n1;2 # short\n", {"sep": ";", "comment": "#", "skip_rows": 1}),
         ("a||b||y\n1||2||a\n1||2\n", {"sep": r"\|\|"}),
     ],

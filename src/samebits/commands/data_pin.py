@@ -10,7 +10,7 @@ from pathlib import Path
 
 from samebits.config.documents import Document, parse_document, read_document
 from samebits.config.loading import read_config_document
-from samebits.config.validation import PIN_REMEDY, find_problems, take_section
+from samebits.config.validation import find_problems, take_section
 from samebits.digests import digest_file
 from samebits.errors import ConfigError, DataError, Problem
 from samebits.project import find_config, find_data, find_project_root
@@ -48,10 +48,11 @@ def list_pinned(path: Path) -> dict[tuple[str, str], str]:
     Raises
     ------
     ConfigError
-        The file is no config, but for pins that are missing.
+        The file is no config, but for its pins.
     """
     document = read_config_document(path)
-    problems = [problem for problem in find_problems(document) if not problem.remedy.startswith(PIN_REMEDY)]
+    pins = tuple(document.locate(key_path) for key_path in (TABLE_PIN, TEST_PIN, ROWS_PIN))
+    problems = [problem for problem in find_problems(document) if problem.where not in pins]
     if problems:
         raise ConfigError(*problems)
     named = {

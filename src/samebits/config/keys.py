@@ -245,18 +245,19 @@ DERIVATIONS = (
     *("sum", "difference", "product", "ratio", "log", "log1p", "power", "bins", "join", "map", "part", "between", "text", "fill"),
     "function",
 )
-_Pair = Annotated[list[str], Field(min_length=2, max_length=2)]
-_Several = Annotated[list[str], Field(min_length=2)]
+Operand = Annotated[str, Field(min_length=1)] | int | float  # a column, or a number
+_Pair = Annotated[list[Operand], Field(min_length=2, max_length=2)]
+_Several = Annotated[list[Operand], Field(min_length=2)]
 
 
 class Derived(_Section):
     """A column made of others, row by row, by one of these; it may have the name of the column it is made of, and replace it."""
 
     name: str = Field(min_length=1, description="Of the new column.")
-    sum: _Several | None = Field(None, description="Columns of numbers, added.")
-    difference: _Pair | None = Field(None, description="The first minus the second.")
-    product: _Several | None = Field(None, description="Columns of numbers, multiplied.")
-    ratio: _Pair | None = Field(None, description="The first over the second; missing where that is 0.")
+    sum: _Several | None = Field(None, description="Columns of numbers, or numbers, added.")
+    difference: _Pair | None = Field(None, description="The first minus the second; one may be a number.")
+    product: _Several | None = Field(None, description="Columns of numbers, or numbers, multiplied.")
+    ratio: _Pair | None = Field(None, description="The first over the second, of which one may be a number; missing where that is 0.")
     log: str | None = Field(None, description="Natural logarithm of a column.")
     log1p: str | None = Field(None, description="Natural logarithm of 1 + a column.")
     power: Power | None = Field(None, description="A column to a power.")

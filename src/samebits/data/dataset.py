@@ -13,7 +13,7 @@ import pandas as pd
 
 from samebits.config.keys import Data
 from samebits.errors import DataError, Problem, suggest
-from samebits.table.columns import Column, Kind
+from samebits.table.columns import MISSING_WORDS, Column, Kind
 from samebits.table.reading import RawTable, Source, read_table
 from samebits.text import shorten_list
 
@@ -148,7 +148,7 @@ def list_reading_lines(reading: dict[str, Any]) -> list[str]:
     if reading["missing"]:
         ordered = sorted(reading["missing"].items(), key=lambda item: (-item[1], item[0]))
         lines.append("missing " + shorten_list([f"{name} {count:,}" for name, count in ordered], 6))
-    words = {name: found for name, found in reading["words"].items() if sum(found.values()) > _FEW}
+    words = {name: _take_usual(found) for name, found in reading["words"].items() if sum(_take_usual(found).values()) > _FEW}
     if words:
         named = [
             f"{name} ({shorten_list([f'{text!r} {count:,} times' for text, count in found.items()], 2)})"
@@ -157,6 +157,11 @@ def list_reading_lines(reading: dict[str, Any]) -> list[str]:
         remedy = f"if such a word is a value, write data.read.keep_default_na: {{{next(iter(words))}: false}}"
         lines.append(f"missing by their words: {shorten_list(named, 4)}; {remedy}")
     return lines + [f"rows    {step['rule']}: {step['dropped']:,} dropped, {step['left']:,} left" for step in reading.get("rows", [])]
+
+
+def _take_usual(words: dict[str, int]) -> dict[str, int]:
+    """Leave out the words that the config itself calls missing: nobody is surprised by those."""
+    return {text: count for text, count in words.items() if text in MISSING_WORDS}
 
 
 def _check_columns(table: RawTable, data: Data, path: Path, derived: Collection[str]) -> None:

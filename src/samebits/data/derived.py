@@ -118,6 +118,8 @@ def name_derived_kind(step: Step, kinds: Mapping[str, Kind]) -> Kind:
 
 def _check_step(step: Step, kinds: Mapping[str, Kind], where: str, dataset: Dataset) -> None:
     operation, inputs = name_operation(step), list_inputs(step)
+    if not inputs:
+        raise DataError(Problem(f"{where}.{operation}", "at least one column", "numbers alone", "Name a column."))
     raise_for_unknown_columns([(f"{where}.{operation}", name) for name in inputs], list(kinds), dataset.path)
     takes = _TAKES.get(operation)
     for name in inputs if takes is not None else []:

@@ -146,15 +146,16 @@ def _split_lines(text: io.TextIOWrapper, read: Read) -> Iterator[tuple[int, list
     for _ in range(read.skip_rows):
         text.readline()
     lines = (_cut_comment(line, read.comment) for line in text)
-    if len(read.sep) == 1:
+    if len(read.sep) == 1 or read.sep == r"\s+":
         csv.field_size_limit(sys.maxsize)
-        reader = csv.reader(lines, delimiter=read.sep, quotechar=read.quotechar)
+        is_spaced = read.sep == r"\s+"
+        squeezed = (" ".join(line.split()) for line in lines) if is_spaced else lines
+        reader = csv.reader(squeezed, delimiter=" " if is_spaced else read.sep, quotechar=read.quotechar)
         for row in reader:
             yield reader.line_num + read.skip_rows, row
         return
     for number, line in enumerate(lines, start=read.skip_rows + 1):
-        fields = line.split() if read.sep == r"\s+" else re.split(read.sep, line.rstrip("\r\n"))
-        yield number, fields if line.strip() else []
+        yield number, re.split(read.sep, line.rstrip("\r\n")) if line.strip() else []
 
 
 def _cut_comment(line: str, comment: str | None) -> str:
