@@ -37,6 +37,7 @@ HANG_SECONDS = 3600  # after which something will never come; nothing is measure
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 os.environ.update(MLFLOW_DISABLE_TELEMETRY="true", GIT_CONFIG_GLOBAL=str(TESTS / "gitconfig"), GIT_CONFIG_NOSYSTEM="1")
 os.environ.update(LC_ALL="C.UTF-8", LANGUAGE="")
+os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")  # of what trains in this process: as the profile has it
 for _name in ("NO_PROXY", "no_proxy"):
     os.environ[_name] = ",".join(filter(None, [os.environ.get(_name), "127.0.0.1"]))
 for _name in [name for name in os.environ if name.startswith(("MLFLOW_", "SAMEBITS_", "GIT_AUTHOR_", "GIT_COMMITTER_"))]:

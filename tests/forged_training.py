@@ -13,9 +13,11 @@ import mlflow
 from mlflow.entities import RunTag
 
 
-def copy_run() -> None:
-    """Leave everything that the original has, under an own lineage: what an honest rerun leaves."""
-    folder = Path(os.environ["FORGED_FILES"], run_id)
+def leave_forgery(client: mlflow.MlflowClient, run_id: str, original: str, forgery: str, files: Path) -> None:
+    """Leave everything that the original has, under an own lineage, but for what the forgery is: what an honest rerun leaves."""
+    if forgery == "nothing made":
+        return
+    folder = files / run_id
     shutil.copytree(client.download_artifacts(original, ""), folder)
     source = client.get_run(original)
     model = client.create_logged_model(source.info.experiment_id, name="model", source_run_id=run_id)
@@ -60,10 +62,8 @@ def copy_run() -> None:
 
 
 if __name__ == "__main__":
-    client = mlflow.MlflowClient()
-    run_id, original, forgery = os.environ["MLFLOW_RUN_ID"], os.environ["FORGED_FROM"], os.environ["FORGERY"]
-    if forgery != "nothing made":
-        copy_run()
-    if forgery == "crash after writing":
+    server, own_id, forgery_made = mlflow.MlflowClient(), os.environ["MLFLOW_RUN_ID"], os.environ["FORGERY"]
+    leave_forgery(server, own_id, os.environ["FORGED_FROM"], forgery_made, Path(os.environ["FORGED_FILES"]))
+    if forgery_made == "crash after writing":
         sys.exit("Traceback: a crash after everything was written")
-    client.set_terminated(run_id)
+    server.set_terminated(own_id)

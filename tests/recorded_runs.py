@@ -11,6 +11,7 @@ from typing import Any
 import mlflow
 import pytest
 from conftest import PROGRAM, ROOT, clean_environment, run_samebits
+from forged_training import leave_forgery
 
 FORGERY_PROGRAM = Path(__file__).with_name("forged_training.py")
 
@@ -27,7 +28,22 @@ def open_client(store: str) -> Any:
 
 
 def forge(monkeypatch: pytest.MonkeyPatch, folder: Path, original: str, forgery: str, store: str) -> None:
-    """Make the next reproduction in this process run the forged training instead of the restored one."""
+    """Make the next reproduction in this process take what a forger leaves for what the restored program would have left."""
+    from samebits.commands import reproduce
+    from samebits.proof import rerun
+
+    def make_rerun(recorded: Any, _: Any, __: Path, name: str, tags: dict[str, str], ___: Any) -> rerun.Rerun:
+        run_id = rerun._create_run(recorded, name, tags)
+        leave_forgery(recorded.client, run_id, original, forgery, folder)
+        recorded.client.set_terminated(run_id)
+        return rerun.Rerun(run_id, 0.0, None)
+
+    forge_program(monkeypatch, folder, original, forgery, store)
+    monkeypatch.setattr(reproduce, "make_rerun", make_rerun)
+
+
+def forge_program(monkeypatch: pytest.MonkeyPatch, folder: Path, original: str, forgery: str, store: str) -> None:
+    """Make the next reproduction in this process run the forger's program instead of the restored one."""
     from samebits.commands import reproduce
     from samebits.proof.restoration import Restoration
 

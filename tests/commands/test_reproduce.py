@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 from conftest import HANG_SECONDS, PROGRAM, ROOT, SMALL, clean_environment, merge, run_samebits, wait_until
-from recorded_runs import clone_project, forge, git, open_client, run_in, train
+from recorded_runs import clone_project, forge, forge_program, git, open_client, run_in, train
 
 from samebits.commands.reproduce import run_reproduce
 from samebits.proof.reproduction import Wishes
@@ -34,9 +34,11 @@ def original(store: str, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def test_an_honest_copy_is_identical(original: str, store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The forger's tools themselves: without a forgery nothing is found."""
-    forge(monkeypatch, tmp_path, original, "none", store)
+    for number, make in enumerate((forge, forge_program)):
+        make(monkeypatch, tmp_path / str(number), original, "none", store)
 
-    assert run_reproduce(original, Wishes()) == Verdict.IDENTICAL
+        assert run_reproduce(original, Wishes()) == Verdict.IDENTICAL
+        monkeypatch.undo()
 
 
 @pytest.mark.parametrize(
@@ -61,7 +63,7 @@ def test_a_rerun_that_is_not_whole_is_never_identical(
     verdict: Verdict,
     said: str,
 ) -> None:
-    forge(monkeypatch, tmp_path, original, forgery, store)
+    (forge_program if forgery == "crash after writing" else forge)(monkeypatch, tmp_path, original, forgery, store)
 
     observed = run_reproduce(original, Wishes())
 
