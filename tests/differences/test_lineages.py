@@ -114,3 +114,17 @@ def test_the_cause_is_never_something_innocent(changes: dict[str, Any], cause: s
         owner[key] = value
 
     assert cause in name_cause(diff_lineages(LINEAGE, changed))
+
+
+def test_a_key_that_only_the_later_version_knows_is_no_cause_where_it_says_nothing() -> None:
+    left, right = copy_lineage(), copy_lineage()
+    resolved = right["stages"]["config"]["resolved"]
+    resolved["keep"] = "best"
+    resolved["data"]["rows"] = []
+    resolved["business"]["f_beta"] = None
+    left["stages"]["config"]["resolved"]["cv"].pop("n_splits", None)
+    resolved["cv"]["n_splits"] = 7
+
+    deciding = [difference.path for difference in diff_lineages(left, right) if difference.decides]
+
+    assert deciding == ["stages.config.resolved.cv.n_splits"]

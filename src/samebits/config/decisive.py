@@ -5,8 +5,11 @@ A name, a place or a number of processes changes no bit, and neither does what a
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Iterator
 from typing import Any
 
+from samebits.config.keys import Business, Config, CrossValidation, Data, Features, Preprocessing, Split, Tolerance, Weights
 from samebits.digests import digest_value
 
 _UNDECISIVE_KEYS = ("name", "version", "n_jobs", "tolerance")
@@ -22,6 +25,37 @@ def is_decisive(key: str) -> bool:
     section, _, rest = key.partition(".")
     is_place = section == "data" and rest.partition(".")[0] in _UNDECISIVE_DATA_KEYS
     return section not in _UNDECISIVE_KEYS and not is_place
+
+
+def is_default(key: str, value: Any) -> bool:
+    """Tell whether a value is what a key of a resolved config, by its dotted name, has where a file says nothing.
+
+    A key that an earlier version did not know had no other meaning there.
+
+    >>> is_default("data.read.sep", ","), is_default("data.read.sep", ";"), is_default("models.svm.C", None)
+    (True, False, False)
+    """
+    defaults = _list_defaults()
+    return key in defaults and bool(defaults[key] == value)
+
+
+@functools.cache
+def _list_defaults() -> dict[str, Any]:
+    sections = {"data": Data(path="-", target="-"), "split": Split(), "features": Features(), "preprocessing": Preprocessing()}
+    sections |= {"cv": CrossValidation(), "business": Business(), "weights": Weights(), "tolerance": Tolerance()}
+    top = {name: field.default for name, field in Config.model_fields.items() if not field.is_required() and name not in sections}
+    found: dict[str, Any] = dict(top)
+    for name, section in sections.items():
+        found |= dict(_flatten(section.model_dump(mode="json", by_alias=True), name))
+    return {key: value for key, value in found.items() if key not in ("data.path", "data.target")}
+
+
+def _flatten(value: Any, key: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict) and value:
+        for name, member in value.items():
+            yield from _flatten(member, f"{key}.{name}")
+    else:
+        yield key, value
 
 
 def digest_config(resolved: dict[str, Any]) -> str:

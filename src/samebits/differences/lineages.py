@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from samebits.config.decisive import is_default
 from samebits.lineage.manifest import INPUT_STAGES, OUTPUT_STAGES, STAGES, is_fact
 
 Kind = Literal["changed", "added", "removed"]
@@ -101,7 +102,13 @@ def _list_leaves(value: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str,
 def _make_difference(path: tuple[str, ...], kind: Kind, left: Any, right: Any) -> Difference:
     is_input = len(path) > 2 and path[0] == "stages" and path[1] in INPUT_STAGES
     decides = is_input and not is_fact(path[1], ".".join(path[2:])) and (path[2] != "digest" or path[1] == "data")
+    decides = decides and not _is_new_default(path, kind, left if kind == "removed" else right)
     return Difference(".".join(path), kind, left, right, decides)
+
+
+def _is_new_default(path: tuple[str, ...], kind: Kind, value: Any) -> bool:
+    """A key that only one of two versions knows, and that says there what nothing says, is no cause."""
+    return path[1:3] == ("config", "resolved") and kind != "changed" and is_default(".".join(path[3:]), value)
 
 
 def _rank(difference: Difference) -> tuple[int, int]:
