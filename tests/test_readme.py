@@ -70,13 +70,13 @@ def test_the_first_screens_session_is_true(tmp_path: Path) -> None:
 
     for command, printed in read_session():
         command = as_run_here(command, ids)
-        done = subprocess.run(command, shell=True, env=environment, cwd=root, capture_output=True, encoding="utf-8", check=False)
-        lines = [
-            line for line in (done.stdout + done.stderr).splitlines() if not re.match(r"uncommitted files|run \w+ confirms", line)
-        ]
-        assert forget("\n".join(lines), root) == forget("\n".join(printed), root), done.stderr
+        done = subprocess.run(
+            command, shell=True, env=environment, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8"
+        )
+        lines = [line for line in done.stdout.splitlines() if not re.match(r"uncommitted files|run \w+ confirms", line)]
+        assert forget("\n".join(lines), root) == forget("\n".join(printed), root)
         if not ids:
-            ids[printed[0].split()[1]] = lines[0].split()[1]
+            ids[printed[1].split()[1]] = lines[1].split()[1]
 
 
 def test_what_differs_from_reader_to_reader_is_forgotten_and_nothing_else() -> None:
