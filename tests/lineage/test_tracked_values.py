@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 from typing import Any
 
 import pytest
 from conftest import ROOT
 
-from samebits.lineage.tracked_values import list_metrics
+from samebits.lineage.manifest import write_lineage
+from samebits.lineage.tracked_values import list_metrics, list_params
 
 LINEAGE: dict[str, Any] = json.loads((ROOT / "tests/goldens/lineage_2.json").read_text(encoding="utf-8"))
 
@@ -34,3 +36,10 @@ def test_metrics_of_the_training_rows_and_of_every_candidate_kept_stand_on_the_s
     values = list_metrics(lineage)
 
     assert {name: value for name, value in values.items() if "r2" in name} == {"test_r2": 0.5, "train_r2": 0.75, "test_r2_knn": 0.25}
+
+
+def test_an_infinity_is_the_same_param_before_and_after_it_was_written_down() -> None:
+    lineage = json.loads((ROOT / "tests/goldens/lineage_3.json").read_text(encoding="utf-8"))
+    lineage["stages"]["config"]["resolved"]["features"]["derived"] = [{"name": "a", "bins": {"column": "b", "edges": [-math.inf, 0]}}]
+
+    assert list_params(lineage) == list_params(json.loads(write_lineage(lineage)))

@@ -7,9 +7,9 @@ or is refused, is `validation`.
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 # What MLflow takes as the name of a parameter or metric: a candidate's name becomes both.
 MLFLOW_NAME = re.compile(r"[\w .:/-]+", flags=re.ASCII)
@@ -26,6 +26,14 @@ THRESHOLD_METHODS = ("target_precision", "threshold", "f_beta", "costs")
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=True)
+
+
+class _Choice(_Section):
+    """A section of which one or a few keys are said: what is not said is left out where it is written down."""
+
+    @model_serializer(mode="wrap")
+    def _leave_out_what_is_not_said(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {key: value for key, value in write(self).items() if value is not None}
 
 
 class Component(_Section):
@@ -72,7 +80,7 @@ class Read(_Section):
     )
 
 
-class Range(_Section):
+class Range(_Choice):
     """Which values of a column a row rule means: all bounds given must hold; a missing value is in none."""
 
     min: Scalar | None = Field(None, description="At least this.")
@@ -86,7 +94,7 @@ Condition = Scalar | list[Scalar] | Range
 ROW_RULES = ("drop_missing", "drop_duplicates", "keep", "drop", "min_class_rows", "first", "sample")
 
 
-class RowRule(_Section):
+class RowRule(_Choice):
     """Which rows are used: one of these; rules are applied in order."""
 
     drop_missing: Literal["any"] | list[str] | None = Field(
@@ -250,7 +258,7 @@ _Pair = Annotated[list[Operand], Field(min_length=2, max_length=2)]
 _Several = Annotated[list[Operand], Field(min_length=2)]
 
 
-class Derived(_Section):
+class Derived(_Choice):
     """A column made of others, row by row, by one of these; it may have the name of the column it is made of, and replace it."""
 
     name: str = Field(min_length=1, description="Of the new column.")

@@ -36,11 +36,7 @@ _PROBED_ROWS = 200
 
 def list_steps(config: Config) -> list[dict[str, Any]]:
     """Return the derivations of a config as plain values, in order, without what is not said."""
-    return [_prune(derived.model_dump(by_alias=True)) for derived in config.features.derived]
-
-
-def _prune(step: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in step.items() if value is not None}
+    return [derived.model_dump(by_alias=True) for derived in config.features.derived]
 
 
 def build_functions(config: Config) -> dict[str, Callable[..., Any]]:

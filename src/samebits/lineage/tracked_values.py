@@ -9,7 +9,7 @@ import json
 from typing import Any
 
 from samebits.config.keys import MLFLOW_NAME
-from samebits.digests import digest_bytes
+from samebits.digests import canonical_json, digest_bytes
 
 MAX_PARAM_LENGTH = 6000  # MLflow cuts longer ones silently
 
@@ -17,7 +17,8 @@ MAX_PARAM_LENGTH = 6000  # MLflow cuts longer ones silently
 def list_params(lineage: dict[str, Any]) -> dict[str, str]:
     """Return the params of a run, as text."""
     stages = lineage["stages"]
-    params = {name: _as_text(value) for name, value in flatten_config(stages["config"]["resolved"]).items()}
+    resolved = json.loads(canonical_json(stages["config"]["resolved"]))  # as it is read back: JSON has no infinity
+    params = {name: _as_text(value) for name, value in flatten_config(resolved).items()}
     params["data_hash"] = stages["data"]["digest"]
     params["git_commit"] = stages["code"]["commit"] or "none"
     return {name: value[:MAX_PARAM_LENGTH] for name, value in params.items()}
