@@ -37,14 +37,32 @@ class RowColumns(TransformerMixin, BaseEstimator):
         self.functions = functions
 
     def fit(self, X: pd.DataFrame, y: Any = None) -> Self:
-        """Remember the columns; nothing is learned."""
+        """Remember the columns; nothing is learned.
+
+        Raises
+        ------
+        TypeError
+            X is no DataFrame: columns go by their names.
+        """
+        if not isinstance(X, pd.DataFrame):
+            raise TypeError(f"RowColumns takes a DataFrame, whose columns have names, not {type(X).__name__}")
         self.feature_names_in_ = np.asarray(X.columns, dtype=object)
         self.n_features_in_ = len(self.feature_names_in_)
         return self
 
     def transform(self, X: pd.DataFrame) -> pd.DataFrame:
-        """Return the columns given, with those made put in place or after them."""
+        """Return the columns that were fitted, with those made put in place or after them; others are left out.
+
+        Raises
+        ------
+        ValueError
+            A column that was fitted is missing.
+        """
         check_is_fitted(self)
+        missing = [str(name) for name in self.feature_names_in_ if name not in X.columns]
+        if missing:
+            raise ValueError(f"columns are missing: {', '.join(missing)}")
+        X = X[list(self.feature_names_in_)]
         for step in self.steps:
             X = X.assign(**{step["name"]: compute_column(X, step, self.functions or {})})
         return X

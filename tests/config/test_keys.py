@@ -101,7 +101,6 @@ WRONG: list[tuple[dict[str, Any], str]] = [
         r"business\.costs: expected a cost above 0, found none",
     ),
     ({"weights": {"column": "diagnosis"}}, r"weights\.column: expected another column, found the target"),
-    ({"weights": {"column": "id"}}, r"weights\.column: expected a column that is read, found 'id', named in data\.drop"),
     ({"weights": {"classes": "balance"}}, r"weights\.classes: "),
     ({"weights": {"classes": {"M": -1}}}, r"weights\.classes\.M: expected greater than or equal to 0"),
     (
@@ -257,3 +256,39 @@ def test_a_config_nobody_thought_of_is_taken_or_refused_in_words(
         check_config(path)
     except ConfigError as error:
         assert str(error).startswith(str(path))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"split": {"class": "sklearn.model_selection.ShuffleSplit"}, "data": {"test_path": "t.csv", "test_digest": "sha256:" + "0" * 64}},
+            r"split\.method: expected path, since data\.test_path",
+        ),
+        ({"split": {"class": "sklearn.model_selection.ShuffleSplit", "n_train": 5}}, r"split\.n_train: expected no such key beside class"),
+        ({"split": {"class": "sklearn.model_selection.ShuffleSplit", "method": "order"}}, r"split\.method: expected class or method"),
+        ({"split": {"column": "area", "stratify": False}}, r"split\.stratify: expected nothing, since split\.column names the strata"),
+        ({"split": {"method": "path"}}, r"data\.test_path: expected the file with the test rows"),
+        ({"split": {"method": "path"}, "data": {"test_path": "t.csv"}}, r"data\.test_digest: .*Let `samebits data pin CONF` write it"),
+        ({"split": {"method": "value", "column": "area"}}, r"split\.test: expected the values of test rows"),
+        ({"split": {"test": ["a"]}}, r"split\.test: expected no such key under method random"),
+        ({"data": {"rows": [{}]}}, r"data\.rows\.0: expected one of drop_missing"),
+        ({"data": {"rows": [{"first": 3, "sample": 2}]}}, r"data\.rows\.0: expected one of .*found first and sample"),
+        ({"data": {"rows": [{"keep": {"area": {}}}]}}, r"data\.rows\.0\.keep\.area: expected a value, values, or a range"),
+        ({"features": {"derived": [{"name": "a"}]}}, r"features\.derived\.0: expected one of sum"),
+        ({"cv": {"n_splits": 3, "validation_size": 0.5}}, r"cv\.validation_size: expected n_splits: 1 beside it"),
+    ],
+)  # fmt: skip
+def test_keys_that_need_or_exclude_each_other_are_said_before_a_table_is_read(
+    write_config: Callable[..., Path], changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load_config(write_config(changes))
+
+
+def test_moving_the_file_of_row_numbers_changes_no_digest(write_config: Callable[..., Path]) -> None:
+    named = {"method": "rows", "rows_digest": "sha256:" + "0" * 64}
+
+    digests = {load_config(write_config({"split": {**named, "rows_file": name}})).digest for name in ("a.txt", "b/a.txt")}
+
+    assert len(digests) == 1

@@ -105,3 +105,11 @@ def test_rules_see_derived_columns_and_columns_that_are_dropped(tmp_path: Path) 
     config = Config.model_validate({**raw, "features": {"derived": [{"name": "year", "part": {"column": "d", "of": "year"}}]}})
 
     assert prepare_dataset(config, path).row_numbers.tolist() == [1, 2, 4]
+
+
+def test_of_equal_rows_the_first_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    pd.concat([TABLE, TABLE[2:4]]).to_parquet(path)
+    raw = merge(SMALL, {"data": {"path": str(path), "target": "y", "positive": ..., "drop": [], "rows": [{"drop_duplicates": "all"}]}})
+
+    assert prepare_dataset(Config.model_validate(raw), path).row_numbers.tolist() == [0, 1, 2, 3, 4, 5]

@@ -12,6 +12,7 @@ from samebits.config.keys import Read
 from samebits.config.loading import load_config
 from samebits.data.dataset import load_dataset
 from samebits.digests import digest_file
+from samebits.errors import ProvenanceError
 from samebits.proof.control import write_control_config
 from samebits.proof.restoration import Restoration, write_config
 
@@ -42,7 +43,7 @@ def test_one_value_of_a_training_row_is_changed_and_the_table_still_reads(tmp_pa
     lineage["stages"]["data"]["digest"] = digest_file(table)
     restoration = Restoration(tmp_path, data=table)
 
-    path, said = write_control_config(lineage, restoration, tmp_path / "predictions.csv")
+    path, said = write_control_config(lineage, restoration, {"predictions.csv": tmp_path / "predictions.csv"})
 
     assert said.startswith("data row 1, column x: ")
     configs = [load_config(one).config for one in (write_config(lineage, restoration, "original"), path)]
@@ -56,7 +57,7 @@ def test_one_value_of_a_training_row_is_changed_and_the_table_still_reads(tmp_pa
 def test_the_seed_is_changed_where_the_split_is_drawn_from_it(tmp_path: Path) -> None:
     lineage = make_lineage({}, {"split.random_state": 1})
 
-    path, said = write_control_config(lineage, Restoration(tmp_path, data=tmp_path / "t.csv"), tmp_path / "none")
+    path, said = write_control_config(lineage, Restoration(tmp_path, data=tmp_path / "t.csv"), {})
 
     assert said == "seed 42 -> 43"
     assert load_config(path).config.seed == 43
@@ -71,3 +72,27 @@ def test_numbers_that_json_has_not_come_back_as_they_were_written(tmp_path: Path
 
     assert config.name == "NaN"
     assert config.models["ridge"].model_dump()["alpha"] == float("inf")
+
+
+def test_a_row_is_changed_that_was_trained_on_whatever_rules_left_out_and_where_no_row_was_held_back(tmp_path: Path) -> None:
+    (tmp_path / "table.csv").write_text(TABLES["comma"][0], encoding="utf-8")
+    for name in ("predictions.csv", "out_of_fold.csv"):
+        (tmp_path / name).write_text("row,recorded,predicted\n1,a,a\n2,b,b\n", encoding="utf-8")
+    lineage = make_lineage(TABLES["comma"][1], {"models.x.random_state": 1})
+    lineage["stages"]["data"]["digest"] = digest_file(tmp_path / "table.csv")
+    recorded = {name: tmp_path / name for name in ("predictions.csv", "out_of_fold.csv")}
+
+    _, said = write_control_config(lineage, Restoration(tmp_path, data=tmp_path / "table.csv"), recorded)
+
+    assert said.startswith("data row 1, column x: ")
+
+
+def test_a_control_that_changes_nothing_is_none(tmp_path: Path) -> None:
+    (tmp_path / "table.csv").write_text(TABLES["comma"][0], encoding="utf-8")
+    (tmp_path / "out_of_fold.csv").write_text("row,recorded,predicted\n99,a,a\n", encoding="utf-8")
+    lineage = make_lineage(TABLES["comma"][1], {})
+
+    with pytest.raises(ProvenanceError, match="expected a value of a training row that can be changed, found none"):
+        write_control_config(
+            lineage, Restoration(tmp_path, data=tmp_path / "table.csv"), {"out_of_fold.csv": tmp_path / "out_of_fold.csv"}
+        )

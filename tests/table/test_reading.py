@@ -181,7 +181,7 @@ def test_the_words_for_missing_are_those_of_pandas() -> None:
 
 
 def test_numbers_are_to_the_bit_those_of_pandas(tmp_path: Path) -> None:
-    numbers = [f"{value!r}" for value in np.random.default_rng(3).normal(size=500) * 10.0 ** np.arange(-250, 250)]
+    numbers = [repr(float(value)) for value in np.random.default_rng(3).normal(size=500) * 10.0 ** np.arange(-250, 250)]
     plain, marked = tmp_path / "plain.csv", tmp_path / "marked.csv"
 
     found = load(plain, "x,y\n" + "".join(f"{n},a\n" for n in numbers)).frame["x"]
@@ -442,6 +442,7 @@ FOREIGN: dict[str, tuple[bytes, str]] = {
     "a.orc": (b"ORC\x00\x01", "an ORC file"),
     "two.zip": (pack_zip("a.csv", "b.csv"), "2 (a.csv, b.csv). Unpack it"),
     "a.json.gz": (gzip.compress(b'{"x": 1}'), "a JSON file"),
+    "a.parquet.gz": (gzip.compress(b"PAR1" + b"\0" * 99), "a compressed Parquet file. Unpack it"),
     "a.tar.gz": (gzip.compress(b"\0" * 257 + b"ustar" + b"\0" * 300), "a tar archive"),
 }  # fmt: skip
 
@@ -477,6 +478,7 @@ def test_a_header_that_begins_like_another_format_is_a_header(tmp_path: Path, he
         ('a,b,y\n"1,5",2,a\n"x,y",2\n', {}),
         ("a b y\n1 2 a\n1 2\n", {"sep": r"\s+"}),
         ('a b y\n1  2\t"a"\n1 "2 3"\n', {"sep": r"\s+", "types": {"b": "text"}}),
+        ('a,b,y\n1,"x # y",a\n1,2 # end\n', {"comment": "#", "types": {"b": "text"}}),
         ("note\na;b;y\n1;2;a\n# none\n1;2 # short\n", {"sep": ";", "comment": "#", "skip_rows": 1}),
         ("a||b||y\n1||2||a\n1||2\n", {"sep": r"\|\|"}),
     ],
@@ -562,3 +564,30 @@ def test_whole_numbers_are_known_as_such_however_they_are_marked(tmp_path: Path)
 
     assert dataset.integers == ["a", "b", "y"]
     assert math.isclose(dataset.frame["b"][0], 1000.0)
+
+
+def test_a_value_that_is_named_missing_is_missing_also_where_empty_fields_are_text(tmp_path: Path) -> None:
+    dataset = load(tmp_path / "a.csv", "k,y\n?,a\nx,b\n,a\n", keep_default_na=False, na_values=["?"])
+
+    assert values(dataset, "k") == [None, "x", ""]
+
+
+def test_a_missing_value_of_parquet_is_never_empty_text(tmp_path: Path) -> None:
+    dataset = load_arrow(tmp_path / "a.parquet", {"x": ["u", None, ""], "y": list("aba")}, keep_default_na=False)
+
+    assert values(dataset, "x") == ["u", None, ""]
+
+
+@pytest.mark.parametrize("types", [{}, {"x": "category"}])
+def test_a_word_in_parquet_is_a_word(tmp_path: Path, types: dict[str, str]) -> None:
+    dataset = load_arrow(tmp_path / "a.parquet", {"x": ["NA", None, "DE"], "y": list("aba")}, types=types)
+
+    assert values(dataset, "x") == ["NA", None, "DE"]
+
+
+def test_a_float_that_is_written_with_a_point_is_a_float(tmp_path: Path) -> None:
+    assert values(load(tmp_path / "a.csv", "x,y\n9615559741469126.0,a\n1.5,b\n"), "x") == [9615559741469126.0, 1.5]
+
+
+def test_true_among_the_missing_values_leaves_ones_alone(tmp_path: Path) -> None:
+    assert values(load(tmp_path / "a.csv", "x,y\n1,a\n2,b\n", na_values=[True]), "x") == [1.0, 2.0]

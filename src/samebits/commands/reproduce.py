@@ -164,7 +164,7 @@ def _list_reasons(comparison: Comparison, differences: list[Difference], command
 
 
 def _make_control(recorded: RecordedRun, lineage: dict[str, Any], restoration: Restoration, report: Report) -> None:
-    config, said = write_control_config(lineage, restoration, recorded.files["predictions.csv"])
+    config, said = write_control_config(lineage, restoration, recorded.files)
     rerun = make_rerun(recorded, restoration, config, "control", {"control_of": recorded.run_id}, Conditions())
     comparison = None if rerun.failure else _compare_control(recorded, lineage, rerun.run_id)
     differs = comparison is not None and comparison.verdict == Verdict.DIFFERENT

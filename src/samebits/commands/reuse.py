@@ -47,12 +47,14 @@ def _digest_request(path: Path, root: Path) -> str | None:
         loaded = load_config(path)
     except ConfigError:
         return None
-    data_path = find_data(loaded.config.data.path, path, root)
-    data_digest = digest_table(data_path)
-    if data_digest is None or loaded.config.data.digest not in (None, data_digest):
+    data, split = loaded.config.data, loaded.config.split
+    pins = {data.path: data.digest, data.test_path: data.test_digest, split.rows_file: split.rows_digest}
+    digests = {name: digest_table(find_data(name, path, root)) for name in pins if name is not None}
+    data_digest = digests[data.path]
+    if data_digest is None or any(pins[name] not in (None, digest) for name, digest in digests.items()):
         return None
     code, environment = identify_code(root), read_environment(root, loaded.config.allow)
-    return digest_request(loaded, code, environment, data_path, data_digest, root)
+    return digest_request(loaded, code, environment, data_digest, root)
 
 
 def _find_run(client: Any, request_digest: str) -> tuple[str, dict[str, Any]] | None:

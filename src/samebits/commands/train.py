@@ -77,6 +77,7 @@ def _train_pinned(conf_file: str, path: Path, root: Path) -> None:
         _report_to_adopted_run(error, conf_file, root)
         raise
     from samebits.tracking.recording import record_training
+    from samebits.training.stages import list_input_paths
     from samebits.training.training import make_training
 
     gc.freeze()  # what was imported stays
@@ -86,15 +87,16 @@ def _train_pinned(conf_file: str, path: Path, root: Path) -> None:
         lineage = record_training(run, training, started)
         _enter_ledger(run, lineage)
     _print_summary(run.run_id, lineage)
-    _say_changed_blobs(root, Path(lineage["stages"]["data"]["location"]))
+    _say_changed_blobs(root, list_input_paths(loaded, root)[1:])
 
 
-def _say_changed_blobs(root: Path, table: Path) -> None:
+def _say_changed_blobs(root: Path, inputs: list[Path]) -> None:
     from samebits.provenance.blobs import describe_changed_blobs
     from samebits.table.files import list_table_files
 
-    for line in describe_changed_blobs(root, list(list_table_files(table).values())):
-        print(line, file=sys.stderr)
+    for path in inputs:
+        for line in describe_changed_blobs(root, list(list_table_files(path).values())):
+            print(line, file=sys.stderr)
 
 
 def _say(line: str) -> None:

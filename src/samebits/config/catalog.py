@@ -55,6 +55,8 @@ OPENMP_FITS = frozenset(
         "KNeighborsRegressor",
     }
 )
+# These also predict over OpenMP threads, each row by one of them: a process of many threads does as well as many processes.
+OPENMP_PREDICTS = frozenset({"HistGradientBoostingClassifier", "HistGradientBoostingRegressor"})
 # What these predict is the class of highest probability, as read in scikit-learn's source and tested; so one question answers both.
 LIKELIEST_CLASS = frozenset(
     {

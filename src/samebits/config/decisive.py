@@ -13,7 +13,7 @@ from samebits.config.keys import Business, Config, CrossValidation, Data, Featur
 from samebits.digests import digest_value
 
 _UNDECISIVE_KEYS = ("name", "version", "n_jobs", "tolerance")
-_UNDECISIVE_DATA_KEYS = ("path", "test_path", "digest", "archive")
+_PLACES = {"data": ("path", "test_path", "digest", "archive"), "split": ("rows_file",)}
 
 
 def is_decisive(key: str) -> bool:
@@ -23,8 +23,7 @@ def is_decisive(key: str) -> bool:
     (True, False, False)
     """
     section, _, rest = key.partition(".")
-    is_place = section == "data" and rest.partition(".")[0] in _UNDECISIVE_DATA_KEYS
-    return section not in _UNDECISIVE_KEYS and not is_place
+    return section not in _UNDECISIVE_KEYS and rest.partition(".")[0] not in _PLACES.get(section, ())
 
 
 def is_default(key: str, value: Any) -> bool:
@@ -61,5 +60,7 @@ def _flatten(value: Any, key: str) -> Iterator[tuple[str, Any]]:
 def digest_config(resolved: dict[str, Any]) -> str:
     """Digest all keys of a resolved config that can change a result."""
     decisive = {key: value for key, value in resolved.items() if key not in _UNDECISIVE_KEYS}
-    decisive["data"] = {key: value for key, value in resolved["data"].items() if key not in _UNDECISIVE_DATA_KEYS}
+    for section, places in _PLACES.items():
+        if isinstance(decisive.get(section), dict):
+            decisive[section] = {key: value for key, value in decisive[section].items() if key not in places}
     return digest_value(decisive)

@@ -157,11 +157,6 @@ def _check_weights(weights: dict[str, Any], data: dict[str, Any], task: Any) -> 
     column = weights.get("column")
     if column is not None and column == data.get("target"):
         yield ("weights", "column"), ("another column", f"the target {column!r}", "Name another.")
-    if column is not None and isinstance(data.get("drop"), list) and column in data["drop"]:
-        yield (
-            ("weights", "column"),
-            ("a column that is read", f"{column!r}, named in data.drop", "Take it off data.drop: it is no feature."),
-        )
     if weights.get("classes") is not None and task == "regression":
         yield ("weights", "classes"), ("a classification", "regression", "Remove the key.")
 
@@ -180,6 +175,9 @@ def _check_choices(raw: dict[str, Any]) -> Iterator[tuple[KeyPath, _Facts]]:
                 yield (*key_path, index), (f"one of {', '.join(choices)}", found, "Write each in an entry of its own.")
     rules = take_section(raw, "data").get("rows")
     for index, rule in enumerate(rules if isinstance(rules, list) else []):
+        for word in ("keep", "drop"):
+            for column in [column for column, condition in take_section(rule, word).items() if condition in ({}, [])]:
+                yield ("data", "rows", index, word, column), ("a value, values, or a range", "nothing", "Say which rows are meant.")
         if isinstance(rule, dict) and rule.get("random_state") is not None and rule.get("sample") is None:
             yield ("data", "rows", index, "random_state"), ("a sample beside it", "none", "Remove it: nothing is drawn.")
 
@@ -195,6 +193,7 @@ _SPLIT_KEYS: dict[str, tuple[str, ...]] = {
     "rows": ("rows_file", "rows_digest"),
     "order": ("n_train",),
     "none": ("column", "strata_bins"),
+    "class": ("column", "random_state"),
 }
 _SPLIT_NEEDS: dict[str, dict[str, str]] = {
     "time": {"column": "the column of the time"},
@@ -204,6 +203,20 @@ _SPLIT_NEEDS: dict[str, dict[str, str]] = {
 }
 _OWN_KEYS = ("column", "test", "validation", "rows_file", "rows_digest", "n_train", "strata_bins", "random_state")
 PIN_REMEDY = "Let `samebits data pin CONF` write it."
+
+
+def _check_split_keys(method: str, split: dict[str, Any]) -> Iterator[tuple[KeyPath, _Facts]]:
+    for key, what in _SPLIT_NEEDS.get(method, {}).items():
+        if split.get(key) is None:
+            yield ("split", key), (what, "nothing", PIN_REMEDY if key == "rows_digest" else "Add it.")
+    for key in _OWN_KEYS:
+        if split.get(key) is not None and key not in _SPLIT_KEYS[method]:
+            remedy = "Remove it: nothing is drawn." if key == "random_state" else "Remove it, or choose another method."
+            yield ("split", key), (f"no such key {'beside class' if method == 'class' else f'under method {method}'}", "it", remedy)
+    if method == "class" and split.get("method", "random") != "random":
+        yield ("split", "method"), ("class or method", "both", "Keep one.")
+    if method == "random" and split.get("column") is not None and split.get("stratify") is False:
+        yield ("split", "stratify"), ("nothing, since split.column names the strata", "false", "Remove one of the two.")
 
 
 def _check_test_table(method: str, data: dict[str, Any]) -> Iterator[tuple[KeyPath, _Facts]]:
@@ -218,6 +231,8 @@ def _check_test_table(method: str, data: dict[str, Any]) -> Iterator[tuple[KeyPa
 
 def _check_split(split: dict[str, Any], data: dict[str, Any]) -> Iterator[tuple[KeyPath, _Facts]]:
     if split.get("class") is not None:
+        yield from _check_split_keys("class", split)
+        yield from _check_test_table("class", data)
         return
     allowed = sorted(field.alias or name for name, field in Split.model_fields.items())
     for key in sorted(set(split) - set(allowed)):
@@ -225,13 +240,7 @@ def _check_split(split: dict[str, Any], data: dict[str, Any]) -> Iterator[tuple[
     method = split.get("method", "random")
     if method not in _SPLIT_KEYS:
         return
-    for key, what in _SPLIT_NEEDS.get(method, {}).items():
-        if split.get(key) is None:
-            yield ("split", key), (what, "nothing", PIN_REMEDY if key == "rows_digest" else "Add it.")
-    for key in _OWN_KEYS:
-        if split.get(key) is not None and key not in _SPLIT_KEYS[method]:
-            remedy = "Remove it: nothing is drawn." if key == "random_state" else "Remove it, or choose another method."
-            yield ("split", key), (f"no such key under method {method}", "it", remedy)
+    yield from _check_split_keys(method, split)
     yield from _check_test_table(method, data)
     test_size = split.get("test_size", 0.2)
     if isinstance(test_size, int | float) and test_size >= 1:

@@ -92,18 +92,22 @@ def _split_at_random(config: Config, dataset: Dataset, target: Target, seeds: di
     rows = np.arange(len(target.values))
     strata = find_strata(config, target) if split.column is None else _find_column_strata(config, dataset)
     if strata is not None:
-        _check_strata(strata, "the target" if split.column is None else f"split.column {split.column!r}")
+        _check_strata(strata, split.column)
     train, test = train_test_split(rows, test_size=split.test_size, random_state=_plant(config, seeds), stratify=strata)
     return train, test
 
 
-def _check_strata(strata: np.ndarray, where: str) -> None:
+def _check_strata(strata: np.ndarray, column: str | None) -> None:
     """What stands in one row cannot be in both parts."""
     values, counts = np.unique(strata, return_counts=True)
     alone = [repr(value) for value in values[counts < 2].tolist()]
     if alone:
         found = f"one row of {shorten_list(alone)}"
-        remedy = "Leave such rows out by data.rows (min_class_rows: 2), or set split.stratify: false."
+        where = "the target" if column is None else f"split.column {column!r}"
+        of_target = "Leave such rows out by data.rows (min_class_rows: 2), or set split.stratify: false."
+        remedy = (
+            of_target if column is None else "Leave such rows out by data.rows (drop), set split.strata_bins, or name another column."
+        )
         raise DataError(Problem(f"split by the values of {where}", "at least two rows of each", found, remedy))
 
 

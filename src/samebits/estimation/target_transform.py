@@ -9,6 +9,7 @@ from sklearn.compose import TransformedTargetRegressor
 from sklearn.pipeline import Pipeline
 
 from samebits.config.loading import LoadedConfig
+from samebits.data.dataset import Dataset
 from samebits.data.target import Target
 from samebits.errors import ConfigError, DataError, Problem
 from samebits.transformers import EncodedLabels
@@ -37,7 +38,7 @@ def find_estimator(pipeline: Pipeline) -> Any:
     return model.regressor if isinstance(model, TransformedTargetRegressor) else model
 
 
-def check_transform(loaded: LoadedConfig, target: Target) -> None:
+def check_transform(loaded: LoadedConfig, dataset: Dataset, target: Target) -> None:
     """Hold the target to the transform that the config names.
 
     Raises
@@ -58,5 +59,7 @@ def check_transform(loaded: LoadedConfig, target: Target) -> None:
     if is_outside.any():
         row = int(np.flatnonzero(is_outside)[0])
         expected = f"values {'from' if transform == 'sqrt' else 'above'} {least:g}, for {transform}"
-        found = f"{target.values[row]:g} in row {row + 1}" + (f" and {is_outside.sum() - 1} more" if is_outside.sum() > 1 else "")
+        found = f"{target.values[row]:g} in row {dataset.row_numbers[row] + 1}" + (
+            f" and {is_outside.sum() - 1} more" if is_outside.sum() > 1 else ""
+        )
         raise DataError(Problem(f"target {loaded.config.data.target!r}", expected, found, "Choose another data.target_transform."))

@@ -83,7 +83,7 @@ def _read_column(name: str, dataset: Dataset) -> np.ndarray:
     values: np.ndarray = dataset.read_column(name).to_numpy(dtype=np.float64)
     for what, is_wrong in (("a missing value", np.isnan(values)), ("a negative one", values < 0)):
         if is_wrong.any():
-            found = f"{what} in row {int(np.flatnonzero(is_wrong)[0]) + 1}"
+            found = f"{what} in row {dataset.row_numbers[np.flatnonzero(is_wrong)[0]] + 1}"
             raise DataError(Problem(where, "a weight of 0 or more in every row", found, "Mend or remove these rows."))
     return values
 

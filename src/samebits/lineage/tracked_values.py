@@ -49,8 +49,9 @@ def list_metrics(lineage: dict[str, Any]) -> dict[str, float]:
     candidates, threshold = stages["cross_validation"]["candidates"], stages["threshold"]
     metrics = stages["metrics"]
     values = {f"{rows}_{name}": value for rows in ("test", "out_of_fold", "train") for name, value in metrics.get(rows, {}).items()}
+    scored = "test" if metrics["test"] else "out_of_fold"
     for candidate, found in metrics.get("candidates", {}).items():
-        values.update({f"test_{name}_{candidate}": value for name, value in found.items()})
+        values.update({f"{scored}_{name}_{candidate}": value for name, value in found.items()})
     values["cv_score"] = candidates[stages["cross_validation"]["best"]]["mean"]
     values.update({f"cv_score_{name}": candidate["mean"] for name, candidate in candidates.items()})
     if threshold.get("value") is not None:

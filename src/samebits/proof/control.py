@@ -8,39 +8,62 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from samebits.config.keys import Config
+from samebits.errors import Problem, ProvenanceError
+from samebits.lineage.manifest import OUT_OF_FOLD_FILE
 from samebits.proof.restoration import Restoration, write_config
 from samebits.table.arrow_file import parse_parquet
 from samebits.table.files import digest_table, list_table_files
 from samebits.table.formats import is_parquet, list_csv_settings, read_decompressed
 
 
-def write_control_config(lineage: dict[str, Any], restoration: Restoration, predictions: Path) -> tuple[Path, str]:
+def write_control_config(lineage: dict[str, Any], restoration: Restoration, recorded: Mapping[str, Path]) -> tuple[Path, str]:
     """Write the config of the control run and return its path, and what was changed, in words.
 
     Parameters
     ----------
-    predictions
-        The original run's predictions.csv, which says which rows were no training rows.
+    recorded
+        The original run's files: its out_of_fold.csv says which rows were training rows; where it has none, predictions.csv says
+        which were not.
+
+    Raises
+    ------
+    ProvenanceError
+        Nothing could be changed.
     """
     resolved = lineage["stages"]["config"]["resolved"]
     if "split.random_state" in lineage["stages"]["seeds"]["planted"]:
         seed = (int(resolved["seed"]) + 1) % 2**32
         return write_config(lineage, restoration, "control", seed=seed), f"seed {resolved['seed']} -> {seed}"
-    test_rows = {int(row["row"]) for row in csv.DictReader(io.StringIO(predictions.read_text(encoding="utf-8")))}
-    changed, said = _change_one_value(resolved, restoration, test_rows)
+    changed, said = _change_one_value(resolved, restoration, _choose_rows(recorded))
+    if not said:
+        remedy = "Without a control no run is more than restorable."
+        raise ProvenanceError(Problem("control", "a value of a training row that can be changed", "none", remedy))
     digest = digest_table(changed)
     read = {**resolved["data"]["read"], "sep": _choose_separator(resolved["data"]["read"]["sep"])}
     data = {**resolved["data"], "path": str(changed), "digest": digest, "read": read}
     return write_config(lineage, restoration, "control", data=data), said
 
 
-def _change_one_value(resolved: dict[str, Any], restoration: Restoration, test_rows: set[int]) -> tuple[Path, str]:
+def _choose_rows(recorded: Mapping[str, Path]) -> Callable[[int], bool]:
+    """Return what tells whether a row of the table, by its number, was trained on."""
+    if OUT_OF_FOLD_FILE in recorded:
+        return _list_rows(recorded[OUT_OF_FOLD_FILE]).__contains__
+    test_rows = _list_rows(recorded["predictions.csv"])
+    return lambda row: row not in test_rows
+
+
+def _list_rows(path: Path) -> set[int]:
+    return {int(row["row"]) for row in csv.DictReader(io.StringIO(path.read_text(encoding="utf-8")))}
+
+
+def _change_one_value(resolved: dict[str, Any], restoration: Restoration, is_trained_on: Callable[[int], bool]) -> tuple[Path, str]:
     """Copy the table with one feature's value in one training row replaced by another row's; return the copy and the change."""
     config = Config.model_validate(resolved)
     target = restoration.folder / "control data"
@@ -49,17 +72,17 @@ def _change_one_value(resolved: dict[str, Any], restoration: Restoration, test_r
     for name, path in files.items():
         frame = _read_plainly(path, config)
         if not changed:
-            changed = _swap_value(frame, config, test_rows, first_row)
+            changed = _swap_value(frame, config, is_trained_on, first_row)
         first_row += len(frame)
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         _write_plainly(frame, target / name, config, is_parquet(path, config.data.read))
     return (target if restoration.data.is_dir() else target / restoration.data.name), changed
 
 
-def _swap_value(frame: pd.DataFrame, config: Config, test_rows: set[int], first_row: int) -> str:
+def _swap_value(frame: pd.DataFrame, config: Config, is_trained_on: Callable[[int], bool], first_row: int) -> str:
     features = [name for name in frame.columns if name not in (config.data.target, config.split.column, *config.data.drop)]
     for row in range(len(frame)):
-        if first_row + row in test_rows:
+        if not is_trained_on(first_row + row):
             continue
         for name in features:
             column = frame[name].copy()

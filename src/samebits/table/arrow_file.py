@@ -67,11 +67,11 @@ def _take_column(values: pa.ChunkedArray, name: str, read: Read) -> RawColumn:
     wanted = read.types.get(name)
     if wanted in ("category", "text") or (name in read.dates and not _is_instant(kind)):
         _refuse_time_as_date(kind, name, read)
-        return RawColumn(_write_texts(values, name))
+        return RawColumn(_write_texts(values, name), is_typed=True)
     if types.is_string(kind) or types.is_large_string(kind):
         return RawColumn(values.to_pandas().astype("str"), is_category=is_category, is_typed=True)
     if is_category and wanted is None:
-        return RawColumn(_write_texts(values, name), is_category=True)
+        return RawColumn(_write_texts(values, name), is_category=True, is_typed=True)
     if types.is_null(kind):
         return RawColumn(pd.Series(np.full(len(values), np.nan)))
     if types.is_boolean(kind) or types.is_integer(kind):

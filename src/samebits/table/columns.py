@@ -6,6 +6,7 @@ a number, never through another. An empty field of a number, a date or a boolean
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -90,12 +91,19 @@ class Column:
 
 @dataclass(frozen=True)
 class _Texts:
-    """A column of text by its different values: row i holds `distinct[codes[i]]`, or nothing where the code is -1."""
+    """A column of text by its different values: row i holds `distinct[codes[i]]`, or nothing where the code is -1.
+
+    Parameters
+    ----------
+    is_empty
+        Rows whose field is there and empty, shape (n_rows,), bool; a file with missing values of its own has none.
+    """
 
     name: str
     codes: np.ndarray
     distinct: list[str]
     counts: list[int]
+    is_empty: np.ndarray
 
     def spread(self, values: np.ndarray, missing: float | None = None) -> np.ndarray:
         """Return a value for each row from one for each different text."""
@@ -131,7 +139,8 @@ def canonicalise_column(raw: RawColumn, name: str, read: Read) -> Column:
         raise DataError(Problem(f"column {name!r}", "numbers", "dates", "Take it off data.read.types."))
     _refuse_inexact_integers(values, name)
     numbers = pd.Series(values.to_numpy(dtype=np.float64, na_value=np.nan))
-    numbers = numbers.mask(numbers.isin(_list_missing_numbers(name, read)))
+    if missing := _list_missing_numbers(name, read):
+        numbers = numbers.mask(numbers.isin(missing))
     if wanted == "boolean":
         return Column(_numbers_as_booleans(numbers, name), "boolean")
     _refuse_infinity(numbers, name)
@@ -183,7 +192,7 @@ def _refuse_infinity(numbers: pd.Series, name: str) -> None:
 
 
 def _canonicalise_text(raw: RawColumn, name: str, read: Read) -> Column:
-    texts, words = _mask_words(_group_texts(raw.values, name), raw, read)
+    texts, words = _mask_words(_group_texts(raw, name), raw, read)
     wanted = read.types.get(name)
     if name in read.dates:
         return Column(_as_dates(texts, read.dates[name] if isinstance(read.dates, dict) else None), "date", words=words)
@@ -226,10 +235,11 @@ def _refuse_odd_numbers(texts: _Texts, read: Read, is_typed: bool) -> None:
         raise DataError(Problem(f"column {texts.name!r}", "numbers, as most of its values are", *odd))
 
 
-def _group_texts(values: pd.Series, name: str) -> _Texts:
-    codes, distinct = pd.factorize(values)
+def _group_texts(raw: RawColumn, name: str) -> _Texts:
+    codes, distinct = pd.factorize(raw.values)
     counts = np.bincount(codes[codes >= 0], minlength=len(distinct)).tolist()
-    return _Texts(name, codes, [str(text) for text in distinct], counts)
+    is_empty = codes < 0 if not (raw.is_typed or raw.is_number) else np.zeros(len(codes), dtype=bool)
+    return _Texts(name, codes, [str(text) for text in distinct], counts, is_empty)
 
 
 def _mask_words(texts: _Texts, raw: RawColumn, read: Read) -> tuple[_Texts, dict[str, int]]:
@@ -243,7 +253,7 @@ def _mask_words(texts: _Texts, raw: RawColumn, read: Read) -> tuple[_Texts, dict
     codes = texts.spread(renumbered.astype(np.int64), -1)
     distinct = [text for text in texts.distinct if text not in words]
     counts = [count for text, count in zip(texts.distinct, texts.counts, strict=True) if text not in words]
-    return _Texts(texts.name, codes, distinct, counts), {text: count for text, count in words.items() if text}
+    return _Texts(texts.name, codes, distinct, counts, texts.is_empty), {text: count for text, count in words.items() if text}
 
 
 def _list_missing_words(name: str, read: Read, is_typed: bool) -> Collection[str]:
@@ -272,10 +282,8 @@ def _write_forms(value: str | int | float | bool) -> set[str]:
 def _list_missing_numbers(name: str, read: Read) -> list[float]:
     found = []
     for value in _list_na_values(name, read):
-        try:
-            found.append(float(value))
-        except ValueError:
-            continue
+        with contextlib.suppress(ValueError):
+            found += [float(value)] if not isinstance(value, bool) else []
     return found
 
 
@@ -284,7 +292,7 @@ def _as_text(texts: _Texts, read: Read) -> pd.Series:
     values = pd.array(texts.distinct, dtype="str").take(texts.codes, allow_fill=True)
     column = pd.Series(values)
     keeps_empty = not keeps_default_na(texts.name, read) and "" not in _list_missing_words(texts.name, read, is_typed=True)
-    return column.fillna("") if keeps_empty else column
+    return column.mask(texts.is_empty, "") if keeps_empty else column
 
 
 def _as_numbers(texts: _Texts, read: Read, words: dict[str, int], unit: str | None) -> Column:

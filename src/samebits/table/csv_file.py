@@ -11,7 +11,7 @@ import io
 import re
 import sys
 import warnings
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any, BinaryIO
 
 import pandas as pd
@@ -145,7 +145,7 @@ def _split_lines(text: io.TextIOWrapper, read: Read) -> Iterator[tuple[int, list
     """Yield each row's last line, counted from 1, and its fields, in the layout that pandas is told."""
     for _ in range(read.skip_rows):
         text.readline()
-    lines = (_cut_comment(line, read.comment) for line in text)
+    lines = iter(text) if read.comment is None else _cut_comments(text, read.comment, read.quotechar)
     if len(read.sep) == 1 or read.sep == r"\s+":
         csv.field_size_limit(sys.maxsize)
         is_spaced = read.sep == r"\s+"
@@ -158,5 +158,14 @@ def _split_lines(text: io.TextIOWrapper, read: Read) -> Iterator[tuple[int, list
         yield number, re.split(read.sep, line.rstrip("\r\n")) if line.strip() else []
 
 
-def _cut_comment(line: str, comment: str | None) -> str:
-    return line if comment is None or comment not in line else line.partition(comment)[0] + "\n"
+def _cut_comments(lines: Iterable[str], comment: str, quotechar: str) -> Iterator[str]:
+    """Yield lines without what follows a comment's sign; between quotes it is text, also over several lines."""
+    is_quoted = False
+    for line in lines:
+        for position, sign in enumerate(line):
+            is_quoted ^= sign == quotechar
+            if sign == comment and not is_quoted:
+                yield line[:position] + "\n"
+                break
+        else:
+            yield line

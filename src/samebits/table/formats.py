@@ -73,6 +73,9 @@ def refuse_foreign_format(path: Path, head: bytes) -> None:
     DataError
         It is a pointer, or of another format: it is named, with what to do.
     """
+    if head.startswith(_PARQUET) and find_compression(read_head(path)) is not None:
+        remedy = "Unpack it: Parquet compresses what is in it by itself."
+        raise DataError(Problem(str(path), "a table in CSV or Parquet", "a compressed Parquet file", remedy))
     if _LFS_POINTER.match(head):
         remedy = "Fetch the table itself: git lfs pull."
         raise DataError(Problem(str(path), "the table", "a Git LFS pointer to it", remedy))

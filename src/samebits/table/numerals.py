@@ -87,7 +87,7 @@ def are_whole(cleaned: Sequence[str]) -> bool:
 def find_inexact_integer(cleaned: Sequence[str]) -> str | None:
     """Return a whole number beyond 2**53, which floating point cannot tell from its neighbours; None where there is none."""
     for text in cleaned:
-        whole = re.fullmatch(r"([+-]?\d{16,})(?:\.0*)?", text)
+        whole = re.fullmatch(r"([+-]?\d{16,})", text)
         if whole and abs(int(whole[1])) > MAX_EXACT_INTEGER:
             return whole[1]
     return None

@@ -104,7 +104,7 @@ def prepare_materials(loaded: LoadedConfig, project_root: Path) -> Materials:
     dataset = prepare_dataset(config, *_find_tables(loaded, project_root))
     target = read_target(config, dataset)
     _check_business(loaded, target)
-    check_transform(loaded, target)
+    check_transform(loaded, dataset, target)
     candidates, seeds, settings = build_candidates(config, dataset, target.task, target.labels)
     scorer = make_scorer(config, target)
     test_numbers, rows_file = _read_test_numbers(loaded, project_root)

@@ -15,6 +15,7 @@ _OUTLYING = 1000.0
 
 def collect_remarks(
     target: Target,
+    row_numbers: np.ndarray,
     scored: Sequence[CandidateScore],
     unsettled: Sequence[str],
     rows: str,
@@ -25,6 +26,8 @@ def collect_remarks(
 
     Parameters
     ----------
+    row_numbers
+        The number in the table of every row in use.
     unsettled
         Candidates that did not converge in their final fit.
     rows
@@ -34,7 +37,7 @@ def collect_remarks(
     """
     remarks = [_describe_unsettled(one, one.name in unsettled) for one in scored if one.n_unsettled or one.name in unsettled]
     if target.task == "regression":
-        remarks += _remark_outlier(target.values)
+        remarks += _remark_outlier(target.values, row_numbers)
     if metrics.get("r2", 0.0) < _LEAST_R2:
         remarks.append(f"{rows} r2 is {metrics['r2']:.4g}: on these rows the mean of the target is a far better prediction.")
     if len(predicted) > 1 and (predicted == predicted[0]).all():
@@ -49,9 +52,12 @@ def _describe_unsettled(candidate: CandidateScore, also_finally: bool) -> str:
     return f"models.{candidate.name} did not converge in {' and in '.join(places)}: give it more iterations, or scale its columns."
 
 
-def _remark_outlier(values: np.ndarray) -> list[str]:
+def _remark_outlier(values: np.ndarray, row_numbers: np.ndarray) -> list[str]:
+    """Zeros do not count: of a target that is mostly zero, any other value would be extreme."""
     sizes = np.abs(values)
-    row, quartile = int(np.argmax(sizes)), float(np.quantile(sizes, 0.75))
-    if sizes[row] == 0 or sizes[row] < _OUTLYING * quartile:
+    row, others = int(np.argmax(sizes)), sizes[sizes > 0]
+    quartile = float(np.quantile(others, 0.75)) if len(others) else 0.0
+    if len(others) < 2 or sizes[row] < _OUTLYING * quartile:
         return []
-    return [f"The target is {values[row]:g} in row {row + 1}, while three quarters of its values are at most {quartile:g} in size."]
+    where = f"in row {row_numbers[row] + 1}"
+    return [f"The target is {values[row]:g} {where}, while three quarters of its values are at most {quartile:g} in size."]

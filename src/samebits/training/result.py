@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import joblib
 import numpy as np
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import FixedThresholdClassifier
@@ -27,7 +28,15 @@ from samebits.estimation.scoring import Threshold, choose_threshold, compute_met
 from samebits.estimation.target_transform import find_estimator
 from samebits.training.materials import Materials
 from samebits.training.remarks import collect_remarks
-from samebits.training.selection import FAILURES, CandidateScore, choose_best, describe_failure, fit_model, score_candidates
+from samebits.training.selection import (
+    FAILURES,
+    CandidateScore,
+    choose_best,
+    describe_failure,
+    fit_model,
+    lend_threads_to_predict,
+    score_candidates,
+)
 from samebits.training.storing import rehearse_storing, store_model
 
 
@@ -105,7 +114,7 @@ def make_result(config: Config, materials: Materials) -> Result:
         },
         baseline=summarise_features(materials.take(materials.split.train_rows)[0], materials.kinds),
         remarks=collect_remarks(
-            materials.target, scored, unsettled, "test" if len(split.test_rows) else "out-of-fold", test, predicted.values
+            materials.target, numbers, scored, unsettled, "test" if len(split.test_rows) else "out-of-fold", test, predicted.values
         ),
     )
 
@@ -119,13 +128,14 @@ class _Final:
     model: Any
     threshold: Threshold | None
     is_settled: bool
+    threads: int
 
 
 def _fit_finally(config: Config, materials: Materials, candidate: CandidateScore) -> _Final:
     sample, pipeline = materials.take_training(), materials.candidates[candidate.name]
     fitted, is_settled = fit_model(candidate.name, pipeline, sample, config.seed, config.n_jobs)
     model, threshold = _apply_threshold(fitted, config, materials, candidate)
-    return _Final(candidate.name, fitted, model, threshold, is_settled)
+    return _Final(candidate.name, fitted, model, threshold, is_settled, joblib.effective_n_jobs(config.n_jobs))
 
 
 def _apply_threshold(
@@ -174,7 +184,8 @@ def _score(final: _Final, materials: Materials, rows: np.ndarray) -> tuple[Predi
     """Return what the model says of some rows of the table, and the metrics."""
     X, y = materials.take(rows)
     try:
-        prediction = predict_rows(Answers(final.model, X), X, materials.target)
+        with lend_threads_to_predict(final.fitted, final.threads):
+            prediction = predict_rows(Answers(final.model, X), X, materials.target)
         return prediction, compute_metrics(materials.target, y, prediction)
     except FAILURES as error:
         raise DataError(describe_failure(final.name, "predictions of the final fit", error)) from error

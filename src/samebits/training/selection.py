@@ -22,7 +22,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
-from samebits.config.catalog import OPENMP_FITS, THREADED_FITS
+from samebits.config.catalog import OPENMP_FITS, OPENMP_PREDICTS, THREADED_FITS
 from samebits.data.target import Target
 from samebits.errors import DataError, Problem
 from samebits.estimation.boosting import set_fit_threads
@@ -140,6 +140,8 @@ def _run_units(units: list[_Unit], n_first: int, task: _Task, n_jobs: int) -> li
     def run_here(some: list[_Unit]) -> list[_Outcome]:
         return [_run_unit(unit, task, n_jobs) for unit in some]
 
+    if all(_name_estimator(unit.pipeline) in OPENMP_PREDICTS for unit in units):
+        return run_here(units)
     started = time.monotonic()
     results = run_here(units[:n_first]) if n_jobs == 1 or task.sample.X.size <= WORKERS_FROM_CELLS else []
     rest = units[len(results) :]
@@ -160,8 +162,9 @@ def _run_unit(unit: _Unit, task: _Task, threads: int) -> _Outcome:
         pipeline, is_settled = _fit(unit.pipeline, task.sample.take(unit.fit_rows), threads)
         scored = task.sample.take(unit.score_rows)
         model = Answers(pipeline, scored.X)
-        score = float(task.scorer(model, scored.X, scored.y))
-        prediction = predict_rows(model, scored.X, task.target, with_probabilities=False)
+        with lend_threads_to_predict(pipeline, threads):
+            score = float(task.scorer(model, scored.X, scored.y))
+            prediction = predict_rows(model, scored.X, task.target, with_probabilities=False)
     except FAILURES as error:
         raise DataError(describe_failure(unit.name, f"fold {unit.fold + 1} of cv", error)) from error
     if task.needs_responses and prediction.responses is None:
@@ -191,13 +194,24 @@ def _fit(pipeline: Pipeline, sample: Sample, threads: int) -> tuple[Pipeline, bo
 
 @contextmanager
 def _leave_threads(pipeline: Pipeline, threads: int) -> Iterator[None]:
-    kind = type(find_estimator(pipeline)).__name__
+    kind = _name_estimator(pipeline)
     if kind in THREADED_FITS:
         with joblib.parallel_config("threading", n_jobs=threads):
             yield
     else:
         with threadpool_limits(threads if kind in OPENMP_FITS else 1, user_api="openmp"):
             yield
+
+
+@contextmanager
+def lend_threads_to_predict(pipeline: Pipeline, threads: int) -> Iterator[None]:
+    """Let a pipeline predict over threads, where that changes no bit."""
+    with threadpool_limits(threads if _name_estimator(pipeline) in OPENMP_PREDICTS else 1, user_api="openmp"):
+        yield
+
+
+def _name_estimator(pipeline: Pipeline) -> str:
+    return type(find_estimator(pipeline)).__name__
 
 
 def describe_failure(name: str, stage: str, error: Exception) -> Problem:

@@ -14,6 +14,7 @@ from samebits.config.loading import LoadedConfig
 from samebits.digests import digest_bytes, digest_value
 from samebits.lineage.manifest import SCHEMA, Stage, make_stage
 from samebits.numerics.profile import HASH_SEED, Kernels
+from samebits.project import find_data
 from samebits.provenance.code import CodeIdentity
 from samebits.provenance.environment import Environment
 
@@ -32,7 +33,7 @@ def describe_inputs(
 ) -> dict[str, Stage]:
     """Return the stages of what went in."""
     return {
-        "code": describe_code(code, [loaded.document.path, materials.dataset.path], project_root),
+        "code": describe_code(code, list_input_paths(loaded, project_root), project_root),
         "config": describe_config(loaded, project_root),
         "data": _describe_data(materials.dataset, project_root),
         "environment": describe_environment(environment),
@@ -47,15 +48,13 @@ def _describe_seeds(root_seed: int, materials: Materials) -> Stage:
     return make_stage({"root": root_seed, "planted": materials.seeds, **settings})
 
 
-def digest_request(
-    loaded: LoadedConfig, code: CodeIdentity, environment: Environment, data_path: Path, data_digest: str, project_root: Path
-) -> str:
+def digest_request(loaded: LoadedConfig, code: CodeIdentity, environment: Environment, data_digest: str, project_root: Path) -> str:
     """Digest what decides a run's inputs: the kernels follow from the packages, the profile and, under `native`, the machine."""
     machine = {"cpu": environment.cpu, "flags": environment.cpu_flags, "libc": environment.libc}
     return digest_value(
         {
             "schema": SCHEMA,
-            "code": describe_code(code, [loaded.document.path, data_path], project_root)["digest"],
+            "code": describe_code(code, list_input_paths(loaded, project_root), project_root)["digest"],
             "config": loaded.digest,
             "data": data_digest,
             "environment": describe_environment(environment)["digest"],
@@ -63,6 +62,12 @@ def digest_request(
             "machine": machine if loaded.config.numeric_profile == "native" else environment.machine,
         }
     )
+
+
+def list_input_paths(loaded: LoadedConfig, project_root: Path) -> list[Path]:
+    """Return the files that have a digest of their own in a lineage: the config, and all that it reads."""
+    named = [loaded.config.data.path, loaded.config.data.test_path, loaded.config.split.rows_file]
+    return [loaded.document.path, *(find_data(name, loaded.document.path, project_root) for name in named if name is not None)]
 
 
 def describe_code(code: CodeIdentity, paths_with_own_stage: list[Path], project_root: Path) -> Stage:

@@ -77,7 +77,7 @@ def make_training(loaded: LoadedConfig, project_root: Path, say: Callable[[str],
         **describe_outputs(materials, result),
     }
     dataset = materials.dataset
-    request_digest = digest_request(loaded, code, environment, dataset.path, dataset.digest, project_root)
+    request_digest = digest_request(loaded, code, environment, dataset.digest, project_root)
     files = _collect_files(loaded, code, result, stages, lock, materials.rows_file)
     return Training(loaded, code, environment, materials, result, stages, request_digest, files)
 
