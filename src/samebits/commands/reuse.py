@@ -11,7 +11,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from samebits.config.loading import load_config
+from samebits.config.documents import Document
+from samebits.config.loading import load_document
 from samebits.errors import ConfigError, SamebitsError
 from samebits.project import find_data
 from samebits.proof.verification import check_record
@@ -23,7 +24,7 @@ from samebits.tracking.server import connect
 from samebits.training.stages import digest_request
 
 
-def find_reusable_run(path: Path, root: Path) -> tuple[str, dict[str, Any]] | None:
+def find_reusable_run(document: Document, root: Path) -> tuple[str, dict[str, Any]] | None:
     """Return the id and lineage of a finished, sound run with the same inputs; None where there is none to hand back.
 
     Raises
@@ -31,7 +32,7 @@ def find_reusable_run(path: Path, root: Path) -> tuple[str, dict[str, Any]] | No
     TrackingError, ProvenanceError
         The server cannot be searched, or Git cannot read the repository.
     """
-    request_digest = _digest_request(path, root)
+    request_digest = _digest_request(document, root)
     if request_digest is None:
         return None
     here = Path.cwd()
@@ -41,15 +42,15 @@ def find_reusable_run(path: Path, root: Path) -> tuple[str, dict[str, Any]] | No
         os.chdir(here)
 
 
-def _digest_request(path: Path, root: Path) -> str | None:
+def _digest_request(document: Document, root: Path) -> str | None:
     """None where the config or the table is not in order: training says in words what is wrong."""
     try:
-        loaded = load_config(path)
+        loaded = load_document(document)
     except ConfigError:
         return None
     data, split = loaded.config.data, loaded.config.split
     pins = {data.path: data.digest, data.test_path: data.test_digest, split.rows_file: split.rows_digest}
-    digests = {name: digest_table(find_data(name, path, root)) for name in pins if name is not None}
+    digests = {name: digest_table(find_data(name, document.path, root)) for name in pins if name is not None}
     data_digest = digests[data.path]
     if data_digest is None or any(pins[name] not in (None, digest) for name, digest in digests.items()):
         return None

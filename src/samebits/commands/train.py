@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from samebits.config.loading import check_config, read_config_document
+from samebits.config.documents import Document
+from samebits.config.loading import check_document, read_config_document
 from samebits.errors import SamebitsError, TrackingError
 from samebits.numerics.profile import pin_profile
 from samebits.project import find_config, find_project_root
@@ -40,23 +41,23 @@ def run_train(conf_file: str, reuse: bool = False) -> None:
     try:
         path = find_config(conf_file, root)
         document = read_config_document(path)
-        if reuse and _hand_back(path, root):
+        if reuse and _hand_back(document, root):
             return
         profile = document.value.get("numeric_profile", "portable")
         pin_profile(profile if profile in ("portable", "native") else "portable")
     except SamebitsError as error:
         _report_to_adopted_run(error, conf_file, root)
         raise
-    _train_pinned(conf_file, path, root)
+    _train_pinned(conf_file, document, root)
 
 
-def _hand_back(path: Path, root: Path) -> bool:
+def _hand_back(document: Document, root: Path) -> bool:
     """Print the finished run with the same inputs as if it had been trained now, and say that it was not."""
     if os.environ.pop(_REUSE_TRIED, None):  # by this process, before it pinned its profile
         return False
     from samebits.commands.reuse import find_reusable_run
 
-    found = find_reusable_run(path, root)
+    found = find_reusable_run(document, root)
     if found is None:
         os.environ[_REUSE_TRIED] = "1"
         return False
@@ -66,13 +67,13 @@ def _hand_back(path: Path, root: Path) -> bool:
     return True
 
 
-def _train_pinned(conf_file: str, path: Path, root: Path) -> None:
+def _train_pinned(conf_file: str, document: Document, root: Path) -> None:
     started = datetime.datetime.now(datetime.UTC)
     uri = prepare_tracking(root)
     os.chdir(root)
     sys.path.append(str(root))  # where a project's own modules lie, through whichever door it is run
     try:
-        loaded = check_config(path)
+        loaded = check_document(document)
     except SamebitsError as error:
         _report_to_adopted_run(error, conf_file, root)
         raise

@@ -19,12 +19,14 @@ from sklearn.base import BaseEstimator
 
 from samebits.config import catalog
 from samebits.config.documents import Document, KeyPath
+from samebits.config.keys import Split
 from samebits.config.validation import take_section
 from samebits.errors import ConfigError, Problem, suggest
 
 ALWAYS_ALLOWED = ("sklearn", "samebits")
 _ROLES = {"model": ("fit", "predict"), "transformer": ("fit", "transform"), "splitter": ("split",)}
-_SPLIT_KEYS = ("class", "method", "column", "stratify", "test", "validation", "rows_file", "rows_digest", "n_train", "strata_bins")
+# Keys of the split section that are the splitter's too; every other one is the section's own.
+_SHARED_SPLIT_KEYS = ("test_size", "random_state")
 
 
 class _Refusal(Exception):
@@ -183,7 +185,8 @@ def _list_specs(raw: dict[str, Any]) -> Iterator[tuple[KeyPath, dict[str, Any], 
 
 def make_split_spec(split: dict[str, Any]) -> dict[str, Any]:
     """Return a splitter's spec from the split section, without the section's own keys that the class does not take."""
-    own = {key: value for key, value in split.items() if key not in _SPLIT_KEYS and value is not None}
+    sections = {field.alias or name for name, field in Split.model_fields.items()} - set(_SHARED_SPLIT_KEYS)
+    own = {key: value for key, value in split.items() if key not in sections and value is not None}
     return {"class": split["class"], **own}
 
 

@@ -1,7 +1,7 @@
 """The door of this wing: from a file to a config, taken as a whole or refused with everything that is wrong with it.
 
-`read_config_document` gives the plain values, before any numeric library may load; `load_config` a config whose keys are sound;
-`check_config` one whose classes and parameters are sound too. No table is read here.
+`read_config_document` gives the plain values, before any numeric library may load; `load_document` a config whose keys are sound;
+`check_document` one whose classes and parameters are sound too; `load_config` and `check_config` do so from a path. No table is read here.
 """
 
 from __future__ import annotations
@@ -45,7 +45,17 @@ def load_config(path: Path) -> LoadedConfig:
     ConfigError
         The file cannot be read, or one or more keys are unknown, missing, mistyped or out of range: all at once.
     """
-    document = read_config_document(path)
+    return load_document(read_config_document(path))
+
+
+def load_document(document: Document) -> LoadedConfig:
+    """Validate a config that was read.
+
+    Raises
+    ------
+    ConfigError
+        One or more keys are unknown, missing, mistyped or out of range: all at once.
+    """
     return _take(document, find_problems(document))
 
 
@@ -57,9 +67,19 @@ def check_config(path: Path) -> LoadedConfig:
     ConfigError
         All that is wrong with it.
     """
+    return check_document(read_config_document(path))
+
+
+def check_document(document: Document) -> LoadedConfig:
+    """Check a config that was read whole, the estimators' own parameters included.
+
+    Raises
+    ------
+    ConfigError
+        All that is wrong with it.
+    """
     from samebits.config.components import find_component_problems  # which imports scikit-learn
 
-    document = read_config_document(path)
     return _take(document, [*find_problems(document), *find_component_problems(document)])
 
 
