@@ -1,7 +1,8 @@
 """The door of this wing: from a file to a config, taken as a whole or refused with everything that is wrong with it.
 
 `read_config_document` gives the plain values, before any numeric library may load; `load_document` a config whose keys are sound;
-`check_document` one whose classes and parameters are sound too; `load_config` and `check_config` do so from a path. No table is read here.
+`check_document` one whose classes and parameters are sound too; `load_config` and `check_config` do so from a path. No table is
+read here.
 """
 
 from __future__ import annotations
