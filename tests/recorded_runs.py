@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import mlflow
 import pytest
-from conftest import PROGRAM, ROOT, clean_environment, run_samebits
+from conftest import PROGRAM, ROOT, clean_environment, run_fresh, run_samebits
 from forged_training import leave_forgery
 
 FORGERY_PROGRAM = Path(__file__).with_name("forged_training.py")
@@ -21,6 +23,35 @@ def train(config: Path, store: str, *words: str, **env: str) -> str:
     done = run_samebits("train", *words, str(config), MLFLOW_TRACKING_URI=store, **env)
     assert done.returncode == 0, done.stderr
     return done.stdout.split()[1]
+
+
+@dataclass(frozen=True)
+class ShippedRun:
+    """A finished run of a shipped config, in a store that holds what was made of it and nothing else."""
+
+    store: str
+    run_id: str
+
+
+def record_shipped(name: str, empty_store: Path, scratch: Path) -> ShippedRun:
+    """Return the session's one run of confs/NAME.yaml, made by the first test of all workers that asks for it.
+
+    Parameters
+    ----------
+    scratch
+        The session's folder of this worker.
+    """
+    shared = scratch.parent if "PYTEST_XDIST_WORKER" in os.environ else scratch
+    folder = shared / f"shipped-{name}"
+    with (shared / f"shipped-{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            folder.mkdir()
+            shutil.copy(empty_store, folder)
+            done = run_fresh(f"confs/{name}.yaml", MLFLOW_TRACKING_URI=f"sqlite:///{folder}/mlflow.db")
+            assert done.returncode == 0, done.stderr
+            (folder / "run_id").write_text(done.stdout.split()[1], encoding="utf-8")
+    return ShippedRun(f"sqlite:///{folder}/mlflow.db", (folder / "run_id").read_text(encoding="utf-8"))
 
 
 def open_client(store: str) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 from conftest import ROOT, SMALL, clean_environment, merge, run_fresh, run_samebits
-from recorded_runs import open_client
+from recorded_runs import open_client, record_shipped
 
 pytestmark = pytest.mark.xdist_group("ci")
 
@@ -49,17 +49,21 @@ def test_the_documented_job_reproduces_the_shipped_config(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("name", ["wine", "diabetes"])
-def test_the_jobs_commands_do_for_the_other_shipped_configs(name: str, own_store: str) -> None:
+def test_the_jobs_commands_do_for_the_other_shipped_configs(
+    name: str, empty_store: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     """In the present environment: the job above has rebuilt one by the same lock."""
-    steps = [step.rpartition("just ")[2].partition(" >")[0].split() for step in read_steps()]
-    steps = [[word.replace("training", name) for word in words] + ["--here"] * (words[0] == "reproduce") for words in steps]
+    shipped = record_shipped(name, empty_store, tmp_path_factory.getbasetemp())
+    train, *steps = [step.rpartition("just ")[2].partition(" >")[0].split() for step in read_steps()]
+    assert train == ["train", "confs/training.yaml"]
+    steps = [words + ["--here"] * (words[0] == "reproduce") for words in steps]
 
-    done = [run_samebits(*words, MLFLOW_TRACKING_URI=own_store) for words in steps]
+    done = [run_samebits(*words, MLFLOW_TRACKING_URI=shipped.store) for words in steps]
 
-    assert [one.returncode for one in done] == [0, 0, 0, 0], [one.stdout + one.stderr for one in done]
+    assert [one.returncode for one in done] == [0, 0, 0], [one.stdout + one.stderr for one in done]
     assert sum(one.stdout.count("verdict     IDENTICAL") for one in done) == 2
-    assert "DIFFERENT, as it must" in done[1].stdout
-    check_against_golden(json.loads(done[3].stdout), name)
+    assert "DIFFERENT, as it must" in done[0].stdout
+    check_against_golden(json.loads(done[2].stdout), name)
 
 
 def test_the_job_fails_on_anything_but_identical(tmp_path: Path) -> None:

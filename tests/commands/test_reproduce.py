@@ -264,12 +264,24 @@ def test_an_interrupted_reproduction_is_inconclusive_and_leaves_nothing_running(
     os.kill(trainer, signal.SIGSTOP)  # so that it cannot be done before it is asked to stop
 
     process.send_signal(signal.SIGTERM)
+    wait_until(lambda: is_asked_to_end(trainer), process)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(trainer, signal.SIGCONT)
     printed, _ = process.communicate(timeout=HANG_SECONDS)
 
     assert process.returncode == 2
     assert "verdict     INCONCLUSIVE" in printed and "stopped by signal 15" in printed
     assert client.get_run(rerun.info.run_id).info.status == "KILLED"
     assert list_processes_of(rerun.info.run_id) == []
+
+
+def is_asked_to_end(process_id: int) -> bool:
+    """Tell whether SIGTERM waits for a stopped process, or has ended it."""
+    try:
+        status = Path(f"/proc/{process_id}/status").read_text(encoding="utf-8")
+    except OSError:
+        return True
+    return "State:\tZ" in status or bool(int(status.split("ShdPnd:")[1].split()[0], 16) >> (signal.SIGTERM - 1) & 1)
 
 
 def test_a_signal_that_comes_while_a_rerun_is_being_started_waits_until_it_can_be_ended() -> None:

@@ -24,11 +24,11 @@ from conftest import (
     clean_environment,
     download_model,
     read_lineage,
-    run_fresh,
     run_samebits,
     wait_until,
 )
 from mlflow.exceptions import ExecutionException
+from recorded_runs import ShippedRun, open_client, record_shipped
 
 from samebits.digests import digest_bytes, digest_file
 from samebits.lineage.manifest import INPUT_STAGES, OUTPUT_STAGES
@@ -43,15 +43,22 @@ def list_runs(client: Any, experiment: str) -> list[Any]:
 
 
 @pytest.fixture(scope="module")
-def shipped(store: str) -> Any:
+def recorded(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> ShippedRun:
+    return record_shipped("training", empty_store, tmp_path_factory.getbasetemp())
+
+
+@pytest.fixture
+def client_of_shipped(recorded: ShippedRun) -> Any:
+    return open_client(recorded.store)
+
+
+@pytest.fixture
+def shipped(recorded: ShippedRun, client_of_shipped: Any) -> Any:
     """A finished run of the shipped config."""
-    done = run_fresh("confs/training.yaml", MLFLOW_TRACKING_URI=store, MLFLOW_EXPERIMENT_NAME="shipped")
-    assert done.returncode == 0, done.stderr
-    (run,) = list_runs(mlflow.MlflowClient(tracking_uri=store), "shipped")
-    return run
+    return client_of_shipped.get_run(recorded.run_id)
 
 
-def test_a_run_is_finished_with_params_metrics_and_tags_to_filter_by(shipped: Any, client: Any) -> None:
+def test_a_run_is_finished_with_params_metrics_and_tags_to_filter_by(shipped: Any, client_of_shipped: Any) -> None:
     assert shipped.info.status == "FINISHED"
     params, tags = shipped.data.params, shipped.data.tags
     assert params["conf_file"] == "confs/training.yaml"
@@ -66,18 +73,18 @@ def test_a_run_is_finished_with_params_metrics_and_tags_to_filter_by(shipped: An
     assert shipped.data.metrics["cv_score"] == max(
         value for name, value in shipped.data.metrics.items() if name.startswith("cv_score")
     )
-    assert len(client.get_metric_history(shipped.info.run_id, "fold_score_knn")) == 5
+    assert len(client_of_shipped.get_metric_history(shipped.info.run_id, "fold_score_knn")) == 5
     (dataset,) = shipped.inputs.dataset_inputs
     assert tags["data_hash"].startswith(dataset.dataset.digest)
 
 
-def test_the_lineage_names_every_artifact_with_its_digest(shipped: Any, client: Any, tmp_path: Path) -> None:
-    lineage = read_lineage(client, shipped.info.run_id, tmp_path)
-    folder = Path(client.download_artifacts(shipped.info.run_id, "", str(tmp_path)))
+def test_the_lineage_names_every_artifact_with_its_digest(shipped: Any, client_of_shipped: Any, tmp_path: Path) -> None:
+    lineage = read_lineage(client_of_shipped, shipped.info.run_id, tmp_path)
+    folder = Path(client_of_shipped.download_artifacts(shipped.info.run_id, "", str(tmp_path)))
 
     assert set(lineage["stages"]) == {*INPUT_STAGES, *OUTPUT_STAGES}
     present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()} - {"lineage.json"}
-    model = download_model(client.tracking_uri, shipped, tmp_path / "model")
+    model = download_model(client_of_shipped.tracking_uri, shipped, tmp_path / "model")
     files = {name: folder / name for name in present}
     files |= {f"model/{path.relative_to(model).as_posix()}": path for path in model.rglob("*") if path.is_file()}
     files.pop("model/registered_model_meta", None)  # MLflow's downloader puts it there
@@ -91,24 +98,26 @@ def test_the_lineage_names_every_artifact_with_its_digest(shipped: Any, client: 
     assert set(recorded) == {"test", "train"}
 
 
-def test_metrics_on_the_server_are_exact(shipped: Any, client: Any, tmp_path: Path) -> None:
-    lineage = read_lineage(client, shipped.info.run_id, tmp_path)
+def test_metrics_on_the_server_are_exact(shipped: Any, client_of_shipped: Any, tmp_path: Path) -> None:
+    lineage = read_lineage(client_of_shipped, shipped.info.run_id, tmp_path)
 
     for rows in ("test", "train"):
         for name, value in lineage["stages"]["metrics"][rows].items():
             assert shipped.data.metrics[f"{rows}_{name}"] == value
 
 
-def test_a_run_of_the_shipped_config_costs_less_than_two_megabytes(shipped: Any, client: Any, tmp_path: Path) -> None:
-    folders = [client.download_artifacts(shipped.info.run_id, "", str(tmp_path))]
-    folders.append(str(download_model(client.tracking_uri, shipped, tmp_path / "model")))
+def test_a_run_of_the_shipped_config_costs_less_than_two_megabytes(shipped: Any, client_of_shipped: Any, tmp_path: Path) -> None:
+    folders = [client_of_shipped.download_artifacts(shipped.info.run_id, "", str(tmp_path))]
+    folders.append(str(download_model(client_of_shipped.tracking_uri, shipped, tmp_path / "model")))
 
     assert sum(path.stat().st_size for folder in folders for path in Path(folder).rglob("*") if path.is_file()) < 2_000_000
 
 
-def test_the_logged_model_gives_the_recorded_predictions_through_mlflow(shipped: Any, client: Any, tmp_path: Path, store: str) -> None:
-    lineage = read_lineage(client, shipped.info.run_id, tmp_path)
-    predictions = pd.read_csv(client.download_artifacts(shipped.info.run_id, "predictions.csv", str(tmp_path)))
+def test_the_logged_model_gives_the_recorded_predictions_through_mlflow(
+    shipped: Any, client_of_shipped: Any, tmp_path: Path, recorded: ShippedRun
+) -> None:
+    lineage = read_lineage(client_of_shipped, shipped.info.run_id, tmp_path)
+    predictions = pd.read_csv(client_of_shipped.download_artifacts(shipped.info.run_id, "predictions.csv", str(tmp_path)))
     table = pd.read_csv(ROOT / "data/raw/wdbc.csv").iloc[predictions["row"]].drop(columns=["id", "diagnosis"])
     script = """
 import sys, mlflow, pandas as pd
@@ -119,7 +128,7 @@ pd.DataFrame({"plain": plain.predict(table), "served": served.predict(table), "r
 """
     table.to_parquet(tmp_path / "rows.parquet")
     model_uri = f"runs:/{shipped.info.run_id}/model"
-    pinned = make_environment("portable", clean_environment(MLFLOW_TRACKING_URI=store))
+    pinned = make_environment("portable", clean_environment(MLFLOW_TRACKING_URI=recorded.store))
 
     # in a process where samebits is not installed: the model brings the code that it needs
     command = [sys.executable, "-c", script, model_uri, str(tmp_path / "rows.parquet"), str(tmp_path / "out.csv")]
@@ -128,14 +137,16 @@ pd.DataFrame({"plain": plain.predict(table), "served": served.predict(table), "r
     observed = pd.read_csv(tmp_path / "out.csv")
     assert observed["plain"].tolist() == observed["served"].tolist() == predictions["predicted"].tolist()
     assert observed["response"].tolist() == predictions["response"].tolist()
-    folder = download_model(store, shipped, tmp_path / "m")
+    folder = download_model(recorded.store, shipped, tmp_path / "m")
     assert digest_file(folder / "model.skops") == lineage["stages"]["model"]["file_digest"]
     requirements = (folder / "requirements.txt").read_text(encoding="utf-8")
     assert f"scikit-learn=={lineage['stages']['environment']['packages']['scikit-learn']}" in requirements
     assert len(json.loads((folder / "input_example.json").read_text(encoding="utf-8"))["data"]) == 5
 
 
-def test_another_door_and_folder_give_the_same_run(shipped: Any, client: Any, store: str, tmp_path: Path) -> None:
+def test_another_door_and_folder_give_the_same_run(
+    shipped: Any, client_of_shipped: Any, client: Any, store: str, tmp_path: Path
+) -> None:
     """`mlflow run`, from elsewhere, with the experiment and name it was told."""
     environment = clean_environment(MLFLOW_TRACKING_URI=store)
     command = ["mlflow", "run", "-P", "conf_file=confs/training.yaml", str(ROOT), "--env-manager", "local"]
@@ -147,7 +158,8 @@ def test_another_door_and_folder_give_the_same_run(shipped: Any, client: Any, st
     assert done.returncode == 0, done.stderr
     (run,) = list_runs(client, "by-mlflow-run")
     assert (run.info.status, run.info.run_name) == ("FINISHED", "named")
-    left, right = (read_lineage(client, one.info.run_id, tmp_path) for one in (shipped, run))
+    left = read_lineage(client_of_shipped, shipped.info.run_id, tmp_path)
+    right = read_lineage(client, run.info.run_id, tmp_path)
     assert left["inputs_digest"] == right["inputs_digest"]
     assert left["outputs_digest"] == right["outputs_digest"]
     assert {name for name in left["artifacts"] if left["artifacts"][name] != right["artifacts"].get(name)} == {"model/MLmodel"}
@@ -305,9 +317,9 @@ def test_two_that_start_together_on_a_new_database_both_finish(write_config: Cal
     assert len({run.data.tags["outputs_digest"] for run in runs}) == 1
 
 
-def test_predictions_are_written_exactly(shipped: Any, client: Any, tmp_path: Path) -> None:
-    path = Path(client.download_artifacts(shipped.info.run_id, "predictions.csv", str(tmp_path)))
-    lineage = read_lineage(client, shipped.info.run_id, tmp_path)
+def test_predictions_are_written_exactly(shipped: Any, client_of_shipped: Any, tmp_path: Path) -> None:
+    path = Path(client_of_shipped.download_artifacts(shipped.info.run_id, "predictions.csv", str(tmp_path)))
+    lineage = read_lineage(client_of_shipped, shipped.info.run_id, tmp_path)
 
     again = pd.read_csv(path).to_csv(index=False, lineterminator="\n").encode("utf-8")
 
