@@ -82,7 +82,7 @@ def _is_incidental(path: Path) -> bool:
 def digest_manifest(entries: Iterable[tuple[str, str]]) -> str:
     """Return the digest of a set of files: (name, digest) pairs, sorted by name, one a line as `sha256sum` writes them."""
     lines = sorted(f"{digest.removeprefix(PREFIX)}  {name}\n" for name, digest in entries)
-    return digest_bytes("".join(lines).encode("utf-8"))
+    return digest_bytes("".join(lines).encode("utf-8", "surrogateescape"))
 
 
 def digest_folder(folder: Path) -> str:

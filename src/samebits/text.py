@@ -5,6 +5,7 @@ Everything that is printed or sent and was made from an address passes through t
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable
 
@@ -29,11 +30,21 @@ def shorten_list(names: Iterable[str], most: int = 5) -> str:
     return ", ".join(listed) if rest <= 0 else f"{', '.join(listed[:most])} and {rest} more"
 
 
+def quote_key(name: str) -> str:
+    """Return a name as YAML takes it for a key or a word, in quotes where it must be.
+
+    >>> quote_key("horsepower"), quote_key("price, EUR")
+    ('horsepower', '"price, EUR"')
+    """
+    is_plain = re.fullmatch(r"[A-Za-z_][\w .-]*", name) is not None and name == name.strip()
+    is_plain = is_plain and name.lower() not in ("true", "false", "null", "yes", "no", "on", "off", "y", "n") and ": " not in name
+    return name if is_plain else json.dumps(name, ensure_ascii=False)
+
+
 def shorten_text(text: str, most: int = 40) -> str:
     """Return a value's text as a sentence shows it: quoted, on one line, and cut where it is long.
 
     >>> shorten_text("x" * 50, most=4)
     "'xxxx…'"
     """
-    line = " ".join(text.split()) if len(text.split()) > 1 else text
-    return repr(line if len(line) <= most else f"{line[:most]}…")
+    return repr(text if len(text) <= most else f"{text[:most]}…")

@@ -268,6 +268,7 @@ def test_a_config_nobody_thought_of_is_taken_or_refused_in_words(
         ({"split": {"class": "sklearn.model_selection.ShuffleSplit", "n_train": 5}}, r"split\.n_train: expected no such key beside class"),
         ({"split": {"class": "sklearn.model_selection.ShuffleSplit", "method": "order"}}, r"split\.method: expected class or method"),
         ({"split": {"column": "area", "stratify": False}}, r"split\.stratify: expected nothing, since split\.column names the strata"),
+        ({"data": {"read": {"thousands": "."}}}, r"data\.read\.thousands: expected another mark than data\.read\.decimal"),
         ({"split": {"method": "path"}}, r"data\.test_path: expected the file with the test rows"),
         ({"split": {"method": "path"}, "data": {"test_path": "t.csv"}}, r"data\.test_digest: .*Let `samebits data pin CONF` write it"),
         ({"split": {"method": "value", "column": "area"}}, r"split\.test: expected the values of test rows"),

@@ -591,3 +591,171 @@ def test_a_float_that_is_written_with_a_point_is_a_float(tmp_path: Path) -> None
 
 def test_true_among_the_missing_values_leaves_ones_alone(tmp_path: Path) -> None:
     assert values(load(tmp_path / "a.csv", "x,y\n1,a\n2,b\n", na_values=[True]), "x") == [1.0, 2.0]
+
+
+# What an hour of attack found -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("other", ["x,y\n,0\n5,1\n", "x,y\n1.5,0\n", "x,y\n,0\n", "x,y\n18446744073709551615,0\n"])
+def test_integers_beyond_floats_are_found_whatever_another_part_holds(tmp_path: Path, other: str) -> None:
+    load_part = tmp_path / "parts"
+    load_part.mkdir()
+    (load_part / "a.csv").write_text(f"x,y\n{BIG + 1},0\n{BIG},1\n", encoding="utf-8")
+    (load_part / "b.csv").write_text(other, encoding="utf-8")
+
+    assert "integers beyond 2**53" in refuse(load_part)
+    assert values(load(load_part, types={"x": "category"}), "x")[:2] == [str(BIG + 1), str(BIG)]
+
+
+@pytest.mark.parametrize("cell", [f"{BIG + 1}.00", f"{BIG + 1}e0", f"{BIG + 1}."])
+def test_an_integer_with_a_point_is_an_integer(tmp_path: Path, cell: str) -> None:
+    assert "integers beyond 2**53" in refuse(tmp_path / "a.csv", f"x,y\n{cell},a\n1,b\n,a\n")
+
+
+@pytest.mark.parametrize("cell", ["now", "today", "NaT", "nan"])
+@pytest.mark.parametrize("form", ["%d.%m.%Y", "mixed"])
+def test_no_word_is_a_day(tmp_path: Path, cell: str, form: str) -> None:
+    text = f"d,y\n31.12.2020,a\n{cell},b\n"
+
+    assert f"{cell!r} in 1 rows (first in row 2)" in refuse(tmp_path / "a.csv", text, dates={"d": form}, keep_default_na=False)
+
+
+@pytest.mark.parametrize("cell", ["12:30", "May", "Jan 5", "5 Mar", "01/02/2020", "10:30:15"])
+def test_mixed_dates_name_a_day_that_can_be_taken_one_way_only(tmp_path: Path, cell: str) -> None:
+    assert f"{cell!r}" in refuse(tmp_path / "a.csv", f"d,y\n2020-01-02,a\n{cell},b\n", dates={"d": "mixed"})
+
+
+def test_dates_may_be_counted(tmp_path: Path) -> None:
+    text = "s,ms,e,y\n1577923200,1577923200000,43832,a\n,,,b\n"
+    forms = {"s": "epoch_seconds", "ms": "epoch_milliseconds", "e": "excel_days"}
+
+    dataset = load(tmp_path / "a.csv", text, dates=forms)
+
+    assert [days(dataset, name) for name in forms] == [["2020-01-02", "NaT"]] * 3
+
+
+@pytest.mark.parametrize("cells", [["1", "2", "?", "?"], ["1.5", "2.5", "-", "-", "-"], ["0.5", "1.5", "2.5", *["unknown"] * 4]])
+def test_a_few_words_for_missing_beside_numbers_are_odd_whatever_their_share(tmp_path: Path, cells: list[str]) -> None:
+    text = "x,y\n" + "".join(f"{cell},a\n" for cell in cells)
+
+    found = refuse(tmp_path / "a.csv", text)
+
+    assert f'data.read.na_values: {{x: ["{cells[-1]}"]}}' in found
+    assert load(tmp_path / "a.csv", text, na_values={"x": [cells[-1]]}).kinds["x"] == "numeric"
+
+
+def test_a_group_that_begins_with_zero_is_a_fraction(tmp_path: Path) -> None:
+    text = "x;y\n0,125;a\n0,250;b\n1,500;a\n2;b\n"
+
+    assert 'Set data.read.decimal: ","' in refuse(tmp_path / "a.csv", text, sep=";")
+    assert values(load(tmp_path / "a.csv", text, sep=";", decimal=","), "x") == [0.125, 0.25, 1.5, 2.0]
+
+
+def test_remedies_add_to_what_is_named_already_and_are_valid_yaml(tmp_path: Path) -> None:
+    found = refuse(tmp_path / "a.csv", '"price, EUR",y\n1,a\n2,b\n-,a\n?,b\n', na_values={"price, EUR": ["-"]})
+
+    assert 'data.read.na_values: {"price, EUR": ["-", "?"]}' in found
+    assert 'data.read.types: {"price, EUR": category}' in found
+    assert 'data.read.signs: ["$", "€"]' in refuse(tmp_path / "b.csv", "x,y\n$5,a\n€6,b\n")
+
+
+def test_old_timestamps_of_spark_do_not_wrap(tmp_path: Path) -> None:
+    instants = pa.array([pd.Timestamp("9999-12-31").to_pydatetime(), pd.Timestamp("1600-12-31").to_pydatetime()], pa.timestamp("us"))
+    pq.write_table(pa.table({"d": instants, "y": ["a", "b"]}), tmp_path / "a.parquet", use_deprecated_int96_timestamps=True)
+
+    assert days(load(tmp_path / "a.parquet"), "d") == ["9999-12-31", "1600-12-31"]
+
+
+@pytest.mark.parametrize("mark", ["_delta_log/0.json", ".hoodie/x", "metadata/v1.metadata.json"])
+def test_a_folder_of_another_table_format_is_named(tmp_path: Path, mark: str) -> None:
+    for name in ("a.csv", mark):
+        (tmp_path / "t" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "t" / name).write_text("x,y\n1,a\n", encoding="utf-8")
+
+    assert "the folder also holds rows that were removed" in refuse(tmp_path / "t")
+
+
+def test_a_linked_folder_is_part_of_the_table(tmp_path: Path) -> None:
+    for name in ("t/a.csv", "elsewhere/z.csv"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text("x,y\n1,a\n", encoding="utf-8")
+    (tmp_path / "t/more").symlink_to(tmp_path / "elsewhere")
+
+    assert len(load(tmp_path / "t").frame) == 2
+
+
+def test_quotes_may_be_escaped(tmp_path: Path) -> None:
+    text = 'x,y\n"say \\"hi\\", you",a\n"b",\n'
+
+    assert values(load(tmp_path / "a.csv", text, escapechar="\\"), "x") == ['say "hi", you', "b"]
+
+
+def test_a_missing_partition_is_missing_where_empty_fields_are_text(tmp_path: Path) -> None:
+    for value in ("a", "__HIVE_DEFAULT_PARTITION__"):
+        (tmp_path / f"t/d={value}").mkdir(parents=True)
+        (tmp_path / f"t/d={value}/p.csv").write_text("x,y\n1,a\n", encoding="utf-8")
+
+    assert sorted(map(str, values(load(tmp_path / "t", keep_default_na=False), "d"))) == ["None", "a"]
+
+
+def test_a_part_without_rows_and_parts_in_another_order_fit(tmp_path: Path) -> None:
+    (tmp_path / "t").mkdir()
+    for name, text in (("a.csv", "x,y\n1,a\n"), ("b.csv", "x,y\n"), ("c.csv", "y,x\nb,2\n")):
+        (tmp_path / "t" / name).write_text(text, encoding="utf-8")
+
+    assert values(load(tmp_path / "t"), "x") == [1.0, 2.0]
+
+
+@pytest.mark.parametrize("cell", ["١٢", "１２"])
+def test_digits_of_another_script_are_odd(tmp_path: Path, cell: str) -> None:
+    assert f"'{cell}' (1)" in refuse(tmp_path / "a.csv", f"x,y\n1,a\n2,b\n3,a\n{cell},b\n")
+
+
+@pytest.mark.parametrize("sep", ["**", "(x", "||"])
+def test_a_separator_that_is_no_pattern_is_said(tmp_path: Path, sep: str) -> None:
+    assert "Write a backslash before each of" in refuse(tmp_path / "a.csv", "x||y\n1||a\n", sep=sep)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"version https://git-lfs.github.com/spec/v1\r\noid sha256:7\r\n",
+        b"\xef\xbb\xbfversion https://git-lfs.github.com/spec/v1\noid sha256:7\n",
+        b"version https://hawser.github.com/spec/v1\noid sha256:7\n",
+    ],
+)
+def test_a_pointer_is_known_in_any_dress(tmp_path: Path, content: bytes) -> None:
+    assert "a Git LFS pointer" in refuse(tmp_path / "a.csv", content)
+
+
+def test_what_is_named_missing_is_so_in_dates_and_booleans_of_parquet(tmp_path: Path) -> None:
+    columns = {
+        "d": pa.array([pd.Timestamp("9999-12-31").to_pydatetime(), None], pa.timestamp("us")),
+        "b": [True, False],
+        "y": ["a", "b"],
+    }
+
+    dataset = load_arrow(tmp_path / "a.parquet", columns, na_values={"d": ["9999-12-31"], "b": ["false"]})
+
+    assert dataset.frame["d"].isna().all() and dataset.frame["b"].isna().tolist() == [False, True]
+
+
+def test_a_sentinel_beyond_floats_may_be_named(tmp_path: Path) -> None:
+    text = "x,y\n1,a\n9223372036854775807,b\n"
+
+    assert values(load(tmp_path / "a.csv", text, na_values=[9223372036854775807]), "x") == [1.0, None]
+
+
+def test_a_frame_whose_index_was_dropped_is_read(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"x": [1, 2], "y": ["a", "b"]}, index=pd.Index([7, 8], name="id"))
+    pq.write_table(pa.Table.from_pandas(frame).drop_columns(["id"]), tmp_path / "a.parquet")
+
+    assert list(load(tmp_path / "a.parquet").frame) == ["x", "y"]
+
+
+def test_periods_are_refused_and_decimals_may_be_booleans(tmp_path: Path) -> None:
+    pd.DataFrame({"p": pd.period_range("2020-01", periods=2, freq="M"), "y": ["a", "b"]}).to_parquet(tmp_path / "p.parquet")
+    columns = {"b": pa.array(["1", "0"]).cast(pa.decimal128(1, 0)), "y": ["a", "b"]}
+
+    assert "found values of type pandas.period" in refuse(tmp_path / "p.parquet")
+    assert values(load_arrow(tmp_path / "b.parquet", columns, types={"b": "boolean"}), "b") == [True, False]

@@ -59,6 +59,12 @@ class Read(_Section):
     )
     encoding: str = Field("utf-8", description="Text encoding, such as cp1252 or utf-16; a byte-order mark is skipped.")
     quotechar: str = Field('"', min_length=1, max_length=1, description="Around fields that hold a separator.")
+    escapechar: str | None = Field(
+        None,
+        min_length=1,
+        max_length=1,
+        description="Before a quote that is part of a field, such as a backslash; else it is doubled.",
+    )
     comment: str | None = Field(None, min_length=1, max_length=1, description="Starts a comment up to the line's end.")
     skip_rows: int = Field(0, ge=0, description="Lines before the header.")
     keep_default_na: bool | dict[str, bool] = Field(
@@ -69,12 +75,13 @@ class Read(_Section):
     )
     dates: list[str] | dict[str, str] = Field(
         default_factory=list,
-        description="Columns that are dates; as a mapping, each with its strptime format, or mixed where each value has its own.",
+        description="Columns that are dates; as a mapping, each with its strptime format, epoch_seconds, epoch_milliseconds, "
+        "excel_days, or mixed where each value has a form of its own.",
     )
     types: dict[str, Literal["number", "category", "boolean", "text"]] = Field(
         default_factory=dict, description="Columns that are not what they look like, such as codes written as numbers."
     )
-    allow_short_rows: bool = Field(False, description="Take fields that a row has not as missing, instead of refusing the row.")
+    allow_short_rows: bool = Field(False, description="Take fields that a row has not as empty, instead of refusing the row.")
     file_column: str | None = Field(
         None, min_length=1, description="New column: the name of the folder's file that a row is from; it is no feature."
     )

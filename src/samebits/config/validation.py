@@ -101,6 +101,9 @@ def _find_contradictions(raw: dict[str, Any]) -> Iterator[tuple[KeyPath, _Facts]
     """Yield what no single field can know: keys that need each other or exclude each other."""
     yield from _check_models(take_section(raw, "models"), raw.get("task", "auto"))
     yield from _check_split(take_section(raw, "split"), take_section(raw, "data"))
+    read = take_section(raw, "data", "read")
+    if read.get("thousands") is not None and read.get("thousands") == read.get("decimal", "."):
+        yield ("data", "read", "thousands"), ("another mark than data.read.decimal", repr(read["thousands"]), "Set decimal too.")
     yield from _check_choices(raw)
     cv = take_section(raw, "cv")
     yield from _check_cv(cv, take_section(raw, "split"))

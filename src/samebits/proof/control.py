@@ -118,5 +118,5 @@ def _write_plainly(frame: pd.DataFrame, path: Path, config: Config, as_parquet: 
         frame.to_parquet(path, index=False)
         return
     separator = _choose_separator(read.sep)
-    text = frame.to_csv(index=False, sep=separator, quotechar=read.quotechar, lineterminator="\n")
+    text = frame.to_csv(index=False, sep=separator, quotechar=read.quotechar, escapechar=read.escapechar, lineterminator="\n")
     path.write_bytes(("\n" * read.skip_rows + text).encode(read.encoding))

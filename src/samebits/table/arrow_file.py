@@ -7,7 +7,7 @@ Columns of values inside values are refused in words, unless they are dropped.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+import uuid
 from typing import Any
 
 import numpy as np
@@ -32,37 +32,35 @@ def parse_parquet(content: bytes) -> pa.Table:
     ValueError, OSError
         It is no Parquet file, or damaged.
     """
-    table = pq.ParquetFile(pa.BufferReader(content)).read()
-    indexes = _list_index_columns(table.schema.metadata or {})
+    table = pq.ParquetFile(pa.BufferReader(content), coerce_int96_timestamp_unit="us").read()  # nanoseconds wrap after 2262
+    indexes = [name for name in _list_index_columns(table.schema.metadata or {}) if table.column_names.count(name) == 1]
     named = [name for name in indexes if not name.startswith("__index_level_")]
     others = [name for name in table.column_names if name not in indexes]
-    return table.select([*named, *others]) if indexes else table
+    if not indexes or len(set(table.column_names)) < len(table.column_names):
+        return table
+    return table.select([*named, *others])
 
 
 def _list_index_columns(metadata: dict[bytes, bytes]) -> list[str]:
     try:
-        listed = json.loads(metadata.get(b"pandas", b"{}")).get("index_columns", [])
+        listed = json.loads(metadata.get(b"pandas", b"{}")).get("index_columns") or []
     except (ValueError, AttributeError):
         return []
     return [name for name in listed if isinstance(name, str)]
 
 
-def take_columns(table: pa.Table, read: Read, names: Collection[str]) -> dict[str, RawColumn]:
-    """Return some columns of a table, each by its own type.
+def take_column(table: pa.Table, name: str, read: Read) -> RawColumn:
+    """Return a column of a table, by its own type.
 
     Raises
     ------
     DataError
-        A column's type holds no plain values, or not what data.read says of it.
+        Its type holds no plain values, or not what data.read says of it.
     """
-    return {name: _take_column(table.column(name), name, read) for name in table.column_names if name in names}
-
-
-def _take_column(values: pa.ChunkedArray, name: str, read: Read) -> RawColumn:
-    values = _decode(values, name)
+    values = _decode(table.column(name), name)
     is_category = types.is_dictionary(values.type)
     if is_category:
-        values = values.cast(values.type.value_type)
+        values = _decode(values.cast(values.type.value_type), name)
     kind = values.type
     wanted = read.types.get(name)
     if wanted in ("category", "text") or (name in read.dates and not _is_instant(kind)):
@@ -92,6 +90,7 @@ def _refuse_nested(kind: pa.DataType, name: str) -> DataError:
     return DataError(Problem(f"column {name!r}", "plain values", f"values inside values ({kind})", remedy))
 
 
+_READ_EXTENSIONS = ("arrow.uuid", "arrow.json", "arrow.bool8")
 _MAPPER: dict[pa.DataType, Any] = {
     pa.bool_(): pd.BooleanDtype(),
     **{integer: pd.Int64Dtype() for integer in (pa.int8(), pa.int16(), pa.int32(), pa.int64(), pa.uint8(), pa.uint16(), pa.uint32())},
@@ -102,8 +101,14 @@ _MAPPER: dict[pa.DataType, Any] = {
 def _decode(values: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
     """Return values whose type is one of Arrow's own; bytes are text where they are UTF-8."""
     kind = values.type
-    if isinstance(kind, pa.ExtensionType):
-        values = pa.chunked_array([chunk.storage for chunk in values.chunks], kind.storage_type)
+    if isinstance(kind, pa.BaseExtensionType):
+        if kind.extension_name not in _READ_EXTENSIONS:
+            remedy = "Write it as plain text, numbers or dates, or name it in data.drop."
+            raise DataError(Problem(f"column {name!r}", "plain values", f"values of type {kind.extension_name}", remedy))
+        stored = pa.chunked_array([chunk.storage for chunk in values.chunks], kind.storage_type)
+        if kind.extension_name == "arrow.uuid":
+            return pa.chunked_array([pa.array([one and str(uuid.UUID(bytes=one)) for one in stored.to_pylist()], pa.string())])
+        values = stored.cast(pa.bool_()) if kind.extension_name == "arrow.bool8" else stored
         kind = values.type
     if hasattr(types, "is_run_end_encoded") and types.is_run_end_encoded(kind):
         values = pc.run_end_decode(values)
@@ -143,9 +148,16 @@ def _write_texts(values: pa.ChunkedArray, name: str) -> pd.Series:
     if types.is_null(kind):
         return pd.Series([None] * len(values), dtype="str")
     if _is_instant(kind):
-        return pd.Series([None if value is None else value.isoformat() for value in values.to_pylist()], dtype="str")
+        return _write_instants(values, name)
     texts: pd.Series = values.cast(pa.string()).to_pandas().astype("str")
     return texts
+
+
+def _write_instants(values: pa.ChunkedArray, name: str) -> pd.Series:
+    try:
+        return pd.Series([None if value is None else value.isoformat() for value in values.to_pylist()], dtype="str")
+    except (ValueError, OverflowError, KeyError, pa.ArrowException) as error:  # beyond the year 9999, or of an unknown time zone
+        raise DataError(Problem(f"column {name!r}", "dates that have a text", str(error), "Name it in data.drop.")) from None
 
 
 def _write_float(value: float | None) -> str | None:

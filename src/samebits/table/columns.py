@@ -17,16 +17,17 @@ import pandas as pd
 
 from samebits.config.keys import Read
 from samebits.errors import DataError, Problem
+from samebits.table.dates import parse_dates
 from samebits.table.numerals import (
     MAX_EXACT_INTEGER,
     are_whole,
     clean_numbers,
-    describe_odd_numbers,
     find_inexact_integer,
     read_numerals,
     to_floats,
 )
-from samebits.text import shorten_list, shorten_text
+from samebits.table.odd_numbers import describe_odd_numbers
+from samebits.text import quote_key, shorten_list, shorten_text
 
 Kind = Literal["numeric", "categorical", "boolean", "date", "text"]
 TEXT_MIN_DISTINCT = 50  # more values than this, and than TEXT_MIN_SHARE of the rows: free text, not categories
@@ -40,7 +41,10 @@ MISSING_WORDS = frozenset(
 )
 _ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:?\d{2})?)?")
 _PLAIN_BOOLEANS = {"True": True, "TRUE": True, "true": True, "False": False, "FALSE": False, "false": False}
-_BOOLEAN_WORDS = {"true": True, "false": False, "1": True, "0": False, "1.0": True, "0.0": False, "yes": True, "no": False}
+_BOOLEAN_WORDS = {
+    **dict.fromkeys(("true", "t", "yes", "y", "on", "1", "1.0"), True),
+    **dict.fromkeys(("false", "f", "no", "n", "off", "0", "0.0"), False),
+}
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,8 @@ class RawColumn:
         Its file says that it is numbers, written here as text, so that they are exact.
     unit
         Of numbers that stand for times, in words.
+    has_empty
+        What is missing is an empty field: a config may take it for empty text.
     """
 
     values: pd.Series
@@ -66,6 +72,7 @@ class RawColumn:
     is_typed: bool = False
     is_number: bool = False
     unit: str | None = None
+    has_empty: bool = False
 
 
 @dataclass(frozen=True)
@@ -129,22 +136,25 @@ def canonicalise_column(raw: RawColumn, name: str, read: Read) -> Column:
         return _canonicalise_text(raw, name, read)
     wanted = read.types.get(name)
     if name in read.dates or (pd.api.types.is_datetime64_any_dtype(values.dtype) and wanted is None):
-        return Column(_keep_instants(values, name), "date")
+        instants = _keep_instants(values, name)
+        return Column(instants.mask(instants.isin(_list_missing_dates(name, read))), "date")
     if values.dtype == object or pd.api.types.is_bool_dtype(values.dtype):
+        missing = {form.lower() for value in _list_na_values(name, read) for form in _write_forms(value)}
         booleans = values.astype("boolean")
+        booleans = booleans.mask(booleans.map({True: "true" in missing, False: "false" in missing}).fillna(False).astype(bool))
         if wanted == "number":
             return Column(pd.Series(booleans.to_numpy(dtype=np.float64, na_value=np.nan)), "numeric")
         return Column(_settle_booleans(booleans), "boolean")
     if not pd.api.types.is_numeric_dtype(values.dtype):
         raise DataError(Problem(f"column {name!r}", "numbers", "dates", "Take it off data.read.types."))
+    if missing_numbers := _list_missing_numbers(name, read):
+        values = values.mask(values.isin(missing_numbers))
     _refuse_inexact_integers(values, name)
     numbers = pd.Series(values.to_numpy(dtype=np.float64, na_value=np.nan))
-    if missing := _list_missing_numbers(name, read):
-        numbers = numbers.mask(numbers.isin(missing))
     if wanted == "boolean":
         return Column(_numbers_as_booleans(numbers, name), "boolean")
     _refuse_infinity(numbers, name)
-    is_whole = pd.api.types.is_integer_dtype(values.dtype) and not numbers.isna().any()
+    is_whole = pd.api.types.is_integer_dtype(raw.values.dtype) and not numbers.isna().any()
     return Column(numbers, "numeric", is_whole, raw.unit)
 
 
@@ -179,7 +189,7 @@ def _refuse_inexact_integers(values: pd.Series, name: str) -> None:
 
 def _refuse_integer(number: str, name: str) -> DataError:
     found = f"integers beyond 2**53 such as {number}, which floating point cannot tell apart"
-    remedy = f"Set data.read.types: {{{name}: category}} or text, which keep every digit, or name it in data.drop."
+    remedy = f"Set data.read.types: {{{quote_key(name)}: category}} or text, which keep every digit, or name it in data.drop."
     return DataError(Problem(f"column {name!r}", "numbers", found, remedy))
 
 
@@ -187,7 +197,7 @@ def _refuse_infinity(numbers: pd.Series, name: str) -> None:
     infinite = np.flatnonzero(np.isinf(numbers.to_numpy()))
     if len(infinite):
         found = f"an infinity in row {int(infinite[0]) + 1}"
-        remedy = "Name it in data.read.na_values (inf), or drop these rows."
+        remedy = f"Name it in data.read.na_values: {{{quote_key(name)}: [.inf, -.inf]}}."
         raise DataError(Problem(f"column {name!r}", "numbers", found, remedy))
 
 
@@ -196,10 +206,10 @@ def _canonicalise_text(raw: RawColumn, name: str, read: Read) -> Column:
     wanted = read.types.get(name)
     if name in read.dates:
         return Column(_as_dates(texts, read.dates[name] if isinstance(read.dates, dict) else None), "date", words=words)
-    if wanted == "number" or raw.is_number:
-        return _as_numbers(texts, read, words, raw.unit)
     if wanted == "boolean":
         return Column(_as_booleans(texts), "boolean", words=words)
+    if wanted == "number" or (raw.is_number and wanted is None):
+        return _as_numbers(texts, read, words, raw.unit)
     if wanted in ("category", "text"):
         kind: Kind = "categorical" if wanted == "category" else "text"
         return Column(_as_text(texts, read), kind, words=words)
@@ -238,7 +248,7 @@ def _refuse_odd_numbers(texts: _Texts, read: Read, is_typed: bool) -> None:
 def _group_texts(raw: RawColumn, name: str) -> _Texts:
     codes, distinct = pd.factorize(raw.values)
     counts = np.bincount(codes[codes >= 0], minlength=len(distinct)).tolist()
-    is_empty = codes < 0 if not (raw.is_typed or raw.is_number) else np.zeros(len(codes), dtype=bool)
+    is_empty = codes < 0 if raw.has_empty else np.zeros(len(codes), dtype=bool)
     return _Texts(name, codes, [str(text) for text in distinct], counts, is_empty)
 
 
@@ -279,12 +289,22 @@ def _write_forms(value: str | int | float | bool) -> set[str]:
     return {str(value), *whole}
 
 
-def _list_missing_numbers(name: str, read: Read) -> list[float]:
+def _list_missing_numbers(name: str, read: Read) -> list[int | float]:
+    """Numbers as they are written, so that an integer is compared with every digit."""
+    found: list[int | float] = []
+    for value in _list_na_values(name, read):
+        with contextlib.suppress(ValueError):
+            if not isinstance(value, bool):
+                found.append(value if isinstance(value, int | float) else float(value))
+    return found
+
+
+def _list_missing_dates(name: str, read: Read) -> list[pd.Timestamp]:
     found = []
     for value in _list_na_values(name, read):
         with contextlib.suppress(ValueError):
-            found += [float(value)] if not isinstance(value, bool) else []
-    return found
+            found.append(pd.Timestamp(value) if isinstance(value, str) else pd.NaT)
+    return [stamp for stamp in found if not pd.isna(stamp)]
 
 
 def _as_text(texts: _Texts, read: Read) -> pd.Series:
@@ -317,7 +337,10 @@ def _describe_no_numbers(texts: _Texts, odd: list[str], read: Read) -> DataError
     described = describe_odd_numbers(texts.distinct, texts.counts, texts.name, read)
     if described is None:
         found = f"{shorten_list([shorten_text(text) for text in odd])} (first in row {texts.find_row(odd[0])})"
-        described = found, f"Name the odd values in data.read.na_values: {{{texts.name}: [...]}}, or take it off data.read.types."
+        described = (
+            found,
+            f"Name the odd values in data.read.na_values: {{{quote_key(texts.name)}: [...]}}, or take it off data.read.types.",
+        )
     return DataError(Problem(f"column {texts.name!r}", "numbers", *described))
 
 
@@ -337,11 +360,12 @@ def _as_booleans(texts: _Texts) -> pd.Series:
 
 def _as_dates(texts: _Texts, date_format: str | None) -> pd.Series:
     known = pd.Series([text or None for text in texts.distinct], dtype="str")
-    wanted = date_format or "ISO8601"
     try:
-        dates = pd.to_datetime(known, format=wanted, utc=True)
+        dates = parse_dates(known, date_format, errors="raise")
     except (ValueError, TypeError, OverflowError) as error:
         raise _describe_no_dates(texts, known, date_format, error) from None
+    if (dates.isna() & known.notna()).any():  # a word that pandas takes for missing, and nobody else
+        raise _describe_no_dates(texts, known, date_format, ValueError("no date"))
     instants = dates.dt.tz_localize(None).to_numpy(dtype="datetime64[us]")
     nothing = np.array([np.datetime64("NaT")], dtype="datetime64[us]")
     return pd.Series(np.concatenate([instants, nothing])[texts.codes])
@@ -354,7 +378,7 @@ def _describe_no_dates(texts: _Texts, known: pd.Series, date_format: str | None,
     if date_format is None:
         expected = "dates by ISO 8601 (2026-11-25)"
     try:
-        read_apart = pd.to_datetime(known, format=date_format or "ISO8601", utc=True, errors="coerce")
+        read_apart = parse_dates(known, date_format, errors="coerce")
         strange = known[read_apart.isna() & known.notna()].tolist()
     except (ValueError, TypeError, OverflowError):  # of the format itself
         strange = []
@@ -365,7 +389,8 @@ def _describe_no_dates(texts: _Texts, known: pd.Series, date_format: str | None,
     shown = shorten_list([shorten_text(text) for text in strange], 3)
     found = f"{shown} in {n_rows:,} rows (first in row {texts.find_row(strange[0])})"
     remedy = (
-        f"Give its strptime format, data.read.dates: {{{texts.name}: format}}, or mixed where each value has its own; "
-        "name what is missing in data.read.na_values."
+        f"Give its strptime format (or epoch_seconds, excel_days), data.read.dates: {{{quote_key(texts.name)}: format}}, "
+        "or mixed where each value has its own and names a "
+        "day that can be taken one way only; name what is missing in na_values."
     )
     return DataError(Problem(where, expected, found, remedy))

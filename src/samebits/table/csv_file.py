@@ -46,6 +46,7 @@ def parse_csv(stream: BinaryIO, read: Read, as_text: Collection[str] | None = No
         It cannot be parsed as data.read says.
     """
     layout = list_csv_settings(read)
+    _explain(lambda: _check_separator(read), read)
     if layout["engine"] == "c":
         layout["low_memory"] = False  # else a column's type depends on where the parser cuts the file
     buffered = io.BufferedReader(stream, _PEEK_BYTES)  # type: ignore[type-var]
@@ -63,6 +64,11 @@ def parse_csv(stream: BinaryIO, read: Read, as_text: Collection[str] | None = No
     if as_text is None:
         _refuse_repeated_names(frame, head, layout)
     return frame
+
+
+def _check_separator(read: Read) -> None:
+    if len(read.sep) > 1 and re.fullmatch(read.sep, "") is not None:
+        raise re.error("it matches nothing at all")
 
 
 def _read_csv(stream: BinaryIO, settings: dict[str, Any]) -> pd.DataFrame:
@@ -85,6 +91,9 @@ def _explain(parse: Any, read: Read) -> Any:
         return parse()
     except pd.errors.EmptyDataError:
         raise Refusal("a table as data.read says", "an empty file", "Check data.path and data.read.skip_rows.") from None
+    except re.error as error:
+        remedy = "Write a backslash before each of * + ? | ( ) [ ] . that stands for itself."
+        raise Refusal("a separator, or a pattern for one, in data.read.sep", f"{read.sep!r} ({error})", remedy) from None
     except LookupError:
         raise Refusal("a known encoding in data.read.encoding", repr(read.encoding), "Write utf-8, cp1252 or another.") from None
     except UnicodeDecodeError as error:
@@ -150,7 +159,8 @@ def _split_lines(text: io.TextIOWrapper, read: Read) -> Iterator[tuple[int, list
         csv.field_size_limit(sys.maxsize)
         is_spaced = read.sep == r"\s+"
         squeezed = (" ".join(line.split()) for line in lines) if is_spaced else lines
-        reader = csv.reader(squeezed, delimiter=" " if is_spaced else read.sep, quotechar=read.quotechar)
+        delimiter = " " if is_spaced else read.sep
+        reader = csv.reader(squeezed, delimiter=delimiter, quotechar=read.quotechar, escapechar=read.escapechar)
         for row in reader:
             yield reader.line_num + read.skip_rows, row
         return

@@ -25,14 +25,16 @@ def list_table_files(path: Path) -> dict[str, Path]:
     """Return a table's files by their path inside its folder, in the order of these paths as bytes; or the one file by its name."""
     if not path.is_dir():
         return {path.name: path}
-    found = [Path(root, name) for root, _, names in os.walk(path) for name in names]
+    found = [Path(root, name) for root, _, names in os.walk(path, followlinks=True) for name in names]
     by_name = {file.relative_to(path).as_posix(): file for file in found}
     kept = [name for name in by_name if not _is_marker(name)]
     return {name: by_name[name] for name in sorted(kept, key=os.fsencode)}
 
 
 def _is_marker(name: str) -> bool:
-    return any(part.startswith(("_", ".")) for part in name.split("/"))
+    """A partition's folder (`_year=2020`) is none, as Spark has it."""
+    *folders, file = name.split("/")
+    return file.startswith(("_", ".")) or any(folder.startswith(("_", ".")) and "=" not in folder for folder in folders)
 
 
 def choose_parts(path: Path) -> dict[str, Path]:
@@ -45,6 +47,7 @@ def choose_parts(path: Path) -> dict[str, Path]:
     """
     if not path.exists():
         raise DataError(Problem(str(path), "the table", "no such file", "Check data.path."))
+    _refuse_table_format(path)
     parts = list_table_files(path)
     if not parts:
         raise DataError(
@@ -59,6 +62,17 @@ def choose_parts(path: Path) -> dict[str, Path]:
         remedy = 'Move them out of the folder, or let their names begin with "_".'
         raise DataError(Problem(str(path), "files of one kind, which are the table", found, remedy))
     return parts
+
+
+def _refuse_table_format(path: Path) -> None:
+    """Some folders hold files of rows that were removed since: only their own log says which are the table."""
+    formats = {"_delta_log": "a Delta Lake table", ".hoodie": "a Hudi table"}
+    named = next((name for mark, name in formats.items() if (path / mark).is_dir()), None)
+    if named is None and any((path / "metadata").glob("*.metadata.json")):
+        named = "an Iceberg table"
+    if named is not None:
+        remedy = "Export the version that is meant to Parquet or CSV: the folder also holds rows that were removed."
+        raise DataError(Problem(str(path), "a folder whose files are the table", named, remedy))
 
 
 def _name_kind(name: str) -> str:

@@ -24,7 +24,9 @@ _PARQUET = b"PAR1"
 _COMPRESSIONS = {b"\x1f\x8b\x08": "gzip", b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd": "zstd", b"PK\x03\x04": "zip"}
 DAMAGED = (EOFError, OSError, lzma.LZMAError, zipfile.BadZipFile, RuntimeError, NotImplementedError)  # of a compressed file
 _AS_TABLE = "Save the table as CSV or Parquet, and name that file in data.path."
-_LFS_POINTER = re.compile(rb"version https://git-lfs\.github\.com/spec/v\d+\n")
+_LFS_POINTER = re.compile(rb"(?:\xef\xbb\xbf)?\s*version https?://(?:git-lfs|hawser)\.github\.com/spec/v\S+\s")
+_ANNEX_POINTER = re.compile(rb"/annex/objects/|(?:\.\./)*\.git/annex/objects/")
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 # Magic bytes at an offset; of formats that hold tables, or are taken for one. Text that must be looked at closer is below.
 _FOREIGN: list[tuple[int, bytes, str]] = [
     (0, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Excel workbook (.xls) or another OLE file"),
@@ -47,13 +49,21 @@ _FOREIGN: list[tuple[int, bytes, str]] = [
     (0, b"\x04\x22\x4d\x18", "an LZ4 file"),
     (257, b"ustar", "a tar archive"),
     (0, b"\x7fELF", "a program"),
+    (8, b"DUCK", "a DuckDB database"),
+    (0, b"\xff\xff\xff\xff", "an Arrow IPC stream"),
+    (0, b"\x1f\x9d", "a file compressed by compress (.Z)"),
 ]
 _SAS_HEAD = b"\x00" * 12 + b"\xc2\xea\x81\x60\xb3\x14\x11\xcf\xbd\x92\x08\x00\x09\xc7\x31\x8c"
 _FOREIGN_BINARIES = [(b"ORC", "an ORC file"), (b"FEA1", "a Feather file of version 1")]  # a header may begin so too; it has no NUL
 _FOREIGN_TEXTS = [
-    (re.compile(rb"\s*<(!doctype html|html)", re.IGNORECASE), "a web page (HTML)"),
-    (re.compile(rb"\s*<\?xml"), "an XML file"),
-    (re.compile(rb"\s*[{]\s*\"|\s*\[\s*([{\[]|\])"), "a JSON file"),
+    (re.compile(rb"<{7} \S"), "a file with the marks of a merge conflict"),
+    (re.compile(rb"\s*<(!doctype html|html|table|body|head)\b", re.IGNORECASE), "a web page (HTML)"),
+    (re.compile(rb"\s*<\?xml|\s*<[A-Za-z][\w:.-]*(\s[^<>]*)?>\s*<"), "an XML file"),
+    (re.compile(rb"\s*[{]\s*\"|\s*\[\s*([{\[]|\]|-?\d+(\.\d+)?\s*,\s*-?\d)"), "a JSON file"),
+    (re.compile(rb"(RD[XA][23]|[XA])\n(\x00\x00\x00[\x02\x03]|[23]\n)|RDA[23]\n"), "an R data file"),
+    (re.compile(rb"HEADER RECORD\*{7}"), "a SAS transport file (.xpt)"),
+    (re.compile(rb"MATLAB [57]\.\d MAT-file"), "a MATLAB file (.mat)"),
+    (re.compile(rb"\(?[dl]p\d+\n|c(pandas|numpy|sklearn|__builtin__|copy_reg)\b[\w.]*\n"), "a Python pickle, which is never loaded"),
     (re.compile(rb"(%[^\n]*\n|\s)*@relation\s", re.IGNORECASE), "a Weka file (ARFF)"),
     (re.compile(rb"\x80[\x02-\x05][\x80-\xff(}\]c]"), "a Python pickle, which is never loaded: it can run code"),
 ]
@@ -79,9 +89,18 @@ def refuse_foreign_format(path: Path, head: bytes) -> None:
     if _LFS_POINTER.match(head):
         remedy = "Fetch the table itself: git lfs pull."
         raise DataError(Problem(str(path), "the table", "a Git LFS pointer to it", remedy))
-    found = _name_foreign_format(path, head)
+    if _ANNEX_POINTER.match(head):
+        raise DataError(Problem(str(path), "the table", "a git-annex pointer to it", "Fetch the table itself: git annex get."))
+    found = _name_foreign_format(path, _without_mark(head))
     if found is not None:
         raise DataError(Problem(str(path), "a table in CSV or Parquet", found, _AS_TABLE))
+
+
+def _without_mark(head: bytes) -> bytes:
+    """Return text without its byte-order mark, that of UTF-16 as plain bytes: only signs of ASCII are looked for."""
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return head[2:].replace(b"\0", b"")
+    return head.removeprefix(_BYTE_ORDER_MARK)
 
 
 def _name_foreign_format(path: Path, head: bytes) -> str | None:
@@ -228,6 +247,7 @@ def list_csv_settings(read: Read) -> dict[str, Any]:
         "sep": read.sep,
         "encoding": name_encoding(read),
         "quotechar": read.quotechar,
+        "escapechar": read.escapechar,
         "comment": read.comment,
         "skiprows": read.skip_rows,
         "engine": "python" if is_pattern else "c",

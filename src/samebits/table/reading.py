@@ -21,7 +21,7 @@ import pyarrow as pa
 from samebits.config.keys import Read
 from samebits.digests import PREFIX, digest_manifest
 from samebits.errors import DataError, Problem
-from samebits.table.arrow_file import parse_parquet, take_columns
+from samebits.table.arrow_file import parse_parquet, take_column
 from samebits.table.columns import Column, RawColumn, canonicalise_column
 from samebits.table.csv_file import Refusal, find_short_row, parse_csv
 from samebits.table.files import choose_parts, read_partitions
@@ -69,14 +69,14 @@ class RawTable:
     parts
         Name and rows of each file, in the order of the rows.
     take
-        Gives some columns by their names.
+        Gives a column by its name.
     """
 
     names: list[str]
     n_rows: int
     sources: list[Source]
     parts: list[tuple[str, int]]
-    take: Callable[[Collection[str]], dict[str, RawColumn]] = field(repr=False)
+    take: Callable[[str], RawColumn] = field(repr=False)
 
     def canonicalise(self, names: Collection[str], read: Read) -> dict[str, Column]:
         """Return some columns in canonical form, in the table's order; everything wrong with them is said at once.
@@ -88,10 +88,10 @@ class RawTable:
         """
         found: dict[str, Column] = {}
         problems: list[Problem] = []
-        for name in (name for name in self.names if name in names):
+        wanted = set(names)
+        for name in (name for name in self.names if name in wanted):
             try:
-                raw = self.take([name])[name]
-                found[name] = canonicalise_column(raw, name, read)
+                found[name] = canonicalise_column(self.take(name), name, read)
             except DataError as error:
                 problems.extend(error.problems)
         if problems:
@@ -269,8 +269,10 @@ def _refuse_short_rows(part: _Part, read: Read) -> _Part:
 def _check_parts(parts: list[_Part]) -> None:
     """A part with other columns would be joined with missing values for the rest; nothing is a table without a row."""
     for part in parts:
-        if part.names != parts[0].names or isinstance(part.content, pa.Table) != isinstance(parts[0].content, pa.Table):
-            other = sorted(set(part.names) ^ set(parts[0].names)) or ["another order"]
+        if sorted(part.names) != sorted(parts[0].names) or isinstance(part.content, pa.Table) != isinstance(
+            parts[0].content, pa.Table
+        ):
+            other = sorted(set(part.names) ^ set(parts[0].names)) or ["the format"]
             raise DataError(
                 Problem(str(part.path), f"the columns of {parts[0].name}", f"a difference in {shorten_list(other)}", "Mend the file.")
             )
@@ -289,11 +291,9 @@ def _join_parts(parts: list[_Part], sources: list[Source], read: Read) -> RawTab
     n_rows = sum(part.n_rows for part in parts)
     if n_rows == 0:
         raise DataError(Problem(str(sources[0].path), "rows", "none", "Check data.path and data.read."))
-    own = _join_arrow(parts, read) if isinstance(parts[0].content, pa.Table) else _join_frames(parts, read)
     sizes = [(part.name, part.n_rows) for part in parts]
-    return RawTable(
-        names, n_rows, sources, sizes, lambda wanted: {**own(wanted), **{name: made[name] for name in wanted if name in made}}
-    )
+    own = _join_arrow(parts, read) if isinstance(parts[0].content, pa.Table) else _join_frames(parts, read)
+    return RawTable(names, n_rows, sources, sizes, lambda name: made[name] if name in made else own(name))
 
 
 def _name_rows_by_part(parts: list[_Part], read: Read) -> dict[str, RawColumn]:
@@ -309,50 +309,60 @@ def _name_rows_by_part(parts: list[_Part], read: Read) -> dict[str, RawColumn]:
     return made
 
 
-def _join_arrow(parts: list[_Part], read: Read) -> Callable[[Collection[str]], dict[str, RawColumn]]:
+def _join_arrow(parts: list[_Part], read: Read) -> Callable[[str], RawColumn]:
+    names = parts[0].names
     try:
-        table = pa.concat_tables([part.content for part in parts], promote_options="permissive")
+        ordered = [part.content if part.names == names else part.content.select(names) for part in parts]
+        table = pa.concat_tables(ordered, promote_options="permissive")
     except (pa.ArrowException, TypeError) as error:
         found = " ".join(str(error).split()).rstrip(".")
         remedy = "Write the parts with one schema."
         raise DataError(Problem(str(parts[0].path.parent), "columns of one type in all parts", found, remedy)) from None
-    return lambda names: take_columns(table, read, names)
+    return lambda name: take_column(table, name, read)
 
 
-def _join_frames(parts: list[_Part], read: Read) -> Callable[[Collection[str]], dict[str, RawColumn]]:
-    def take(names: Collection[str]) -> dict[str, RawColumn]:
-        return {name: RawColumn(_join_column(parts, name, read)) for name in parts[0].names if name in names}
+def _join_frames(parts: list[_Part], read: Read) -> Callable[[str], RawColumn]:
+    """Return what gives a column over all parts; those that the parser must not take for numbers are parsed again, all at once."""
+    lost = {name for name in parts[0].names if _lost_in_parsing([part.content[name] for part in parts])}
+    again = [_read_texts(part, lost, read) if lost else pd.DataFrame() for part in parts]
+
+    def take(name: str) -> RawColumn:
+        columns = [texts[name] if name in lost else part.content[name] for part, texts in zip(parts, again, strict=True)]
+        filled = [column for column in columns if len(column)] or columns[:1]
+        if any(isinstance(column.dtype, pd.StringDtype) for column in filled):
+            filled = [column.astype("str") for column in filled]
+        joined: pd.Series = filled[0] if len(filled) == 1 else pd.concat(filled, ignore_index=True)
+        return RawColumn(joined.reset_index(drop=True), has_empty=True)
 
     return take
 
 
-def _join_column(parts: list[_Part], name: str, read: Read) -> pd.Series:
-    """Return a column over all parts; what the parser took for numbers where it must not is parsed again as text."""
-    columns = [part.content[name] for part in parts]
-    kinds = {_tell_form(column) for column in columns} - {"empty"}
-    if len(kinds) > 1 or "integer" in kinds or any(map(_may_have_lost_digits, columns)):
-        columns = [_read_text(part, name, read) for part in parts]
-    elif kinds == {"text"}:
-        columns = [column.astype("str") for column in columns]
-    joined: pd.Series = columns[0] if len(columns) == 1 else pd.concat(columns, ignore_index=True)
-    return joined
+def _lost_in_parsing(columns: list[pd.Series]) -> bool:
+    """Tell whether the parser's numbers are not what is written: codes that are text in another part, or digits beyond a float's."""
+    forms = {_tell_form(column) for column in columns} - {"empty"}
+    if len(forms) > 1 or "integer" in forms:
+        return True
+    if len(columns) == 1 and columns[0].dtype != np.float64:
+        return False  # exact, and refused by its own size
+    return any(pd.api.types.is_numeric_dtype(column.dtype) and _is_beyond_floats(column) for column in columns)
+
+
+def _is_beyond_floats(column: pd.Series) -> bool:
+    if column.dtype == bool or column.empty:
+        return False
+    return bool(column.max() >= MAX_EXACT_INTEGER or column.min() <= -MAX_EXACT_INTEGER)
 
 
 def _tell_form(column: pd.Series) -> str:
+    if not column.notna().any():
+        return "empty"
     if isinstance(column.dtype, pd.StringDtype):
-        return "text" if column.notna().any() else "empty"
+        return "text"
     if column.dtype == object and any(not isinstance(value, bool) for value in column.dropna()):
         return "integer"  # longer than any of the machine's
-    if column.dtype == object or column.dtype == bool:
-        return "boolean" if column.notna().any() else "empty"
-    return "number" if column.notna().any() else "empty"
+    return "boolean" if column.dtype == object or column.dtype == bool else "number"
 
 
-def _may_have_lost_digits(column: pd.Series) -> bool:
-    """A missing value beside integers makes pandas parse them as floats."""
-    return column.dtype == np.float64 and bool((column.abs() >= MAX_EXACT_INTEGER).any())
-
-
-def _read_text(part: _Part, name: str, read: Read) -> pd.Series:
-    frame: pd.DataFrame = _parse_again(part, lambda stream: parse_csv(stream, read, as_text=[name]))
-    return frame[name].astype("str")
+def _read_texts(part: _Part, names: Collection[str], read: Read) -> pd.DataFrame:
+    frame: pd.DataFrame = _parse_again(part, lambda stream: parse_csv(stream, read, as_text=sorted(names)))
+    return frame.astype("str")

@@ -1,0 +1,59 @@
+"""Dates written as text: by a strptime format, by ISO 8601, counted from an instant, or each in a form of its own.
+
+Nothing is a date that does not name its day: pandas reads `now` as this moment, and a time as today's.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Literal
+
+import pandas as pd
+
+# Formats of data.read.dates that strptime has not: a number of units since an instant.
+COUNTED_DATES: dict[str | None, tuple[Any, str]] = {
+    "epoch_seconds": ("s", "1970-01-01"),
+    "epoch_milliseconds": ("ms", "1970-01-01"),
+    "excel_days": ("D", "1899-12-30"),
+}
+_NO_DATES = frozenset({"now", "today"})  # which pandas takes for this moment
+_NAMES_A_DAY = re.compile(r"\d{4}|\d{1,2}[^\d:]+\d{1,2}[^\d:]+\d{2}")
+
+
+def parse_dates(known: pd.Series, date_format: str | None, errors: Literal["raise", "coerce"]) -> pd.Series:
+    """Return texts as instants in UTC.
+
+    Parameters
+    ----------
+    date_format
+        Of strptime, or one of those above; `mixed` where each text has its own; None for ISO 8601.
+    errors
+        Whether a text that is no date is refused, or is none.
+
+    Raises
+    ------
+    ValueError, TypeError, OverflowError
+        A text is no date of the format, or the format is none.
+    """
+    is_none = known.str.strip().str.lower().isin(_NO_DATES).fillna(False)
+    if date_format == "mixed":
+        is_none |= (~known.str.contains(_NAMES_A_DAY)).fillna(False) | _find_ambiguous(known)
+    if errors == "raise" and is_none.any():
+        raise ValueError("no day of its own")
+    known = known.mask(is_none)
+    if date_format in COUNTED_DATES:
+        unit, origin = COUNTED_DATES[date_format]
+        counted: Any = pd.to_numeric(known, errors=errors)
+        counted_dates: pd.Series = pd.to_datetime(counted, unit=unit, origin=origin, utc=True, errors=errors)
+        return counted_dates
+    dates: pd.Series = pd.to_datetime(known, format=date_format or "ISO8601", utc=True, errors=errors)
+    return dates
+
+
+def _find_ambiguous(known: pd.Series) -> pd.Series:
+    """Tell which texts may put the day before the month or after it: under mixed nobody says which, and both are read."""
+    is_iso = known.str.match(r"\s*\d{4}\D").fillna(False)
+    readings = [
+        pd.to_datetime(known.mask(is_iso), format="mixed", dayfirst=first, utc=True, errors="coerce") for first in (False, True)
+    ]
+    return (readings[0] != readings[1]) & readings[0].notna() & readings[1].notna()

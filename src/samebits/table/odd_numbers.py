@@ -1,0 +1,121 @@
+"""Columns of numbers with odd values among them: told from columns of words, and the keys that mend them.
+
+A column is one of numbers where most of its rows are numbers of any kind of writing, or where a few words stand beside more different
+numbers: words for missing. What is odd is shown, with keys that make numbers of it when they are followed.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from samebits.config.keys import Read
+from samebits.table.numerals import Numerals, clean_numbers, read_numerals
+from samebits.text import quote_key, shorten_list, shorten_text
+
+_CURRENCY = r"[$€£¥₹₽₩₪₺₴₦฿¢%‰°]"
+_SIGN = re.compile(rf"\s*[+-]?\s*({_CURRENCY}|[A-Z]{{3}}(?=\s))|.*[0-9]\s*?({_CURRENCY}|(?<=\s)[A-Z]{{3}})\s*$")
+_BLANKS = (" ", "\u00a0", "\u202f", "\u2009", "'", "\u2019")
+_FEW_WORDS = 3
+_SHOWN = 5
+_LISTED = 8
+_GLANCE = 500  # different odd values that show that a column is one of words
+
+
+def describe_odd_numbers(texts: Sequence[str], counts: Sequence[int], name: str, read: Read) -> tuple[str, str] | None:
+    """Tell what is odd about a column of numbers, if it is one, and which key mends it.
+
+    Parameters
+    ----------
+    texts
+        The column's different values.
+    counts
+        Rows of each.
+
+    Returns
+    -------
+    tuple or None
+        What was found and the remedy, as an error says them; None where the column is one of words, or of plain numbers.
+    """
+    numerals = read_numerals(read)
+    rows = dict(zip(texts, counts, strict=True))
+    plain = clean_numbers(texts, numerals)
+    odd = sorted((text for text, number in zip(texts, plain, strict=True) if number is None), key=lambda text: -rows[text])
+    if not odd or _is_of_words(odd[:_GLANCE], rows, numerals):
+        return None
+    words = [text for text in odd if not _is_number_anyhow(text, numerals)]
+    others = [text for text in words if text.strip()]
+    n_rows = sum(counts)
+    is_mostly_numbers = 2 * (n_rows - sum(rows[text] for text in others)) > n_rows
+    if not is_mostly_numbers and not 0 < len(others) <= min(_FEW_WORDS, len(texts) - len(words) - 1):
+        return None
+    shown = shorten_list([f"{shorten_text(text)} ({rows[text]:,})" for text in odd], _SHOWN)
+    n_odd = sum(rows[text] for text in odd)
+    return f"numbers in {n_rows - n_odd:,} rows, and in {n_odd:,} {shown}", _name_remedy(name, odd, words, numerals, read)
+
+
+def _is_of_words(odd: Sequence[str], rows: dict[str, int], numerals: Numerals) -> bool:
+    """Tell early of a long column of text that it is one: the most frequent odd values are words, and too many to be named."""
+    words = [text for text in odd if text.strip() and not _is_number_anyhow(text, numerals)]
+    return len(words) > _FEW_WORDS and 2 * sum(rows[text] for text in words) >= sum(rows.values())
+
+
+def _is_number_anyhow(text: str, numerals: Numerals) -> bool:
+    return any(clean_numbers([text], way)[0] is not None for way in _list_ways(numerals, _find_signs([text])))
+
+
+def _find_signs(texts: Sequence[str]) -> list[str]:
+    matches = [_SIGN.match(text) for text in texts]
+    return list(dict.fromkeys((match[1] or match[2]).strip() for match in matches if match))
+
+
+def _list_ways(numerals: Numerals, signs: Sequence[str]) -> Iterator[Numerals]:
+    """Yield other ways to write numbers, the likeliest first; a mark that has its own meaning here is left it."""
+    other = "," if numerals.decimal == "." else "."
+    new_signs = tuple(dict.fromkeys([*numerals.signs, *signs]))
+    for own_signs in dict.fromkeys([numerals.signs, new_signs]):
+        own = replace(numerals, signs=own_signs)
+        yield own
+        if other != numerals.thousands:
+            yield replace(own, thousands=other)
+            yield replace(own, decimal=other, thousands=None)
+            yield replace(own, decimal=other, thousands=numerals.decimal)
+        for blank in _BLANKS if numerals.thousands is None else ():
+            yield replace(own, thousands=blank)
+            yield replace(own, decimal=other, thousands=blank)
+
+
+def _name_remedy(name: str, odd: Sequence[str], words: Sequence[str], numerals: Numerals, read: Read) -> str:
+    """Say the keys that make numbers of all odd values; words are named as missing, or the column as one of categories."""
+    key = quote_key(name)
+    as_category = f"data.read.types: {{{key}: category}}"
+    marked = [text for text in odd if text not in words]
+    way = next((way for way in _list_ways(numerals, _find_signs(marked)) if None not in clean_numbers(marked, way)), None)
+    if way is None:
+        return f"They are written in several ways: write them in one, name the column in data.drop, or set {as_category}."
+    keys = " and ".join(_list_keys(numerals, way))
+    if not words:
+        return f"Set {keys}; or {as_category} if these are codes."
+    missing = read.na_values.get(name, []) if isinstance(read.na_values, dict) else read.na_values
+    values = [*missing, *words[:_LISTED]]
+    listed = f"data.read.na_values: {{{key}: [{', '.join(json.dumps(value, ensure_ascii=False) for value in values)}]}}"
+    more = f" and {len(words) - _LISTED} more" if len(words) > _LISTED else ""
+    first = f"Set {keys}, and name" if keys else "Name"
+    return f"{first} what is missing, {listed}{more}; or set {as_category} if these are codes, or text."
+
+
+def _list_keys(numerals: Numerals, way: Numerals) -> list[str]:
+    keys = []
+    if way.decimal != numerals.decimal:
+        keys.append(f"data.read.decimal: {_quote(way.decimal)}")
+    if way.thousands != numerals.thousands:
+        keys.append(f"data.read.thousands: {'null' if way.thousands is None else _quote(way.thousands)}")
+    if way.signs != numerals.signs:
+        keys.append(f"data.read.signs: {json.dumps(list(way.signs), ensure_ascii=False)}")
+    return keys
+
+
+def _quote(mark: str) -> str:
+    return json.dumps(mark) if mark.isspace() else json.dumps(mark, ensure_ascii=False)
