@@ -3,7 +3,6 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -13,6 +12,7 @@ from conftest import ROOT, SMALL, merge, run_samebits
 from recorded_runs import clone_project, git, run_in
 
 from samebits.digests import digest_file, digest_folder
+from samebits.table.reading import Source
 from samebits.tracking import recording
 from samebits.tracking.archive import Archive, name_data_entry
 from samebits.tracking.data_search import find_recorded_data
@@ -109,14 +109,12 @@ def test_other_bytes_in_a_place_are_never_taken_for_the_table(
 def test_a_table_that_changed_while_a_run_trained_is_not_archived_under_the_old_ones_name(archive: Archive, tmp_path: Path) -> None:
     path = tmp_path / "wine.csv"
     shutil.copyfile(TABLE, path)
-    dataset = SimpleNamespace(path=path, digest=digest_file(path), size_bytes=path.stat().st_size)
-    config = SimpleNamespace(data=SimpleNamespace(archive="auto"))
-    training: Any = SimpleNamespace(materials=SimpleNamespace(dataset=dataset), loaded=SimpleNamespace(config=config))
+    source = Source(path, digest_file(path), path.stat().st_size, n_rows=1)
 
     path.write_bytes(path.read_bytes() + b"1")
 
-    assert recording._archive_data(archive, training) == "changed meanwhile"
-    assert not archive.holds(name_data_entry(dataset.digest))
+    assert recording._archive_table(archive, source, "auto") == "changed meanwhile"
+    assert not archive.holds(name_data_entry(source.digest))
 
 
 def test_a_table_and_a_commit_over_the_cap_are_named_as_not_archived_with_what_to_do(store: str, tmp_path: Path) -> None:

@@ -120,7 +120,7 @@ def read_lineage(content: bytes, where: str) -> dict[str, Any]:
         raise LineageError(Problem(where, "a lineage", f"no JSON ({error})", "Fetch it again.")) from None
     schema = lineage.get("schema") if isinstance(lineage, dict) else None
     if schema not in READABLE_SCHEMAS:
-        known = " or ".join(map(str, READABLE_SCHEMAS))
+        known = f"{', '.join(map(str, READABLE_SCHEMAS[:-1]))} or {READABLE_SCHEMAS[-1]}"
         remedy = "Is it a lineage.json? If so, a later samebits reads it."
         raise LineageError(Problem(where, f"a lineage of schema {known}", f"schema {schema!r}", remedy))
     _check_form(lineage, where)
