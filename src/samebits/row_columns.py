@@ -103,8 +103,17 @@ def compute_column(X: pd.DataFrame, step: Step, functions: Mapping[str, Callable
     return made if isinstance(made, pd.Series) else pd.Series(made, index=X.index)
 
 
+def _settle(column: pd.Series) -> pd.Series:
+    """Return a column as training has it, whatever a server sends: a function may look at types."""
+    if pd.api.types.is_bool_dtype(column.dtype) or pd.api.types.is_datetime64_any_dtype(column.dtype):
+        return column
+    if pd.api.types.is_numeric_dtype(column.dtype):
+        return pd.Series(read_numbers(column), index=column.index)
+    return column.astype("str")
+
+
 def _call(function: Callable[..., Any], X: pd.DataFrame, arguments: Mapping[str, Any]) -> pd.Series:
-    made = function(X[list(arguments["columns"])].copy())
+    made = function(pd.DataFrame({name: _settle(X[name]).to_numpy() for name in arguments["columns"]}))
     values = made.to_numpy() if isinstance(made, pd.Series | pd.Index) else np.asarray(made)
     if values.shape != (len(X),):
         raise ValueError(f"{arguments['path']} gave shape {values.shape} for {len(X)} rows")
@@ -123,8 +132,11 @@ def read_numbers(column: pd.Series) -> np.ndarray:
 def read_texts(column: pd.Series) -> pd.Series:
     """Return a column as str: a whole number without a point, a date by ISO 8601."""
     if pd.api.types.is_datetime64_any_dtype(column.dtype):
-        written: pd.Series = read_dates(column).dt.strftime("%Y-%m-%dT%H:%M:%S").str.removesuffix("T00:00:00").astype("str")
-        return written
+        dates = read_dates(column)
+        written = dates.dt.strftime("%Y-%m-%dT%H:%M:%S").str.removesuffix("T00:00:00")
+        exact = dates.dt.strftime("%Y-%m-%dT%H:%M:%S.%f")
+        dated: pd.Series = written.where(dates.dt.microsecond.fillna(0) == 0, exact).astype("str")
+        return dated
     if pd.api.types.is_bool_dtype(column.dtype) or not pd.api.types.is_numeric_dtype(column.dtype):
         return column.astype("str")
     numbers = read_numbers(column)
@@ -178,12 +190,19 @@ def _raise_to_power(X: pd.DataFrame, power: Mapping[str, Any]) -> np.ndarray:
 
 def _bin(X: pd.DataFrame, bins: Mapping[str, Any]) -> pd.Series:
     edges, right = [float(edge) for edge in bins["edges"]], bins["right"]
-    labels = bins["labels"] or [f"({low:g}, {high:g}]" if right else f"[{low:g}, {high:g})" for low, high in itertools.pairwise(edges)]
+    labels = bins["labels"] or [
+        f"({_write_edge(low)}, {_write_edge(high)}]" if right else f"[{_write_edge(low)}, {_write_edge(high)})"
+        for low, high in itertools.pairwise(edges)
+    ]
     values = read_numbers(X[bins["column"]])
     places = np.searchsorted(edges, values, side="left" if right else "right") - 1
     is_inside = ~np.isnan(values) & (places >= 0) & (places < len(labels))
     taken = pd.array(list(labels), dtype="str").take(np.where(is_inside, places, -1), allow_fill=True)
     return pd.Series(taken, index=X.index)
+
+
+def _write_edge(edge: float) -> str:
+    return str(int(edge)) if edge.is_integer() else repr(edge)
 
 
 def _join(X: pd.DataFrame, join: Mapping[str, Any]) -> pd.Series:
@@ -195,13 +214,30 @@ def _join(X: pd.DataFrame, join: Mapping[str, Any]) -> pd.Series:
 
 
 def _map(X: pd.DataFrame, lookup: Mapping[str, Any]) -> pd.Series:
-    values: Mapping[str, Any] = lookup["values"]
-    texts = read_texts(X[lookup["column"]])
+    column = X[lookup["column"]]
+    values = {write_as(key, column): value for key, value in lookup["values"].items()}
+    texts = read_texts(column)
+    if lookup["otherwise"] == "default":
+        values = {**dict.fromkeys(texts.dropna().unique(), lookup["default"]), **values}
     if lookup["otherwise"] == "keep":
         return texts.map(lambda text: values.get(text, text) if isinstance(text, str) else text).astype("str")
     made = texts.map(lambda text: values.get(text) if isinstance(text, str) else None)
-    dtype = _name_type(values)
+    dtype = name_mapped_kind(lookup)
     return made.astype("Float64").astype(np.float64) if dtype == "numeric" else made.astype("boolean" if dtype == "boolean" else "str")
+
+
+def write_as(text: str, column: pd.Series) -> str:
+    """Return a config's text as `read_texts` writes the same value of a column: 1.0 as 1, true as True, a day by ISO 8601."""
+    if pd.api.types.is_bool_dtype(column.dtype):
+        return text.capitalize()
+    try:
+        if pd.api.types.is_datetime64_any_dtype(column.dtype):
+            return str(read_texts(pd.Series(pd.to_datetime([text], utc=True)))[0])
+        if pd.api.types.is_numeric_dtype(column.dtype):
+            return str(read_texts(pd.Series([float(text)]))[0])
+    except ValueError:
+        pass
+    return text
 
 
 def _name_type(values: Mapping[str, Any]) -> str:
@@ -213,7 +249,8 @@ def _name_type(values: Mapping[str, Any]) -> str:
 
 def name_mapped_kind(lookup: Mapping[str, Any]) -> str:
     """Return the kind of what a lookup gives: numeric or boolean where all new values are, else categorical."""
-    return "categorical" if lookup["otherwise"] == "keep" else _name_type(lookup["values"])
+    default = {"": lookup["default"]} if lookup["otherwise"] == "default" else {}
+    return "categorical" if lookup["otherwise"] == "keep" else _name_type({**lookup["values"], **default})
 
 
 def _take_part(X: pd.DataFrame, part: Mapping[str, Any]) -> np.ndarray:
@@ -238,7 +275,7 @@ def _fill(X: pd.DataFrame, fill: Mapping[str, Any]) -> Any:
     if pd.api.types.is_bool_dtype(column.dtype):
         return column.fillna(bool(fill["value"])).astype(bool)
     if pd.api.types.is_datetime64_any_dtype(column.dtype):
-        return column.fillna(pd.Timestamp(fill["value"]))
+        return column.fillna(read_dates(pd.Series([fill["value"]]))[0])
     if pd.api.types.is_numeric_dtype(column.dtype):
         return pd.Series(read_numbers(column), index=column.index).fillna(float(fill["value"]))
     return column.astype("str").fillna(str(fill["value"]))

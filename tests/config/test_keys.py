@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -293,3 +294,17 @@ def test_moving_the_file_of_row_numbers_changes_no_digest(write_config: Callable
     digests = {load_config(write_config({"split": {**named, "rows_file": name}})).digest for name in ("a.txt", "b/a.txt")}
 
     assert len(digests) == 1
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        [{"features": {"derived": [{"name": "a", "fill": {"column": "area", "value": value}}]}} for value in (math.inf, -math.inf)],
+        [{"data": {"rows": [{"keep": {"area": {"max": value}}}]}} for value in (math.inf, -math.inf)],
+        [{"models": {"svm": {"C": 1.0, "tol": value}}} for value in (math.inf, 1.0)],
+    ],
+)
+def test_an_infinity_decides_like_any_number(write_config: Callable[..., Path], changes: list[dict[str, Any]]) -> None:
+    left, right = (load_config(write_config(change)).digest for change in changes)
+
+    assert left != right

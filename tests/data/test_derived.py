@@ -58,6 +58,10 @@ def made(tmp_path: Path, derived: dict[str, Any]) -> list[Any]:
         ({"bins": {"column": "a", "edges": [0, 1, 4]}}, ["(0, 1]", "(1, 4]", None]),
         ({"bins": {"column": "a", "edges": [1, 4], "right": False, "labels": ["low"]}}, ["low", None, None]),
         ({"bins": {"column": "b", "edges": [-np.inf, 0, np.inf], "labels": ["none", "some"]}}, ["some", "none", "some"]),
+        ({"bins": {"column": "b", "edges": [0, 1.00000025, 1e6, 1000002]}}, ["(1.00000025, 1000000]", None, "(1.00000025, 1000000]"]),
+        ({"map": {"column": "b", "values": {"2.0": 1, "0": 2, "5.00": 3}}}, [1.0, 2.0, 3.0]),
+        ({"map": {"column": "flag", "values": {"true": 1, "false": 0}}}, [1.0, None, 0.0]),
+        ({"map": {"column": "y", "values": {"no": 0}, "otherwise": "default", "default": 9}}, [0.0, 9.0, 0.0]),
         ({"join": {"columns": ["b", "y"], "separator": "/"}}, ["2/no", "0/yes", "5/no"]),
         ({"map": {"column": "y", "values": {"no": 0, "yes": 1}}}, [0.0, 1.0, 0.0]),
         ({"map": {"column": "y", "values": {"no": "n"}, "otherwise": "keep"}}, ["n", "yes", "n"]),
@@ -82,6 +86,14 @@ def test_a_derived_column_is_what_its_operation_says(tmp_path: Path, derived: di
 
 def add_one(frame: pd.DataFrame) -> pd.Series:
     return frame["a"] + 1
+
+
+def measure_width(frame: pd.DataFrame) -> pd.Series:
+    return frame["b"].astype(str).str.len()
+
+
+def number_rows(frame: pd.DataFrame) -> np.ndarray:
+    return frame.index.to_numpy()
 
 
 def centre(frame: pd.DataFrame) -> pd.Series:
@@ -144,6 +156,7 @@ def test_the_target_may_be_derived_but_not_be_read_off_a_feature(tmp_path: Path)
         ({"fill": {"column": "start", "value": "soon"}}, r"expected a date, found 'soon'"),
         ({"name": "b", "log1p": "a"}, r"expected a new name, or that of the column it is made of, found 'b'"),
         ({"function": {"path": "test_derived.centre", "columns": ["b"]}}, r"expected a value for each row that depends on this row alone"),
+        ({"function": {"path": "test_derived.number_rows", "columns": ["b"]}}, r"expected a value for each row that depends on this row alone"),
         ({"function": {"path": "test_derived.break_off", "columns": ["b"]}}, r"expected a value for every row, found KeyError"),
     ],
 )  # fmt: skip
@@ -179,3 +192,24 @@ def test_serving_types_give_the_same_columns_as_training_types(tmp_path: Path) -
 
     pd.testing.assert_frame_equal(left[["n", "c", "d"]], right[["n", "c", "d"]])
     assert list(step.get_feature_names_out()) == list(left)
+
+
+def test_a_function_sees_the_types_of_training_whatever_is_served(tmp_path: Path) -> None:
+    config, dataset = prepare(tmp_path, {"name": "w", "function": {"path": "test_derived.measure_width", "columns": ["b"]}})
+    step = RowColumns(list_steps(config), {"test_derived.measure_width": measure_width}).fit(dataset.frame)
+
+    served = step.transform(dataset.frame.assign(b=[2, 0, 5]))
+
+    assert served["w"].tolist() == dataset.read_column("w").tolist()
+
+
+def test_one_of_two_columns_does_not_tell_their_difference(tmp_path: Path) -> None:
+    stay = {"name": "stay", "between": {"start": "start", "end": "end", "unit": "days"}}
+    month = {"name": "month", "part": {"column": "start", "of": "month"}}
+    other = {"name": "other", "part": {"column": "end", "of": "month"}}
+
+    config, dataset = prepare(tmp_path, stay, month, target="stay", drop=["start", "end"])
+
+    assert "month" in list_features(config, dataset)
+    with pytest.raises(DataError, match=r"expected none that the target 'stay' is made of, found end, start"):
+        list_features(*prepare(tmp_path, stay, month, other, target="stay", drop=["start", "end"]))

@@ -88,6 +88,7 @@ def test_a_sample_without_a_seed_of_its_own_takes_one_from_the_root(tmp_path: Pa
         ({"keep": {"n": "x"}}, r"data\.rows\.0\.keep\.n: expected a number, as the column has, found 'x'"),
         ({"keep": {"d": {"min": "soon"}}}, r"data\.rows\.0\.keep\.d\.min: expected a date"),
         ({"keep": {"f": "yes"}}, r"expected true or false"),
+        ({"keep": {"k": {"min": 10}}}, r"data\.rows\.0\.keep\.k\.min: expected text, as the column has, found 10"),
         ({"keep": {"n": 99}}, r"expected a rule that leaves rows, found none left of 6"),
         ({"sample": 7}, r"data\.rows\.0\.sample: expected at most 6 rows, found 7"),
     ],
@@ -113,3 +114,25 @@ def test_of_equal_rows_the_first_is_kept(tmp_path: Path) -> None:
     raw = merge(SMALL, {"data": {"path": str(path), "target": "y", "positive": ..., "drop": [], "rows": [{"drop_duplicates": "all"}]}})
 
     assert prepare_dataset(Config.model_validate(raw), path).row_numbers.tolist() == [0, 1, 2, 3, 4, 5]
+
+
+def test_rows_without_a_logarithm_may_be_left_out_before_it_is_taken(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    TABLE.assign(n=[0.0, 2.0, -1.0, 4.0, 4.0, 6.0]).to_parquet(path)
+    rows = [{"keep": {"n": {"above": 0}}}, {"drop": {"log_n": {"max": 1.0}}}]
+    raw = merge(SMALL, {"data": {"path": str(path), "target": "y", "positive": ..., "drop": [], "rows": rows}})
+    config = Config.model_validate({**raw, "features": {"derived": [{"name": "log_n", "log": "n"}]}})
+
+    dataset = prepare_dataset(config, path)
+
+    assert dataset.row_numbers.tolist() == [3, 4, 5]
+    assert [step["left"] for step in dataset.reading["rows"]] == [4, 3]
+
+
+def test_a_quantity_has_no_classes_to_count(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    pd.DataFrame({"x": np.arange(30.0), "y": np.arange(30.0) / 7}).to_parquet(path)
+    raw = merge(SMALL, {"data": {"path": str(path), "target": "y", "positive": ..., "drop": [], "rows": [{"min_class_rows": 2}]}})
+
+    with pytest.raises(DataError, match="expected a target of classes, found a quantity"):
+        prepare_dataset(Config.model_validate(raw), path)

@@ -162,3 +162,49 @@ def test_strata_may_be_bins_of_the_target_or_of_a_column(tmp_path: Path) -> None
 def test_a_split_that_the_table_does_not_allow_is_one_sentence(tmp_path: Path, keys: dict[str, Any], message: str) -> None:
     with pytest.raises(DataError, match=message):
         split(tmp_path / "t.parquet", split=keys)
+
+
+def test_the_last_file_is_the_folders_last_whatever_rows_were_drawn(tmp_path: Path) -> None:
+    folder = tmp_path / "parts"
+    folder.mkdir()
+    for name, rows in (("a.csv", TABLE[:20]), ("b.csv", TABLE[20:40]), ("c.csv", TABLE[40:])):
+        rows.to_csv(folder / name, index=False)
+
+    for seed in range(3):
+        _, dataset, found = split(folder, split={"method": "file"}, data={"rows": [{"sample": 40, "random_state": seed}]})
+
+        assert dataset.row_numbers[found.test_rows].min() >= 40
+
+
+def test_values_are_named_letter_by_letter_where_case_tells_them_apart(tmp_path: Path) -> None:
+    TABLE.assign(part=np.tile(["A", "a", "B"], N // 3)).to_parquet(tmp_path / "t.parquet")
+
+    _, dataset, found = split(tmp_path / "t.parquet", split={"method": "value", "column": "part", "test": ["A"]})
+
+    assert set(dataset.frame["part"].iloc[found.test_rows]) == {"A"}
+    _, dataset, found = split(tmp_path / "t.parquet", split={"method": "value", "column": "part", "test": ["b"]})
+    assert set(dataset.frame["part"].iloc[found.test_rows]) == {"B"}
+
+
+def test_numbers_name_test_rows_however_they_are_written(tmp_path: Path) -> None:
+    TABLE.assign(part=np.repeat([1.0, 2.0, 3.0], N // 3)).to_parquet(tmp_path / "t.parquet")
+
+    _, _, found = split(tmp_path / "t.parquet", split={"method": "value", "column": "part", "test": [3.0]})
+
+    assert found.test_rows.tolist() == list(range(40, 60))
+
+
+def test_classes_are_strata_and_take_no_bins(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"split\.strata_bins: expected the target of a regression, found classes"):
+        split(tmp_path / "t.parquet", data={"target": "part", "positive": ...}, split={"strata_bins": 2})
+
+
+def test_a_time_split_of_monthly_figures_takes_the_latest_months(tmp_path: Path) -> None:
+    months = pd.date_range("2010-01-01", periods=120, freq="MS")
+    frame = pd.DataFrame({"day": months.strftime("%d%m%Y"), "x": np.arange(120.0), "y": np.tile(["no", "yes"], 60)})
+    frame.to_csv(tmp_path / "months.csv", index=False)
+    by_time = {"method": "time", "column": "day", "test_size": 0.05}
+
+    _, dataset, found = split(tmp_path / "months.csv", split=by_time, data={"read": {"dates": {"day": "%d%m%Y"}}})
+
+    assert dataset.frame["day"].iloc[found.test_rows].dt.strftime("%Y-%m").tolist() == [f"2019-{month:02}" for month in range(7, 13)]

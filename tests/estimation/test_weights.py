@@ -141,7 +141,7 @@ def test_a_column_that_is_not_there_is_refused_with_the_one_that_was_meant(prepa
 @pytest.mark.parametrize(
     ("target", "classes", "expected"),
     [
-        ("y", {"maybe": 2.0}, r"weights\.classes: expected classes of the target, found 'maybe'"),
+        ("y", {"maybe": 2.0}, r"weights\.classes: expected classes of the target, each once, found 'maybe'"),
         ("x", {"yes": 2.0}, r"weights\.classes: expected a classification, found 'yes'"),
         ("x", "balanced", r"weights\.classes: expected a classification, found a regression"),
     ],

@@ -428,3 +428,17 @@ def test_missing_values_that_a_model_does_not_take_are_said_with_the_key_that_me
         DataError, match=r"models\.svm, fold 1 of cv: expected rows without missing values.*preprocessing\.numeric_imputer"
     ):
         train(make_mixed()[["number", "y"]], preprocessing={"numeric_imputer": None}, models={"svm": {}})
+
+
+def test_the_order_in_which_ratios_and_sums_are_written_changes_nothing(train: Callable[..., tuple[Materials, Result]]) -> None:
+    """A config's digest knows no order of keys, so neither may a result."""
+    features = {
+        "ratios": {"r": ["whole", "constant"], "q": ["number", "constant"]},
+        "weighted_sums": {"s": {"whole": 0.1, "number": 0.7}},
+    }
+    turned = {"ratios": dict(reversed(features["ratios"].items())), "weighted_sums": {"s": {"number": 0.7, "whole": 0.1}}}
+
+    results = [train(make_mixed(), models={"random_forest": {"n_estimators": 5}}, features=one)[1] for one in (features, turned)]
+
+    assert results[0].model_digest == results[1].model_digest
+    assert results[0].predictions == results[1].predictions

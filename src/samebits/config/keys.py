@@ -25,7 +25,7 @@ THRESHOLD_METHODS = ("target_precision", "threshold", "f_beta", "costs")
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=True, ser_json_inf_nan="constants")
 
 
 class _Choice(_Section):
@@ -104,16 +104,16 @@ ROW_RULES = ("drop_missing", "drop_duplicates", "keep", "drop", "min_class_rows"
 class RowRule(_Choice):
     """Which rows are used: one of these; rules are applied in order."""
 
-    drop_missing: Literal["any"] | list[str] | None = Field(
+    drop_missing: Literal["any"] | Annotated[list[str], Field(min_length=1)] | None = Field(
         None, description="Drop rows with a missing value in these columns, or in any."
     )
-    drop_duplicates: Literal["all"] | list[str] | None = Field(
+    drop_duplicates: Literal["all"] | Annotated[list[str], Field(min_length=1)] | None = Field(
         None, description="Of rows that are equal in these columns, or in all that are read, keep the first."
     )
-    keep: dict[str, Condition] | None = Field(
+    keep: Annotated[dict[str, Condition], Field(min_length=1)] | None = Field(
         None, description="Keep rows in which each column has this value, one of these, or is in this range."
     )
-    drop: dict[str, Condition] | None = Field(
+    drop: Annotated[dict[str, Condition], Field(min_length=1)] | None = Field(
         None, description="Drop rows in which each column has this value, one of these, or is in this range."
     )
     min_class_rows: int | None = Field(None, ge=1, description="Drop rows of target classes that have fewer rows.")
@@ -213,7 +213,10 @@ class Lookup(_Section):
 
     column: str = Field(description="Column whose values are looked up.")
     values: Annotated[dict[str, Scalar | None], Field(min_length=1)] = Field(description="Old value: new value; null is missing.")
-    otherwise: Literal["keep", "missing", "refuse"] = Field("refuse", description="What becomes of a value that is not listed.")
+    otherwise: Literal["keep", "missing", "refuse", "default"] = Field(
+        "refuse", description="What becomes of a value that is not listed: itself, missing, a refusal, or `default`."
+    )
+    default: Scalar | None = Field(None, description="The new value of all that is not listed, under otherwise: default.")
 
 
 class Part(_Section):

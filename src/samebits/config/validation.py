@@ -141,6 +141,10 @@ def _check_cv(cv: dict[str, Any], split: dict[str, Any]) -> Iterator[tuple[KeyPa
         yield ("cv", key), ("n_splits, validation_size or class", repr(key), suggest(key, own, "Name a class for it."))
     if cv.get("validation_size") is not None and (cv.get("n_splits") != 1 or cv.get("class") is not None):
         yield ("cv", "validation_size"), ("n_splits: 1 beside it", repr(cv.get("n_splits")), "Write n_splits: 1, or remove it.")
+    if split.get("method") == "none" and split.get("column") is not None and cv.get("class") is None:
+        yield ("split", "column"), ("a splitter of groups in cv.class, which it is for", "none", "Name one, or remove the key.")
+    if split.get("validation") is not None and cv.get("validation_size") is not None:
+        yield ("cv", "validation_size"), ("no such key beside split.validation", "it", "Remove one of the two.")
     if split.get("validation") is not None and (cv.get("class") is not None or cv.get("n_splits") not in (None, 1)):
         yield ("cv",), ("no folds, since split.validation names the one part", "folds", "Remove one of the two.")
 
@@ -204,6 +208,7 @@ _SPLIT_NEEDS: dict[str, dict[str, str]] = {
     "value": {"column": "the column whose values name the test rows", "test": "the values of test rows"},
     "rows": {"rows_file": "the file of row numbers", "rows_digest": "the digest of split.rows_file"},
 }
+_WITHOUT_SIZE = ("value", "file", "path", "rows", "none")
 _OWN_KEYS = ("column", "test", "validation", "rows_file", "rows_digest", "n_train", "strata_bins", "random_state")
 PIN_REMEDY = "Let `samebits data pin CONF` write it."
 
@@ -216,6 +221,11 @@ def _check_split_keys(method: str, split: dict[str, Any]) -> Iterator[tuple[KeyP
         if split.get(key) is not None and key not in _SPLIT_KEYS[method]:
             remedy = "Remove it: nothing is drawn." if key == "random_state" else "Remove it, or choose another method."
             yield ("split", key), (f"no such key {'beside class' if method == 'class' else f'under method {method}'}", "it", remedy)
+    size = split.get("test_size")
+    if size not in (None, 0.2) and (method in _WITHOUT_SIZE or split.get("n_train") is not None):
+        yield ("split", "test_size"), (f"no such key under method {method}", "it", "Remove it: it says nothing there.")
+    if split.get("strata_bins") is not None and split.get("stratify") is False:
+        yield ("split", "strata_bins"), ("strata, or stratify: false", "both", "Remove one of the two.")
     if method == "class" and split.get("method", "random") != "random":
         yield ("split", "method"), ("class or method", "both", "Keep one.")
     if method == "random" and split.get("column") is not None and split.get("stratify") is False:

@@ -18,7 +18,7 @@ from samebits.config.components import build_component
 from samebits.config.keys import Config
 from samebits.data.dataset import Dataset, raise_for_unknown_columns
 from samebits.errors import DataError, Problem
-from samebits.row_columns import Step, compute_column, list_inputs, name_mapped_kind, name_operation, read_texts
+from samebits.row_columns import Step, compute_column, list_inputs, name_mapped_kind, name_operation, read_dates, read_texts, write_as
 from samebits.table.columns import Kind
 from samebits.text import shorten_list, shorten_text
 
@@ -142,7 +142,7 @@ def _check_arguments(operation: str, arguments: Any, kinds: Mapping[str, Kind], 
         raise DataError(Problem(f"{where}.fill.value", "true or false, as its column has", repr(arguments["value"]), "Write one."))
     if operation == "fill" and kinds[arguments["column"]] == "date":
         try:
-            pd.Timestamp(arguments["value"])
+            read_dates(pd.Series([arguments["value"]]))
         except (ValueError, TypeError):
             raise DataError(Problem(f"{where}.fill.value", "a date", repr(arguments["value"]), "Write 2026-11-25.")) from None
 
@@ -174,7 +174,7 @@ def _refuse_undefined(frame: pd.DataFrame, lost: pd.Series, name: str, where: st
 
 def _refuse_unlisted(frame: pd.DataFrame, lookup: Mapping[str, Any], where: str) -> None:
     texts = read_texts(frame[lookup["column"]]).dropna()
-    unlisted = sorted(set(texts) - set(lookup["values"]))
+    unlisted = sorted(set(texts) - {write_as(key, frame[lookup["column"]]) for key in lookup["values"]})
     if unlisted:
         found = shorten_list([shorten_text(text) for text in unlisted])
         remedy = "List them, or set otherwise: keep, or missing."

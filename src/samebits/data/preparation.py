@@ -7,13 +7,16 @@ from pathlib import Path
 from samebits.config.keys import Config
 from samebits.data.dataset import Dataset, load_dataset
 from samebits.data.derived import add_derived_columns, list_steps, trace_inputs
-from samebits.data.rows import keep_rows, list_rule_columns
+from samebits.data.rows import count_early_rules, keep_rows, list_rule_columns
 from samebits.errors import DataError, Problem
 from samebits.text import shorten_list
 
 
 def prepare_dataset(config: Config, path: Path, test_path: Path | None = None) -> Dataset:
-    """Read the table, make its derived columns, and keep the rows that the config's rules keep.
+    """Read the table, keep the rows that the config's rules keep, and make its derived columns.
+
+    A rule is applied before any column is derived, unless it, or one before it, names a derived column: what has no logarithm can be
+    left out first.
 
     Parameters
     ----------
@@ -28,7 +31,9 @@ def prepare_dataset(config: Config, path: Path, test_path: Path | None = None) -
         A function of a derived column is not to be found or not allowed.
     """
     dataset = load_dataset(config.data, path, _list_kept(config), test_path, [derived.name for derived in config.features.derived])
-    return keep_rows(config, add_derived_columns(config, dataset))
+    n_early, n_rules = count_early_rules(config), len(config.data.rows)
+    derived = add_derived_columns(config, keep_rows(config, dataset, 0, n_early))
+    return keep_rows(config, derived, n_early, n_rules)
 
 
 def _list_kept(config: Config) -> set[str]:
@@ -67,8 +72,8 @@ def _refuse_leaks(config: Config, dataset: Dataset, features: list[str]) -> None
     target = config.data.target
     _, sources = trace_inputs(dataset.steps, [target])
     _, inputs = trace_inputs(dataset.steps, features)
-    telling = sorted((sources - {target}) & inputs)
-    if telling:
+    telling = sorted(sources - {target})
+    if telling and set(telling) <= inputs:  # one of two columns does not tell their difference
         remedy = "Name them in data.drop: a model would read the target off them."
         raise DataError(Problem("features", f"none that the target {target!r} is made of", shorten_list(telling), remedy))
     if target in inputs:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from samebits.config.keys import ROW_RULES, Config, Range, RowRule
 from samebits.data.dataset import Dataset, raise_for_unknown_columns
+from samebits.data.target import MAX_CLASSES_OF_INTEGERS
 from samebits.errors import DataError, Problem
 from samebits.numerics.seeds import derive_seed
 from samebits.row_columns import read_texts
@@ -17,20 +18,32 @@ from samebits.table.columns import Kind
 from samebits.text import shorten_list
 
 
-def keep_rows(config: Config, dataset: Dataset) -> Dataset:
-    """Return the dataset with the rows that every rule keeps; they keep their numbers (the frame's index).
+def count_early_rules(config: Config) -> int:
+    """Return how many rules come before any that names a derived column: they are applied before these are made."""
+    derived = {one.name for one in config.features.derived}
+    named = [set(list_rule_columns(rule, config.data.target)) for rule in config.data.rows]
+    return next((index for index, columns in enumerate(named) if columns & derived), len(named))
+
+
+def keep_rows(config: Config, dataset: Dataset, first: int, last: int) -> Dataset:
+    """Return the dataset with the rows that some rules keep; they keep their numbers (the frame's index).
+
+    Parameters
+    ----------
+    first, last
+        The rules by their places, the last one left out.
 
     Raises
     ------
     DataError
         A rule names a column that is not there, compares with a value of another kind, or leaves no row.
     """
-    if not config.data.rows:
+    if first == last:
         return dataset
-    counted: list[dict[str, Any]] = []
-    seeds: dict[str, int] = {}
+    counted: list[dict[str, Any]] = list(dataset.reading.get("rows", []))
+    seeds = dict(dataset.seeds)
     frame, kinds = pd.DataFrame({name: dataset.read_column(name) for name in dataset.all_kinds}), dataset.all_kinds
-    for index, rule in enumerate(config.data.rows):
+    for index, rule in list(enumerate(config.data.rows))[first:last]:
         where = f"data.rows.{index}"
         raise_for_unknown_columns([(where, name) for name in list_rule_columns(rule, config.data.target)], list(kinds), dataset.path)
         kept = _apply(rule, frame, kinds, config, where, seeds)
@@ -92,6 +105,8 @@ def _apply(
     if rule.drop is not None:
         return frame[~_find_matches(frame, rule.drop, kinds, f"{where}.drop")]
     if rule.min_class_rows is not None:
+        if kinds[config.data.target] == "numeric" and frame[config.data.target].nunique() > MAX_CLASSES_OF_INTEGERS:
+            raise DataError(Problem(f"{where}.min_class_rows", "a target of classes", "a quantity", "Remove the rule."))
         sizes = frame[config.data.target].map(frame[config.data.target].value_counts())
         return frame[(sizes >= rule.min_class_rows).fillna(False)]
     if rule.first is not None:
@@ -129,7 +144,7 @@ def _match(column: pd.Series, kind: Kind, condition: Any, where: str) -> np.ndar
     for bound, holds in (("min", "ge"), ("max", "le"), ("above", "gt"), ("below", "lt")):
         limit = getattr(condition, bound)
         if limit is not None:
-            met = getattr(values_of, holds)(_as_kind(limit, kind, f"{where}.{bound}"))
+            met = getattr(values_of, holds)(_as_kind(limit, kind, f"{where}.{bound}", is_bound=True))
             found &= np.asarray((met & column.notna()).fillna(False), dtype=bool)
     return found
 
@@ -138,7 +153,7 @@ def _comparable(column: pd.Series, kind: Kind) -> pd.Series:
     return read_texts(column) if kind in ("categorical", "text") else column
 
 
-def _as_kind(value: Any, kind: Kind, where: str) -> Any:
+def _as_kind(value: Any, kind: Kind, where: str, is_bound: bool = False) -> Any:
     """Return a config's value as a column of some kind holds it.
 
     Raises
@@ -155,8 +170,8 @@ def _as_kind(value: Any, kind: Kind, where: str) -> Any:
     except (ValueError, TypeError):
         pass
     else:
-        if kind in ("categorical", "text"):
-            return str(value)
+        if kind in ("categorical", "text") and not (is_bound and not isinstance(value, str)):
+            return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
         if kind == "boolean" and isinstance(value, bool):
             return value
     expected = {"numeric": "a number", "date": "a date", "boolean": "true or false"}.get(kind, "text")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,11 @@ from samebits.config.catalog import CLASSIFICATION
 from samebits.config.components import build_component, make_split_spec
 from samebits.config.keys import Config
 from samebits.data.dataset import Dataset, raise_for_unknown_columns
-from samebits.data.target import Target
+from samebits.data.target import Target, find_name
 from samebits.digests import digest_bytes
 from samebits.errors import ConfigError, DataError, Problem
 from samebits.numerics.seeds import derive_seed, seed_component
-from samebits.row_columns import read_texts
+from samebits.row_columns import read_texts, write_as
 from samebits.table.reading import check_pin
 from samebits.text import shorten_list
 
@@ -143,6 +143,10 @@ def bin_evenly(values: np.ndarray, n_bins: int, where: str) -> np.ndarray:
     DataError
         The values are no numbers or dates.
     """
+    if where == "target" and values.dtype.kind != "f":
+        raise DataError(
+            Problem("split.strata_bins", "the target of a regression", "classes, which are strata themselves", "Remove the key.")
+        )
     if not np.issubdtype(values.dtype, np.number) and not np.issubdtype(values.dtype, np.datetime64):
         raise DataError(Problem("split.strata_bins", f"numbers in {where}", f"{values.dtype}", "Remove the key: classes are strata."))
     return np.asarray(pd.qcut(values, n_bins, labels=False, duplicates="drop"))
@@ -162,7 +166,8 @@ def _split_by_group(config: Config, dataset: Dataset, target: Target, seeds: dic
 
 def _split_by_value(config: Config, dataset: Dataset, target: Target, seeds: dict[str, int], _: Any) -> _Rows:
     names = _read_names(config, dataset)
-    wanted = [str(value) for value in config.split.test or ([list(dict.fromkeys(names.tolist()))[-1]])]
+    last = [dataset.parts[-1][0]] if config.split.method == "file" else []
+    wanted = _write_wanted(config.split.test or last, config, dataset)
     return _divide(_find_named(names, wanted, "split.test", config))
 
 
@@ -179,14 +184,22 @@ def _read_names(config: Config, dataset: Dataset) -> np.ndarray:
 
 def _find_named(names: np.ndarray, wanted: list[str], key: str, config: Config) -> np.ndarray:
     """Return which rows have one of some values, shape (n_rows,), bool; a value that no row has is refused."""
-    folded = {str(name).casefold(): str(name) for name in np.unique(names)}
-    strange = [value for value in wanted if value not in folded.values() and value.casefold() not in folded]
+    known = [str(name) for name in np.unique(names)]
+    found = {value: find_name(value, known) for value in wanted}
+    strange = [value for value, name in found.items() if name is None]
     if strange:
         what = "files of the folder" if config.split.method == "file" else f"values of {config.split.column!r}"
-        remedy = "Name what is there, or change data.rows."
-        raise DataError(Problem(key, f"{what} ({shorten_list(folded.values())})", shorten_list(strange), remedy))
-    exact = [value if value in folded.values() else folded[value.casefold()] for value in wanted]
-    return np.isin(names, exact)
+        remedy = "Name what is there, letter by letter, or change data.rows."
+        raise DataError(Problem(key, f"{what} ({shorten_list(known)})", shorten_list(strange), remedy))
+    return np.isin(names, [name for name in found.values() if name is not None])
+
+
+def _write_wanted(values: Sequence[Any], config: Config, dataset: Dataset) -> list[str]:
+    """Return the config's values as the column's are written."""
+    if config.split.method == "file":
+        return [str(value) for value in values]
+    column = dataset.read_column(str(config.split.column))
+    return [write_as(str(value), column) for value in values]
 
 
 def _divide(is_test: np.ndarray) -> _Rows:
@@ -235,7 +248,9 @@ _METHODS: dict[str, Callable[[Config, Dataset, Target, dict[str, int], np.ndarra
 def _find_validation_rows(config: Config, dataset: Dataset, train_rows: np.ndarray) -> np.ndarray | None:
     if config.split.validation is None:
         return None
-    named = _find_named(_read_names(config, dataset), [str(value) for value in config.split.validation], "split.validation", config)
+    named = _find_named(
+        _read_names(config, dataset), _write_wanted(config.split.validation, config, dataset), "split.validation", config
+    )
     rows: np.ndarray = train_rows[named[train_rows]]
     if len(rows) == 0 or len(rows) == len(train_rows):
         found = "no training row" if len(rows) == 0 else "every training row"
@@ -277,9 +292,9 @@ def read_row_numbers(path: Path, pin: str | None) -> tuple[np.ndarray, bytes]:
         raise DataError(Problem(str(path), "a file of row numbers", str(error.strerror or error), "Check split.rows_file.")) from None
     check_pin(path, digest_bytes(content), pin)
     numbers = []
-    for line, text in enumerate(content.decode("utf-8", "replace").splitlines(), start=1):
+    for line, text in enumerate(content.decode("utf-8-sig", "replace").splitlines(), start=1):
         plain = text.partition("#")[0].strip()
-        if plain and not re.fullmatch(r"\d+", plain):
+        if plain and not re.fullmatch(r"[0-9]{1,18}", plain):
             raise DataError(Problem(f"{path}:{line}", "a row number, from 0", repr(plain[:40]), "Write one a line."))
         numbers += [int(plain)] if plain else []
     if not numbers:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,6 +70,14 @@ def read_target(config: Config, dataset: Dataset) -> Target:
     _check_labels(task, labels, where)
     positive = _choose_positive(config, labels, where) if task == "binary" else None
     return Target(task, values, labels, positive)
+
+
+def find_name(wanted: str, known: Sequence[str]) -> str | None:
+    """Return the name that is meant: letter by letter, or else the only one that differs in nothing but the letters' case."""
+    if wanted in known:
+        return wanted
+    alike = [name for name in known if name.casefold() == wanted.casefold()]
+    return alike[0] if len(alike) == 1 else None
 
 
 def _choose_task(column: pd.Series, kind: str) -> Task:

@@ -14,7 +14,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 from samebits.config.loading import LoadedConfig
 from samebits.data.dataset import Dataset, raise_for_unknown_columns
 from samebits.data.folds import Split
-from samebits.data.target import Target
+from samebits.data.target import Target, find_name
 from samebits.errors import ConfigError, DataError, Problem
 from samebits.estimation.target_transform import find_estimator
 
@@ -64,11 +64,12 @@ def read_weights(loaded: LoadedConfig, dataset: Dataset, target: Target) -> Weig
         if wanted.classes is not None and target.labels is None:
             raise _refuse_classes(loaded, "a classification", "a regression")
         return Weights(column, wanted.classes)
-    labels = {str(label).casefold(): label for label in (target.labels.tolist() if target.labels is not None else [])}
-    for name in wanted.classes:
-        if name.casefold() not in labels:
-            raise _refuse_classes(loaded, "classes of the target" if labels else "a classification", repr(name))
-    return Weights(column, {labels[name.casefold()]: weight for name, weight in wanted.classes.items()})
+    labels = {str(label): label for label in (target.labels.tolist() if target.labels is not None else [])}
+    found = {name: find_name(name, list(labels)) for name in wanted.classes}
+    for name, label in found.items():
+        if label is None or list(found.values()).count(label) > 1:
+            raise _refuse_classes(loaded, "classes of the target, each once" if labels else "a classification", repr(name))
+    return Weights(column, {labels[str(found[name])]: weight for name, weight in wanted.classes.items()})
 
 
 def _refuse_classes(loaded: LoadedConfig, expected: str, found: str) -> ConfigError:

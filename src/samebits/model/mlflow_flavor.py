@@ -33,6 +33,7 @@ def save_model(
     pip_requirements: list[str],
     validate_serving_input: bool,
     kept: Path,
+    own_code: list[Path],
 ) -> None:
     """Write a model folder at a path.
 
@@ -44,6 +45,8 @@ def save_model(
         Types that MLflow's loader may load from it beyond skops' own.
     validate_serving_input
         Read by MLflow after this returns: false, since the model file was loaded and compared before.
+    own_code
+        Modules and packages of the user's that the model is made of, and that no installer brings.
     kept
         Folder into which the model's files are copied as they go to the server, since MLflow removes its own.
     """
@@ -62,7 +65,7 @@ def save_model(
             signature=signature,
             input_example=input_example,
             pip_requirements=pip_requirements,
-            code_paths=[str(package)],
+            code_paths=[str(package), *map(str, own_code)],
         )
     Path(path, _MODEL_FILE).write_bytes(model_file)
     mlflow_model.model_size_bytes = sum(file.stat().st_size for file in Path(path).rglob("*") if file.is_file())

@@ -17,7 +17,7 @@ import pandas as pd
 from samebits.config.keys import Config
 from samebits.errors import Problem, ProvenanceError
 from samebits.lineage.manifest import OUT_OF_FOLD_FILE
-from samebits.proof.restoration import Restoration, write_config
+from samebits.proof.restoration import Restoration, read_resolved, write_config
 from samebits.table.arrow_file import parse_parquet
 from samebits.table.files import digest_table, list_table_files
 from samebits.table.formats import is_parquet, list_csv_settings, read_decompressed
@@ -37,7 +37,7 @@ def write_control_config(lineage: dict[str, Any], restoration: Restoration, reco
     ProvenanceError
         Nothing could be changed.
     """
-    resolved = lineage["stages"]["config"]["resolved"]
+    resolved = read_resolved(lineage, restoration)
     if "split.random_state" in lineage["stages"]["seeds"]["planted"]:
         seed = (int(resolved["seed"]) + 1) % 2**32
         return write_config(lineage, restoration, "control", seed=seed), f"seed {resolved['seed']} -> {seed}"

@@ -242,7 +242,7 @@ def _probe(restoration: Restoration, recorded: RecordedRun, warm_up: bool) -> No
 
 def write_config(lineage: dict[str, Any], restoration: Restoration, name: str, **changes: Any) -> Path:
     """Write the config as it was resolved, the restored table in it, with changes to its top level; return its path."""
-    resolved = _decode_numbers(lineage["stages"]["config"]["resolved"], restoration.config_as_written)
+    resolved = read_resolved(lineage, restoration)
     data = {**resolved["data"], "path": str(restoration.data), "digest": lineage["stages"]["data"]["digest"]}
     if restoration.test_data is not None:
         data["test_path"] = str(restoration.test_data)
@@ -252,6 +252,12 @@ def write_config(lineage: dict[str, Any], restoration: Restoration, name: str, *
     path = restoration.folder / f"{name}.json"
     path.write_text(json.dumps(config, indent=2, ensure_ascii=False), encoding="utf-8")
     return path
+
+
+def read_resolved(lineage: dict[str, Any], restoration: Restoration) -> dict[str, Any]:
+    """Return the config as it was resolved, its numbers as the config's own file has them."""
+    resolved: dict[str, Any] = _decode_numbers(lineage["stages"]["config"]["resolved"], restoration.config_as_written)
+    return resolved
 
 
 def _decode_numbers(value: Any, written: Any) -> Any:

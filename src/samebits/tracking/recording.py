@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -241,8 +242,20 @@ def _log_model(run: OpenRun, training: Training, kept: Path) -> None:
         pip_requirements=_pin_requirements(training),
         validate_serving_input=False,
         kept=kept,
+        own_code=_list_own_code(training.loaded.config.allow),
         tags={"model_digest": training.result.model_digest, "data_hash": training.materials.dataset.digest},
     )
+
+
+def _list_own_code(allow: list[str]) -> list[Path]:
+    """Return the allowed modules and packages that lie in the project: whoever loads the model has no other way to them."""
+    found = []
+    for name in allow:
+        file = getattr(sys.modules.get(name), "__file__", None)
+        path = Path(file) if file else None
+        if path is not None and "site-packages" not in path.parts and not path.is_relative_to(sys.base_prefix):
+            found.append(path.parent if path.name == "__init__.py" else path)
+    return found
 
 
 def _take_example(training: Training) -> pd.DataFrame:

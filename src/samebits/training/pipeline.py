@@ -99,8 +99,10 @@ def _build_row_columns(config: Config, dataset: Dataset) -> RowColumns | None:
 
 
 def _build_derived(config: Config) -> DerivedColumns:
+    """Sums and ratios by name: a config's digest knows no order of theirs, so neither may a result."""
     features = config.features
-    return DerivedColumns(features.weighted_sums, features.ratios, features.epsilon)
+    sums = {made: dict(sorted(weights.items())) for made, weights in sorted(features.weighted_sums.items())}
+    return DerivedColumns(sums, dict(sorted(features.ratios.items())), features.epsilon)
 
 
 def _check_derived_columns(config: Config, kinds: Mapping[str, Kind], dataset: Dataset) -> None:
@@ -114,7 +116,7 @@ def _check_derived_columns(config: Config, kinds: Mapping[str, Kind], dataset: D
 
 
 def _build_columns(config: Config, kinds: Mapping[str, Kind], dataset: Dataset) -> ColumnTransformer:
-    derived = [*config.features.weighted_sums, *config.features.ratios]
+    derived = [*sorted(config.features.weighted_sums), *sorted(config.features.ratios)]
     known: dict[str, Kind] = {**kinds, **dict.fromkeys(derived, "numeric")}
     left = _leave_unnamed(config.preprocessing.columns, known, dataset)
     branches: list[tuple[str, Any, Any]] = []
