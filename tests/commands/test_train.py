@@ -325,3 +325,46 @@ def test_predictions_are_written_exactly(shipped: Any, client_of_shipped: Any, t
 
     assert digest_bytes(again) == lineage["stages"]["predictions"]["digest"]
     assert np.isfinite(pd.read_csv(path)["response"]).all()
+
+
+def test_a_run_of_derived_columns_is_proved_and_served_from_the_model_alone(
+    client: Any, store: str, tmp_path: Path, write_config: Callable[..., Path]
+) -> None:
+    """Rows by rules, infinite edges, a function of the user's: recorded, controlled, and loaded where neither module is."""
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/own_columns.py").write_text("def double(frame):\n    return frame['mean_area'] * 2\n", encoding="utf-8")
+    derived = [
+        {"name": "twice", "function": {"path": "own_columns.double", "columns": ["mean_area"]}},
+        {"name": "size", "bins": {"column": "mean_area", "edges": [float("-inf"), 500, 900, float("inf")]}},
+    ]
+    config = write_config(
+        {
+            "name": "derived",
+            "allow": ["own_columns"],
+            "data": {"drop": ["id", "mean_area"], "rows": [{"drop": {"mean_area": {"above": 2000}}}]},
+            "split": {"method": "order", "n_train": 400},
+            "features": {"derived": derived},
+            "models": {"decision_tree": {"max_depth": 3}},
+        }
+    )
+    variables = {"MLFLOW_TRACKING_URI": store, "PYTHONPATH": str(tmp_path / "mine")}
+
+    trained = run_samebits("train", str(config), **variables)
+    assert trained.returncode == 0, trained.stderr
+    run_id = trained.stdout.split()[1]
+    assert "rows    drop mean_area above 2000: " in trained.stderr
+    verified = run_samebits("verify", run_id, **variables)
+    assert verified.returncode == 0, verified.stdout
+
+    script = (
+        "import sys, mlflow, pandas as pd; table = pd.read_csv(sys.argv[2]);"
+        "print([str(label) for label in mlflow.pyfunc.load_model(sys.argv[1]).predict(table)])"
+    )
+    table = pd.read_csv(ROOT / "data/raw/wdbc.csv").drop(columns=["id", "diagnosis"])
+    predictions = pd.read_csv(client.download_artifacts(run_id, "predictions.csv", str(tmp_path)))
+    table.iloc[predictions["row"]].to_csv(tmp_path / "rows.csv", index=False)
+    command = [sys.executable, "-c", script, f"runs:/{run_id}/model", str(tmp_path / "rows.csv")]
+    environment = make_environment("portable", clean_environment(MLFLOW_TRACKING_URI=store))
+    served = subprocess.run(command, env=environment, cwd=tmp_path, check=False, capture_output=True, encoding="utf-8")
+    assert served.returncode == 0, served.stderr
+    assert served.stdout.splitlines()[-1] == str(predictions["predicted"].tolist())
