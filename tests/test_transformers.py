@@ -10,9 +10,10 @@ from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from samebits.row_columns import RowColumns
 from samebits.transformers import BooleanNumbers, DateNumbers, DerivedColumns, EncodedLabels, OutlierClipper
 
-TRANSFORMERS: list[Any] = [OutlierClipper(), BooleanNumbers(), DateNumbers(), DerivedColumns()]
+TRANSFORMERS: list[Any] = [OutlierClipper(), BooleanNumbers(), DateNumbers(), DerivedColumns(), RowColumns()]
 
 
 @parametrize_with_checks([*TRANSFORMERS, EncodedLabels(LogisticRegression())])
@@ -38,7 +39,9 @@ def test_columns_that_go_by_place_must_stand_as_they_were_fitted(transformer: An
         fitted.transform(pd.DataFrame({key: [0.0, 1.0] for key in columns}))
 
 
-@pytest.mark.parametrize("transformer", [DateNumbers(), DerivedColumns({"s": {"b": 2.0}})], ids=["DateNumbers", "DerivedColumns"])
+@pytest.mark.parametrize(
+    "transformer", [DateNumbers(), DerivedColumns({"s": {"b": 2.0}}), RowColumns([{"name": "s", "log1p": "b"}])], ids=str
+)
 def test_columns_that_go_by_name_may_stand_in_any_order_beside_others(transformer: Any) -> None:
     frame = pd.DataFrame({"a": [0.0, 1e15], "b": [1e18, 0.0], "c": [5.0, 6.0]})
     fitted = clone(transformer).fit(frame[["a", "b"]])

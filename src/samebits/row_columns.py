@@ -14,7 +14,10 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils import Tags
+from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
+
+from samebits.transformers import take_table
 
 _SECONDS = {"seconds": 1.0, "minutes": 60.0, "hours": 3600.0, "days": 86_400.0, "weeks": 604_800.0, "years": 365.2425 * 86_400.0}
 _PARTS = {"weekday": "day_of_week"}
@@ -32,26 +35,17 @@ class RowColumns(TransformerMixin, BaseEstimator):
         By import path, the callables that steps of the operation `function` name.
     """
 
-    def __init__(self, steps: list[dict[str, Any]], functions: dict[str, Callable[..., Any]] | None = None) -> None:
+    def __init__(self, steps: list[dict[str, Any]] | None = None, functions: dict[str, Callable[..., Any]] | None = None) -> None:
         self.steps = steps
         self.functions = functions
 
-    def fit(self, X: pd.DataFrame, y: Any = None) -> Self:
-        """Remember the columns; nothing is learned.
-
-        Raises
-        ------
-        TypeError
-            X is no DataFrame: columns go by their names.
-        """
-        if not isinstance(X, pd.DataFrame):
-            raise TypeError(f"RowColumns takes a DataFrame, whose columns have names, not {type(X).__name__}")
-        self.feature_names_in_ = np.asarray(X.columns, dtype=object)
-        self.n_features_in_ = len(self.feature_names_in_)
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Remember the columns; nothing is learned."""
+        take_table(self, X, reset=True)
         return self
 
-    def transform(self, X: pd.DataFrame) -> pd.DataFrame:
-        """Return the columns that were fitted, with those made put in place or after them; others are left out.
+    def transform(self, X: Any) -> pd.DataFrame:
+        """Return the columns that were fitted, with those made put in place or after them; other columns are left out.
 
         Raises
         ------
@@ -59,18 +53,22 @@ class RowColumns(TransformerMixin, BaseEstimator):
             A column that was fitted is missing.
         """
         check_is_fitted(self)
-        missing = [str(name) for name in self.feature_names_in_ if name not in X.columns]
-        if missing:
-            raise ValueError(f"columns are missing: {', '.join(missing)}")
-        X = X[list(self.feature_names_in_)]
-        for step in self.steps:
-            X = X.assign(**{step["name"]: compute_column(X, step, self.functions or {})})
-        return X
+        table = take_table(self, X, reset=False)
+        for step in self.steps or []:
+            table = table.assign(**{step["name"]: compute_column(table, step, self.functions or {})})
+        return table
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Return the names of the columns that `transform` gives."""
-        made = dict.fromkeys([*self.feature_names_in_, *(step["name"] for step in self.steps)])
-        return np.asarray(list(made), dtype=object)
+        given = _check_feature_names_in(self, input_features)
+        return np.asarray(list(dict.fromkeys([*given, *(step["name"] for step in self.steps or [])])), dtype=object)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.string = True
+        tags.transformer_tags.preserves_dtype = []  # it gives a table, which has no one dtype
+        return tags
 
 
 def list_inputs(step: Step) -> list[str]:

@@ -46,13 +46,13 @@ class DerivedColumns(TransformerMixin, BaseEstimator):
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Remember the columns; nothing is learned."""
-        _take_table(self, X, reset=True)
+        take_table(self, X, reset=True)
         return self
 
     def transform(self, X: Any) -> pd.DataFrame:
         """Return the columns given, then the weighted sums, then the ratios."""
         check_is_fitted(self)
-        table = _take_table(self, X, reset=False)
+        table = take_table(self, X, reset=False)
         made = {}
         for name, weights in (self.weighted_sums or {}).items():
             total = np.zeros(len(table))
@@ -139,14 +139,14 @@ class DateNumbers(TransformerMixin, BaseEstimator):
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Remember the columns; nothing is learned."""
-        _take_table(self, X, reset=True)
+        take_table(self, X, reset=True)
         return self
 
     def transform(self, X: Any) -> np.ndarray:
         """Return the parts, shape (n_rows, 6 n_columns), a column's six beside each other."""
         check_is_fitted(self)
         parts = []
-        for _, column in _take_table(self, X, reset=False).items():
+        for _, column in take_table(self, X, reset=False).items():
             instants = pd.to_datetime(column, utc=True).dt.tz_localize(None)  # as the table was read for training
             dates = instants.dt
             for part in _PANDAS_PARTS:
@@ -222,7 +222,7 @@ def _take_floats(estimator: Any, X: Any, *, reset: bool) -> np.ndarray:
     return values
 
 
-def _take_table(estimator: Any, X: Any, *, reset: bool) -> pd.DataFrame:
+def take_table(estimator: Any, X: Any, *, reset: bool) -> pd.DataFrame:
     """Return X as a DataFrame, its columns remembered (`reset`) or taken by the names remembered; values as they are."""
     if not isinstance(X, pd.DataFrame):
         X = check_array(X, dtype=None, ensure_all_finite=False, estimator=estimator)
