@@ -325,8 +325,8 @@ def _as_numbers(texts: _Texts, read: Read, words: dict[str, int], unit: str | No
     inexact = find_inexact_integer(numbers)
     if inexact is not None:
         raise _refuse_integer(inexact, texts.name)
-    by_text = dict(zip(known, to_floats(numbers), strict=True))
-    floats = np.array([by_text.get(text, np.nan) for text in texts.distinct], dtype=np.float64)
+    floats = np.full(len(texts.distinct), np.nan)
+    floats[[bool(text) for text in texts.distinct]] = to_floats(numbers)
     column = pd.Series(texts.spread(floats, np.nan))
     column = column.mask(column.isin(_list_missing_numbers(texts.name, read)))
     _refuse_infinity(column, texts.name)

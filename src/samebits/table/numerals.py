@@ -6,6 +6,7 @@ has the same values whether it went through here or not.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -41,6 +42,7 @@ class Numerals:
     thousands: str | None = None
     signs: tuple[str, ...] = ()
 
+    @functools.cache  # noqa: B019  a handful of ways to write numbers, asked of millions of texts
     def compile(self) -> re.Pattern[str]:
         """Return the pattern that a whole text must match; group `number` is what is left of it without signs and blanks."""
         decimal = re.escape(self.decimal)

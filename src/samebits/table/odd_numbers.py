@@ -43,7 +43,7 @@ def describe_odd_numbers(texts: Sequence[str], counts: Sequence[int], name: str,
     rows = dict(zip(texts, counts, strict=True))
     plain = clean_numbers(texts, numerals)
     odd = sorted((text for text, number in zip(texts, plain, strict=True) if number is None), key=lambda text: -rows[text])
-    if not odd or _is_of_words(odd[:_GLANCE], rows, numerals):
+    if not odd or _is_of_words(odd, rows, numerals):
         return None
     words = [text for text in odd if not _is_number_anyhow(text, numerals)]
     others = [text for text in words if text.strip()]
@@ -57,9 +57,11 @@ def describe_odd_numbers(texts: Sequence[str], counts: Sequence[int], name: str,
 
 
 def _is_of_words(odd: Sequence[str], rows: dict[str, int], numerals: Numerals) -> bool:
-    """Tell early of a long column of text that it is one: the most frequent odd values are words, and too many to be named."""
-    words = [text for text in odd if text.strip() and not _is_number_anyhow(text, numerals)]
-    return len(words) > _FEW_WORDS and 2 * sum(rows[text] for text in words) >= sum(rows.values())
+    """Tell early of a long column of text that it is one, by a glance at its most frequent odd values."""
+    glance = odd[:_GLANCE]
+    words = [text for text in glance if text.strip() and not _is_number_anyhow(text, numerals)]
+    share = len(words) / len(glance)
+    return len(words) > _FEW_WORDS and 2 * share * sum(rows[text] for text in odd) >= sum(rows.values())
 
 
 def _is_number_anyhow(text: str, numerals: Numerals) -> bool:
