@@ -249,7 +249,7 @@ def _group_texts(raw: RawColumn, name: str) -> _Texts:
     codes, distinct = pd.factorize(raw.values)
     counts = np.bincount(codes[codes >= 0], minlength=len(distinct)).tolist()
     is_empty = codes < 0 if raw.has_empty else np.zeros(len(codes), dtype=bool)
-    return _Texts(name, codes, [str(text) for text in distinct], counts, is_empty)
+    return _Texts(name, codes, distinct.to_numpy(dtype=object).tolist(), counts, is_empty)
 
 
 def _mask_words(texts: _Texts, raw: RawColumn, read: Read) -> tuple[_Texts, dict[str, int]]:
