@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import yaml
@@ -13,6 +14,7 @@ from conftest import ROOT, clean_environment, run_samebits
 
 from samebits import __version__
 from samebits.__main__ import COMMANDS
+from samebits.config.keys import DERIVATIONS, ROW_RULES, Part, Read, Split
 from samebits.errors import EXIT_BUG, EXIT_REFUSED
 from samebits.verdicts import EXIT_CODES, EXIT_CODES_TEXT, Level
 
@@ -159,3 +161,19 @@ def test_pages_have_no_word_of_any_machine_of_ours() -> None:
         content = (ROOT / name).read_bytes()
         assert b"/work/" + b"main" not in content, name
         assert name == "uv.lock" or b"pypi" + b".org" not in content, name
+
+
+def test_the_page_of_rows_and_columns_names_every_rule_method_and_derivation() -> None:
+    page = (ROOT / "docs/columns.md").read_text(encoding="utf-8")
+    methods = get_args(Split.model_fields["method"].annotation)
+
+    named = [*ROW_RULES, *DERIVATIONS, *get_args(Part.model_fields["of"].annotation)]
+    assert [name for name in named if not re.search(rf"[`{{ ,]{name}\b", page)] == []
+    assert [name for name in methods if f"| `{name}` |" not in page] == []
+
+
+def test_the_page_of_tables_names_every_key_of_reading() -> None:
+    page = (ROOT / "docs/tables.md").read_text(encoding="utf-8") + README
+
+    layout = {"format", "sep", "encoding", "quotechar", "comment", "skip_rows"}  # said in training.yaml alone
+    assert [name for name in Read.model_fields if name not in layout and name not in page] == []

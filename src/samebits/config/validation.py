@@ -219,7 +219,8 @@ def _check_split_keys(method: str, split: dict[str, Any]) -> Iterator[tuple[KeyP
             yield ("split", key), (what, "nothing", PIN_REMEDY if key == "rows_digest" else "Add it.")
     for key in _OWN_KEYS:
         if split.get(key) is not None and key not in _SPLIT_KEYS[method]:
-            remedy = "Remove it: nothing is drawn." if key == "random_state" else "Remove it, or choose another method."
+            takers = [name for name, keys in _SPLIT_KEYS.items() if key in keys and name != "class"]
+            remedy = "Remove it: nothing is drawn." if key == "random_state" else f"It belongs to method {' and '.join(takers)}."
             yield ("split", key), (f"no such key {'beside class' if method == 'class' else f'under method {method}'}", "it", remedy)
     size = split.get("test_size")
     if size not in (None, 0.2) and (method in _WITHOUT_SIZE or split.get("n_train") is not None):

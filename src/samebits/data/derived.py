@@ -20,7 +20,7 @@ from samebits.data.dataset import Dataset, raise_for_unknown_columns
 from samebits.errors import DataError, Problem
 from samebits.row_columns import Step, compute_column, list_inputs, name_mapped_kind, name_operation, read_dates, read_texts, write_as
 from samebits.table.columns import Kind
-from samebits.text import shorten_list, shorten_text
+from samebits.text import quote_key, shorten_list, shorten_text
 
 _NUMBERS: tuple[Kind, ...] = ("numeric", "boolean")
 _WORDS: tuple[Kind, ...] = ("categorical", "text")
@@ -168,7 +168,7 @@ def _refuse_undefined(frame: pd.DataFrame, lost: pd.Series, name: str, where: st
     if lost.any():
         row = int(np.flatnonzero(lost)[0])
         found = f"{frame[name].iloc[row]} in row {frame.index[row] + 1}, and {int(lost.sum()) - 1:,} more"
-        remedy = "Keep such rows out by data.rows, or use log1p, or fill."
+        remedy = f"Leave such rows out (data.rows: [{{keep: {{{quote_key(name)}: {{above: 0}}}}}}]), or use log1p."
         raise DataError(Problem(where, f"values of {name!r} for which it is defined", found, remedy))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -115,7 +116,16 @@ def _check_labels(task: Task, labels: np.ndarray, where: str) -> None:
     if len(labels) < 2:
         raise DataError(Problem(where, "at least two classes", f"only {shown}", "Is this the right column, or part of the table?"))
     if task == "binary" and len(labels) != 2:
-        raise DataError(Problem(where, "two classes, for binary", f"{len(labels)} ({shown})", "Set task: multiclass or auto."))
+        raise DataError(
+            Problem(
+                where, "two classes, for binary", f"{len(labels)} ({shown}{', …' if len(labels) > 10 else ''})", _suggest_task(labels)
+            )
+        )
+
+
+def _suggest_task(labels: np.ndarray) -> str:
+    is_quantity = labels.dtype.kind in "if" or all(re.fullmatch(r"[+-]?[0-9.]+(e[+-]?[0-9]+)?", str(label)) for label in labels[:20])
+    return "Set task: regression." if is_quantity and len(labels) > MAX_CLASSES_OF_INTEGERS else "Set task: multiclass or auto."
 
 
 def _choose_positive(config: Config, labels: np.ndarray, where: str) -> Any:

@@ -101,7 +101,7 @@ def _explain(parse: Any, read: Read) -> Any:
         remedy = "Set data.read.encoding to the file's own, such as cp1252 or utf-16."
         raise Refusal(f"text in {read.encoding}", byte, remedy) from None
     except pd.errors.ParserWarning as warning:
-        remedy = "Mend the rows, or check data.read.sep and quotechar."
+        remedy = "Check data.read.sep (a header that is one name has another) and quotechar, or mend the rows."
         if "Length of header" in str(warning):
             raise Refusal("a table as data.read says", "rows with more fields than the header has names", remedy) from None
         raise Refusal("a table as data.read says", _as_one_line(warning), remedy) from None
