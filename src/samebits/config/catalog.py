@@ -1,4 +1,4 @@
-"""What the config's short names stand for: models by task, splitters, scorings, and what is known of each estimator's threads.
+"""What the config's short names stand for: models by task, scorings, and what is known of each estimator's threads.
 
 Tables only, and no import: they are read before NumPy may load. Where a class is found and built is `components`.
 """

@@ -1,7 +1,7 @@
 """Reads YAML, TOML and JSON into plain values, and knows on which line each key stands.
 
 YAML is read by the core schema of YAML 1.2: `1e-3` is a number, `no` and `2026-11-01` are text. Keys may not repeat. What the
-keys mean is not known here: that is `config`.
+keys mean is not known here: that is `keys`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The config: every parameter of a run, its type, range and meaning.
 
 The classes below are also the JSON Schema that editors complete from, so each field says what it is for. How a file becomes a config,
-or is refused, is `validation`.
+or is refused, is `loading`.
 """
 
 from __future__ import annotations
@@ -50,7 +50,9 @@ class Component(_Section):
 class Read(_Section):
     """How the file is read, where it is not plain comma-separated UTF-8."""
 
-    format: Literal["auto", "csv", "parquet"] = Field("auto", description="auto goes by the suffix: .parquet, .pq; else csv.")
+    format: Literal["auto", "csv", "parquet"] = Field(
+        "auto", description="auto goes by the first bytes, then by the suffix (.parquet, .pq)."
+    )
     sep: str = Field(",", min_length=1, description="Between fields.")
     decimal: str = Field(".", min_length=1, max_length=1, description="Decimal mark, such as a comma.")
     thousands: str | None = Field(None, min_length=1, max_length=1, description="Mark between groups of three digits of a number.")
@@ -284,7 +286,7 @@ class Derived(_Choice):
     map: Lookup | None = Field(None, description="Values in place of others.")
     part: Part | None = Field(None, description="A part of a date.")
     between: Between | None = Field(None, description="The time between two dates.")
-    text: Text | None = Field(None, description="Stripped, lower-cased text.")
+    text: Text | None = Field(None, description="Text stripped, or in small or large letters.")
     fill: Fill | None = Field(None, description="A constant for missing values.")
     function: RowFunction | None = Field(None, description="A function of your own.")
 

@@ -1,7 +1,7 @@
 """How two versions of a table differ: columns, rows and single cells, each cell as the text that the file holds.
 
 Nothing is parsed into numbers, dates or missing values here, so that no change is read away; what a training makes of the cells is
-`dataset`. Rows are matched by a column that names them where there is one, else by their place.
+`table.columns`. Rows are matched by a column that names them where there is one, else by their place.
 """
 
 from __future__ import annotations
