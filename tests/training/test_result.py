@@ -86,7 +86,7 @@ def test_workers_are_gone_when_the_folds_are_scored(prepare: Callable[..., Any],
     monkeypatch.setattr(selection, "WORKERS_FROM_CELLS", 0)
     _, materials = prepare(make_binary(), models=TWO, n_jobs=2)
 
-    selection.score_candidates(materials, 1, 2)
+    selection.score_candidates(materials, materials.take_training(), 1, 2)
 
     assert multiprocessing.active_children() == []
 

@@ -85,9 +85,7 @@ def make_result(config: Config, materials: Materials) -> Result:
     LineageError
         The fitted model cannot be stored without pickle, though the few rows did not show it.
     """
-    sample = materials.take_training()
-    rehearse_storing(materials.candidates, sample.X, sample.y, config.allow, config.seed)
-    scored = score_candidates(materials, config.seed, config.n_jobs, needs_responses=config.business.method is not None)
+    scored = _compare(config, materials)
     numbers, split = materials.dataset.row_numbers, materials.split
     out_of_fold = write_out_of_fold(split, numbers, materials.target, {one.name: one.predictions for one in scored})
     best = choose_best(scored)
@@ -117,6 +115,13 @@ def make_result(config: Config, materials: Materials) -> Result:
             materials.target, numbers, scored, unsettled, "test" if len(split.test_rows) else "out-of-fold", test, predicted.values
         ),
     )
+
+
+def _compare(config: Config, materials: Materials) -> list[CandidateScore]:
+    """Cross-validate every candidate on one copy of the training rows, which is gone before the final fit takes its own."""
+    training = materials.take_training()
+    rehearse_storing(materials.candidates, training.X, training.y, config.allow, config.seed)
+    return score_candidates(materials, training, config.seed, config.n_jobs, needs_responses=config.business.method is not None)
 
 
 @dataclass(frozen=True)

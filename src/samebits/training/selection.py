@@ -104,11 +104,15 @@ class _Outcome:
     is_settled: bool
 
 
-def score_candidates(materials: Materials, root_seed: int, n_jobs: int, needs_responses: bool = False) -> list[CandidateScore]:
+def score_candidates(
+    materials: Materials, training: Sample, root_seed: int, n_jobs: int, needs_responses: bool = False
+) -> list[CandidateScore]:
     """Cross-validate every candidate on the training rows, in the order given.
 
     Parameters
     ----------
+    training
+        The training rows of the materials, in the split's order.
     n_jobs
         Worker processes, -1 for one per core.
     needs_responses
@@ -126,7 +130,7 @@ def score_candidates(materials: Materials, root_seed: int, n_jobs: int, needs_re
         for name, pipeline in materials.candidates.items()
     ]
     target = replace(materials.target, values=materials.target.values[:0])
-    task = _Task(materials.take_training(), target, materials.scorer, root_seed, needs_responses)
+    task = _Task(training, target, materials.scorer, root_seed, needs_responses)
     outcomes = _run_units(units, len(materials.candidates), task, joblib.effective_n_jobs(n_jobs))
     scored = []
     for name in materials.candidates:
