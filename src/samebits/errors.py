@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 _NEAR = 0.75  # of difflib's ratio: what is less alike is another word
 EXIT_REFUSED = 2  # also the code of INCONCLUSIVE: nothing was decided
@@ -30,6 +31,15 @@ class Problem:
 
     def __str__(self) -> str:
         return f"{self.where}: expected {self.expected}, found {self.found}. {self.remedy}".rstrip()
+
+
+def describe_unreadable(path: Path, error: OSError, remedy: str = "Check its permissions.") -> Problem:
+    """Return the problem of a file that the operating system does not give.
+
+    >>> print(describe_unreadable(Path("a.csv"), PermissionError(13, "Permission denied")))
+    a.csv: expected a readable file, found Permission denied. Check its permissions.
+    """
+    return Problem(str(path), "a readable file", error.strerror or str(error), remedy)
 
 
 def suggest(found: str, allowed: Iterable[str], otherwise: str) -> str:

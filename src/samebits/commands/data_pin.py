@@ -12,7 +12,7 @@ from samebits.config.documents import Document, parse_document, read_document
 from samebits.config.loading import read_config_document
 from samebits.config.validation import find_problems, take_section
 from samebits.digests import digest_file
-from samebits.errors import ConfigError, DataError, Problem
+from samebits.errors import ConfigError, DataError, Problem, describe_unreadable
 from samebits.project import find_config, find_data, find_project_root
 from samebits.provenance.blobs import describe_changed_blobs
 from samebits.table.files import choose_parts, digest_table, list_table_files
@@ -90,7 +90,7 @@ def digest_named_file(path: Path) -> str:
     try:
         return digest_file(path)
     except OSError as error:
-        raise DataError(Problem(str(path), "a readable file", str(error.strerror or error), "Check the path.")) from None
+        raise DataError(describe_unreadable(path, error, "Check the path.")) from None
 
 
 def write_pin(path: Path, digest: str, key_path: tuple[str, str] = TABLE_PIN) -> bool:

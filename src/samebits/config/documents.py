@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from samebits.errors import ConfigError, Problem
+from samebits.errors import ConfigError, Problem, describe_unreadable
 
 KeyPath = tuple[str | int, ...]
 MAX_BYTES = 4 << 20  # a config is written by hand; more is some other file
@@ -88,8 +88,7 @@ def _read_bytes(path: Path) -> bytes:
     except FileNotFoundError:
         raise ConfigError(Problem(str(path), "a config file", "no such file", "Check the path.")) from None
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise ConfigError(Problem(str(path), "a readable file", reason, "Check the path and its permissions.")) from None
+        raise ConfigError(describe_unreadable(path, error, "Check the path and its permissions.")) from None
     if len(content) > MAX_BYTES:
         raise ConfigError(Problem(str(path), "at most 4 MiB", "more", "Is this the data rather than the config?"))
     return content

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from samebits.config.keys import Read
-from samebits.errors import DataError, Problem
+from samebits.errors import DataError, Problem, describe_unreadable
 from samebits.text import shorten_list
 
 _HEAD_BYTES = 512
@@ -132,7 +132,7 @@ def read_head(path: Path) -> bytes:
         with path.open("rb") as file:
             return file.read(_HEAD_BYTES)
     except OSError as error:
-        raise DataError(Problem(str(path), "a readable file", str(error.strerror or error), "Check its permissions.")) from None
+        raise DataError(describe_unreadable(path, error)) from None
 
 
 def check_format(path: Path) -> None:

@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from samebits.config.keys import Read
 from samebits.digests import PREFIX, digest_manifest
-from samebits.errors import DataError, Problem
+from samebits.errors import DataError, Problem, describe_unreadable
 from samebits.table.arrow_file import parse_parquet, take_column
 from samebits.table.columns import Column, RawColumn, canonicalise_column
 from samebits.table.csv_file import Refusal, find_short_row, parse_csv
@@ -236,7 +236,7 @@ def _parse_file(path: Path, name: str, parse: Callable[[BinaryIO], Any]) -> _Par
                 failure = describe_damage(path, head, error)
             return _Part(path, name, file.finish(), file.size_bytes, content, failure)
     except OSError as error:
-        raise DataError(Problem(str(path), "a readable file", str(error.strerror or error), "Check its permissions.")) from None
+        raise DataError(describe_unreadable(path, error)) from None
 
 
 def _parse_again(part: _Part, parse: Callable[[BinaryIO], Any]) -> Any:

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from samebits.errors import LineageError, Problem, TrackingError
+from samebits.errors import LineageError, Problem, TrackingError, describe_unreadable
 from samebits.lineage.manifest import FILE_NAME, read_lineage
 from samebits.text import hide_credentials
 from samebits.tracking.archive import Archive
@@ -139,7 +139,7 @@ def read_given_file(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise LineageError(Problem(str(path), "a readable file", str(error.strerror or error), "Check its permissions.")) from None
+        raise LineageError(describe_unreadable(path, error)) from None
 
 
 def settle_reference(reference: str) -> str:
