@@ -94,17 +94,17 @@ def test_a_transform_moves_no_seed(prepare: Callable[..., tuple[Any, Materials]]
 def test_a_forest_keeps_its_threads_under_a_transform(
     prepare: Callable[..., tuple[Any, Materials]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from samebits.training import selection
+    from samebits.training import fitting
 
     _, materials = prepare(make_prices(), models={"random_forest": {"n_estimators": 3}}, data={"target_transform": "log1p"})
     asked: list[int] = []
-    own = selection.joblib.parallel_config
-    monkeypatch.setattr(selection.joblib, "parallel_config", lambda name, n_jobs: asked.append(n_jobs) or own(name, n_jobs=n_jobs))
+    own = fitting.joblib.parallel_config
+    monkeypatch.setattr(fitting.joblib, "parallel_config", lambda name, n_jobs: asked.append(n_jobs) or own(name, n_jobs=n_jobs))
 
-    fitted, _ = selection.fit_model("random_forest", materials.candidates["random_forest"], materials.take_training(), 1, 2)
+    fit = fitting.fit_model("random_forest", materials.candidates["random_forest"], materials.take_training(), 1, 2)
 
     assert asked == [2]
-    assert isinstance(fitted.steps[-1][1].regressor_, RandomForestRegressor)
+    assert isinstance(fit.pipeline.steps[-1][1].regressor_, RandomForestRegressor)
 
 
 def test_weights_reach_the_estimator_inside(train: Callable[..., tuple[Materials, Result]]) -> None:

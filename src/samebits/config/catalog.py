@@ -57,6 +57,22 @@ OPENMP_FITS = frozenset(
 )
 # These also predict over OpenMP threads, each row by one of them: a process of many threads does as well as many processes.
 OPENMP_PREDICTS = frozenset({"HistGradientBoostingClassifier", "HistGradientBoostingRegressor"})
+# What may stand before or around those, so that fits of the whole stand beside each other in threads of one process: it draws no
+# random number, and iterates to no tolerance, so that no warning says whether it converged.
+PLAIN_STEPS = frozenset(
+    {
+        "BooleanNumbers",
+        "ColumnTransformer",
+        "DateNumbers",
+        "DerivedColumns",
+        "OneHotEncoder",
+        "OutlierClipper",
+        "RowColumns",
+        "SimpleImputer",
+        "StandardScaler",
+        "TransformedTargetRegressor",
+    }
+)
 # What these predict is the class of highest probability, as read in scikit-learn's source and tested; so one question answers both.
 LIKELIEST_CLASS = frozenset(
     {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,17 +27,10 @@ from samebits.estimation.prediction import (
 )
 from samebits.estimation.scoring import Threshold, choose_threshold, compute_metrics
 from samebits.estimation.target_transform import find_estimator
+from samebits.training.fitting import FAILURES, FINAL, Fit, describe_failure, fit_model, lend_threads_to_predict
 from samebits.training.materials import Materials
 from samebits.training.remarks import collect_remarks
-from samebits.training.selection import (
-    FAILURES,
-    CandidateScore,
-    choose_best,
-    describe_failure,
-    fit_model,
-    lend_threads_to_predict,
-    score_candidates,
-)
+from samebits.training.selection import CandidateScore, choose_best, score_candidates
 from samebits.training.storing import rehearse_storing, store_model
 
 
@@ -86,14 +80,16 @@ def make_result(config: Config, materials: Materials) -> Result:
         The fitted model cannot be stored without pickle, though the few rows did not show it.
     """
     scored = _compare(config, materials)
+    with ThreadPoolExecutor(1) as beside:  # text is written by one thread, while the others predict
+        tables = beside.submit(_describe_training, materials, scored)
+        best = choose_best(scored)
+        final = _fit_finally(config, materials, best)
+        model_file, model_digest = store_model(final.model, config.allow)
+        rows, predicted, test = _score_held_back(final, best, materials)
+        _, train = _score(final, materials, materials.split.train_rows)
+        others = _score_others(config, materials, [one for one in scored if one is not best]) if config.keep == "all" else {}
+        out_of_fold, baseline = tables.result()
     numbers, split = materials.dataset.row_numbers, materials.split
-    out_of_fold = write_out_of_fold(split, numbers, materials.target, {one.name: one.predictions for one in scored})
-    best = choose_best(scored)
-    final = _fit_finally(config, materials, best)
-    model_file, model_digest = store_model(final.model, config.allow)
-    rows, predicted, test = _score_held_back(final, best, materials)
-    _, train = _score(final, materials, materials.split.train_rows)
-    others = _score_others(config, materials, [one for one in scored if one is not best]) if config.keep == "all" else {}
     candidates = {name: metrics for name, (_, metrics) in sorted({**others, best.name: (final, test)}.items())}
     unsettled = [one.name for one in (final, *(one for one, _ in others.values())) if not one.is_settled]
     return Result(
@@ -110,18 +106,26 @@ def make_result(config: Config, materials: Materials) -> Result:
             "train": train,
             **({"candidates": candidates} if others else {}),
         },
-        baseline=summarise_features(materials.take(materials.split.train_rows)[0], materials.kinds),
+        baseline=baseline,
         remarks=collect_remarks(
             materials.target, numbers, scored, unsettled, "test" if len(split.test_rows) else "out-of-fold", test, predicted.values
         ),
     )
 
 
+def _describe_training(materials: Materials, scored: list[CandidateScore]) -> tuple[bytes, dict[str, Any]]:
+    """Return the table of what was said out of fold, and the drift baseline: neither needs a fitted model."""
+    predictions = {one.name: one.predictions for one in scored}
+    table = write_out_of_fold(materials.split, materials.dataset.row_numbers, materials.target, predictions)
+    return table, summarise_features(materials.take(materials.split.train_rows)[0], materials.kinds)
+
+
 def _compare(config: Config, materials: Materials) -> list[CandidateScore]:
     """Cross-validate every candidate on one copy of the training rows, which is gone before the final fit takes its own."""
     training = materials.take_training()
     rehearse_storing(materials.candidates, training.X, training.y, config.allow, config.seed)
-    return score_candidates(materials, training, config.seed, config.n_jobs, needs_responses=config.business.method is not None)
+    wants_finals = config.keep == "all" or len(materials.candidates) == 1
+    return score_candidates(materials, training, config.seed, config.n_jobs, config.business.method is not None, wants_finals)
 
 
 @dataclass(frozen=True)
@@ -137,10 +141,13 @@ class _Final:
 
 
 def _fit_finally(config: Config, materials: Materials, candidate: CandidateScore) -> _Final:
-    sample, pipeline = materials.take_training(), materials.candidates[candidate.name]
-    fitted, is_settled = fit_model(candidate.name, pipeline, sample, config.seed, config.n_jobs)
-    model, threshold = _apply_threshold(fitted, config, materials, candidate)
-    return _Final(candidate.name, fitted, model, threshold, is_settled, joblib.effective_n_jobs(config.n_jobs))
+    fit = candidate.final or _fit_now(config, materials, candidate.name)
+    model, threshold = _apply_threshold(fit.pipeline, config, materials, candidate)
+    return _Final(candidate.name, fit.pipeline, model, threshold, fit.is_settled, joblib.effective_n_jobs(config.n_jobs))
+
+
+def _fit_now(config: Config, materials: Materials, name: str) -> Fit:
+    return fit_model(name, materials.candidates[name], materials.take_training(), config.seed, config.n_jobs)
 
 
 def _apply_threshold(
@@ -193,7 +200,7 @@ def _score(final: _Final, materials: Materials, rows: np.ndarray) -> tuple[Predi
             prediction = predict_rows(Answers(final.model, X), X, materials.target)
         return prediction, compute_metrics(materials.target, y, prediction)
     except FAILURES as error:
-        raise DataError(describe_failure(final.name, "predictions of the final fit", error)) from error
+        raise DataError(describe_failure(final.name, f"predictions of the {FINAL}", error)) from error
 
 
 def _name_class(fitted: Any) -> str:

@@ -1,55 +1,44 @@
-"""Cross-validation of the candidates, and the fit of the best one: the same bits at any number of processes.
+"""Cross-validation of the candidates: the same bits at any number of processes or threads.
 
 Each fold is one unit of work that plants its own seeds, in this process or in a worker; so where it runs changes nothing. Whether
-workers are started at all is decided by how long every candidate's first fold took.
+workers are started at all is decided by how long every candidate's first fold took. What draws nothing and is fitted outside
+Python's lock (histogram boosting) needs no workers: its fits stand beside each other in threads.
 """
 
 from __future__ import annotations
 
-import re
 import time
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
 import joblib
 import numpy as np
 from joblib.externals.loky import get_reusable_executor
-from sklearn.base import clone
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import Pipeline
-from threadpoolctl import threadpool_limits
+from sklearn.utils.parallel import Parallel, delayed
 
-from samebits.config.catalog import OPENMP_FITS, OPENMP_PREDICTS, THREADED_FITS
 from samebits.data.target import Target
 from samebits.errors import DataError, Problem
-from samebits.estimation.boosting import set_fit_threads
 from samebits.estimation.prediction import RESPONSE_METHODS, Answers, Prediction, predict_rows
-from samebits.estimation.target_transform import find_estimator
 from samebits.numerics.seeds import plant_seeds
+from samebits.training.fitting import (
+    FAILURES,
+    FINAL,
+    Fit,
+    describe_failure,
+    fit_copy,
+    fit_watched,
+    lend_threads_to_predict,
+    predicts_over_threads,
+    stands_beside_others,
+)
 from samebits.training.materials import Materials, Sample
 
-# What scikit-learn says of tables that need another preprocessing, and what it means here.
-_KNOWN_FAILURES = [
-    (
-        r"Input (?:X )?contains NaN",
-        "rows without missing values, which this model does not take",
-        "some",
-        "Set preprocessing.numeric_imputer and categorical_imputer, drop such rows by data.rows, or take another model.",
-    ),
-    (
-        r"could not convert string to float: (.{1,40})",
-        "numbers alone",
-        "the text {0}",
-        "Give its column a transformer that makes numbers of it, in preprocessing.columns, or leave it to the defaults.",
-    ),
-]
 WORKERS_START_SECONDS = 4.0  # starting processes that import scikit-learn takes about this long
-# What estimators raise of rows or parameters that they cannot work with.
-FAILURES = (ValueError, TypeError, AttributeError, ArithmeticError, np.linalg.LinAlgError)
 WORKERS_FROM_CELLS = 4_000_000  # a table of more values is shared out from the start
+# Of fewer values, fits in threads wait for each other longer than they compute: measured, at 100,000 x 16 as long as one after the
+# other, at 5,000 x 16 twice as long; from 200,000 x 16 on, four fifths of it.
+THREADS_FROM_CELLS = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -64,12 +53,15 @@ class CandidateScore:
         One per fold: what it said of the fold's rows, without having seen them; of more than two classes, labels alone.
     n_unsettled
         Folds in which it did not converge.
+    final
+        Its fit on all training rows, where that was asked for and stood beside the folds.
     """
 
     name: str
     scores: list[float]
     predictions: list[Prediction]
     n_unsettled: int
+    final: Fit | None = None
 
     @property
     def mean(self) -> float:
@@ -105,7 +97,7 @@ class _Outcome:
 
 
 def score_candidates(
-    materials: Materials, training: Sample, root_seed: int, n_jobs: int, needs_responses: bool = False
+    materials: Materials, training: Sample, root_seed: int, n_jobs: int, needs_responses: bool = False, wants_finals: bool = False
 ) -> list[CandidateScore]:
     """Cross-validate every candidate on the training rows, in the order given.
 
@@ -114,9 +106,11 @@ def score_candidates(
     training
         The training rows of the materials, in the split's order.
     n_jobs
-        Worker processes, -1 for one per core.
+        Worker processes or threads, -1 for one per core.
     needs_responses
         Whether a threshold is to be found, which takes more than labels.
+    wants_finals
+        Whether every candidate will be fitted on all training rows: that may then be done here, beside the folds.
 
     Raises
     ------
@@ -131,20 +125,54 @@ def score_candidates(
     ]
     target = replace(materials.target, values=materials.target.values[:0])
     task = _Task(training, target, materials.scorer, root_seed, needs_responses)
-    outcomes = _run_units(units, len(materials.candidates), task, joblib.effective_n_jobs(n_jobs))
+    finals: dict[str, Fit] = {}
+    is_large = training.X.size > THREADS_FROM_CELLS
+    if is_large and all(stands_beside_others(pipeline) for pipeline in materials.candidates.values()):
+        outcomes, finals = _run_beside(units, materials.candidates if wants_finals else {}, task, joblib.effective_n_jobs(n_jobs))
+    else:
+        outcomes = _run_units(units, len(materials.candidates), task, joblib.effective_n_jobs(n_jobs))
     scored = []
     for name in materials.candidates:
         own = [outcome for unit, outcome in zip(units, outcomes, strict=True) if unit.name == name]
         n_unsettled = sum(not outcome.is_settled for outcome in own)
-        scored.append(CandidateScore(name, [one.score for one in own], [one.prediction for one in own], n_unsettled))
+        predictions = [outcome.prediction for outcome in own]
+        scored.append(CandidateScore(name, [outcome.score for outcome in own], predictions, n_unsettled, finals.get(name)))
     return scored
+
+
+def _run_beside(
+    units: list[_Unit], candidates: dict[str, Pipeline], task: _Task, n_jobs: int
+) -> tuple[list[_Outcome], dict[str, Fit]]:
+    """Run units, and then the candidates' fits on all rows, in threads; the last one to start may use those of all that ended."""
+    plant_seeds(task.root_seed, "cv")  # for nobody; what follows plants its own
+    n_calls = len(units) + len(candidates)
+    threads = [*[1] * (n_calls - 1), n_jobs]
+    calls = [delayed(_run_settled)(unit, task, n) for unit, n in zip(units, threads, strict=False)]
+    calls += [delayed(_fit_all)(name, candidates[name], task, n) for name, n in zip(candidates, threads[len(units) :], strict=True)]
+    found = Parallel(n_jobs=n_jobs, backend="threading", pre_dispatch="all")(calls)
+    return found[: len(units)], dict(zip(candidates, found[len(units) :], strict=True))
+
+
+def _run_settled(unit: _Unit, task: _Task, threads: int) -> _Outcome:
+    try:
+        pipeline = fit_copy(unit.pipeline, task.sample.take(unit.fit_rows), threads)
+    except FAILURES as error:
+        raise _refuse_fold(unit, error) from error
+    return _score_fold(unit, task, Fit(pipeline, is_settled=True), threads)
+
+
+def _fit_all(name: str, pipeline: Pipeline, task: _Task, threads: int) -> Fit:
+    try:
+        return Fit(fit_copy(pipeline, task.sample, threads), is_settled=True)
+    except FAILURES as error:
+        raise DataError(describe_failure(name, FINAL, error)) from error
 
 
 def _run_units(units: list[_Unit], n_first: int, task: _Task, n_jobs: int) -> list[_Outcome]:
     def run_here(some: list[_Unit]) -> list[_Outcome]:
         return [_run_unit(unit, task, n_jobs) for unit in some]
 
-    if all(_name_estimator(unit.pipeline) in OPENMP_PREDICTS for unit in units):
+    if all(predicts_over_threads(unit.pipeline) for unit in units):
         return run_here(units)
     started = time.monotonic()
     results = run_here(units[:n_first]) if n_jobs == 1 or task.sample.X.size <= WORKERS_FROM_CELLS else []
@@ -163,85 +191,38 @@ def _run_units(units: list[_Unit], n_first: int, task: _Task, n_jobs: int) -> li
 def _run_unit(unit: _Unit, task: _Task, threads: int) -> _Outcome:
     plant_seeds(task.root_seed, f"cv.{unit.name}.{unit.fold}")
     try:
-        pipeline, is_settled = _fit(unit.pipeline, task.sample.take(unit.fit_rows), threads)
-        scored = task.sample.take(unit.score_rows)
-        model = Answers(pipeline, scored.X)
-        with lend_threads_to_predict(pipeline, threads):
+        fit = fit_watched(unit.pipeline, task.sample.take(unit.fit_rows), threads)
+    except FAILURES as error:
+        raise _refuse_fold(unit, error) from error
+    return _score_fold(unit, task, fit, threads)
+
+
+def _score_fold(unit: _Unit, task: _Task, fit: Fit, threads: int) -> _Outcome:
+    scored = task.sample.take(unit.score_rows)
+    model = Answers(fit.pipeline, scored.X)
+    try:
+        with lend_threads_to_predict(fit.pipeline, threads):
             score = float(task.scorer(model, scored.X, scored.y))
             prediction = predict_rows(model, scored.X, task.target, with_probabilities=False)
     except FAILURES as error:
-        raise DataError(describe_failure(unit.name, f"fold {unit.fold + 1} of cv", error)) from error
+        raise _refuse_fold(unit, error) from error
     if task.needs_responses and prediction.responses is None:
         expected = f"a model with {' or '.join(RESPONSE_METHODS)}"
         raise DataError(Problem(f"models.{unit.name}", expected, "neither", "Remove it, or what business asks for."))
     if not np.isfinite(score):
         remedy = "Choose another scoring, or other parameters."
-        raise DataError(Problem(f"models.{unit.name}, fold {unit.fold + 1} of cv", "a finite score", str(score), remedy))
-    return _Outcome(score, prediction, is_settled)
+        raise DataError(Problem(f"models.{unit.name}, {_name_fold(unit)}", "a finite score", str(score), remedy))
+    return _Outcome(score, prediction, fit.is_settled)
 
 
-def _fit(pipeline: Pipeline, sample: Sample, threads: int) -> tuple[Pipeline, bool]:
-    """Return a fitted copy, over threads where that was measured to change no bit of what is fitted; and whether it converged."""
-    sample_weight = sample.weights.weigh(sample.y)
-    weights = {} if sample_weight is None else {"model__sample_weight": sample_weight}
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", ConvergenceWarning)
-        fitted = clone(pipeline)
-        set_fit_threads(fitted, threads)
-        with _leave_threads(pipeline, threads):
-            fitted.fit(sample.X, sample.y, **weights)
-    others = [warning for warning in caught if not issubclass(warning.category, ConvergenceWarning)]
-    for warning in others:
-        warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
-    return fitted, len(others) == len(caught)
+def _refuse_fold(unit: _Unit, error: Exception) -> DataError:
+    return DataError(describe_failure(unit.name, _name_fold(unit), error))
 
 
-@contextmanager
-def _leave_threads(pipeline: Pipeline, threads: int) -> Iterator[None]:
-    kind = _name_estimator(pipeline)
-    if kind in THREADED_FITS:
-        with joblib.parallel_config("threading", n_jobs=threads):
-            yield
-    else:
-        with threadpool_limits(threads if kind in OPENMP_FITS else 1, user_api="openmp"):
-            yield
-
-
-@contextmanager
-def lend_threads_to_predict(pipeline: Pipeline, threads: int) -> Iterator[None]:
-    """Let a pipeline predict over threads, where that changes no bit."""
-    with threadpool_limits(threads if _name_estimator(pipeline) in OPENMP_PREDICTS else 1, user_api="openmp"):
-        yield
-
-
-def _name_estimator(pipeline: Pipeline) -> str:
-    return type(find_estimator(pipeline)).__name__
-
-
-def describe_failure(name: str, stage: str, error: Exception) -> Problem:
-    """Return what an estimator raised, as a problem of its candidate: in our words where they say what to do."""
-    reason = " ".join(str(error).split()).rstrip(".")
-    for pattern, expected, found, remedy in _KNOWN_FAILURES:
-        if match := re.search(pattern, reason):
-            return Problem(f"models.{name}, {stage}", expected, found.format(*match.groups()), remedy)
-    return Problem(f"models.{name}, {stage}", "a model that fits this table", f"{type(error).__name__}: {reason}", "Change one.")
+def _name_fold(unit: _Unit) -> str:
+    return f"fold {unit.fold + 1} of cv"
 
 
 def choose_best(scored: list[CandidateScore]) -> CandidateScore:
     """Return the candidate of highest mean score; of equal ones the first by name."""
     return min(scored, key=lambda candidate: (-candidate.mean, candidate.name))
-
-
-def fit_model(name: str, pipeline: Pipeline, sample: Sample, root_seed: int, n_jobs: int) -> tuple[Pipeline, bool]:
-    """Return the candidate fitted on all training rows, over threads where that was shown to change no bit; and whether it converged.
-
-    Raises
-    ------
-    DataError
-        It cannot be fitted.
-    """
-    plant_seeds(root_seed, f"fit.{name}")
-    try:
-        return _fit(pipeline, sample, joblib.effective_n_jobs(n_jobs))
-    except FAILURES as error:
-        raise DataError(describe_failure(name, "final fit", error)) from error

@@ -1,0 +1,145 @@
+"""One candidate fitted: over how many threads, whether it converged, and what is said where it cannot be fitted.
+
+Threads are lent where that was measured to change no bit of what is fitted (`config.catalog`), and nowhere else.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import joblib
+import numpy as np
+from sklearn.base import BaseEstimator, clone
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.pipeline import Pipeline
+from threadpoolctl import threadpool_limits
+
+from samebits.config.catalog import OPENMP_FITS, OPENMP_PREDICTS, PLAIN_STEPS, THREADED_FITS
+from samebits.errors import DataError, Problem
+from samebits.estimation.boosting import set_fit_threads
+from samebits.estimation.target_transform import find_estimator
+from samebits.numerics.seeds import plant_seeds
+from samebits.training.materials import Sample
+
+# What scikit-learn says of tables that need another preprocessing, and what it means here.
+_KNOWN_FAILURES = [
+    (
+        r"Input (?:X )?contains NaN",
+        "rows without missing values, which this model does not take",
+        "some",
+        "Set preprocessing.numeric_imputer and categorical_imputer, drop such rows by data.rows, or take another model.",
+    ),
+    (
+        r"could not convert string to float: (.{1,40})",
+        "numbers alone",
+        "the text {0}",
+        "Give its column a transformer that makes numbers of it, in preprocessing.columns, or leave it to the defaults.",
+    ),
+]
+_KNOWN_MODULES = ("sklearn.", "samebits.")
+FINAL = "final fit"  # the name of that stage, beside those of the folds
+# What estimators raise of rows or parameters that they cannot work with.
+FAILURES = (ValueError, TypeError, AttributeError, ArithmeticError, np.linalg.LinAlgError)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A fitted pipeline.
+
+    Parameters
+    ----------
+    is_settled
+        Whether it converged.
+    """
+
+    pipeline: Pipeline
+    is_settled: bool
+
+
+def fit_model(name: str, pipeline: Pipeline, sample: Sample, root_seed: int, n_jobs: int) -> Fit:
+    """Return the candidate fitted on all training rows, over threads where that was shown to change no bit.
+
+    Raises
+    ------
+    DataError
+        It cannot be fitted.
+    """
+    plant_seeds(root_seed, f"fit.{name}")
+    try:
+        return fit_watched(pipeline, sample, joblib.effective_n_jobs(n_jobs))
+    except FAILURES as error:
+        raise DataError(describe_failure(name, FINAL, error)) from error
+
+
+def fit_watched(pipeline: Pipeline, sample: Sample, threads: int) -> Fit:
+    """Return a fitted copy, and whether it converged; not to be called from two threads at once, since warnings are the process's."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", ConvergenceWarning)
+        fitted = fit_copy(pipeline, sample, threads)
+    others = [warning for warning in caught if not issubclass(warning.category, ConvergenceWarning)]
+    for warning in others:
+        warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+    return Fit(fitted, len(others) == len(caught))
+
+
+def fit_copy(pipeline: Pipeline, sample: Sample, threads: int) -> Pipeline:
+    """Return a fitted copy, its fit over threads where that was measured to change no bit of what is fitted."""
+    sample_weight = sample.weights.weigh(sample.y)
+    weights = {} if sample_weight is None else {"model__sample_weight": sample_weight}
+    fitted = clone(pipeline)
+    set_fit_threads(fitted, threads)
+    with _leave_threads(pipeline, threads):
+        fitted.fit(sample.X, sample.y, **weights)
+    return fitted
+
+
+@contextmanager
+def _leave_threads(pipeline: Pipeline, threads: int) -> Iterator[None]:
+    kind = _name_estimator(pipeline)
+    if kind in THREADED_FITS:
+        with joblib.parallel_config("threading", n_jobs=threads):
+            yield
+    else:
+        with threadpool_limits(threads if kind in OPENMP_FITS else 1, user_api="openmp"):
+            yield
+
+
+@contextmanager
+def lend_threads_to_predict(pipeline: Pipeline, threads: int) -> Iterator[None]:
+    """Let a pipeline predict over threads, where that changes no bit."""
+    with threadpool_limits(threads if predicts_over_threads(pipeline) else 1, user_api="openmp"):
+        yield
+
+
+def predicts_over_threads(pipeline: Pipeline) -> bool:
+    """Tell whether a pipeline predicts over threads as well as many processes would, with no bit changed."""
+    return _name_estimator(pipeline) in OPENMP_PREDICTS
+
+
+def stands_beside_others(pipeline: Pipeline) -> bool:
+    """Tell whether fits of a pipeline may stand beside each other in one process.
+
+    Such a fit draws from no global generator, always settles, and spends its time outside Python's lock.
+    """
+    members = pipeline.get_params(deep=True)
+    estimators = [member for member in members.values() if isinstance(member, BaseEstimator)]
+    known = PLAIN_STEPS | OPENMP_PREDICTS | {"Pipeline"}
+    is_known = all(type(one).__name__ in known and type(one).__module__.startswith(_KNOWN_MODULES) for one in estimators)
+    return is_known and predicts_over_threads(pipeline) and not members.get("row_columns__functions")
+
+
+def _name_estimator(pipeline: Pipeline) -> str:
+    return type(find_estimator(pipeline)).__name__
+
+
+def describe_failure(name: str, stage: str, error: Exception) -> Problem:
+    """Return what an estimator raised, as a problem of its candidate: in our words where they say what to do."""
+    reason = " ".join(str(error).split()).rstrip(".")
+    for pattern, expected, found, remedy in _KNOWN_FAILURES:
+        if match := re.search(pattern, reason):
+            return Problem(f"models.{name}, {stage}", expected, found.format(*match.groups()), remedy)
+    return Problem(f"models.{name}, {stage}", "a model that fits this table", f"{type(error).__name__}: {reason}", "Change one.")

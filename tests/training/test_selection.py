@@ -1,0 +1,104 @@
+"""Where a fold is fitted changes nothing: one after the other, or beside each other in threads of this process."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from samebits.errors import DataError
+from samebits.training import selection
+from samebits.training.fitting import stands_beside_others
+from samebits.training.materials import Materials
+from samebits.training.result import Result, make_result
+
+Prepare = Callable[..., tuple[Any, Materials]]
+BOOSTINGS = {"boosting": {"max_iter": 8}, "other": {"class": "sklearn.ensemble.HistGradientBoostingClassifier", "max_iter": 5}}
+QUANTITIES = {"boosting": {"max_iter": 8}}
+
+
+def make_table(n: int = 900) -> pd.DataFrame:
+    rng = np.random.default_rng(4)
+    x, z = rng.normal(size=(2, n))
+    x[::7] = np.nan
+    place = rng.choice(["north", "south", "east"], n)
+    noise = rng.normal(size=n)
+    return pd.DataFrame({"x": x, "z": z, "place": place, "w": rng.integers(1, 4, n).astype(float), "y": z + noise > 0.2})
+
+
+def make_quantities() -> pd.DataFrame:
+    table = make_table()
+    return table.assign(y=np.exp(table["z"]))
+
+
+@pytest.mark.parametrize(
+    ("table", "keys"),
+    [
+        (make_table(), {"models": BOOSTINGS, "keep": "all", "business": {"f_beta": 1.0}}),
+        (make_table(), {"models": {"boosting": {"max_iter": 8, "early_stopping": True}}, "weights": {"column": "w"}}),
+        (make_quantities(), {"models": QUANTITIES, "data": {"target_transform": "log1p"}, "split": {"method": "none"}}),
+    ],
+)
+@pytest.mark.parametrize("n_jobs", [1, 2, 3])
+def test_fits_beside_each_other_give_the_bits_of_fits_one_after_the_other(
+    prepare: Prepare, monkeypatch: pytest.MonkeyPatch, table: pd.DataFrame, keys: dict[str, Any], n_jobs: int
+) -> None:
+    config, materials = prepare(table, **{"cv": {"n_splits": 3}, **keys}, n_jobs=n_jobs)
+    alone = make_result(config, materials)
+    monkeypatch.setattr(selection, "THREADS_FROM_CELLS", 0)
+
+    beside = make_result(config, materials)
+
+    assert (alone.best.final is None, beside.best.final is None) == (True, False)
+    assert list_bits(beside) == list_bits(alone)
+
+
+def list_bits(result: Result) -> Any:
+    scores = [(one.name, one.scores) for one in result.scored]
+    return scores, result.model_digest, result.model_file, result.predictions, result.out_of_fold, result.metrics, result.threshold
+
+
+def test_as_many_fits_stand_beside_each_other_as_n_jobs_says(prepare: Prepare, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, materials = prepare(make_table(), models={"boosting": {"max_iter": 3}}, cv={"n_splits": 4}, n_jobs=2)
+    monkeypatch.setattr(selection, "THREADS_FROM_CELLS", 0)
+    together = threading.Barrier(2, timeout=60)
+    own = selection.fit_copy
+
+    def fit(*args: Any) -> Any:
+        together.wait()
+        return own(*args)
+
+    monkeypatch.setattr(selection, "fit_copy", fit)
+
+    (scored,) = selection.score_candidates(materials, materials.take_training(), 1, 2)
+
+    assert len(scored.scores) == 4
+    assert scored.final is None
+
+
+def test_a_step_that_may_draw_or_iterate_is_fitted_alone(prepare: Prepare) -> None:
+    bins = {"class": "sklearn.preprocessing.KBinsDiscretizer", "strategy": "kmeans"}
+    function = {"name": "again", "function": {"path": "numpy.ravel", "columns": ["z"], "kind": "numeric"}}
+    plain = {"data": {"drop": ["place", "w"]}}
+
+    def stands(**keys: Any) -> bool:
+        _, materials = prepare(make_table(), **{**plain, "models": {"boosting": {"max_iter": 2}}, **keys})
+        return all(stands_beside_others(pipeline) for pipeline in materials.candidates.values())
+
+    assert stands()
+    assert not stands(models={"random_forest": {"n_estimators": 2}})
+    assert not stands(preprocessing={"columns": [{"columns": ["x"], "transformers": [bins]}]})
+    assert not stands(features={"derived": [function]}, allow=["numpy"])
+
+
+def test_what_fails_beside_others_is_named(prepare: Prepare, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(selection, "THREADS_FROM_CELLS", 0)
+    keys = {"models": {"boosting": {"max_iter": 2, "monotonic_cst": [1]}}, "data": {"drop": ["place", "w"]}}
+    config, materials = prepare(make_table(), **keys, n_jobs=1)
+
+    with pytest.raises(DataError, match=r"models\.boosting, fold 1 of cv: expected a model that fits this table, .*monotonic"):
+        make_result(config, materials)
