@@ -21,11 +21,12 @@ from sklearn.ensemble import (
     RandomForestClassifier,
 )
 from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
 
 from samebits.errors import LineageError
 from samebits.model.file import dump_model, list_trusted_types, load_model, settle_model
 from samebits.model.fingerprint import digest_model
-from samebits.model.stand_ins import put_stand_ins
+from samebits.model.stand_ins import _pack, put_stand_ins
 from samebits.stored_parts import JoinedTrees
 
 X, Y = load_iris(return_X_y=True)
@@ -170,3 +171,27 @@ def test_the_schema_of_a_forest_is_plain_text() -> None:
         schema = json.loads(archive.read("schema.json"))
 
     assert schema["content"]["content"]["estimators_"]["__class__"] == "JoinedTrees"
+
+
+def test_small_arrays_are_compressed_and_large_ones_are_not() -> None:
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(70_000, 2)).round(1)
+    model = KNeighborsClassifier(algorithm="brute").fit(rows, np.arange(70_000) % 2)
+    content = dump_model(model)
+
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        members = {(info.file_size > 2**20, info.compress_type) for info in archive.infolist() if info.file_size > 256}
+
+    assert members == {(True, zipfile.ZIP_STORED), (False, zipfile.ZIP_BZIP2)}
+    assert digest_model(load_model(content)) == digest_model(model)
+
+
+@pytest.mark.parametrize(("n_different", "is_pair"), [(50, True), (30_000, False), (100_000, False)])
+def test_a_column_of_few_different_numbers_is_stored_as_their_places(n_different: int, is_pair: bool) -> None:
+    column = np.random.default_rng(0).permutation(100_000) % n_different + 0.5
+
+    packed = _pack(column)
+
+    assert isinstance(packed, tuple) == is_pair
+    places, values = packed if isinstance(packed, tuple) else (np.arange(100_000), packed)
+    assert values[places].tobytes() == column.tobytes()

@@ -1,9 +1,9 @@
 """The model file: skops made canonical, so that equal models give equal bytes, and loaded with no code but scikit-learn's own.
 
 skops names a model's parts by memory addresses, dates them by the clock and repeats equal arrays. Here parts are numbered by first
-appearance, equal arrays stored once, dates fixed; the archive is compressed by bzip2, whose output, unlike zlib's, is the same from
-every implementation in use. A model is only handed out by `load_model` after its types passed an allow-list of our own (never the
-one in the file) and every tree's child and feature indices were found inside their bounds, which neither library checks.
+appearance, equal arrays stored once, dates fixed; all but large arrays are compressed by bzip2, whose output, unlike zlib's, is the
+same from every implementation in use. A model is only handed out by `load_model` after its types passed an allow-list of our own
+(never the one in the file) and every tree's child and feature indices were found inside their bounds, which neither library checks.
 """
 
 from __future__ import annotations
@@ -29,6 +29,9 @@ from samebits.model.stand_ins import put_stand_ins
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest date a zip archive can hold
 _SCHEMA = "schema.json"
+# bzip2 spends about 40 bytes on a frame, so that what is small is stored. It takes 0.1 s for a megabyte there and back: of models of
+# many large arrays that would be half as long as their fit.
+_COMPRESSED_BYTES = range(257, 2**20 + 1)
 
 # Beside scikit-learn's classes (see _is_sklearn_class) and samebits' own; trees are checked after loading. Plain containers do
 # nothing when they are made; what a defaultdict makes its values with stands in the file as a type of its own.
@@ -160,8 +163,7 @@ def _write_archive(members: Iterable[tuple[str, bytes]]) -> bytes:
         for name, content in members:
             entry = zipfile.ZipInfo(name, _EPOCH)
             entry.create_system, entry.external_attr = 3, 0o644 << 16
-            # bzip2 spends about 40 bytes on a frame: what is small is stored
-            entry.compress_type = zipfile.ZIP_BZIP2 if len(content) > 256 else zipfile.ZIP_STORED
+            entry.compress_type = zipfile.ZIP_BZIP2 if len(content) in _COMPRESSED_BYTES else zipfile.ZIP_STORED
             archive.writestr(entry, content)
     return buffer.getvalue()
 

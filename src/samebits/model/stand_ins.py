@@ -24,6 +24,7 @@ from samebits.stored_parts import JoinedTrees, PlainContainer, StoredBooster
 Column = np.ndarray | tuple[np.ndarray, np.ndarray]
 Table = tuple[np.ndarray, np.ndarray, list[Column]]  # see JoinedTrees
 _FEWER_VALUES = 4  # a column with a different value in every fourth place or less is stored as its values and their places
+_FIRST_VALUES = 2**16
 _INTEGERS = (np.uint8, np.int8, np.uint16, np.int16, np.uint32, np.int32, np.uint64, np.int64)
 _SCALARS = (type(None), bool, int, float, str, np.generic)
 
@@ -169,11 +170,15 @@ def _join_arrays(column: Sequence[Any]) -> Table | None:
 
 
 def _pack(column: np.ndarray) -> Column:
-    """A column in fewer bytes: compressing them is what takes the time of storing many trees."""
+    """A column in fewer bytes: a large one is stored as it is, since compressing it would take longer than all else."""
     packed = _narrow(column)
     if packed.dtype != np.float64:
         return packed
-    codes, values = pd.factorize(packed.ravel().view(np.uint64))
+    bits = packed.ravel().view(np.uint64)
+    first = bits[:_FIRST_VALUES]  # to look at a few is quick, and where most of them differ, the rest need no look
+    if len(pd.unique(first)) * 2 > len(first):
+        return packed
+    codes, values = pd.factorize(bits)
     if len(values) * _FEWER_VALUES > packed.size:
         return packed
     return _narrow(codes.reshape(packed.shape)), values.view(np.float64)
