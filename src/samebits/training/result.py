@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -27,7 +28,7 @@ from samebits.estimation.prediction import (
 )
 from samebits.estimation.scoring import Threshold, choose_threshold, compute_metrics
 from samebits.estimation.target_transform import find_estimator
-from samebits.training.fitting import FAILURES, FINAL, Fit, describe_failure, fit_model, lend_threads_to_predict
+from samebits.training.fitting import FAILURES, FINAL, Fit, describe_failure, fit_model, lend_threads_to_predict, stands_beside_others
 from samebits.training.materials import Materials
 from samebits.training.remarks import collect_remarks
 from samebits.training.selection import CandidateScore, choose_best, score_candidates
@@ -80,13 +81,16 @@ def make_result(config: Config, materials: Materials) -> Result:
         The fitted model cannot be stored without pickle, though the few rows did not show it.
     """
     scored = _compare(config, materials)
-    with ThreadPoolExecutor(1) as beside:  # text is written by one thread, while the others predict
+    best = choose_best(scored)
+    final = _fit_finally(config, materials, best)
+    model_file, model_digest = store_model(final.model, config.allow)
+    with ThreadPoolExecutor(2) as beside:
         tables = beside.submit(_describe_training, materials, scored)
-        best = choose_best(scored)
-        final = _fit_finally(config, materials, best)
-        model_file, model_digest = store_model(final.model, config.allow)
+        score_train = functools.partial(_score, final, materials, materials.split.train_rows)
+        # a stranger's model may draw as it predicts: it is asked in one order
+        scored_beside = beside.submit(score_train) if stands_beside_others(final.fitted) else None
         rows, predicted, test = _score_held_back(final, best, materials)
-        _, train = _score(final, materials, materials.split.train_rows)
+        _, train = scored_beside.result() if scored_beside else score_train()
         others = _score_others(config, materials, [one for one in scored if one is not best]) if config.keep == "all" else {}
         out_of_fold, baseline = tables.result()
     numbers, split = materials.dataset.row_numbers, materials.split
