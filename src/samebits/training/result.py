@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -31,7 +32,7 @@ from samebits.estimation.target_transform import find_estimator
 from samebits.training.fitting import FAILURES, FINAL, Fit, describe_failure, fit_model, lend_threads_to_predict, stands_beside_others
 from samebits.training.materials import Materials
 from samebits.training.remarks import collect_remarks
-from samebits.training.selection import CandidateScore, choose_best, score_candidates
+from samebits.training.selection import CandidateScore, Comparison, choose_best, score_candidates
 from samebits.training.storing import rehearse_storing, store_model
 
 
@@ -80,18 +81,20 @@ def make_result(config: Config, materials: Materials) -> Result:
     LineageError
         The fitted model cannot be stored without pickle, though the few rows did not show it.
     """
-    scored = _compare(config, materials)
-    best = choose_best(scored)
-    final = _fit_finally(config, materials, best)
-    model_file, model_digest = store_model(final.model, config.allow)
+    comparison = _compare(config, materials)
+    scored, best = comparison.scored, choose_best(comparison.scored)
     with ThreadPoolExecutor(2) as beside:
         tables = beside.submit(_describe_training, materials, scored)
+        fits = dict(zip(materials.candidates, comparison.finals, strict=False))
+        final = _fit_finally(config, materials, best, fits)
+        model_file, model_digest = store_model(final.model, config.allow)
         score_train = functools.partial(_score, final, materials, materials.split.train_rows)
         # a stranger's model may draw as it predicts: it is asked in one order
         scored_beside = beside.submit(score_train) if stands_beside_others(final.fitted) else None
         rows, predicted, test = _score_held_back(final, best, materials)
         _, train = scored_beside.result() if scored_beside else score_train()
-        others = _score_others(config, materials, [one for one in scored if one is not best]) if config.keep == "all" else {}
+        left = [one for one in scored if one is not best] if config.keep == "all" else []
+        others = _score_others(config, materials, left, fits)
         out_of_fold, baseline = tables.result()
     numbers, split = materials.dataset.row_numbers, materials.split
     candidates = {name: metrics for name, (_, metrics) in sorted({**others, best.name: (final, test)}.items())}
@@ -124,7 +127,7 @@ def _describe_training(materials: Materials, scored: list[CandidateScore]) -> tu
     return table, summarise_features(materials.take(materials.split.train_rows)[0], materials.kinds)
 
 
-def _compare(config: Config, materials: Materials) -> list[CandidateScore]:
+def _compare(config: Config, materials: Materials) -> Comparison:
     """Cross-validate every candidate on one copy of the training rows, which is gone before the final fit takes its own."""
     training = materials.take_training()
     rehearse_storing(materials.candidates, training.X, training.y, config.allow, config.seed)
@@ -144,8 +147,8 @@ class _Final:
     threads: int
 
 
-def _fit_finally(config: Config, materials: Materials, candidate: CandidateScore) -> _Final:
-    fit = candidate.final or _fit_now(config, materials, candidate.name)
+def _fit_finally(config: Config, materials: Materials, candidate: CandidateScore, fits: Mapping[str, Fit]) -> _Final:
+    fit = fits.get(candidate.name) or _fit_now(config, materials, candidate.name)
     model, threshold = _apply_threshold(fit.pipeline, config, materials, candidate)
     return _Final(candidate.name, fit.pipeline, model, threshold, fit.is_settled, joblib.effective_n_jobs(config.n_jobs))
 
@@ -173,12 +176,12 @@ def _apply_threshold(
 
 
 def _score_others(
-    config: Config, materials: Materials, candidates: list[CandidateScore]
+    config: Config, materials: Materials, candidates: list[CandidateScore], fits: Mapping[str, Fit]
 ) -> dict[str, tuple[_Final, dict[str, float]]]:
     """Fit the candidates that were not chosen too, each with a threshold of its own."""
     found = {}
     for candidate in candidates:
-        final = _fit_finally(config, materials, candidate)
+        final = _fit_finally(config, materials, candidate, fits)
         found[candidate.name] = (final, _score_held_back(final, candidate, materials)[2])
     return found
 

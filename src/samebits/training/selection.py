@@ -7,7 +7,9 @@ Python's lock (histogram boosting) needs no workers: its fits stand beside each 
 
 from __future__ import annotations
 
+import itertools
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -53,20 +55,32 @@ class CandidateScore:
         One per fold: what it said of the fold's rows, without having seen them; of more than two classes, labels alone.
     n_unsettled
         Folds in which it did not converge.
-    final
-        Its fit on all training rows, where that was asked for and stood beside the folds.
     """
 
     name: str
     scores: list[float]
     predictions: list[Prediction]
     n_unsettled: int
-    final: Fit | None = None
 
     @property
     def mean(self) -> float:
         """Mean score over the folds."""
         return float(np.mean(self.scores))
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The candidates' cross-validations, in their order.
+
+    Parameters
+    ----------
+    finals
+        The candidates' fits on all training rows, in the same order, where these were asked for and stand beside the folds: each is
+        handed out when it is done. Else nothing.
+    """
+
+    scored: list[CandidateScore]
+    finals: Iterator[Fit]
 
 
 @dataclass(frozen=True)
@@ -98,7 +112,7 @@ class _Outcome:
 
 def score_candidates(
     materials: Materials, training: Sample, root_seed: int, n_jobs: int, needs_responses: bool = False, wants_finals: bool = False
-) -> list[CandidateScore]:
+) -> Comparison:
     """Cross-validate every candidate on the training rows, in the order given.
 
     Parameters
@@ -125,7 +139,7 @@ def score_candidates(
     ]
     target = replace(materials.target, values=materials.target.values[:0])
     task = _Task(training, target, materials.scorer, root_seed, needs_responses)
-    finals: dict[str, Fit] = {}
+    finals: Iterator[Fit] = iter(())
     is_large = training.X.size > THREADS_FROM_CELLS
     if is_large and all(stands_beside_others(pipeline) for pipeline in materials.candidates.values()):
         outcomes, finals = _run_beside(units, materials.candidates if wants_finals else {}, task, joblib.effective_n_jobs(n_jobs))
@@ -136,21 +150,18 @@ def score_candidates(
         own = [outcome for unit, outcome in zip(units, outcomes, strict=True) if unit.name == name]
         n_unsettled = sum(not outcome.is_settled for outcome in own)
         predictions = [outcome.prediction for outcome in own]
-        scored.append(CandidateScore(name, [outcome.score for outcome in own], predictions, n_unsettled, finals.get(name)))
-    return scored
+        scored.append(CandidateScore(name, [outcome.score for outcome in own], predictions, n_unsettled))
+    return Comparison(scored, finals)
 
 
-def _run_beside(
-    units: list[_Unit], candidates: dict[str, Pipeline], task: _Task, n_jobs: int
-) -> tuple[list[_Outcome], dict[str, Fit]]:
+def _run_beside(units: list[_Unit], candidates: dict[str, Pipeline], task: _Task, n_jobs: int) -> tuple[list[_Outcome], Iterator[Fit]]:
     """Run units, and then the candidates' fits on all rows, in threads; the last one to start may use those of all that ended."""
     plant_seeds(task.root_seed, "cv")  # for nobody; what follows plants its own
-    n_calls = len(units) + len(candidates)
-    threads = [*[1] * (n_calls - 1), n_jobs]
+    threads = [*[1] * (len(units) + len(candidates) - 1), n_jobs]
     calls = [delayed(_run_settled)(unit, task, n) for unit, n in zip(units, threads, strict=False)]
     calls += [delayed(_fit_all)(name, candidates[name], task, n) for name, n in zip(candidates, threads[len(units) :], strict=True)]
-    found = Parallel(n_jobs=n_jobs, backend="threading", pre_dispatch="all")(calls)
-    return found[: len(units)], dict(zip(candidates, found[len(units) :], strict=True))
+    found = Parallel(n_jobs=n_jobs, backend="threading", pre_dispatch="all", return_as="generator")(calls)
+    return list(itertools.islice(found, len(units))), found
 
 
 def _run_settled(unit: _Unit, task: _Task, threads: int) -> _Outcome:
