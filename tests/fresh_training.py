@@ -20,5 +20,5 @@ if __name__ == "__main__":
     from samebits.training.training import make_training
 
     if os.environ.get("FRESH_TRAINING_WORKERS"):
-        selection.WORKERS_FROM_CELLS = 0
+        selection.WORKERS_FROM_CELLS = selection.THREADS_FROM_CELLS = 0
     print(json.dumps([make_training(check_config(path), SRC.parent).stages for path in paths]))

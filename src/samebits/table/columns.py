@@ -40,6 +40,8 @@ MISSING_WORDS = frozenset(
     }
 )
 _ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:?\d{2})?)?")
+# pandas' own str, but equal texts are one object: encoders, which ask for Python's strings at each fit, need not make them anew.
+_SHARED_TEXT = pd.StringDtype("python", na_value=np.nan)
 _PLAIN_BOOLEANS = {"True": True, "TRUE": True, "true": True, "False": False, "FALSE": False, "false": False}
 _BOOLEAN_WORDS = {
     **dict.fromkeys(("true", "t", "yes", "y", "on", "1", "1.0"), True),
@@ -309,8 +311,7 @@ def _list_missing_dates(name: str, read: Read) -> list[pd.Timestamp]:
 
 def _as_text(texts: _Texts, read: Read) -> pd.Series:
     """An empty field stays empty text where the config keeps words; elsewhere it is missing."""
-    values = pd.array(texts.distinct, dtype="str").take(texts.codes, allow_fill=True)
-    column = pd.Series(values)
+    column = pd.Series(pd.array(texts.distinct, dtype=_SHARED_TEXT).take(texts.codes, allow_fill=True))
     keeps_empty = not keeps_default_na(texts.name, read) and "" not in _list_missing_words(texts.name, read, is_typed=True)
     return column.mask(texts.is_empty, "") if keeps_empty else column
 
