@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import shutil
 import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,25 +35,36 @@ class ShippedRun:
     run_id: str
 
 
-def record_shipped(name: str, empty_store: Path, scratch: Path) -> ShippedRun:
-    """Return the session's one run of confs/NAME.yaml, made by the first test of all workers that asks for it.
+def make_once(name: str, scratch: Path, make: Callable[[Path], Any]) -> Any:
+    """Return a value that JSON can hold, made by the first test of all workers that asks for it.
 
     Parameters
     ----------
     scratch
         The session's folder of this worker.
+    make
+        Called with a new folder that stays as long as the session's others.
     """
     shared = scratch.parent if "PYTEST_XDIST_WORKER" in os.environ else scratch
-    folder = shared / f"shipped-{name}"
-    with (shared / f"shipped-{name}.lock").open("w") as lock:
+    folder = shared / f"once-{name}"
+    with (shared / f"once-{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not folder.exists():
             folder.mkdir()
-            shutil.copy(empty_store, folder)
-            done = run_fresh(f"confs/{name}.yaml", MLFLOW_TRACKING_URI=f"sqlite:///{folder}/mlflow.db")
-            assert done.returncode == 0, done.stderr
-            (folder / "run_id").write_text(done.stdout.split()[1], encoding="utf-8")
-    return ShippedRun(f"sqlite:///{folder}/mlflow.db", (folder / "run_id").read_text(encoding="utf-8"))
+            (folder / "made.json").write_text(json.dumps(make(folder)), encoding="utf-8")
+    return json.loads((folder / "made.json").read_text(encoding="utf-8"))
+
+
+def record_shipped(name: str, empty_store: Path, scratch: Path) -> ShippedRun:
+    """Return the session's one run of confs/NAME.yaml."""
+
+    def record(folder: Path) -> list[str]:
+        shutil.copy(empty_store, folder)
+        done = run_fresh(f"confs/{name}.yaml", MLFLOW_TRACKING_URI=f"sqlite:///{folder}/mlflow.db")
+        assert done.returncode == 0, done.stderr
+        return [f"sqlite:///{folder}/mlflow.db", done.stdout.split()[1]]
+
+    return ShippedRun(*make_once(f"shipped-{name}", scratch, record))
 
 
 def open_client(store: str) -> Any:
