@@ -13,7 +13,8 @@ from conftest import SMALL, merge
 from samebits.config.keys import Config, Derived
 from samebits.data.dataset import Dataset
 from samebits.data.derived import list_steps
-from samebits.data.preparation import list_features, list_model_inputs, prepare_dataset
+from samebits.data.features import list_features, list_model_inputs
+from samebits.data.preparation import prepare_dataset
 from samebits.errors import ConfigError, DataError
 from samebits.row_columns import RowColumns
 
@@ -127,7 +128,7 @@ def test_a_model_takes_the_tables_own_columns_and_makes_the_rest(tmp_path: Path)
     config, dataset = prepare(tmp_path, *steps, drop=["start", "end", "unused", "b"])
 
     assert list_features(config, dataset) == ["a", "city", "flag", "stay"]
-    assert list_model_inputs(config, dataset) == ["a", "city", "start", "end", "flag"]
+    assert list_model_inputs(dataset, list_features(config, dataset)) == ["a", "city", "start", "end", "flag"]
 
 
 def test_the_target_may_be_derived_but_not_be_read_off_a_feature(tmp_path: Path) -> None:

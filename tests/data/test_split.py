@@ -13,8 +13,9 @@ from sklearn.model_selection import train_test_split
 
 from samebits.config.keys import Config
 from samebits.data.dataset import Dataset
+from samebits.data.features import list_features
 from samebits.data.folds import Split, split_rows
-from samebits.data.preparation import list_features, prepare_dataset
+from samebits.data.preparation import prepare_dataset
 from samebits.data.split import read_row_numbers
 from samebits.data.target import read_target
 from samebits.digests import digest_file

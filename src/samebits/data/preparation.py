@@ -1,15 +1,73 @@
-"""The door of this wing: from a config and its table to the rows and columns that a run uses."""
+"""The door of this wing: from a config and its table to the rows and columns that a run uses, and what each row is used for."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from samebits.config.keys import Config
+from samebits.config.loading import LoadedConfig
 from samebits.data.dataset import Dataset, load_dataset
 from samebits.data.derived import add_derived_columns, list_steps, trace_inputs
+from samebits.data.features import list_features, list_model_inputs
+from samebits.data.folds import Split, split_rows
 from samebits.data.rows import count_early_rules, keep_rows, list_rule_columns
-from samebits.errors import DataError, Problem
-from samebits.text import shorten_list
+from samebits.data.split import read_row_numbers
+from samebits.data.target import Target, check_task, read_target
+from samebits.project import find_data
+
+
+@dataclass(frozen=True)
+class PreparedRows:
+    """The rows in use, and what each column and each row is used for.
+
+    Parameters
+    ----------
+    features
+        Columns that candidates learn from, derived ones included.
+    inputs
+        The table's own columns that a model takes: features, and what derived features are made of.
+    rows_file
+        The bytes of the file that names the test rows, where one does.
+    """
+
+    dataset: Dataset
+    target: Target
+    features: list[str]
+    inputs: list[str]
+    split: Split
+    rows_file: bytes | None
+
+
+def prepare_rows(loaded: LoadedConfig, project_root: Path) -> PreparedRows:
+    """Read the table that a config names, and settle which rows and columns are used for what.
+
+    Raises
+    ------
+    DataError
+        The table cannot be read as the config says, or does not have what it names.
+    ConfigError
+        What the config asks for is nothing for this target or these rows.
+    """
+    config, data = loaded.config, loaded.config.data
+    dataset = prepare_dataset(
+        config, *(find_data(path, loaded.document.path, project_root) for path in (data.path, data.test_path) if path is not None)
+    )
+    target = read_target(config, dataset)
+    check_task(loaded, target)
+    features = list_features(config, dataset)
+    test_numbers, rows_file = _read_test_numbers(loaded, project_root)
+    split = split_rows(config, dataset, target, test_numbers)
+    return PreparedRows(dataset, target, features, list_model_inputs(dataset, features), split, rows_file)
+
+
+def _read_test_numbers(loaded: LoadedConfig, project_root: Path) -> tuple[np.ndarray | None, bytes | None]:
+    split = loaded.config.split
+    if split.rows_file is None:
+        return None, None
+    return read_row_numbers(find_data(split.rows_file, loaded.document.path, project_root), split.rows_digest)
 
 
 def prepare_dataset(config: Config, path: Path, test_path: Path | None = None) -> Dataset:
@@ -42,44 +100,3 @@ def _list_kept(config: Config) -> set[str]:
     used = [config.data.target, config.split.column, config.weights.column, *ruled]
     _, inputs = trace_inputs(list_steps(config), [*filter(None, used), *(derived.name for derived in config.features.derived)])
     return inputs
-
-
-def list_features(config: Config, dataset: Dataset) -> list[str]:
-    """Return the columns that are features, derived ones included: not the target, not dropped, not the split's, not the weights.
-
-    Raises
-    ------
-    DataError
-        There is none, or one tells the target: the target is made of it, or it of the target.
-    """
-    left_out = {config.data.target, config.weights.column, *config.data.drop}
-    if config.split.keeps_column_out:
-        left_out.add(config.split.column)
-    features = [name for name in dataset.all_kinds if name not in left_out and name != config.data.read.file_column]
-    if not features:
-        raise DataError(Problem("data", "at least one feature column", "none", "Take some off data.drop."))
-    _refuse_leaks(config, dataset, features)
-    return features
-
-
-def list_model_inputs(config: Config, dataset: Dataset) -> list[str]:
-    """Return the table's own columns that a model takes, in the table's order: features, and what derived features are made of."""
-    _, inputs = trace_inputs(dataset.steps, list_features(config, dataset))
-    return [name for name in dataset.kinds if name in inputs]
-
-
-def _refuse_leaks(config: Config, dataset: Dataset, features: list[str]) -> None:
-    target = config.data.target
-    _, sources = trace_inputs(dataset.steps, [target])
-    _, inputs = trace_inputs(dataset.steps, features)
-    telling = sorted(sources - {target})
-    if telling and set(telling) <= inputs:  # one of two columns does not tell their difference
-        remedy = "Name them in data.drop: a model would read the target off them."
-        raise DataError(Problem("features", f"none that the target {target!r} is made of", shorten_list(telling), remedy))
-    if target in inputs:
-        made = [
-            step["name"]
-            for step in dataset.steps
-            if step["name"] in features and target in trace_inputs(dataset.steps, [step["name"]])[1]
-        ]
-        raise DataError(Problem("features", f"none made of the target {target!r}", shorten_list(made), "Name them in data.drop."))

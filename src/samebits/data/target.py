@@ -12,8 +12,9 @@ import pandas as pd
 
 from samebits.config.catalog import CLASSIFICATION, Task
 from samebits.config.keys import Config
+from samebits.config.loading import LoadedConfig
 from samebits.data.dataset import Dataset
-from samebits.errors import DataError, Problem
+from samebits.errors import ConfigError, DataError, Problem
 from samebits.text import shorten_list
 
 _SMALL = (
@@ -71,6 +72,22 @@ def read_target(config: Config, dataset: Dataset) -> Target:
     _check_labels(task, labels, where)
     positive = _choose_positive(config, labels, where) if task == "binary" else None
     return Target(task, values, labels, positive)
+
+
+def check_task(loaded: LoadedConfig, target: Target) -> None:
+    """Hold what a config says of a positive class and of a threshold to the task.
+
+    Raises
+    ------
+    ConfigError
+        It is not binary.
+    """
+    config = loaded.config
+    named = [("business", config.business.method)] if config.business.method else []
+    named += [("data", "positive")] if config.data.positive is not None else []
+    for key_path in named if target.task != "binary" else []:
+        where = loaded.document.locate(key_path)
+        raise ConfigError(Problem(where, "a binary task", f"a {target.task} target", "Remove the key, or set task:."))
 
 
 def find_name(wanted: str, known: Sequence[str]) -> str | None:

@@ -12,15 +12,12 @@ from sklearn.pipeline import Pipeline
 
 from samebits.config.loading import LoadedConfig
 from samebits.data.dataset import Dataset
-from samebits.data.folds import Split, split_rows
-from samebits.data.preparation import list_model_inputs, prepare_dataset
-from samebits.data.split import read_row_numbers
-from samebits.data.target import Target, read_target
-from samebits.errors import ConfigError, Problem
+from samebits.data.folds import Split
+from samebits.data.preparation import prepare_rows
+from samebits.data.target import Target
 from samebits.estimation.scoring import make_scorer, name_scoring
 from samebits.estimation.target_transform import check_transform
 from samebits.estimation.weights import Weights, check_weights, read_weights
-from samebits.project import find_data
 from samebits.table.columns import Kind
 from samebits.training.pipeline import build_candidates
 
@@ -100,48 +97,21 @@ def prepare_materials(loaded: LoadedConfig, project_root: Path) -> Materials:
     ConfigError, DataError
         The config and the table do not fit each other, in any way that can be known before training.
     """
-    config = loaded.config
-    dataset = prepare_dataset(config, *_find_tables(loaded, project_root))
-    target = read_target(config, dataset)
-    _check_business(loaded, target)
-    check_transform(loaded, dataset, target)
-    candidates, seeds, settings = build_candidates(config, dataset, target.task, target.labels)
-    scorer = make_scorer(config, target)
-    test_numbers, rows_file = _read_test_numbers(loaded, project_root)
-    split = split_rows(config, dataset, target, test_numbers)
-    weights = read_weights(loaded, dataset, target)
-    check_weights(weights, target, split, candidates)
+    config, rows = loaded.config, prepare_rows(loaded, project_root)
+    check_transform(loaded, rows.dataset, rows.target)
+    candidates, seeds, settings = build_candidates(config, rows)
+    weights = read_weights(loaded, rows.dataset, rows.target)
+    check_weights(weights, rows.target, rows.split, candidates)
     return Materials(
-        dataset=dataset,
-        target=target,
-        inputs=list_model_inputs(config, dataset),
-        split=split,
+        dataset=rows.dataset,
+        target=rows.target,
+        inputs=rows.inputs,
+        split=rows.split,
         candidates=candidates,
-        scoring=name_scoring(config, target),
-        scorer=scorer,
-        seeds=dict(sorted({**dataset.seeds, **seeds, **split.seeds}.items())),
-        rows_file=rows_file,
+        scoring=name_scoring(config, rows.target),
+        scorer=make_scorer(config, rows.target),
+        seeds=dict(sorted({**rows.dataset.seeds, **seeds, **rows.split.seeds}.items())),
+        rows_file=rows.rows_file,
         weights=weights,
         settings=dict(sorted(settings.items())),
     )
-
-
-def _find_tables(loaded: LoadedConfig, project_root: Path) -> list[Path]:
-    data = loaded.config.data
-    return [find_data(path, loaded.document.path, project_root) for path in (data.path, data.test_path) if path is not None]
-
-
-def _read_test_numbers(loaded: LoadedConfig, project_root: Path) -> tuple[np.ndarray | None, bytes | None]:
-    split = loaded.config.split
-    if split.rows_file is None:
-        return None, None
-    return read_row_numbers(find_data(split.rows_file, loaded.document.path, project_root), split.rows_digest)
-
-
-def _check_business(loaded: LoadedConfig, target: Target) -> None:
-    config = loaded.config
-    named = [("business", config.business.method)] if config.business.method else []
-    named += [("data", "positive")] if config.data.positive is not None else []
-    for key_path in named if target.task != "binary" else []:
-        where = loaded.document.locate(key_path)
-        raise ConfigError(Problem(where, "a binary task", f"a {target.task} target", "Remove the key, or set task:."))

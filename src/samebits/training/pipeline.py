@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
@@ -18,7 +17,7 @@ from samebits.config.components import build_component, complete_model_spec, res
 from samebits.config.keys import ColumnGroup, Config, Preprocessing
 from samebits.data.dataset import Dataset, raise_for_unknown_columns
 from samebits.data.derived import build_functions, trace_inputs
-from samebits.data.preparation import list_features
+from samebits.data.preparation import PreparedRows
 from samebits.errors import ConfigError, DataError, Problem
 from samebits.estimation.boosting import encode_labels, settle_settings
 from samebits.estimation.target_transform import wrap_model
@@ -33,9 +32,7 @@ _SHOWN_TEXTS = 3
 _KIND_ORDER: tuple[Kind, ...] = ("numeric", "categorical", "boolean", "date")
 
 
-def build_candidates(
-    config: Config, dataset: Dataset, task: catalog.Task, labels: np.ndarray | None
-) -> tuple[dict[str, Pipeline], dict[str, int], dict[str, Any]]:
+def build_candidates(config: Config, rows: PreparedRows) -> tuple[dict[str, Pipeline], dict[str, int], dict[str, Any]]:
     """Return one unfitted, seeded pipeline per model of the config, by name in sorted order; the seeds planted, and settings.
 
     Raises
@@ -45,8 +42,9 @@ def build_candidates(
     DataError
         A column is named that the table has not, or free text was left to the default preprocessing.
     """
-    kinds = {name: dataset.all_kinds[name] for name in list_features(config, dataset)}
-    row_columns = _build_row_columns(config, dataset)
+    dataset, task, labels = rows.dataset, rows.target.task, rows.target.labels
+    kinds = {name: dataset.all_kinds[name] for name in rows.features}
+    row_columns = _build_row_columns(config, rows)
     _check_derived_columns(config, kinds, dataset)
     candidates, planted, settings = {}, {}, {}
     for name in sorted(config.models):
@@ -90,9 +88,9 @@ def _build_model(config: Config, name: str, task: catalog.Task) -> Any:
     return model
 
 
-def _build_row_columns(config: Config, dataset: Dataset) -> RowColumns | None:
+def _build_row_columns(config: Config, rows: PreparedRows) -> RowColumns | None:
     """Return the step that makes the features among the derived columns, and what they need; None where no feature is derived."""
-    steps, _ = trace_inputs(dataset.steps, list_features(config, dataset))
+    steps, _ = trace_inputs(rows.dataset.steps, rows.features)
     named = {step["function"]["path"] for step in steps if "function" in step}
     functions = {path: function for path, function in build_functions(config).items() if path in named}
     return RowColumns([dict(step) for step in steps], functions or None) if steps else None
