@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,7 +85,9 @@ def make_result(config: Config, materials: Materials) -> Result:
     scored, best = comparison.scored, choose_best(comparison.scored)
     with ThreadPoolExecutor(2) as beside:
         tables = beside.submit(_describe_training, materials, scored)
-        fits = dict(zip(materials.candidates, comparison.finals, strict=False))
+        fits = {name: fit for fit, name in zip(comparison.finals, materials.candidates, strict=False)}
+        if not fits:
+            wait([tables])  # whether a fit converged is told by the process's warnings: nothing may stand beside it
         final = _fit_finally(config, materials, best, fits)
         model_file, model_digest = store_model(final.model, config.allow)
         score_train = functools.partial(_score, final, materials, materials.split.train_rows)
