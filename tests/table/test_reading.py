@@ -545,6 +545,17 @@ def test_all_that_is_wrong_with_columns_is_said_at_once(tmp_path: Path) -> None:
     assert [line.split(":")[0] for line in found.splitlines()] == ["column 'a'", "column 'b'", "column 'c'"]
 
 
+@pytest.mark.parametrize(("n_columns", "n_lines"), [(4, 4), (5, 4), (30, 4)])
+def test_many_columns_of_one_kind_of_fault_are_said_in_a_few_lines(tmp_path: Path, n_columns: int, n_lines: int) -> None:
+    names = [f"n{number}" for number in range(n_columns)]
+    row = ";".join(["1,5"] * n_columns)
+    message = refuse(tmp_path / "a.csv", f"{';'.join(names)};y\n" + f"{row};0\n{row};1\n" * 3, sep=";")
+
+    lines = message.splitlines()
+    assert len(lines) == n_lines and 'data.read.decimal: ","' in lines[0]
+    assert n_columns == 4 or (lines[3].startswith(f"{n_columns - 3} more columns: ") and "'n3', 'n4'" in lines[3])
+
+
 def test_a_file_that_changes_between_two_readings_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a.csv"
     parse = reading._parse_file

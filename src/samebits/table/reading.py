@@ -38,6 +38,7 @@ from samebits.table.numerals import MAX_EXACT_INTEGER
 from samebits.text import shorten_list
 
 _READ_BYTES = 1 << 20
+_SHOWN_COLUMNS = 3
 
 
 @dataclass(frozen=True)
@@ -95,8 +96,19 @@ class RawTable:
             except DataError as error:
                 problems.extend(error.problems)
         if problems:
-            raise DataError(*problems)
+            raise DataError(*_say_a_few(problems))
         return found
+
+
+def _say_a_few(problems: list[Problem]) -> list[Problem]:
+    """Return one problem for each of the first columns of a kind, and one for all the others of that kind."""
+    by_kind = {problem.expected: [one for one in problems if one.expected == problem.expected] for problem in problems}
+    left_out = {expected: alike[_SHOWN_COLUMNS:] for expected, alike in by_kind.items() if len(alike) > _SHOWN_COLUMNS + 1}
+    said = [problem for problem in problems if problem not in left_out.get(problem.expected, [])]
+    for expected, rest in left_out.items():
+        found = f"others in {shorten_list([problem.where.removeprefix('column ') for problem in rest])}"
+        said.append(Problem(f"{len(rest)} more columns", expected, found, "What mends those above mends them."))
+    return said
 
 
 @dataclass(frozen=True)
