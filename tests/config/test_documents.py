@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from samebits.config.documents import read_document
+from samebits.config.documents import parse_document, read_document
 from samebits.digests import digest_bytes, digest_file
-from samebits.errors import ConfigError
+from samebits.errors import ConfigError, Problem
 
 
 def write(folder: Path, name: str, content: str | bytes) -> Path:
@@ -116,3 +116,23 @@ def test_a_config_is_recorded_as_it_was_read_whatever_becomes_of_the_file(write_
 
     assert digest_bytes(loaded.document.content) == before
     assert describe_config(loaded, path.parent)["file_digest"] == before
+
+
+@pytest.mark.parametrize(
+    ("where", "expected"),
+    [
+        ("data.target", "a.yaml:2: data.target"),
+        ("data.rows.0.keep", "a.yaml:4: data.rows.0.keep"),
+        ("models.ridge, fold 1 of cv", "a.yaml:6: models.ridge, fold 1 of cv"),
+        ("split by the values of the target", "a.yaml:7: split by the values of the target"),
+        ("cv", "cv"),
+        ("target 'y'", "target 'y'"),
+        ("data/raw/a.csv", "data/raw/a.csv"),
+        ("a.yaml:2: data.target", "a.yaml:2: data.target"),
+    ],
+)
+def test_a_problem_that_begins_with_a_key_gets_the_line_of_the_key(where: str, expected: str) -> None:
+    text = "data:\n  target: y\n  rows:\n    - keep: {a: 1}\nmodels:\n  ridge: {}\nsplit: {method: order}\n"
+    document = parse_document(Path("a.yaml"), text)
+
+    assert document.place(Problem(where, "one", "another", "Change it.")).where == expected

@@ -18,6 +18,7 @@ import yaml
 from samebits.errors import ConfigError, Problem, describe_unreadable
 
 KeyPath = tuple[str | int, ...]
+_LEADING_KEY = re.compile(r"([A-Za-z_]\w*(?:\.[^\s,:.]+)*)(?=[\s,:]|$)")
 MAX_BYTES = 4 << 20  # a config is written by hand; more is some other file
 
 
@@ -50,6 +51,15 @@ class Document:
         line = f":{self.lines[known]}" if known in self.lines else ""
         name = ".".join(str(part) for part in key_path)
         return f"{self.path}{line}: {name}" if name else f"{self.path}{line}"
+
+    def place(self, problem: Problem) -> Problem:
+        """Return a problem that begins with one of the file's keys with the line of the file in which that key stands."""
+        match = _LEADING_KEY.match(problem.where)
+        key_path: KeyPath = tuple(int(part) if part.isdigit() else part for part in match[1].split(".")) if match else ()
+        if not key_path or key_path[:1] not in self.lines:
+            return problem
+        place = self.locate(key_path).removesuffix(f": {'.'.join(map(str, key_path))}")
+        return replace(problem, where=f"{place}: {problem.where}")
 
 
 def read_document(path: Path) -> Document:

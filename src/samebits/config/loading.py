@@ -8,6 +8,8 @@ read here.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ from samebits.config.decisive import digest_config
 from samebits.config.documents import Document, read_document
 from samebits.config.keys import Config
 from samebits.config.validation import find_problems
-from samebits.errors import ConfigError, Problem, suggest
+from samebits.errors import ConfigError, DataError, Problem, suggest
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,14 @@ class LoadedConfig:
     def digest(self) -> str:
         """Digest of all keys that can change a result: not of the name, the version, n_jobs, the tolerance, or where the data lies."""
         return digest_config(self.resolved)
+
+    @contextmanager
+    def naming_lines(self) -> Iterator[None]:
+        """Let what is refused meanwhile say in which line of the file the key stands that it names."""
+        try:
+            yield
+        except (ConfigError, DataError) as error:
+            raise type(error)(*map(self.document.place, error.problems)) from error.__cause__
 
 
 def load_config(path: Path) -> LoadedConfig:

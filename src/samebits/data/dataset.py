@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -89,7 +89,12 @@ class Dataset:
 
 
 def load_dataset(
-    data: Data, path: Path, kept: Collection[str] = (), test_path: Path | None = None, derived: Collection[str] = ()
+    data: Data,
+    path: Path,
+    kept: Collection[str] = (),
+    test_path: Path | None = None,
+    derived: Collection[str] = (),
+    named: Sequence[tuple[str, str]] = (),
 ) -> Dataset:
     """Read the table at a path, digest it, hold it to its pin, and bring its columns into canonical form.
 
@@ -101,6 +106,8 @@ def load_dataset(
         Where the test rows lie, if not in the same file; they come after the others.
     derived
         Columns that are not in the table but made of it later.
+    named
+        Columns that the table must have because other keys name them, each after its key.
 
     Raises
     ------
@@ -109,7 +116,7 @@ def load_dataset(
     """
     paths = [path] if test_path is None else [path, test_path]
     table = read_table(paths, [data.digest, data.test_digest][: len(paths)], data.read)
-    _check_columns(table, data, path, derived)
+    raise_for_unknown_columns([*_list_named(data, derived), *named], table.names, path)
     dropped = set(data.drop) - set(kept)
     columns = table.canonicalise([name for name in table.names if name not in dropped], data.read)
     frame = pd.DataFrame({name: column.values for name, column in columns.items()})
@@ -164,14 +171,14 @@ def _take_usual(words: dict[str, int]) -> dict[str, int]:
     return {text: count for text, count in words.items() if text in MISSING_WORDS}
 
 
-def _check_columns(table: RawTable, data: Data, path: Path, derived: Collection[str]) -> None:
+def _list_named(data: Data, derived: Collection[str]) -> list[tuple[str, str]]:
     used = [("data.target", data.target), *(("data.drop", name) for name in data.drop)]
     named = [(key, name) for key, name in used if name not in derived]
     named += [("data.read.dates", name) for name in data.read.dates]
     named += [("data.read.types", name) for name in data.read.types]
     named += [("data.read.na_values", name) for name in _list_keys(data.read.na_values)]
     named += [("data.read.keep_default_na", name) for name in _list_keys(data.read.keep_default_na)]
-    raise_for_unknown_columns(named, table.names, path)
+    return named
 
 
 def _list_keys(value: Any) -> list[str]:

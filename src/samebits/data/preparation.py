@@ -17,6 +17,7 @@ from samebits.data.rows import count_early_rules, keep_rows, list_rule_columns
 from samebits.data.split import read_row_numbers
 from samebits.data.target import Target, check_task, read_target
 from samebits.project import find_data
+from samebits.row_columns import list_inputs, name_operation
 
 
 @dataclass(frozen=True)
@@ -88,10 +89,27 @@ def prepare_dataset(config: Config, path: Path, test_path: Path | None = None) -
     ConfigError
         A function of a derived column is not to be found or not allowed.
     """
-    dataset = load_dataset(config.data, path, _list_kept(config), test_path, [derived.name for derived in config.features.derived])
+    derived = [one.name for one in config.features.derived]
+    dataset = load_dataset(config.data, path, _list_kept(config), test_path, derived, _list_named(config))
     n_early, n_rules = count_early_rules(config), len(config.data.rows)
-    derived = add_derived_columns(config, keep_rows(config, dataset, 0, n_early))
-    return keep_rows(config, derived, n_early, n_rules)
+    return keep_rows(config, add_derived_columns(config, keep_rows(config, dataset, 0, n_early)), n_early, n_rules)
+
+
+def _list_named(config: Config) -> list[tuple[str, str]]:
+    """Return each column that the config names beside its data keys, after the key that names it; not those that it makes."""
+    features, target = config.features, config.data.target
+    named = [(f"data.rows.{index}", name) for index, rule in enumerate(config.data.rows) for name in list_rule_columns(rule, target)]
+    single = [("split.column", config.split.column), ("weights.column", config.weights.column)]
+    named += [(key, name) for key, name in single if name is not None]
+    for index, step in enumerate(list_steps(config)):
+        named += [(f"features.derived.{index}.{name_operation(step)}", name) for name in list_inputs(step)]
+    named += [(f"features.weighted_sums.{made}", name) for made, weights in features.weighted_sums.items() for name in weights]
+    named += [(f"features.ratios.{made}", name) for made, pair in features.ratios.items() for name in pair]
+    for index, group in enumerate(config.preprocessing.columns):
+        names = group.columns if isinstance(group.columns, list) else []
+        named += [(f"preprocessing.columns.{index}.columns", name) for name in names]
+    made = {target, *(one.name for one in features.derived), *features.weighted_sums, *features.ratios}
+    return [(key, name) for key, name in dict.fromkeys(named) if name not in made]
 
 
 def _list_kept(config: Config) -> set[str]:

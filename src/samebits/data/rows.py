@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from samebits.config.keys import ROW_RULES, Config, Range, RowRule
-from samebits.data.dataset import Dataset, raise_for_unknown_columns
+from samebits.data.dataset import Dataset
 from samebits.data.target import MAX_CLASSES_OF_INTEGERS
 from samebits.errors import DataError, Problem
 from samebits.numerics.seeds import derive_seed
@@ -36,7 +36,7 @@ def keep_rows(config: Config, dataset: Dataset, first: int, last: int) -> Datase
     Raises
     ------
     DataError
-        A rule names a column that is not there, compares with a value of another kind, or leaves no row.
+        A rule compares with a value of another kind, or leaves no row.
     """
     if first == last:
         return dataset
@@ -45,7 +45,6 @@ def keep_rows(config: Config, dataset: Dataset, first: int, last: int) -> Datase
     frame, kinds = pd.DataFrame({name: dataset.read_column(name) for name in dataset.all_kinds}), dataset.all_kinds
     for index, rule in list(enumerate(config.data.rows))[first:last]:
         where = f"data.rows.{index}"
-        raise_for_unknown_columns([(where, name) for name in list_rule_columns(rule, config.data.target)], list(kinds), dataset.path)
         kept = _apply(rule, frame, kinds, config, where, seeds)
         counted.append({"rule": describe_rule(rule), "dropped": len(frame) - len(kept), "left": len(kept)})
         if kept.empty:

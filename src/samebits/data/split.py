@@ -15,7 +15,7 @@ from sklearn.model_selection import GroupShuffleSplit, train_test_split
 from samebits.config.catalog import CLASSIFICATION
 from samebits.config.components import build_component, make_split_spec
 from samebits.config.keys import Config
-from samebits.data.dataset import Dataset, raise_for_unknown_columns
+from samebits.data.dataset import Dataset
 from samebits.data.target import Target, find_name
 from samebits.digests import digest_bytes
 from samebits.errors import ConfigError, DataError, Problem
@@ -56,12 +56,10 @@ def hold_rows_back(config: Config, dataset: Dataset, target: Target, test_number
     Raises
     ------
     DataError
-        The split's column is not in the table, has missing values or not the values named, or nothing is left to train on or to test.
+        The split's column has missing values or not the values named, or nothing is left to train on or to test.
     ConfigError
         A splitter refuses its parameters.
     """
-    if config.split.column is not None:
-        raise_for_unknown_columns([("split.column", config.split.column)], list(dataset.all_kinds), dataset.path)
     seeds: dict[str, int] = {}
     try:
         if config.split.class_ is not None:

@@ -12,7 +12,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.class_weight import compute_sample_weight
 
 from samebits.config.loading import LoadedConfig
-from samebits.data.dataset import Dataset, raise_for_unknown_columns
+from samebits.data.dataset import Dataset
 from samebits.data.folds import Split
 from samebits.data.target import Target, find_name
 from samebits.errors import ConfigError, DataError, Problem
@@ -77,7 +77,6 @@ def _refuse_classes(loaded: LoadedConfig, expected: str, found: str) -> ConfigEr
 
 
 def _read_column(name: str, dataset: Dataset) -> np.ndarray:
-    raise_for_unknown_columns([("weights.column", name)], list(dataset.all_kinds), dataset.path)
     where = f"weights.column: {name!r}"
     if dataset.all_kinds[name] != "numeric":
         raise DataError(Problem(where, "numbers", f"a {dataset.all_kinds[name]} column", "Name another, or set data.read.types."))

@@ -68,10 +68,12 @@ def make_training(loaded: LoadedConfig, project_root: Path, say: Callable[[str],
     code = identify_code(project_root)
     environment = read_environment(project_root, config.allow)
     lock = _read_lock(project_root)  # now, since training may take hours
-    materials = prepare_materials(loaded, project_root)
+    with loaded.naming_lines():
+        materials = prepare_materials(loaded, project_root)
     for line in list_reading_lines(materials.dataset.reading):
         say(line)
-    result = make_result(config, materials)
+    with loaded.naming_lines():
+        result = make_result(config, materials)
     stages = {
         **describe_inputs(loaded, code, environment, kernels, materials, project_root),
         **describe_outputs(materials, result),

@@ -1,0 +1,38 @@
+"""The door of the wing: what it refuses before any rule, split or candidate is tried."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import ROOT, SMALL, merge
+
+from samebits.config.loading import load_config
+from samebits.data.preparation import prepare_rows
+from samebits.errors import DataError
+
+WRONG = {
+    "data": {"rows": [{"keep": {"aera": 1}}], "drop": ["id"]},
+    "split": {"method": "group", "column": "grup"},
+    "weights": {"column": "wieght"},
+    "features": {"ratios": {"made": ["mean_area", "mean_aera"]}, "derived": [{"name": "logged", "log": "worst_aera"}]},
+    "preprocessing": {"columns": [{"columns": ["made", "logged", "radius"], "transformers": []}]},
+}
+
+
+def test_every_name_that_is_no_column_is_said_at_once_whichever_key_has_it(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text(yaml.safe_dump(merge(SMALL, WRONG), sort_keys=False), encoding="utf-8")
+
+    with pytest.raises(DataError) as refusal:
+        prepare_rows(load_config(path), ROOT)
+
+    assert {problem.where: problem.found for problem in refusal.value.problems} == {
+        "data.rows.0": "'aera'",
+        "split.column": "'grup'",
+        "weights.column": "'wieght'",
+        "features.derived.0.log": "'worst_aera'",
+        "features.ratios.made": "'mean_aera'",
+        "preprocessing.columns.0.columns": "'radius'",
+    }
