@@ -221,6 +221,30 @@ def test_numbers_with_an_odd_mark_are_refused_with_the_key_that_mends_them(
     assert values(load(tmp_path / "a.csv", text, sep=";", **read), "x") == expected
 
 
+@pytest.mark.parametrize(
+    ("cells", "remedy"),
+    [
+        (["1,5", "2.5", "3,25"], "written in several ways"),
+        (["1,23,456", "2,34,567"], "elsewhere than between groups of three digits"),
+        (["1,23,456", "12", "7"], "elsewhere than between groups of three digits"),
+        (["(123)", "45", "67"], "Write negative numbers with a minus before them"),
+        (["123-", "45", "67"], "Write negative numbers with a minus before them"),
+    ],
+)
+def test_numbers_that_no_key_mends_are_refused_without_one(tmp_path: Path, cells: list[str], remedy: str) -> None:
+    found = refuse(tmp_path / "a.csv", "x;y\n" + "".join(f"{cell};a\n" for cell in cells), sep=";")
+
+    assert remedy in found and "data.read.types: {x: category}" in found
+    assert not any(key in found for key in ("data.read.decimal", "data.read.thousands", "na_values"))
+
+
+@pytest.mark.parametrize("read", [{}, {"decimal": ","}, {"signs": ["$"]}])
+def test_the_minus_sign_of_typography_is_a_minus(tmp_path: Path, read: dict[str, Any]) -> None:
+    dataset = load(tmp_path / "a.csv", "x;y\n\u22125;a\n7;b\n \u22123 ;a\n", sep=";", **read)
+
+    assert values(dataset, "x") == [-5.0, 7.0, -3.0]
+
+
 def test_an_odd_mark_is_found_among_any_number_of_different_values(tmp_path: Path) -> None:
     numbers = [f"{i}.5" for i in range(3000)]
 

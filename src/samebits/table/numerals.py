@@ -1,7 +1,7 @@
 """Numbers written as text: which texts are numbers under a config's marks, and what numbers they are.
 
-A thousands mark counts only between groups of three digits. Texts become numbers as pandas' own parser makes them, so that a column
-has the same values whether it went through here or not.
+A thousands mark counts only between groups of three digits; the minus sign of typography (U+2212) is a minus. Texts become numbers as
+pandas' own parser makes them, so that a column has the same values whether it went through here or not.
 """
 
 from __future__ import annotations
@@ -52,11 +52,13 @@ class Numerals:
         signs = "|".join(re.escape(sign) for sign in sorted(self.signs, key=len, reverse=True))
         around = rf"(?:\s*(?:{signs}))?\s*" if signs else r"\s*"
         plain = rf"(?:{whole}(?:{decimal}[0-9]*)?|{decimal}[0-9]+){_EXPONENT}|{_INFINITY}"
-        return re.compile(rf"\s*(?P<minus>[+-]?){around}(?P<number>(?P<inner>[+-]?)(?:{plain})){around}", re.IGNORECASE)
+        minus = "[+\u2212-]?"
+        return re.compile(rf"\s*(?P<minus>{minus}){around}(?P<number>(?P<inner>{minus})(?:{plain})){around}", re.IGNORECASE)
 
     def clean(self, number: str) -> str:
         """Return a number's text with a point as decimal mark and nothing between its digits."""
         text = number.replace(self.thousands, "") if self.thousands else number
+        text = text.replace("\u2212", "-")
         return text.replace(self.decimal, ".") if self.decimal != "." else text
 
 
@@ -82,7 +84,7 @@ def _are_plain(texts: Sequence[str]) -> bool:
 
 
 def _join(match: re.Match[str], numerals: Numerals) -> str:
-    return match["minus"] + numerals.clean(match["number"])
+    return match["minus"].replace("\u2212", "-") + numerals.clean(match["number"])
 
 
 def to_floats(cleaned: Sequence[str]) -> np.ndarray:

@@ -17,6 +17,8 @@ from samebits.text import quote_key, shorten_list, shorten_text
 
 _CURRENCY = r"[$€£¥₹₽₩₪₺₴₦฿¢%‰°]"
 _SIGN = re.compile(rf"\s*[+-]?\s*({_CURRENCY}|[A-Z]{{3}}(?=\s))|.*[0-9]\s*?({_CURRENCY}|(?<=\s)[A-Z]{{3}})\s*$")
+_INDIAN = re.compile(r"[+-]?[0-9]{1,2}(?:,[0-9]{2})+,[0-9]{3}(?:\.[0-9]*)?")
+_NEGATIVE = re.compile(r"\s*(?:\((?P<inside>.+)\)|(?P<before>.+)[-\u2212])\s*")  # as accountants write it
 _BLANKS = (" ", "\u00a0", "\u202f", "\u2009", "'", "\u2019")
 _FEW_WORDS = 3
 _SHOWN = 5
@@ -53,7 +55,7 @@ def describe_odd_numbers(texts: Sequence[str], counts: Sequence[int], name: str,
         return None
     shown = shorten_list([f"{shorten_text(text)} ({rows[text]:,})" for text in odd], _SHOWN)
     n_odd = sum(rows[text] for text in odd)
-    return f"numbers in {n_rows - n_odd:,} rows, and in {n_odd:,} {shown}", _name_remedy(name, odd, words, numerals, read)
+    return f"numbers in {n_rows - n_odd:,} rows, and in {n_odd:,} {shown}", _name_remedy(name, texts, words, numerals, read)
 
 
 def _is_of_words(odd: Sequence[str], rows: dict[str, int], numerals: Numerals) -> bool:
@@ -65,7 +67,14 @@ def _is_of_words(odd: Sequence[str], rows: dict[str, int], numerals: Numerals) -
 
 
 def _is_number_anyhow(text: str, numerals: Numerals) -> bool:
+    if _INDIAN.fullmatch(text.strip()):
+        return True
     return any(clean_numbers([text], way)[0] is not None for way in _list_ways(numerals, _find_signs([text])))
+
+
+def _is_negative_otherwise(text: str, numerals: Numerals) -> bool:
+    match = _NEGATIVE.fullmatch(text)
+    return match is not None and _is_number_anyhow(match["inside"] or match["before"], numerals)
 
 
 def _find_signs(texts: Sequence[str]) -> list[str]:
@@ -89,14 +98,20 @@ def _list_ways(numerals: Numerals, signs: Sequence[str]) -> Iterator[Numerals]:
             yield replace(own, decimal=other, thousands=blank)
 
 
-def _name_remedy(name: str, odd: Sequence[str], words: Sequence[str], numerals: Numerals, read: Read) -> str:
-    """Say the keys that make numbers of all odd values; words are named as missing, or the column as one of categories."""
+def _name_remedy(name: str, texts: Sequence[str], words: Sequence[str], numerals: Numerals, read: Read) -> str:
+    """Say the keys that make numbers of all values but words; these are named as missing, or the column as one of categories."""
     key = quote_key(name)
     as_category = f"data.read.types: {{{key}: category}}"
-    marked = [text for text in odd if text not in words]
+    others = set(words)
+    marked = [text for text in texts if text not in others]
+    if any(_is_negative_otherwise(text, numerals) for text in words):
+        return (
+            f"Write negative numbers with a minus before them, name the column in data.drop, or set {as_category} if these are codes."
+        )
     way = next((way for way in _list_ways(numerals, _find_signs(marked)) if None not in clean_numbers(marked, way)), None)
     if way is None:
-        return f"They are written in several ways: write them in one, name the column in data.drop, or set {as_category}."
+        how = "They are written in several ways, or with marks elsewhere than between groups of three digits"
+        return f"{how}: write them in one way, name the column in data.drop, or set {as_category}."
     keys = " and ".join(_list_keys(numerals, way))
     if not words:
         return f"Set {keys}; or {as_category} if these are codes."
