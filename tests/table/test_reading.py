@@ -238,6 +238,36 @@ def test_numbers_that_no_key_mends_are_refused_without_one(tmp_path: Path, cells
     assert not any(key in found for key in ("data.read.decimal", "data.read.thousands", "na_values"))
 
 
+MARKS = "x;z;y\n1,5;1.5;a\n2,25;20;b\n3;1.234;a\n"
+
+
+def test_marks_may_be_said_by_column(tmp_path: Path) -> None:
+    dataset = load(tmp_path / "a.csv", MARKS, sep=";", decimal={"x": ","})
+    grouped = load(
+        tmp_path / "a.csv", "x;z;y\n1,500.5;1.500,5;a\n2;3;b\n", sep=";", decimal={"z": ","}, thousands={"x": ",", "z": "."}
+    )
+
+    assert values(dataset, "x") == [1.5, 2.25, 3.0] and values(dataset, "z") == [1.5, 20.0, 1.234]
+    assert values(grouped, "x") == [1500.5, 2.0] and values(grouped, "z") == [1500.5, 3.0]
+
+
+@pytest.mark.parametrize(
+    ("read", "remedy"),
+    [
+        ({}, 'column \'x\': expected numbers, as most of its values are, found numbers in 1 rows, and in 2 \'1,5\' (1), \'2,25\' (1). Set data.read.decimal: ","'),
+        ({"decimal": ","}, 'Set data.read.decimal by column, naming those alone that have ","'),
+        ({"decimal": {"x": ",", "z": ","}}, "Set data.read.decimal without z"),
+        ({"decimal": {"z": "."}}, 'Set data.read.decimal: {x: ","} beside the columns that it names'),
+    ],
+)  # fmt: skip
+def test_the_remedy_for_one_columns_mark_breaks_no_other_column(tmp_path: Path, read: dict[str, Any], remedy: str) -> None:
+    assert remedy in refuse(tmp_path / "a.csv", MARKS, sep=";", **read)
+
+
+def test_a_column_whose_mark_is_said_must_be_there(tmp_path: Path) -> None:
+    assert "data.read.decimal: expected a column of" in refuse(tmp_path / "a.csv", MARKS, sep=";", decimal={"q": ","})
+
+
 @pytest.mark.parametrize("read", [{}, {"decimal": ","}, {"signs": ["$"]}])
 def test_the_minus_sign_of_typography_is_a_minus(tmp_path: Path, read: dict[str, Any]) -> None:
     dataset = load(tmp_path / "a.csv", "x;y\n\u22125;a\n7;b\n \u22123 ;a\n", sep=";", **read)

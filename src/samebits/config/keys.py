@@ -18,6 +18,7 @@ Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 ImportPath = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$")]
+Mark = Annotated[str, Field(min_length=1, max_length=1)]
 Kind = Literal["numeric", "categorical", "boolean", "date", "text", "all"]
 
 
@@ -54,8 +55,12 @@ class Read(_Section):
         "auto", description="auto goes by the first bytes, then by the suffix (.parquet, .pq)."
     )
     sep: str = Field(",", min_length=1, description="Between fields.")
-    decimal: str = Field(".", min_length=1, max_length=1, description="Decimal mark, such as a comma.")
-    thousands: str | None = Field(None, min_length=1, max_length=1, description="Mark between groups of three digits of a number.")
+    decimal: Mark | dict[str, Mark] = Field(
+        ".", description="Decimal mark, such as a comma; for all columns, or by column (a point for the others)."
+    )
+    thousands: Mark | dict[str, Mark] | None = Field(
+        None, description="Mark between groups of three digits of a number; for all columns, or by column (none for the others)."
+    )
     signs: list[Annotated[str, Field(min_length=1)]] = Field(
         default_factory=list, description="Signs around numbers that say nothing, such as '$' or '%'; they are taken off."
     )

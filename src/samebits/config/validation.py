@@ -6,6 +6,7 @@ No file is read here and nothing heavy imported; what only scikit-learn knows (a
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -13,26 +14,48 @@ from pydantic_core import ErrorDetails
 
 from samebits.config import catalog
 from samebits.config.documents import Document, KeyPath
-from samebits.config.keys import DERIVATIONS, MLFLOW_NAME, ROW_RULES, THRESHOLD_METHODS, Config, Split
+from samebits.config.keys import DERIVATIONS, MLFLOW_NAME, ROW_RULES, THRESHOLD_METHODS, Config, Range, Split
 from samebits.errors import Problem, suggest
 
 
 def find_problems(document: Document) -> list[Problem]:
     """Return everything that is wrong with a config's keys and values, as far as no library is needed to know it."""
-    problems = []
+    problems: dict[str, Problem] = {}
     try:
         Config.model_validate(document.value)
     except ValidationError as error:
-        problems = [_describe(document, details) for details in error.errors()]
-    problems += [Problem(document.locate(key_path), *facts) for key_path, facts in _find_contradictions(document.value)]
-    return list({problem.where: problem for problem in problems}.values())
+        problems = _join_branches(document, error.errors())
+    for key_path, facts in _find_contradictions(document.value):
+        where = document.locate(key_path)
+        problems[where] = Problem(where, *facts)
+    return list(problems.values())
 
 
-def _describe(document: Document, details: ErrorDetails) -> Problem:
+def _join_branches(document: Document, found: list[ErrorDetails]) -> dict[str, Problem]:
+    """Return one problem for each key: what may stand there in several forms is said with all of them."""
+    paths = [_find_key_path(document, details) for details in found]
+    problems: dict[str, Problem] = {}
+    for key_path, details in zip(paths, found, strict=True):
+        is_within = any(len(path) > len(key_path) and path[: len(key_path)] == key_path for path in paths)
+        if is_within and isinstance(details["input"], dict | list):  # its own form is right, and what is wrong lies in it
+            continue
+        problem = _describe(document, key_path, details)
+        earlier = problems.get(problem.where)
+        if earlier is not None and earlier.expected != problem.expected and earlier.found == problem.found:
+            problem = replace(problem, expected=f"{earlier.expected} or {problem.expected}")
+        problems[problem.where] = problem
+    return problems
+
+
+def _find_key_path(document: Document, details: ErrorDetails) -> KeyPath:
     key_path: KeyPath = ()
     for part in details["loc"]:
         if (*key_path, part) in document.lines or not _is_union_branch(part):
             key_path = (*key_path, part)
+    return key_path
+
+
+def _describe(document: Document, key_path: KeyPath, details: ErrorDetails) -> Problem:
     where = document.locate(key_path)
     if details["type"] == "extra_forbidden":
         allowed = sorted(_list_keys(key_path[:-1]))
@@ -41,13 +64,14 @@ def _describe(document: Document, details: ErrorDetails) -> Problem:
     if details["type"] == "missing":
         return Problem(where, "this key", "nothing", "Add it.")
     expected = details["msg"].removeprefix("Input should be ").removeprefix("Value should have ")
+    expected = expected.partition(" or instance of ")[0].replace("a valid dictionary", "a mapping")
     remedy = suggest(str(details["input"]), _list_literals(details), _hint(key_path))
     return Problem(where, expected[0].lower() + expected[1:], repr(details["input"]), remedy)
 
 
 def _is_union_branch(part: str | int) -> bool:
-    """Pydantic names the branch of a union it tried, such as `list[str]` or `literal['all']`, inside the key's path."""
-    return isinstance(part, str) and (part in {"str", "int", "float", "bool"} or "[" in part)
+    """Pydantic names the branch of a union it tried, such as `list[str]`, `literal['all']` or `Range`, inside the key's path."""
+    return isinstance(part, str) and (part in _BRANCHES or "[" in part)
 
 
 def _list_literals(details: ErrorDetails) -> list[str]:
@@ -87,6 +111,7 @@ def _find_section(annotation: Any) -> Any:
     return found[0] if found else None
 
 
+_BRANCHES = {"str", "int", "float", "bool", "constrained-str", Range.__name__}
 _Facts = tuple[str, str, str]
 
 
@@ -97,13 +122,22 @@ def take_section(raw: Any, *keys: str) -> dict[str, Any]:
     return raw if isinstance(raw, dict) else {}
 
 
+def _check_marks(read: dict[str, Any]) -> Iterator[tuple[KeyPath, _Facts]]:
+    decimal, thousands = read.get("decimal", "."), read.get("thousands")
+    columns = [name for marks in (decimal, thousands) if isinstance(marks, dict) for name in marks]
+    for name in (None, *columns):  # None: a column that is not named
+        mark = decimal.get(name, ".") if isinstance(decimal, dict) else decimal
+        group = thousands.get(name) if isinstance(thousands, dict) else thousands
+        if group is not None and group == mark:
+            yield ("data", "read", "thousands"), ("another mark than data.read.decimal", repr(group), "Set decimal too.")
+            return
+
+
 def _find_contradictions(raw: dict[str, Any]) -> Iterator[tuple[KeyPath, _Facts]]:
     """Yield what no single field can know: keys that need each other or exclude each other."""
     yield from _check_models(take_section(raw, "models"), raw.get("task", "auto"))
     yield from _check_split(take_section(raw, "split"), take_section(raw, "data"))
-    read = take_section(raw, "data", "read")
-    if read.get("thousands") is not None and read.get("thousands") == read.get("decimal", "."):
-        yield ("data", "read", "thousands"), ("another mark than data.read.decimal", repr(read["thousands"]), "Set decimal too.")
+    yield from _check_marks(take_section(raw, "data", "read"))
     yield from _check_choices(raw)
     cv = take_section(raw, "cv")
     yield from _check_cv(cv, take_section(raw, "split"))

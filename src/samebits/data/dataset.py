@@ -176,13 +176,10 @@ def _list_named(data: Data, derived: Collection[str]) -> list[tuple[str, str]]:
     named = [(key, name) for key, name in used if name not in derived]
     named += [("data.read.dates", name) for name in data.read.dates]
     named += [("data.read.types", name) for name in data.read.types]
-    named += [("data.read.na_values", name) for name in _list_keys(data.read.na_values)]
-    named += [("data.read.keep_default_na", name) for name in _list_keys(data.read.keep_default_na)]
+    for key in ("na_values", "keep_default_na", "decimal", "thousands"):
+        by_column = getattr(data.read, key)
+        named += [(f"data.read.{key}", name) for name in by_column] if isinstance(by_column, dict) else []
     return named
-
-
-def _list_keys(value: Any) -> list[str]:
-    return list(value) if isinstance(value, dict) else []
 
 
 def raise_for_unknown_columns(named: list[tuple[str, str]], known: list[str], path: Path) -> None:

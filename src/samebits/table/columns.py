@@ -225,7 +225,7 @@ def _guess_kind(raw: RawColumn, texts: _Texts, read: Read, words: dict[str, int]
     if not raw.is_category:
         if known and not raw.is_typed and all(text in _PLAIN_BOOLEANS for text in known):
             return Column(_as_booleans(texts), "boolean", words=words)
-        if known and not raw.is_typed and None not in clean_numbers(known, read_numerals(read)):
+        if known and not raw.is_typed and None not in clean_numbers(known, read_numerals(read, texts.name)):
             return _as_numbers(texts, read, words, raw.unit)
         if known and all(_ISO_DATE.fullmatch(text) for text in known):
             return Column(_as_dates(texts, None), "date", words=words)
@@ -240,7 +240,7 @@ def _guess_kind(raw: RawColumn, texts: _Texts, read: Read, words: dict[str, int]
 def _refuse_odd_numbers(texts: _Texts, read: Read, is_typed: bool) -> None:
     pairs = [(text, count) for text, count in zip(texts.distinct, texts.counts, strict=True) if text]
     distinct, counts = [text for text, _ in pairs], [count for _, count in pairs]
-    if is_typed and None not in clean_numbers(distinct, read_numerals(read)):
+    if is_typed and None not in clean_numbers(distinct, read_numerals(read, texts.name)):
         return  # codes, says the file's own type
     odd = describe_odd_numbers(distinct, counts, texts.name, read)
     if odd is not None:
@@ -318,7 +318,7 @@ def _as_text(texts: _Texts, read: Read) -> pd.Series:
 
 def _as_numbers(texts: _Texts, read: Read, words: dict[str, int], unit: str | None) -> Column:
     known = [text for text in texts.distinct if text]
-    cleaned = clean_numbers(known, read_numerals(read))
+    cleaned = clean_numbers(known, read_numerals(read, texts.name))
     numbers = [number for number in cleaned if number is not None]
     odd = [text for text, number in zip(known, cleaned, strict=True) if number is None]
     if odd:

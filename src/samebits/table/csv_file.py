@@ -38,7 +38,8 @@ def parse_csv(stream: BinaryIO, read: Read, as_text: Collection[str] | None = No
     stream
         Decompressed; read once, from front to back.
     as_text
-        Columns to return alone, as text; None for all columns, as text those that the config calls text, categories or dates.
+        Columns to return alone, as text; None for all columns, as text those that the config calls text, categories or dates, and
+        those with a decimal mark of their own.
 
     Raises
     ------
@@ -52,9 +53,10 @@ def parse_csv(stream: BinaryIO, read: Read, as_text: Collection[str] | None = No
     buffered = io.BufferedReader(stream, _PEEK_BYTES)  # type: ignore[type-var]
     head = buffered.peek(_PEEK_BYTES)
     wanted = {name for name, kind in read.types.items() if kind in ("category", "text")} | set(read.dates)
+    wanted |= set(read.decimal) if isinstance(read.decimal, dict) else set()
     settings: dict[str, Any] = {
         **layout,
-        "decimal": read.decimal,
+        "decimal": read.decimal if isinstance(read.decimal, str) else ".",
         "keep_default_na": False,
         "na_values": [""],
         "dtype": dict.fromkeys(wanted if as_text is None else as_text, "str") or None,

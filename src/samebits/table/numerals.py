@@ -62,9 +62,11 @@ class Numerals:
         return text.replace(self.decimal, ".") if self.decimal != "." else text
 
 
-def read_numerals(read: Read) -> Numerals:
-    """Return how a config says that numbers are written."""
-    return Numerals(read.decimal, read.thousands, tuple(read.signs))
+def read_numerals(read: Read, name: str) -> Numerals:
+    """Return how a config says that a column's numbers are written."""
+    decimal = read.decimal.get(name, ".") if isinstance(read.decimal, dict) else read.decimal
+    thousands = read.thousands.get(name) if isinstance(read.thousands, dict) else read.thousands
+    return Numerals(decimal, thousands, tuple(read.signs))
 
 
 def clean_numbers(texts: Sequence[str], numerals: Numerals) -> list[str | None]:

@@ -41,7 +41,7 @@ def describe_odd_numbers(texts: Sequence[str], counts: Sequence[int], name: str,
     tuple or None
         What was found and the remedy, as an error says them; None where the column is one of words, or of plain numbers.
     """
-    numerals = read_numerals(read)
+    numerals = read_numerals(read, name)
     rows = dict(zip(texts, counts, strict=True))
     plain = clean_numbers(texts, numerals)
     odd = sorted((text for text, number in zip(texts, plain, strict=True) if number is None), key=lambda text: -rows[text])
@@ -112,7 +112,7 @@ def _name_remedy(name: str, texts: Sequence[str], words: Sequence[str], numerals
     if way is None:
         how = "They are written in several ways, or with marks elsewhere than between groups of three digits"
         return f"{how}: write them in one way, name the column in data.drop, or set {as_category}."
-    keys = " and ".join(_list_keys(numerals, way))
+    keys = " and ".join(_list_keys(name, numerals, way, read))
     if not words:
         return f"Set {keys}; or {as_category} if these are codes."
     missing = read.na_values.get(name, []) if isinstance(read.na_values, dict) else read.na_values
@@ -123,16 +123,29 @@ def _name_remedy(name: str, texts: Sequence[str], words: Sequence[str], numerals
     return f"{first} what is missing, {listed}{more}; or set {as_category} if these are codes, or text."
 
 
-def _list_keys(numerals: Numerals, way: Numerals) -> list[str]:
+def _list_keys(name: str, numerals: Numerals, way: Numerals, read: Read) -> list[str]:
     keys = []
     if way.decimal != numerals.decimal:
-        keys.append(f"data.read.decimal: {_quote(way.decimal)}")
+        keys.append(_say_mark("decimal", name, way.decimal, read.decimal, "."))
     if way.thousands != numerals.thousands:
-        keys.append(f"data.read.thousands: {'null' if way.thousands is None else _quote(way.thousands)}")
+        keys.append(_say_mark("thousands", name, way.thousands, read.thousands, None))
     if way.signs != numerals.signs:
         keys.append(f"data.read.signs: {json.dumps(list(way.signs), ensure_ascii=False)}")
     return keys
 
 
-def _quote(mark: str) -> str:
+def _say_mark(key: str, name: str, mark: str | None, said: str | dict[str, str] | None, default: str | None) -> str:
+    """Say a key whose value is for all columns while none has another; else by column, or what mends one column breaks others."""
+    if isinstance(said, dict) and mark != default:
+        return f"data.read.{key}: {{{quote_key(name)}: {_quote(mark)}}} beside the columns that it names"
+    if isinstance(said, dict):
+        return f"data.read.{key} without {quote_key(name)}"
+    if said == default:
+        return f"data.read.{key}: {_quote(mark)}"
+    return f"data.read.{key} by column, naming those alone that have {_quote(said)}"
+
+
+def _quote(mark: str | None) -> str:
+    if mark is None:
+        return "null"
     return json.dumps(mark) if mark.isspace() else json.dumps(mark, ensure_ascii=False)
