@@ -118,6 +118,21 @@ def test_the_first_rows_train_under_order(tmp_path: Path, keys: dict[str, Any], 
     assert found.train_rows.tolist() == list(range(n_train)) and found.test_rows.tolist() == list(range(n_train, N))
 
 
+@pytest.mark.parametrize("method", [{"method": "random"}, {"method": "time", "column": "day"}, {"method": "order"}])
+def test_so_many_rows_are_held_back(tmp_path: Path, method: dict[str, Any]) -> None:
+    _, _, found = split(tmp_path / "t.parquet", split={**method, "test_size": 7})
+
+    assert (len(found.train_rows), len(found.test_rows)) == (N - 7, 7)
+    with pytest.raises(DataError, match=rf"split\.test_size: expected fewer than the {N} rows in use, found {N}"):
+        split(tmp_path / "t.parquet", split={**method, "test_size": N})
+
+
+def test_so_many_groups_are_held_back(tmp_path: Path) -> None:
+    _, dataset, found = split(tmp_path / "t.parquet", split={"method": "group", "column": "part", "test_size": 1}, cv={"n_splits": 2})
+
+    assert dataset.read_column("part").iloc[found.test_rows].nunique() == 1
+
+
 def test_no_row_is_held_back_under_none(tmp_path: Path) -> None:
     _, _, found = split(tmp_path / "t.parquet", split={"method": "none"})
 

@@ -160,7 +160,8 @@ class Split(_Section):
         "random", description="How rows are divided; none: no test rows, cross-validation on all rows is the result."
     )
     test_size: Annotated[int | float, Field(gt=0)] = Field(
-        0.2, description="Fraction of rows (of groups, under group) that is held back; what the splitter takes, under class."
+        0.2,
+        description="Fraction, or number, of rows (of groups, under group) held back; what the splitter takes, under class.",
     )
     column: str | None = Field(None, description="Column of the time, the group or the value; under random, of the strata.")
     test: list[Scalar] | None = Field(

@@ -291,7 +291,7 @@ def _check_split(split: dict[str, Any], data: dict[str, Any]) -> Iterator[tuple[
     yield from _check_split_keys(method, split)
     yield from _check_test_table(method, data)
     test_size = split.get("test_size", 0.2)
-    if isinstance(test_size, int | float) and test_size >= 1:
-        yield ("split", "test_size"), ("a fraction less than 1", repr(test_size), "Write 0.2 for a fifth.")
+    if isinstance(test_size, float) and test_size >= 1:
+        yield ("split", "test_size"), ("a fraction less than 1, or a whole number of rows", repr(test_size), "Write 0.2 for a fifth.")
     if method == "time" and split.get("stratify"):
         yield ("split", "stratify"), ("no such key under method time", "it", "Remove it: nothing is drawn.")

@@ -68,7 +68,7 @@ def hold_rows_back(config: Config, dataset: Dataset, target: Target, test_number
             train, test = _METHODS[config.split.method](config, dataset, target, seeds, test_numbers)
     except ValueError as error:
         remedy = "Change split (stratify: false takes classes of any size), or the table."
-        raise DataError(Problem("split", "rows that can be divided so", str(error), remedy)) from None
+        raise DataError(Problem("split", "rows that can be divided so", str(error).rstrip("."), remedy)) from None
     for name, rows in (("training", train), ("test", test)):
         if len(rows) == 0 and (name == "training" or config.split.method != "none"):
             raise DataError(Problem("split", f"{name} rows", "none", "Change split."))
@@ -88,6 +88,7 @@ def _split_by_class(config: Config, dataset: Dataset, target: Target, seeds: dic
 def _split_at_random(config: Config, dataset: Dataset, target: Target, seeds: dict[str, int], _: Any) -> _Rows:
     split = config.split
     rows = np.arange(len(target.values))
+    _count_test_rows(split.test_size, len(rows))
     strata = find_strata(config, target) if split.column is None else _find_column_strata(config, dataset)
     if strata is not None:
         _check_strata(strata, split.column)
@@ -150,9 +151,16 @@ def bin_evenly(values: np.ndarray, n_bins: int, where: str) -> np.ndarray:
     return np.asarray(pd.qcut(values, n_bins, labels=False, duplicates="drop"))
 
 
+def _count_test_rows(test_size: int | float, n_rows: int) -> int:
+    """Return how many of some rows are held back: a number as it is said, a fraction rounded up, as scikit-learn does."""
+    if isinstance(test_size, int) and test_size >= n_rows:
+        raise DataError(Problem("split.test_size", f"fewer than the {n_rows:,} rows in use", f"{test_size:,}", "Hold back fewer."))
+    return test_size if isinstance(test_size, int) else int(np.ceil(test_size * n_rows))
+
+
 def _split_by_time(config: Config, dataset: Dataset, target: Target, seeds: dict[str, int], _: Any) -> _Rows:
     order = np.argsort(read_split_column(config, dataset), kind="stable")  # an unstable sort orders ties by the CPU
-    n_test = int(np.ceil(config.split.test_size * len(order)))
+    n_test = _count_test_rows(config.split.test_size, len(order))
     return order[: len(order) - n_test], order[len(order) - n_test :]
 
 
@@ -222,7 +230,7 @@ def _split_by_order(config: Config, dataset: Dataset, target: Target, seeds: dic
     rows = np.arange(len(target.values))
     n_train = config.split.n_train
     if n_train is None:
-        n_train = len(rows) - int(np.ceil(config.split.test_size * len(rows)))
+        n_train = len(rows) - _count_test_rows(config.split.test_size, len(rows))
     return rows[:n_train], rows[n_train:]
 
 
@@ -302,4 +310,4 @@ def read_row_numbers(path: Path, pin: str | None) -> tuple[np.ndarray, bytes]:
 
 def refuse_splitter(error: Exception) -> ConfigError:
     """Return the refusal of a splitter that these rows do not allow."""
-    return ConfigError(Problem("cv", "folds that these rows allow", " ".join(str(error).split()), "Change cv."))
+    return ConfigError(Problem("cv", "folds that these rows allow", " ".join(str(error).split()).rstrip("."), "Change cv."))
