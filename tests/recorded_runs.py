@@ -49,7 +49,8 @@ def make_once(name: str, scratch: Path, make: Callable[[Path], Any]) -> Any:
     folder = shared / f"once-{name}"
     with (shared / f"once-{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not folder.exists():
+        if not (folder / "made.json").exists():
+            shutil.rmtree(folder, ignore_errors=True)  # of an earlier try that failed
             folder.mkdir()
             (folder / "made.json").write_text(json.dumps(make(folder)), encoding="utf-8")
     return json.loads((folder / "made.json").read_text(encoding="utf-8"))

@@ -136,3 +136,21 @@ def test_a_problem_that_begins_with_a_key_gets_the_line_of_the_key(where: str, e
     document = parse_document(Path("a.yaml"), text)
 
     assert document.place(Problem(where, "one", "another", "Change it.")).where == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "where", "expected"),
+    [
+        ("a.toml", "[models.ridge]\nalpha = 1\n", "models.ridge, fold 1 of cv", "a.toml:1: models.ridge, fold 1 of cv"),
+        ("a.toml", "[[data.rows]]\nfirst = 1\n[[data.rows]]\nfirst = 2\n", "data.rows.0", "a.toml:1: data.rows.0"),
+        ("a.toml", "[[data.rows]]\nfirst = 1\n[[data.rows]]\nfirst = 2\n", "data.rows.1.first", "a.toml:4: data.rows.1.first"),
+        ("a.yaml", "ratios:\n  mean: 1\n  mean area: 2\n", "ratios.mean area", "a.yaml:3: ratios.mean area"),
+        ("a.yaml", "ratios:\n  '2024': 1\n", "ratios.2024", "a.yaml:2: ratios.2024"),
+        ("a.yaml", "ratios:\n  '²': 1\n", "ratios.²", "a.yaml:2: ratios.²"),
+        ("data.yaml", "data:\n  positive: 1\n", "data.yaml:2: data.positive", "data.yaml:2: data.positive"),
+    ],
+)
+def test_the_line_is_that_of_the_longest_key(name: str, text: str, where: str, expected: str) -> None:
+    document = parse_document(Path(name), text)
+
+    assert document.place(Problem(where, "one", "another", "Change it.")).where == expected

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -36,3 +37,21 @@ def test_every_name_that_is_no_column_is_said_at_once_whichever_key_has_it(tmp_p
         "features.ratios.made": "'mean_aera'",
         "preprocessing.columns.0.columns": "'radius'",
     }
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"split": {"method": "group", "column": "made"}},
+        {"weights": {"column": "made"}},
+        {"data": {"rows": [{"keep": {"made": {"min": 0}}}]}},
+        {"data": {"rows": [{"drop_missing": ["made"]}]}},
+    ],
+)
+def test_what_is_made_in_each_candidate_is_no_column_of_the_table(tmp_path: Path, keys: dict[str, Any]) -> None:
+    path = tmp_path / "a.yaml"
+    changes = merge({"features": {"ratios": {"made": ["mean_area", "worst_area"]}}}, keys)
+    path.write_text(yaml.safe_dump(merge(SMALL, changes), sort_keys=False), encoding="utf-8")
+
+    with pytest.raises(DataError, match=r"expected a column of .*, found 'made'"):
+        prepare_rows(load_config(path), ROOT)

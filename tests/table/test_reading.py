@@ -229,6 +229,9 @@ def test_numbers_with_an_odd_mark_are_refused_with_the_key_that_mends_them(
         (["1,23,456", "12", "7"], "elsewhere than between groups of three digits"),
         (["(123)", "45", "67"], "Write negative numbers with a minus before them"),
         (["123-", "45", "67"], "Write negative numbers with a minus before them"),
+        (["$(5)", "7", "8"], "Write negative numbers with a minus before them"),
+        (["($5)", "7", "8", "9"], "Write negative numbers with a minus before them"),
+        (["₹1,23,456", "7", "8"], "elsewhere than between groups of three digits"),
     ],
 )
 def test_numbers_that_no_key_mends_are_refused_without_one(tmp_path: Path, cells: list[str], remedy: str) -> None:
@@ -273,6 +276,14 @@ def test_the_minus_sign_of_typography_is_a_minus(tmp_path: Path, read: dict[str,
     dataset = load(tmp_path / "a.csv", "x;y\n\u22125;a\n7;b\n \u22123 ;a\n", sep=";", **read)
 
     assert values(dataset, "x") == [-5.0, 7.0, -3.0]
+
+
+def test_it_is_one_before_a_sign_and_in_an_exponent_too(tmp_path: Path) -> None:
+    exponents = load(tmp_path / "a.csv", "x;y\n1e\u22125;a\n2e-3;b\n", sep=";")
+
+    assert values(exponents, "x") == [1e-5, 2e-3]
+    assert 'data.read.signs: ["$"]' in refuse(tmp_path / "a.csv", "x;y\n\u2212$5;a\n7;b\n8;a\n", sep=";")
+    assert values(load(tmp_path / "a.csv", "x;y\n\u2212$5;a\n7;b\n", sep=";", signs=["$"]), "x") == [-5.0, 7.0]
 
 
 def test_an_odd_mark_is_found_among_any_number_of_different_values(tmp_path: Path) -> None:
@@ -600,14 +611,24 @@ def test_all_that_is_wrong_with_columns_is_said_at_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("n_columns", "n_lines"), [(4, 4), (5, 4), (30, 4)])
-def test_many_columns_of_one_kind_of_fault_are_said_in_a_few_lines(tmp_path: Path, n_columns: int, n_lines: int) -> None:
+@pytest.mark.parametrize("cells", [["1,5", "2,5"], ["7", "?"]])
+def test_many_columns_of_one_kind_of_fault_are_said_in_a_few_lines(
+    tmp_path: Path, n_columns: int, n_lines: int, cells: list[str]
+) -> None:
     names = [f"n{number}" for number in range(n_columns)]
-    row = ";".join(["1,5"] * n_columns)
-    message = refuse(tmp_path / "a.csv", f"{';'.join(names)};y\n" + f"{row};0\n{row};1\n" * 3, sep=";")
+    rows = [";".join([cell] * n_columns + ["ab"[row % 2]]) for row, cell in enumerate([cells[0], *cells * 2])]
 
-    lines = message.splitlines()
-    assert len(lines) == n_lines and 'data.read.decimal: ","' in lines[0]
-    assert n_columns == 4 or (lines[3].startswith(f"{n_columns - 3} more columns: ") and "'n3', 'n4'" in lines[3])
+    lines = refuse(tmp_path / "a.csv", "\n".join([";".join([*names, "y"]), *rows]) + "\n", sep=";").splitlines()
+
+    assert len(lines) == n_lines
+    assert n_columns == 4 or (lines[3].startswith(f"{n_columns - 3} more columns: ") and "n3, n4" in lines[3])
+
+
+def test_columns_that_another_key_mends_are_said_too(tmp_path: Path) -> None:
+    row = ";".join(["1,5"] * 3 + ["$5"] * 5)
+    found = refuse(tmp_path / "a.csv", f"a;b;c;d;e;f;g;h;y\n{row};x\n{row};z\n", sep=";").splitlines()
+
+    assert [line.split(":")[0] for line in found] == [*(f"column '{name}'" for name in "abcdef"), "2 more columns"]
 
 
 def test_a_file_that_changes_between_two_readings_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -95,10 +97,35 @@ def test_a_step_that_may_draw_or_iterate_is_fitted_alone(prepare: Prepare) -> No
     assert not stands(features={"derived": [function]}, allow=["numpy"])
 
 
-def test_what_fails_beside_others_is_named(prepare: Prepare, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_what_fails_beside_each_other_the_first_fold_is_named(prepare: Prepare, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though it is the last to fail by the clock."""
     monkeypatch.setattr(selection, "THREADS_FROM_CELLS", 0)
+    calls, another_failed = itertools.count(), threading.Event()
+    own = selection.fit_copy
+
+    def fit(*args: Any) -> Any:
+        if next(calls) == 0:
+            assert another_failed.wait(timeout=60)
+            return own(*args)
+        try:
+            return own(*args)
+        finally:
+            another_failed.set()
+
+    monkeypatch.setattr(selection, "fit_copy", fit)
     keys = {"models": {"boosting": {"max_iter": 2, "monotonic_cst": [1]}}, "data": {"drop": ["place", "w"]}}
-    config, materials = prepare(make_table(), **keys, n_jobs=1)
+    config, materials = prepare(make_table(), **keys, cv={"n_splits": 3}, n_jobs=3)
 
     with pytest.raises(DataError, match=r"models\.boosting, fold 1 of cv: expected a model that fits this table, .*monotonic"):
         make_result(config, materials)
+
+
+def test_the_processs_filters_of_warnings_stay_as_they_were(prepare: Prepare, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(selection, "THREADS_FROM_CELLS", 0)
+    config, materials = prepare(make_table(), models={"boosting": {"max_iter": 3}}, cv={"n_splits": 4}, n_jobs=4)
+    before, show = list(warnings.filters), warnings.showwarning
+
+    for _ in range(5):
+        make_result(config, materials)
+
+    assert (list(warnings.filters), warnings.showwarning) == (before, show)

@@ -18,7 +18,6 @@ import yaml
 from samebits.errors import ConfigError, Problem, describe_unreadable
 
 KeyPath = tuple[str | int, ...]
-_LEADING_KEY = re.compile(r"([A-Za-z_]\w*(?:\.[^\s,:.]+)*)(?=[\s,:]|$)")
 MAX_BYTES = 4 << 20  # a config is written by hand; more is some other file
 
 
@@ -54,12 +53,13 @@ class Document:
 
     def place(self, problem: Problem) -> Problem:
         """Return a problem that begins with one of the file's keys with the line of the file in which that key stands."""
-        match = _LEADING_KEY.match(problem.where)
-        key_path: KeyPath = tuple(int(part) if part.isdigit() else part for part in match[1].split(".")) if match else ()
-        if not key_path or key_path[:1] not in self.lines:
+        if problem.where.startswith(str(self.path)):
             return problem
-        place = self.locate(key_path).removesuffix(f": {'.'.join(map(str, key_path))}")
-        return replace(problem, where=f"{place}: {problem.where}")
+        names = {".".join(map(str, key_path)): key_path for key_path in self.lines if key_path}
+        leading = [name for name in names if re.match(rf"{re.escape(name)}(?=[\s,:.]|$)", problem.where)]
+        if not leading:
+            return problem
+        return replace(problem, where=f"{self.path}:{self.lines[names[max(leading, key=len)]]}: {problem.where}")
 
 
 def read_document(path: Path) -> Document:
@@ -240,9 +240,12 @@ def _find_toml_lines(text: str) -> dict[KeyPath, int]:
     lines: dict[KeyPath, int] = {}
     table: KeyPath = ()
     for number, line in enumerate(text.splitlines(), start=1):
-        if header := re.match(r"\s*\[\[?([^\]]+)\]", line):
-            table = _split_toml_key(header[1])
-            lines[table] = number
+        if header := re.match(r"\s*(\[\[?)([^\]]+)\]", line):
+            table = _split_toml_key(header[2])
+            lines.setdefault(table, number)
+            if header[1] == "[[":  # one more of a list
+                table = (*table, sum((*table, place) in lines for place in range(number)))
+                lines[table] = number
         elif entry := re.match(r"""\s*((?:[\w-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w-]+|"[^"]*"|'[^']*'))*)\s*=""", line):
             lines[(*table, *_split_toml_key(entry[1]))] = number
     return lines

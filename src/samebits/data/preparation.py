@@ -105,11 +105,13 @@ def _list_named(config: Config) -> list[tuple[str, str]]:
         named += [(f"features.derived.{index}.{name_operation(step)}", name) for name in list_inputs(step)]
     named += [(f"features.weighted_sums.{made}", name) for made, weights in features.weighted_sums.items() for name in weights]
     named += [(f"features.ratios.{made}", name) for made, pair in features.ratios.items() for name in pair]
+    made = {target, *(one.name for one in features.derived)}
+    found = [(key, name) for key, name in dict.fromkeys(named) if name not in made]
+    made |= {*features.weighted_sums, *features.ratios}  # which are made in each candidate: only its preprocessing may name them
     for index, group in enumerate(config.preprocessing.columns):
         names = group.columns if isinstance(group.columns, list) else []
-        named += [(f"preprocessing.columns.{index}.columns", name) for name in names]
-    made = {target, *(one.name for one in features.derived), *features.weighted_sums, *features.ratios}
-    return [(key, name) for key, name in dict.fromkeys(named) if name not in made]
+        found += [(f"preprocessing.columns.{index}.columns", name) for name in names if name not in made]
+    return found
 
 
 def _list_kept(config: Config) -> set[str]:

@@ -29,9 +29,9 @@ from samebits.model.stand_ins import put_stand_ins
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest date a zip archive can hold
 _SCHEMA = "schema.json"
-# bzip2 spends about 40 bytes on a frame, so that what is small is stored. It takes 0.1 s for a megabyte there and back: of models of
-# many large arrays that would be half as long as their fit.
-_COMPRESSED_BYTES = range(257, 2**20 + 1)
+_FRAME_BYTES = 256
+# bzip2 takes 0.1 s for a megabyte there and back: of models of many large arrays that would be half as long as their fit.
+_LARGE_BYTES = 2**20
 
 # Beside scikit-learn's classes (see _is_sklearn_class) and samebits' own; trees are checked after loading. Plain containers do
 # nothing when they are made; what a defaultdict makes its values with stands in the file as a type of its own.
@@ -163,9 +163,14 @@ def _write_archive(members: Iterable[tuple[str, bytes]]) -> bytes:
         for name, content in members:
             entry = zipfile.ZipInfo(name, _EPOCH)
             entry.create_system, entry.external_attr = 3, 0o644 << 16
-            entry.compress_type = zipfile.ZIP_BZIP2 if len(content) in _COMPRESSED_BYTES else zipfile.ZIP_STORED
+            entry.compress_type = zipfile.ZIP_BZIP2 if _is_compressed(name, len(content)) else zipfile.ZIP_STORED
             archive.writestr(entry, content)
     return buffer.getvalue()
+
+
+def _is_compressed(name: str, size_bytes: int) -> bool:
+    """bzip2 spends about 40 bytes on a frame, so that what is small is stored; large arrays are, for the time's sake."""
+    return size_bytes > _FRAME_BYTES and (name == _SCHEMA or size_bytes <= _LARGE_BYTES)
 
 
 def list_trusted_types(content: bytes, allow: Sequence[str] = ()) -> list[str]:

@@ -20,7 +20,8 @@ from samebits.config.keys import Read
 _DIGITS_IN_DOUBT = 16  # a shorter text holds no integer beyond it but by an exponent of ten, which nobody writes ids with
 _EXACT = Context(prec=5000)
 MAX_EXACT_INTEGER = 2**53  # of a float64's 53 significant bits
-_EXPONENT = r"(?:[eE][+-]?[0-9]+)?"
+_MINUS = "[+\u2212-]?"
+_EXPONENT = rf"(?:[eE]{_MINUS}[0-9]+)?"
 _INFINITY = r"(?:inf|infinity)"
 
 
@@ -52,8 +53,7 @@ class Numerals:
         signs = "|".join(re.escape(sign) for sign in sorted(self.signs, key=len, reverse=True))
         around = rf"(?:\s*(?:{signs}))?\s*" if signs else r"\s*"
         plain = rf"(?:{whole}(?:{decimal}[0-9]*)?|{decimal}[0-9]+){_EXPONENT}|{_INFINITY}"
-        minus = "[+\u2212-]?"
-        return re.compile(rf"\s*(?P<minus>{minus}){around}(?P<number>(?P<inner>{minus})(?:{plain})){around}", re.IGNORECASE)
+        return re.compile(rf"\s*(?P<minus>{_MINUS}){around}(?P<number>(?P<inner>{_MINUS})(?:{plain})){around}", re.IGNORECASE)
 
     def clean(self, number: str) -> str:
         """Return a number's text with a point as decimal mark and nothing between its digits."""

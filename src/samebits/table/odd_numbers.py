@@ -16,8 +16,8 @@ from samebits.table.numerals import Numerals, clean_numbers, read_numerals
 from samebits.text import quote_key, shorten_list, shorten_text
 
 _CURRENCY = r"[$€£¥₹₽₩₪₺₴₦฿¢%‰°]"
-_SIGN = re.compile(rf"\s*[+-]?\s*({_CURRENCY}|[A-Z]{{3}}(?=\s))|.*[0-9]\s*?({_CURRENCY}|(?<=\s)[A-Z]{{3}})\s*$")
-_INDIAN = re.compile(r"[+-]?[0-9]{1,2}(?:,[0-9]{2})+,[0-9]{3}(?:\.[0-9]*)?")
+_SIGN = re.compile(rf"\s*[(+\u2212-]?\s*({_CURRENCY}|[A-Z]{{3}}(?=\s))|.*[0-9]\s*?({_CURRENCY}|(?<=\s)[A-Z]{{3}})\s*$")
+_INDIAN = re.compile(r"[+\u2212-]?[0-9]{1,2}(?:,[0-9]{2})+,[0-9]{3}(?:\.[0-9]*)?")
 _NEGATIVE = re.compile(r"\s*(?:\((?P<inside>.+)\)|(?P<before>.+)[-\u2212])\s*")  # as accountants write it
 _BLANKS = (" ", "\u00a0", "\u202f", "\u2009", "'", "\u2019")
 _FEW_WORDS = 3
@@ -67,13 +67,19 @@ def _is_of_words(odd: Sequence[str], rows: dict[str, int], numerals: Numerals) -
 
 
 def _is_number_anyhow(text: str, numerals: Numerals) -> bool:
-    if _INDIAN.fullmatch(text.strip()):
+    if _INDIAN.fullmatch(_take_signs_off(text)):
         return True
     return any(clean_numbers([text], way)[0] is not None for way in _list_ways(numerals, _find_signs([text])))
 
 
+def _take_signs_off(text: str) -> str:
+    for sign in _find_signs([text]):
+        text = text.replace(sign, "", 1)
+    return "".join(text.split())
+
+
 def _is_negative_otherwise(text: str, numerals: Numerals) -> bool:
-    match = _NEGATIVE.fullmatch(text)
+    match = _NEGATIVE.fullmatch(_take_signs_off(text))
     return match is not None and _is_number_anyhow(match["inside"] or match["before"], numerals)
 
 

@@ -35,7 +35,7 @@ from samebits.table.formats import (
     read_head,
 )
 from samebits.table.numerals import MAX_EXACT_INTEGER
-from samebits.text import shorten_list
+from samebits.text import quote_key, shorten_list
 
 _READ_BYTES = 1 << 20
 _SHOWN_COLUMNS = 3
@@ -88,26 +88,31 @@ class RawTable:
             One problem for each column that does not hold what data.read says of it, or what floating point can hold.
         """
         found: dict[str, Column] = {}
-        problems: list[Problem] = []
+        problems: list[tuple[str, Problem]] = []
         wanted = set(names)
         for name in (name for name in self.names if name in wanted):
             try:
                 found[name] = canonicalise_column(self.take(name), name, read)
             except DataError as error:
-                problems.extend(error.problems)
+                problems += [(name, problem) for problem in error.problems]
         if problems:
             raise DataError(*_say_a_few(problems))
         return found
 
 
-def _say_a_few(problems: list[Problem]) -> list[Problem]:
-    """Return one problem for each of the first columns of a kind, and one for all the others of that kind."""
-    by_kind = {problem.expected: [one for one in problems if one.expected == problem.expected] for problem in problems}
-    left_out = {expected: alike[_SHOWN_COLUMNS:] for expected, alike in by_kind.items() if len(alike) > _SHOWN_COLUMNS + 1}
-    said = [problem for problem in problems if problem not in left_out.get(problem.expected, [])]
-    for expected, rest in left_out.items():
-        found = f"others in {shorten_list([problem.where.removeprefix('column ') for problem in rest])}"
-        said.append(Problem(f"{len(rest)} more columns", expected, found, "What mends those above mends them."))
+def _say_a_few(problems: list[tuple[str, Problem]]) -> list[Problem]:
+    """Return one problem for each of the first columns of a kind, and one for all the others that the same remedy mends."""
+    kinds = [(problem.expected, problem.remedy.replace(f"{{{quote_key(name)}:", "{…:")) for name, problem in problems]
+    said: list[Problem] = []
+    left_out: dict[tuple[str, str], list[str]] = {}
+    for place, (kind, (name, problem)) in enumerate(zip(kinds, problems, strict=True)):
+        if kinds[:place].count(kind) < _SHOWN_COLUMNS or kinds.count(kind) == _SHOWN_COLUMNS + 1:
+            said.append(problem)
+        else:
+            left_out.setdefault(kind, []).append(name)
+    for (expected, _), names in left_out.items():
+        how = "The same mends them, with their own names where it names a column."
+        said.append(Problem(f"{len(names)} more columns", expected, f"such values as above in {shorten_list(names)}", how))
     return said
 
 

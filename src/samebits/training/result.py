@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
+import warnings
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,7 +30,7 @@ from samebits.estimation.prediction import (
 )
 from samebits.estimation.scoring import Threshold, choose_threshold, compute_metrics
 from samebits.estimation.target_transform import find_estimator
-from samebits.training.fitting import FAILURES, FINAL, Fit, describe_failure, fit_model, lend_threads_to_predict, stands_beside_others
+from samebits.training.fitting import FAILURES, FINAL, Fit, describe_failure, fit_model, lend_threads_to_predict
 from samebits.training.materials import Materials
 from samebits.training.remarks import collect_remarks
 from samebits.training.selection import CandidateScore, Comparison, choose_best, score_candidates
@@ -81,18 +82,18 @@ def make_result(config: Config, materials: Materials) -> Result:
     LineageError
         The fitted model cannot be stored without pickle, though the few rows did not show it.
     """
-    comparison = _compare(config, materials)
-    scored, best = comparison.scored, choose_best(comparison.scored)
-    with ThreadPoolExecutor(2) as beside:
+    with warnings.catch_warnings(), ThreadPoolExecutor(2) as beside:  # threads leave the process's filters in any order
+        comparison = _compare(config, materials)
+        scored, best = comparison.scored, choose_best(comparison.scored)
         tables = beside.submit(_describe_training, materials, scored)
         fits = {name: fit for fit, name in zip(comparison.finals, materials.candidates, strict=False)}
         if not fits:
-            wait([tables])  # whether a fit converged is told by the process's warnings: nothing may stand beside it
+            tables.result()  # whether a fit converged is told by the process's warnings: nothing may stand beside it
         final = _fit_finally(config, materials, best, fits)
         model_file, model_digest = store_model(final.model, config.allow)
         score_train = functools.partial(_score, final, materials, materials.split.train_rows)
         # a stranger's model may draw as it predicts: it is asked in one order
-        scored_beside = beside.submit(score_train) if stands_beside_others(final.fitted) else None
+        scored_beside = beside.submit(score_train) if fits else None
         rows, predicted, test = _score_held_back(final, best, materials)
         _, train = scored_beside.result() if scored_beside else score_train()
         left = [one for one in scored if one is not best] if config.keep == "all" else []

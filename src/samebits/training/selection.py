@@ -161,22 +161,32 @@ def _run_beside(units: list[_Unit], candidates: dict[str, Pipeline], task: _Task
     calls = [delayed(_run_settled)(unit, task, n) for unit, n in zip(units, threads, strict=False)]
     calls += [delayed(_fit_all)(name, candidates[name], task, n) for name, n in zip(candidates, threads[len(units) :], strict=True)]
     found = Parallel(n_jobs=n_jobs, backend="threading", pre_dispatch="all", return_as="generator")(calls)
-    return list(itertools.islice(found, len(units))), found
+    in_order = map(_raise_failure, found)
+    return list(itertools.islice(in_order, len(units))), in_order
 
 
-def _run_settled(unit: _Unit, task: _Task, threads: int) -> _Outcome:
+def _raise_failure(done: Any) -> Any:
+    """Of several that fail, the first in order is told, not the first by the clock: so a call returns its failure."""
+    if isinstance(done, DataError):
+        raise done
+    return done
+
+
+def _run_settled(unit: _Unit, task: _Task, threads: int) -> _Outcome | DataError:
     try:
         pipeline = fit_copy(unit.pipeline, task.sample.take(unit.fit_rows), threads)
+        return _score_fold(unit, task, Fit(pipeline, is_settled=True), threads)
+    except DataError as error:
+        return error
     except FAILURES as error:
-        raise _refuse_fold(unit, error) from error
-    return _score_fold(unit, task, Fit(pipeline, is_settled=True), threads)
+        return _refuse_fold(unit, error)
 
 
-def _fit_all(name: str, pipeline: Pipeline, task: _Task, threads: int) -> Fit:
+def _fit_all(name: str, pipeline: Pipeline, task: _Task, threads: int) -> Fit | DataError:
     try:
         return Fit(fit_copy(pipeline, task.sample, threads), is_settled=True)
     except FAILURES as error:
-        raise DataError(describe_failure(name, FINAL, error)) from error
+        return DataError(describe_failure(name, FINAL, error))
 
 
 def _run_units(units: list[_Unit], n_first: int, task: _Task, n_jobs: int) -> list[_Outcome]:
