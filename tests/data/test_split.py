@@ -123,14 +123,17 @@ def test_so_many_rows_are_held_back(tmp_path: Path, method: dict[str, Any]) -> N
     _, _, found = split(tmp_path / "t.parquet", split={**method, "test_size": 7})
 
     assert (len(found.train_rows), len(found.test_rows)) == (N - 7, 7)
-    with pytest.raises(DataError, match=rf"split\.test_size: expected fewer than the {N} rows in use, found {N}"):
-        split(tmp_path / "t.parquet", split={**method, "test_size": N})
+    for size, expected in ((N, f"fewer than the {N} rows in use"), (1, "two rows or more")):
+        with pytest.raises(DataError, match=rf"split\.test_size: expected {expected}, found {size}"):
+            split(tmp_path / "t.parquet", split={**method, "test_size": size})
 
 
 def test_so_many_groups_are_held_back(tmp_path: Path) -> None:
     _, dataset, found = split(tmp_path / "t.parquet", split={"method": "group", "column": "part", "test_size": 1}, cv={"n_splits": 2})
 
     assert dataset.read_column("part").iloc[found.test_rows].nunique() == 1
+    with pytest.raises(DataError, match=r"split\.test_size: expected fewer than the 3 groups, found 3"):
+        split(tmp_path / "t.parquet", split={"method": "group", "column": "part", "test_size": 3}, cv={"n_splits": 2})
 
 
 def test_no_row_is_held_back_under_none(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import io
 import lzma
 import math
 import zipfile
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -200,12 +201,12 @@ def test_numbers_are_to_the_bit_those_of_pandas(tmp_path: Path) -> None:
         (["0", "1", "2", "?"], "'?' (1)", 'na_values: {x: ["?"]}', {"na_values": ["?"]}, [0, 1, 2, None]),
         (["29.85", "1889.5", " "], "' ' (1)", 'na_values: {x: [" "]}', {"na_values": {"x": [" "]}}, [29.85, 1889.5, None]),
         (["13,6", "7,2", "5"], "'13,6' (1)", 'data.read.decimal: ","', {"decimal": ","}, [13.6, 7.2, 5.0]),
-        (["1,234", "12", "2,500"], "'1,234' (1)", 'data.read.thousands: ","', {"thousands": ","}, [1234, 12, 2500]),
-        (["1.234,5", "2.000,5"], "'1.234,5' (1)", 'decimal: "," and data.read.thousands: "."', {"decimal": ",", "thousands": "."}, [1234.5, 2000.5]),
+        (["1,234", "12", "2,500"], "'1,234' (1)", 'data.read.thousands: {x: ","}', {"thousands": ","}, [1234, 12, 2500]),
+        (["1.234,5", "2.000,5"], "'1.234,5' (1)", 'decimal: {x: ","} and data.read.thousands: {x: "."}', {"decimal": ",", "thousands": "."}, [1234.5, 2000.5]),
         (["$5", "$1200", "$7.50"], "'$5' (1)", 'data.read.signs: ["$"]', {"signs": ["$"]}, [5, 1200, 7.5]),
         (["-$5", "12 $"], "'-$5' (1)", 'data.read.signs: ["$"]', {"signs": ["$"]}, [-5, 12]),
         (["10%", "20 %"], "'10%' (1)", 'data.read.signs: ["%"]', {"signs": ["%"]}, [10, 20]),
-        (["1 234", "5 600", "7"], "'1 234' (1)", 'data.read.thousands: " "', {"thousands": " "}, [1234, 5600, 7]),
+        (["1 234", "5 600", "7"], "'1 234' (1)", 'data.read.thousands: {x: " "}', {"thousands": " "}, [1234, 5600, 7]),
         (["1", "2", "3+"], "'3+' (1)", "data.read.types: {x: category}", {"types": {"x": "category"}}, ["1", "2", "3+"]),
     ],
 )  # fmt: skip
@@ -258,13 +259,36 @@ def test_marks_may_be_said_by_column(tmp_path: Path) -> None:
     ("read", "remedy"),
     [
         ({}, 'column \'x\': expected numbers, as most of its values are, found numbers in 1 rows, and in 2 \'1,5\' (1), \'2,25\' (1). Set data.read.decimal: ","'),
-        ({"decimal": ","}, 'Set data.read.decimal by column, naming those alone that have ","'),
+        ({"decimal": ","}, 'Set data.read.decimal by column, for those alone that have ","'),
         ({"decimal": {"x": ",", "z": ","}}, "Set data.read.decimal without z"),
         ({"decimal": {"z": "."}}, 'Set data.read.decimal: {x: ","} beside the columns that it names'),
     ],
 )  # fmt: skip
 def test_the_remedy_for_one_columns_mark_breaks_no_other_column(tmp_path: Path, read: dict[str, Any], remedy: str) -> None:
     assert remedy in refuse(tmp_path / "a.csv", MARKS, sep=";", **read)
+
+
+@pytest.mark.parametrize(
+    ("cells", "read"),
+    [
+        (["1,500.5", "2,500.25", "3,100.5"], {"decimal": ",", "thousands": "."}),
+        (["1,500.5", "2,500.25", "3.5"], {"decimal": {"x": ","}, "thousands": {"x": "."}}),
+        (["2,5", "7,25", "3,5"], {"thousands": {"x": ","}}),
+        (["1.500,5", "2.500,25", "3,5"], {"thousands": ","}),
+        (["1.5", "2.5", "0.5"], {"decimal": ","}),
+    ],
+)
+def test_numbers_under_the_wrong_marks_are_no_categories(tmp_path: Path, cells: list[str], read: dict[str, Any]) -> None:
+    found = refuse(tmp_path / "a.csv", "x;y\n" + "".join(f"{cell};a\n" for cell in cells), sep=";", **read)
+
+    assert "Set data.read." in found and "na_values" not in found
+
+
+def test_decimals_of_parquet_keep_their_values_whatever_the_marks(tmp_path: Path) -> None:
+    columns = {"x": pa.array([Decimal("1.125"), Decimal("2.5")], pa.decimal128(8, 3)), "y": ["a", "b"]}
+
+    for read in ({"decimal": {"x": ","}, "thousands": {"x": "."}}, {"decimal": ",", "thousands": "."}):
+        assert values(load_arrow(tmp_path / "a.parquet", columns, **read), "x") == [1.125, 2.5]
 
 
 def test_a_column_whose_mark_is_said_must_be_there(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 ImportPath = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$")]
-Mark = Annotated[str, Field(min_length=1, max_length=1)]
+Mark = Annotated[str, Field(min_length=1, max_length=1, pattern=r"^[^0-9+-]$")]
 Kind = Literal["numeric", "categorical", "boolean", "date", "text", "all"]
 
 

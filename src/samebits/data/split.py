@@ -67,7 +67,9 @@ def hold_rows_back(config: Config, dataset: Dataset, target: Target, test_number
         else:
             train, test = _METHODS[config.split.method](config, dataset, target, seeds, test_numbers)
     except ValueError as error:
-        remedy = "Change split (stratify: false takes classes of any size), or the table."
+        by_class = "Change split (stratify: false takes classes of any size), or the table."
+        of_column = "Change split.test_size, what the rows are divided by, or the table."
+        remedy = of_column if config.split.column is not None or config.split.strata_bins is not None else by_class
         raise DataError(Problem("split", "rows that can be divided so", str(error).rstrip("."), remedy)) from None
     for name, rows in (("training", train), ("test", test)):
         if len(rows) == 0 and (name == "training" or config.split.method != "none"):
@@ -153,6 +155,8 @@ def bin_evenly(values: np.ndarray, n_bins: int, where: str) -> np.ndarray:
 
 def _count_test_rows(test_size: int | float, n_rows: int) -> int:
     """Return how many of some rows are held back: a number as it is said, a fraction rounded up, as scikit-learn does."""
+    if test_size == 1:
+        raise DataError(Problem("split.test_size", "two rows or more", "1", "Hold back more: of one row nothing can be measured."))
     if isinstance(test_size, int) and test_size >= n_rows:
         raise DataError(Problem("split.test_size", f"fewer than the {n_rows:,} rows in use", f"{test_size:,}", "Hold back fewer."))
     return test_size if isinstance(test_size, int) else int(np.ceil(test_size * n_rows))
@@ -165,8 +169,13 @@ def _split_by_time(config: Config, dataset: Dataset, target: Target, seeds: dict
 
 
 def _split_by_group(config: Config, dataset: Dataset, target: Target, seeds: dict[str, int], _: Any) -> _Rows:
+    groups = read_split_column(config, dataset)
+    n_groups = len(np.unique(groups))
+    if isinstance(config.split.test_size, int) and config.split.test_size >= n_groups:
+        found = f"{config.split.test_size:,}"
+        raise DataError(Problem("split.test_size", f"fewer than the {n_groups:,} groups", found, "Hold back fewer: it counts groups."))
     splitter = GroupShuffleSplit(n_splits=1, test_size=config.split.test_size, random_state=_plant(config, seeds))
-    train, test = next(iter(splitter.split(np.arange(len(target.values)), target.values, read_split_column(config, dataset))))
+    train, test = next(iter(splitter.split(np.arange(len(target.values)), target.values, groups)))
     return train, test
 
 

@@ -20,6 +20,7 @@ from samebits.errors import DataError, Problem
 from samebits.table.dates import parse_dates
 from samebits.table.numerals import (
     MAX_EXACT_INTEGER,
+    Numerals,
     are_whole,
     clean_numbers,
     find_inexact_integer,
@@ -211,7 +212,7 @@ def _canonicalise_text(raw: RawColumn, name: str, read: Read) -> Column:
     if wanted == "boolean":
         return Column(_as_booleans(texts), "boolean", words=words)
     if wanted == "number" or (raw.is_number and wanted is None):
-        return _as_numbers(texts, read, words, raw.unit)
+        return _as_numbers(texts, Numerals() if raw.is_number else read_numerals(read, name), read, words, raw.unit)
     if wanted in ("category", "text"):
         kind: Kind = "categorical" if wanted == "category" else "text"
         return Column(_as_text(texts, read), kind, words=words)
@@ -226,7 +227,7 @@ def _guess_kind(raw: RawColumn, texts: _Texts, read: Read, words: dict[str, int]
         if known and not raw.is_typed and all(text in _PLAIN_BOOLEANS for text in known):
             return Column(_as_booleans(texts), "boolean", words=words)
         if known and not raw.is_typed and None not in clean_numbers(known, read_numerals(read, texts.name)):
-            return _as_numbers(texts, read, words, raw.unit)
+            return _as_numbers(texts, read_numerals(read, texts.name), read, words, raw.unit)
         if known and all(_ISO_DATE.fullmatch(text) for text in known):
             return Column(_as_dates(texts, None), "date", words=words)
         _refuse_odd_numbers(texts, read, is_typed=raw.is_typed)
@@ -316,9 +317,9 @@ def _as_text(texts: _Texts, read: Read) -> pd.Series:
     return column.mask(texts.is_empty, "") if keeps_empty else column
 
 
-def _as_numbers(texts: _Texts, read: Read, words: dict[str, int], unit: str | None) -> Column:
+def _as_numbers(texts: _Texts, numerals: Numerals, read: Read, words: dict[str, int], unit: str | None) -> Column:
     known = [text for text in texts.distinct if text]
-    cleaned = clean_numbers(known, read_numerals(read, texts.name))
+    cleaned = clean_numbers(known, numerals)
     numbers = [number for number in cleaned if number is not None]
     odd = [text for text, number in zip(known, cleaned, strict=True) if number is None]
     if odd:

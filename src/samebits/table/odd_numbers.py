@@ -23,6 +23,7 @@ _BLANKS = (" ", "\u00a0", "\u202f", "\u2009", "'", "\u2019")
 _FEW_WORDS = 3
 _SHOWN = 5
 _LISTED = 8
+_FEW_TEXTS = 20  # that show of most columns that they are no numbers
 _GLANCE = 500  # different odd values that show that a column is one of words
 
 
@@ -45,9 +46,10 @@ def describe_odd_numbers(texts: Sequence[str], counts: Sequence[int], name: str,
     rows = dict(zip(texts, counts, strict=True))
     plain = clean_numbers(texts, numerals)
     odd = sorted((text for text, number in zip(texts, plain, strict=True) if number is None), key=lambda text: -rows[text])
-    if not odd or _is_of_words(odd, rows, numerals):
+    is_turned = bool(odd) and _find_turned(texts, numerals) is not None  # the config's marks are the wrong way round for this column
+    if not odd or (not is_turned and _is_of_words(odd, rows, numerals)):
         return None
-    words = [text for text in odd if not _is_number_anyhow(text, numerals)]
+    words = [] if is_turned else [text for text in odd if not _is_number_anyhow(text, numerals)]
     others = [text for text in words if text.strip()]
     n_rows = sum(counts)
     is_mostly_numbers = 2 * (n_rows - sum(rows[text] for text in others)) > n_rows
@@ -104,6 +106,15 @@ def _list_ways(numerals: Numerals, signs: Sequence[str]) -> Iterator[Numerals]:
             yield replace(own, decimal=other, thousands=blank)
 
 
+def _find_turned(texts: Sequence[str], numerals: Numerals) -> Numerals | None:
+    """Return a way to write numbers, of marks that mean something else here, that makes numbers of all texts; None for none."""
+    for decimal, thousands in ((".", None), (",", None), (".", ","), (",", ".")):
+        way = replace(numerals, decimal=decimal, thousands=thousands)
+        if way != numerals and None not in clean_numbers(texts[:_FEW_TEXTS], way) and None not in clean_numbers(texts, way):
+            return way
+    return None
+
+
 def _name_remedy(name: str, texts: Sequence[str], words: Sequence[str], numerals: Numerals, read: Read) -> str:
     """Say the keys that make numbers of all values but words; these are named as missing, or the column as one of categories."""
     key = quote_key(name)
@@ -114,7 +125,8 @@ def _name_remedy(name: str, texts: Sequence[str], words: Sequence[str], numerals
         return (
             f"Write negative numbers with a minus before them, name the column in data.drop, or set {as_category} if these are codes."
         )
-    way = next((way for way in _list_ways(numerals, _find_signs(marked)) if None not in clean_numbers(marked, way)), None)
+    ways = (way for way in _list_ways(numerals, _find_signs(marked)) if None not in clean_numbers(marked, way))
+    way = next(ways, None) or _find_turned(marked, numerals)
     if way is None:
         how = "They are written in several ways, or with marks elsewhere than between groups of three digits"
         return f"{how}: write them in one way, name the column in data.drop, or set {as_category}."
@@ -132,23 +144,25 @@ def _name_remedy(name: str, texts: Sequence[str], words: Sequence[str], numerals
 def _list_keys(name: str, numerals: Numerals, way: Numerals, read: Read) -> list[str]:
     keys = []
     if way.decimal != numerals.decimal:
-        keys.append(_say_mark("decimal", name, way.decimal, read.decimal, "."))
+        is_alone = read.thousands is None and way.thousands is None
+        keys.append(_say_mark("decimal", name, way.decimal, read.decimal, ".", is_for_all=is_alone))
     if way.thousands != numerals.thousands:
-        keys.append(_say_mark("thousands", name, way.thousands, read.thousands, None))
+        keys.append(_say_mark("thousands", name, way.thousands, read.thousands, None, is_for_all=False))
     if way.signs != numerals.signs:
         keys.append(f"data.read.signs: {json.dumps(list(way.signs), ensure_ascii=False)}")
     return keys
 
 
-def _say_mark(key: str, name: str, mark: str | None, said: str | dict[str, str] | None, default: str | None) -> str:
-    """Say a key whose value is for all columns while none has another; else by column, or what mends one column breaks others."""
-    if isinstance(said, dict) and mark != default:
-        return f"data.read.{key}: {{{quote_key(name)}: {_quote(mark)}}} beside the columns that it names"
+def _say_mark(
+    key: str, name: str, mark: str | None, said: str | dict[str, str] | None, default: str | None, *, is_for_all: bool
+) -> str:
+    """Say a key for all columns only where that breaks none in silence: a mark between groups would make 1126 of another's 1.126."""
+    by_column = f"data.read.{key}: {{{quote_key(name)}: {_quote(mark)}}}"
     if isinstance(said, dict):
-        return f"data.read.{key} without {quote_key(name)}"
+        return f"{by_column} beside the columns that it names" if mark != default else f"data.read.{key} without {quote_key(name)}"
     if said == default:
-        return f"data.read.{key}: {_quote(mark)}"
-    return f"data.read.{key} by column, naming those alone that have {_quote(said)}"
+        return f"data.read.{key}: {_quote(mark)}" if is_for_all else by_column
+    return f"data.read.{key} by column, for those alone that have {_quote(said)}"
 
 
 def _quote(mark: str | None) -> str:
