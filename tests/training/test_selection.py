@@ -68,13 +68,13 @@ def test_as_many_fits_stand_beside_each_other_as_n_jobs_says(prepare: Prepare, m
     _, materials = prepare(make_table(), models={"boosting": {"max_iter": 3}}, cv={"n_splits": 4}, n_jobs=2)
     monkeypatch.setattr(selection, "THREADS_FROM_CELLS", 0)
     together = threading.Barrier(2, timeout=60)
-    own = selection.fit_copy
+    own = selection.fit_settled
 
     def fit(*args: Any) -> Any:
         together.wait()
         return own(*args)
 
-    monkeypatch.setattr(selection, "fit_copy", fit)
+    monkeypatch.setattr(selection, "fit_settled", fit)
 
     comparison = selection.score_candidates(materials, materials.take_training(), 1, 2)
 
@@ -101,7 +101,7 @@ def test_of_what_fails_beside_each_other_the_first_fold_is_named(prepare: Prepar
     """Though it is the last to fail by the clock."""
     monkeypatch.setattr(selection, "THREADS_FROM_CELLS", 0)
     calls, another_failed = itertools.count(), threading.Event()
-    own = selection.fit_copy
+    own = selection.fit_settled
 
     def fit(*args: Any) -> Any:
         if next(calls) == 0:
@@ -112,7 +112,7 @@ def test_of_what_fails_beside_each_other_the_first_fold_is_named(prepare: Prepar
         finally:
             another_failed.set()
 
-    monkeypatch.setattr(selection, "fit_copy", fit)
+    monkeypatch.setattr(selection, "fit_settled", fit)
     keys = {"models": {"boosting": {"max_iter": 2, "monotonic_cst": [1]}}, "data": {"drop": ["place", "w"]}}
     config, materials = prepare(make_table(), **keys, cv={"n_splits": 3}, n_jobs=3)
 

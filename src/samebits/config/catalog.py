@@ -67,6 +67,7 @@ PLAIN_STEPS = frozenset(
         "DerivedColumns",
         "OneHotEncoder",
         "OutlierClipper",
+        "Pipeline",
         "RowColumns",
         "SimpleImputer",
         "StandardScaler",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -239,12 +240,14 @@ def _find_toml_lines(text: str) -> dict[KeyPath, int]:
     """Return the line of each table header and each `key =` at the start of a line; tomllib keeps no positions."""
     lines: dict[KeyPath, int] = {}
     table: KeyPath = ()
+    n_members: Counter[KeyPath] = Counter()
     for number, line in enumerate(text.splitlines(), start=1):
         if header := re.match(r"\s*(\[\[?)([^\]]+)\]", line):
             table = _split_toml_key(header[2])
             lines.setdefault(table, number)
             if header[1] == "[[":  # one more of a list
-                table = (*table, sum((*table, place) in lines for place in range(number)))
+                n_members[table] += 1
+                table = (*table, n_members[table] - 1)
                 lines[table] = number
         elif entry := re.match(r"""\s*((?:[\w-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w-]+|"[^"]*"|'[^']*'))*)\s*=""", line):
             lines[(*table, *_split_toml_key(entry[1]))] = number

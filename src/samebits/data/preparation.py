@@ -90,12 +90,12 @@ def prepare_dataset(config: Config, path: Path, test_path: Path | None = None) -
         A function of a derived column is not to be found or not allowed.
     """
     derived = [one.name for one in config.features.derived]
-    dataset = load_dataset(config.data, path, _list_kept(config), test_path, derived, _list_named(config))
+    dataset = load_dataset(config.data, path, _list_kept(config), test_path, derived, _list_named_elsewhere(config))
     n_early, n_rules = count_early_rules(config), len(config.data.rows)
     return keep_rows(config, add_derived_columns(config, keep_rows(config, dataset, 0, n_early)), n_early, n_rules)
 
 
-def _list_named(config: Config) -> list[tuple[str, str]]:
+def _list_named_elsewhere(config: Config) -> list[tuple[str, str]]:
     """Return each column that the config names beside its data keys, after the key that names it; not those that it makes."""
     features, target = config.features, config.data.target
     named = [(f"data.rows.{index}", name) for index, rule in enumerate(config.data.rows) for name in list_rule_columns(rule, target)]

@@ -90,11 +90,11 @@ def _split_by_class(config: Config, dataset: Dataset, target: Target, seeds: dic
 def _split_at_random(config: Config, dataset: Dataset, target: Target, seeds: dict[str, int], _: Any) -> _Rows:
     split = config.split
     rows = np.arange(len(target.values))
-    _count_test_rows(split.test_size, len(rows))
+    n_test = _count_test_rows(split.test_size, len(rows))
     strata = find_strata(config, target) if split.column is None else _find_column_strata(config, dataset)
     if strata is not None:
         _check_strata(strata, split.column)
-    train, test = train_test_split(rows, test_size=split.test_size, random_state=_plant(config, seeds), stratify=strata)
+    train, test = train_test_split(rows, test_size=n_test, random_state=_plant(config, seeds), stratify=strata)
     return train, test
 
 

@@ -226,8 +226,9 @@ def _guess_kind(raw: RawColumn, texts: _Texts, read: Read, words: dict[str, int]
     if not raw.is_category:
         if known and not raw.is_typed and all(text in _PLAIN_BOOLEANS for text in known):
             return Column(_as_booleans(texts), "boolean", words=words)
-        if known and not raw.is_typed and None not in clean_numbers(known, read_numerals(read, texts.name)):
-            return _as_numbers(texts, read_numerals(read, texts.name), read, words, raw.unit)
+        numerals = read_numerals(read, texts.name)
+        if known and not raw.is_typed and None not in clean_numbers(known, numerals):
+            return _as_numbers(texts, numerals, read, words, raw.unit)
         if known and all(_ISO_DATE.fullmatch(text) for text in known):
             return Column(_as_dates(texts, None), "date", words=words)
         _refuse_odd_numbers(texts, read, is_typed=raw.is_typed)

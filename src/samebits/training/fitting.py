@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -69,24 +69,42 @@ def fit_model(name: str, pipeline: Pipeline, sample: Sample, root_seed: int, n_j
         It cannot be fitted.
     """
     plant_seeds(root_seed, f"fit.{name}")
+    return fit_stage(name, FINAL, pipeline, sample, joblib.effective_n_jobs(n_jobs), fit_watched)
+
+
+def fit_stage(
+    name: str, stage: str, pipeline: Pipeline, sample: Sample, threads: int, fit: Callable[[Pipeline, Sample, int], Fit]
+) -> Fit:
+    """Return what a fit gives; where it fails, candidate and stage are named.
+
+    Raises
+    ------
+    DataError
+        It cannot be fitted.
+    """
     try:
-        return fit_watched(pipeline, sample, joblib.effective_n_jobs(n_jobs))
+        return fit(pipeline, sample, threads)
     except FAILURES as error:
-        raise DataError(describe_failure(name, FINAL, error)) from error
+        raise DataError(describe_failure(name, stage, error)) from error
 
 
 def fit_watched(pipeline: Pipeline, sample: Sample, threads: int) -> Fit:
     """Return a fitted copy, and whether it converged; not to be called from two threads at once, since warnings are the process's."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ConvergenceWarning)
-        fitted = fit_copy(pipeline, sample, threads)
+        fitted = _fit_copy(pipeline, sample, threads)
     others = [warning for warning in caught if not issubclass(warning.category, ConvergenceWarning)]
     for warning in others:
         warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
     return Fit(fitted, len(others) == len(caught))
 
 
-def fit_copy(pipeline: Pipeline, sample: Sample, threads: int) -> Pipeline:
+def fit_settled(pipeline: Pipeline, sample: Sample, threads: int) -> Fit:
+    """Return a fitted copy of what `stands_beside_others`, which always converges."""
+    return Fit(_fit_copy(pipeline, sample, threads), is_settled=True)
+
+
+def _fit_copy(pipeline: Pipeline, sample: Sample, threads: int) -> Pipeline:
     """Return a fitted copy, its fit over threads where that was measured to change no bit of what is fitted."""
     sample_weight = sample.weights.weigh(sample.y)
     weights = {} if sample_weight is None else {"model__sample_weight": sample_weight}
@@ -127,7 +145,7 @@ def stands_beside_others(pipeline: Pipeline) -> bool:
     """
     members = pipeline.get_params(deep=True)
     estimators = [member for member in members.values() if isinstance(member, BaseEstimator)]
-    known = PLAIN_STEPS | OPENMP_PREDICTS | {"Pipeline"}
+    known = PLAIN_STEPS | OPENMP_PREDICTS
     is_known = all(type(one).__name__ in known and type(one).__module__.startswith(_KNOWN_MODULES) for one in estimators)
     return is_known and predicts_over_threads(pipeline) and not members.get("row_columns__functions")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -28,7 +28,8 @@ from samebits.training.fitting import (
     FINAL,
     Fit,
     describe_failure,
-    fit_copy,
+    fit_settled,
+    fit_stage,
     fit_watched,
     lend_threads_to_predict,
     predicts_over_threads,
@@ -156,37 +157,30 @@ def score_candidates(
 
 def _run_beside(units: list[_Unit], candidates: dict[str, Pipeline], task: _Task, n_jobs: int) -> tuple[list[_Outcome], Iterator[Fit]]:
     """Run units, and then the candidates' fits on all rows, in threads; the last one to start may use those of all that ended."""
-    plant_seeds(task.root_seed, "cv")  # for nobody; what follows plants its own
     threads = [*[1] * (len(units) + len(candidates) - 1), n_jobs]
-    calls = [delayed(_run_settled)(unit, task, n) for unit, n in zip(units, threads, strict=False)]
-    calls += [delayed(_fit_all)(name, candidates[name], task, n) for name, n in zip(candidates, threads[len(units) :], strict=True)]
+    call = delayed(_return_failure)
+    calls = [call(_run_fold, unit, task, n, fit_settled) for unit, n in zip(units, threads, strict=False)]
+    calls += [
+        call(fit_stage, name, FINAL, candidates[name], task.sample, n, fit_settled)
+        for name, n in zip(candidates, threads[len(units) :], strict=True)
+    ]
     found = Parallel(n_jobs=n_jobs, backend="threading", pre_dispatch="all", return_as="generator")(calls)
     in_order = map(_raise_failure, found)
     return list(itertools.islice(in_order, len(units))), in_order
 
 
+def _return_failure(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Of several that fail, the first in order is to be told, not the first by the clock: so a call returns its failure."""
+    try:
+        return function(*arguments)
+    except DataError as error:
+        return error
+
+
 def _raise_failure(done: Any) -> Any:
-    """Of several that fail, the first in order is told, not the first by the clock: so a call returns its failure."""
     if isinstance(done, DataError):
         raise done
     return done
-
-
-def _run_settled(unit: _Unit, task: _Task, threads: int) -> _Outcome | DataError:
-    try:
-        pipeline = fit_copy(unit.pipeline, task.sample.take(unit.fit_rows), threads)
-        return _score_fold(unit, task, Fit(pipeline, is_settled=True), threads)
-    except DataError as error:
-        return error
-    except FAILURES as error:
-        return _refuse_fold(unit, error)
-
-
-def _fit_all(name: str, pipeline: Pipeline, task: _Task, threads: int) -> Fit | DataError:
-    try:
-        return Fit(fit_copy(pipeline, task.sample, threads), is_settled=True)
-    except FAILURES as error:
-        return DataError(describe_failure(name, FINAL, error))
 
 
 def _run_units(units: list[_Unit], n_first: int, task: _Task, n_jobs: int) -> list[_Outcome]:
@@ -211,37 +205,27 @@ def _run_units(units: list[_Unit], n_first: int, task: _Task, n_jobs: int) -> li
 
 def _run_unit(unit: _Unit, task: _Task, threads: int) -> _Outcome:
     plant_seeds(task.root_seed, f"cv.{unit.name}.{unit.fold}")
-    try:
-        fit = fit_watched(unit.pipeline, task.sample.take(unit.fit_rows), threads)
-    except FAILURES as error:
-        raise _refuse_fold(unit, error) from error
-    return _score_fold(unit, task, fit, threads)
+    return _run_fold(unit, task, threads, fit_watched)
 
 
-def _score_fold(unit: _Unit, task: _Task, fit: Fit, threads: int) -> _Outcome:
+def _run_fold(unit: _Unit, task: _Task, threads: int, fit: Callable[[Pipeline, Sample, int], Fit]) -> _Outcome:
+    stage = f"fold {unit.fold + 1} of cv"
+    fitted = fit_stage(unit.name, stage, unit.pipeline, task.sample.take(unit.fit_rows), threads, fit)
     scored = task.sample.take(unit.score_rows)
-    model = Answers(fit.pipeline, scored.X)
+    model = Answers(fitted.pipeline, scored.X)
     try:
-        with lend_threads_to_predict(fit.pipeline, threads):
+        with lend_threads_to_predict(fitted.pipeline, threads):
             score = float(task.scorer(model, scored.X, scored.y))
             prediction = predict_rows(model, scored.X, task.target, with_probabilities=False)
     except FAILURES as error:
-        raise _refuse_fold(unit, error) from error
+        raise DataError(describe_failure(unit.name, stage, error)) from error
     if task.needs_responses and prediction.responses is None:
         expected = f"a model with {' or '.join(RESPONSE_METHODS)}"
         raise DataError(Problem(f"models.{unit.name}", expected, "neither", "Remove it, or what business asks for."))
     if not np.isfinite(score):
         remedy = "Choose another scoring, or other parameters."
-        raise DataError(Problem(f"models.{unit.name}, {_name_fold(unit)}", "a finite score", str(score), remedy))
-    return _Outcome(score, prediction, fit.is_settled)
-
-
-def _refuse_fold(unit: _Unit, error: Exception) -> DataError:
-    return DataError(describe_failure(unit.name, _name_fold(unit), error))
-
-
-def _name_fold(unit: _Unit) -> str:
-    return f"fold {unit.fold + 1} of cv"
+        raise DataError(Problem(f"models.{unit.name}, {stage}", "a finite score", str(score), remedy))
+    return _Outcome(score, prediction, fitted.is_settled)
 
 
 def choose_best(scored: list[CandidateScore]) -> CandidateScore:
