@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import ROOT, SMALL, merge
+from conftest import ROOT, SMALL, merge, run_samebits
 
 from samebits.config.loading import load_config
 from samebits.data.preparation import prepare_rows
@@ -55,3 +55,15 @@ def test_what_is_made_in_each_candidate_is_no_column_of_the_table(tmp_path: Path
 
     with pytest.raises(DataError, match=r"expected a column of .*, found 'made'"):
         prepare_rows(load_config(path), ROOT)
+
+
+def test_train_names_the_line_of_the_config_too(tmp_path: Path, store: str) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text(yaml.safe_dump(merge(SMALL, {"data": {"target": "diagnosys"}})), encoding="utf-8")
+    line = next(number for number, text in enumerate(path.read_text().splitlines(), start=1) if "diagnosys" in text)
+
+    done = run_samebits(str(path), MLFLOW_TRACKING_URI=store)
+
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"{path}:{line}: data.target: expected a column of ")
+    assert "Did you mean 'diagnosis'?" in done.stderr
