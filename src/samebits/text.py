@@ -7,7 +7,20 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Iterable
+
+
+def tell(*lines: str) -> None:
+    """Print lines on stdout, for whoever asked for them, at once."""
+    for line in lines:
+        print(line, flush=True)
+
+
+def warn(*lines: str) -> None:
+    """Print lines on stderr, for whoever watches, at once."""
+    for line in lines:
+        print(line, file=sys.stderr, flush=True)
 
 
 def hide_credentials(uri: str) -> str:

@@ -39,7 +39,7 @@ def test_metrics_of_the_training_rows_and_of_every_candidate_kept_stand_on_the_s
 
 
 def test_an_infinity_is_the_same_param_before_and_after_it_was_written_down() -> None:
-    lineage = json.loads((ROOT / "tests/goldens/lineage_3.json").read_text(encoding="utf-8"))
+    lineage = json.loads((ROOT / "tests/goldens/lineage_4.json").read_text(encoding="utf-8"))
     lineage["stages"]["config"]["resolved"]["features"]["derived"] = [{"name": "a", "bins": {"column": "b", "edges": [-math.inf, 0]}}]
 
     assert list_params(lineage) == list_params(json.loads(write_lineage(lineage)))

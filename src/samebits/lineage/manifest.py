@@ -16,8 +16,8 @@ from samebits.config.decisive import digest_config, is_decisive
 from samebits.digests import canonical_json, digest_value
 from samebits.errors import LineageError, Problem
 
-SCHEMA = 3
-READABLE_SCHEMAS = (1, 2, 3)
+SCHEMA = 4
+READABLE_SCHEMAS = (1, 2, 3, 4)
 INPUT_STAGES = ("code", "config", "data", "environment", "numeric_profile", "seeds")
 OUTPUT_STAGES = ("split", "cross_validation", "model", "threshold", "predictions", "metrics", "drift_baseline")
 STAGES = (*INPUT_STAGES, *OUTPUT_STAGES)
