@@ -35,7 +35,7 @@ _QUIET = {
     "MLFLOW_UV_AUTO_DETECT": "false",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # what stands there is for programs to read; `train` says it on stderr
 }
-# Of what is said in words here, or says nothing: tables being made, the traceback of what is raised, an environment without pip, each try.
+# Of what is said in words here or says nothing: tables being made, the traceback of what is raised, no pip, each try.
 _LOUDNESS = {
     "alembic": logging.WARNING,
     "mlflow.store.db.utils": logging.CRITICAL,
