@@ -12,6 +12,7 @@ from samebits.errors import Problem, TrackingError, Undelivered
 from samebits.lineage.manifest import FILE_NAME
 from samebits.project import find_project_root
 from samebits.text import hide_credentials, tell, warn
+from samebits.tracking.greeting import check_server
 from samebits.tracking.server import make_client, prepare_tracking
 
 
@@ -52,8 +53,6 @@ def _find(root: Path, reference: str) -> Parcel:
 
 
 def _connect(uri: str) -> Any:
-    from samebits.delivery.preflight import check_server
-
     try:
         check_server(uri)
         return make_client(uri)

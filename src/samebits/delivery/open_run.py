@@ -16,11 +16,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from samebits.delivery.preflight import check_server, check_store
+from samebits.delivery.preflight import check_limits, check_store
 from samebits.delivery.sending import create_run, list_first_tags, name_server, send_parcel
 from samebits.delivery.spool import Parcel, open_parcel
 from samebits.errors import Interrupted, Problem, SamebitsError, TrackingError, Undelivered
 from samebits.text import clean_text, escape_markdown, warn
+from samebits.tracking.greeting import check_server
 from samebits.tracking.patience import PATIENCE, ServerGone, hurried
 from samebits.tracking.server import MAX_TAG_LENGTH, explain_failures, make_client, set_tags
 
@@ -167,6 +168,7 @@ def open_run(experiment_name: str, conf_file: str, uri: str, project_root: Path,
     TrackingError
         There is no such run or experiment, the run is not empty, or the server or its store cannot take a run.
     """
+    check_limits()
     parcel = open_parcel(project_root, _note_run(experiment_name, conf_file, is_offline))
     client = None
     try:
