@@ -65,7 +65,8 @@ class OpenRun:
         try:
             if self.parcel.note["is_offline"]:
                 raise Undelivered(describe_waiting(self.parcel, "tracking.offline: true"))
-            run_id = send_parcel(self._find_client(), self.parcel)
+            self.client = self._find_client()
+            run_id = send_parcel(self.client, self.parcel)
         except Undelivered:
             raise
         except TrackingError as error:
