@@ -7,13 +7,10 @@ by the config's name and the project's own folder.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import getpass
-import hashlib
 import logging
 import os
 import re
-import tempfile
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,6 +19,7 @@ from typing import Any, Self, TypeVar
 
 from samebits.errors import Interrupted, Problem, SamebitsError, TrackingError
 from samebits.text import hide_credentials
+from samebits.tracking.database_lock import lock_database
 
 MAX_TAG_LENGTH = 8000  # MLflow cuts longer ones silently
 # Unanswered, MLflow's own settings wait four minutes a call, and twenty where a server hangs.
@@ -80,18 +78,6 @@ def _list_callers_folders() -> Iterator[Path]:
             yield Path(f"/proc/{process_id}/cwd").readlink()
             status = Path(f"/proc/{process_id}/stat").read_text(encoding="utf-8")
             process_id = int(status.rpartition(")")[2].split()[1])
-
-
-@contextlib.contextmanager
-def _lock_database(uri: str) -> Iterator[None]:
-    """Hold a lock that is one per database on this machine: processes that create its tables at once break it for good."""
-    if "://" not in uri or uri.startswith(("http://", "https://")):
-        yield
-        return
-    name = hashlib.sha256(uri.encode("utf-8")).hexdigest()[:16]
-    with Path(tempfile.gettempdir(), f"samebits-{os.getuid()}-{name}.lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 class OpenRun:
@@ -155,7 +141,7 @@ def connect(project_root: Path) -> Any:
     """
     uri = prepare_tracking(project_root)
     os.chdir(project_root)
-    with _lock_database(uri):
+    with lock_database(uri):
         return _make_client()
 
 
@@ -168,7 +154,7 @@ def open_run(experiment_name: str, conf_file: str, uri: str) -> OpenRun:
         The server cannot be reached, or has no such run or experiment.
     """
     run_id = os.environ.get("MLFLOW_RUN_ID")
-    with _lock_database(uri):
+    with lock_database(uri):
         client = _make_client()
         if run_id:
             found = explain_failures(f"find run {run_id} (MLFLOW_RUN_ID)", lambda: client.get_run(run_id))
