@@ -78,14 +78,15 @@ class Services:
     database_host: str
     store: str
 
-    def make_database(self, name: str) -> str:
-        """Make an empty database and return its address."""
-        import psycopg
 
-        host, _, port = self.database_host.partition(":")
-        with psycopg.connect(host=host, port=port, user="mlflow", password=SECRET, dbname="postgres", autocommit=True) as connection:
-            connection.execute(f'CREATE DATABASE "{name}"')
-        return f"postgresql://mlflow:{SECRET_IN_ADDRESS}@{self.database_host}/{name}"
+def make_database(host: str, name: str) -> str:
+    """Make an empty database in the PostgreSQL at a host and port, and return its address."""
+    import psycopg
+
+    address, _, port = host.partition(":")
+    with psycopg.connect(host=address, port=port, user="mlflow", password=SECRET, dbname="postgres", autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"')
+    return f"postgresql://mlflow:{SECRET_IN_ADDRESS}@{host}/{name}"
 
 
 @contextmanager
@@ -182,7 +183,7 @@ def choose_names(section: str, folder: Path, services: Services | None) -> dict[
         "/etc/mlflow/basic_auth.ini": str(folder / "basic_auth.ini"),
     }
     if services is not None:
-        address = services.make_database(re.sub(r"\W", "_", folder.name))
+        address = make_database(services.database_host, re.sub(r"\W", "_", folder.name))
         names["postgresql://mlflow:PASSWORD@db.example/mlflow"] = address
         names["https://s3.example"] = services.store
         names["s3://BUCKET"] = f"s3://{BUCKET}"

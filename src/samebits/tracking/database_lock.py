@@ -69,8 +69,12 @@ def find_database_file(uri: str) -> Path | None:
     (PosixPath('/srv/mlflow.db'), None)
     """
     from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
 
-    path = (make_url(uri).database or "").removeprefix("file:")
+    try:
+        path = (make_url(uri).database or "").removeprefix("file:")
+    except (ArgumentError, ValueError):  # no address; MLflow says so
+        return None
     return None if path in ("", ":memory:") else Path(os.path.realpath(path))
 
 

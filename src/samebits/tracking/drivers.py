@@ -61,7 +61,7 @@ def _find_missing_dialect(uri: str, scheme: str) -> Problem | None:
     try:
         dialect = make_url(uri).get_dialect()
         dialect.import_dbapi()
-    except (ArgumentError, NoSuchModuleError):
+    except (ArgumentError, NoSuchModuleError, ValueError):
         return Problem(
             f"{scheme}://…", "an address that SQLAlchemy takes", "another form", f"Write {scheme}://USER:PASSWORD@HOST/NAME."
         )
