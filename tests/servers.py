@@ -148,10 +148,19 @@ def read_blocks(section: str, language: str = "sh") -> list[str]:
 
 @dataclass(frozen=True)
 class TeamServer:
-    """A server of the page, and the variables that the page gives to its clients."""
+    """A server of the page.
+
+    Parameters
+    ----------
+    variables
+        What the page gives to a client.
+    colleague
+        The same of another member of the team.
+    """
 
     section: str
     variables: dict[str, str]
+    colleague: dict[str, str]
 
 
 @contextmanager
@@ -167,9 +176,10 @@ def start_team_server(section: str, folder: Path, services: Services | None) -> 
         health = f"{variables['MLFLOW_TRACKING_URI']}/health"
         wait_until(lambda: process.poll() is not None or _answers(health))
         assert process.poll() is None, (folder / "server.log").read_text(encoding="utf-8")[-2000:]
-        for block in others[:-1]:
-            subprocess.run(["bash", "-e", "-c", block], check=True, capture_output=True)
-        yield TeamServer(section, variables)
+        for make_user in others[:-1]:
+            for block in (make_user, make_user.replace("ada", "bob")):
+                subprocess.run(["bash", "-e", "-c", block], check=True, capture_output=True)
+        yield TeamServer(section, variables, read_exports(others[-1].replace("=ada", "=bob")))
 
 
 def choose_names(section: str, folder: Path, services: Services | None) -> dict[str, str]:

@@ -45,14 +45,14 @@ def team_server(
 
 
 def test_a_runs_whole_life_on_a_teams_server(team_server: TeamServer, tmp_path: Path) -> None:
-    """Pin, train twice, verify and compare: as a member of the team, with the page's variables and nothing else."""
+    """Pin, train, confirm by a colleague's run, verify and compare: with the variables that the page gives, and nothing else."""
     config = tmp_path / "small.yaml"
     changes = {"name": "on a team's server", "models": {"decision_tree": {"max_depth": 3}}, "cv": {"n_splits": 2}}
     config.write_text(yaml.safe_dump(merge(SMALL, changes)), encoding="utf-8")
 
     pinned = run_samebits("data", "pin", str(config), **team_server.variables)
     first = run_samebits("train", str(config), **team_server.variables)
-    second = run_samebits("train", str(config), **team_server.variables)
+    second = run_samebits("train", str(config), **team_server.colleague)
     assert [done.returncode for done in (pinned, first, second)] == [0, 0, 0], first.stderr + second.stderr
     left, right = first.stdout.split()[1], second.stdout.split()[1]
     verified = run_samebits("verify", left, **team_server.variables)
