@@ -14,6 +14,7 @@ from samebits.delivery.spool import FREE_BYTES
 from samebits.errors import Problem, TrackingError
 from samebits.text import hide_credentials
 from samebits.tracking.address import find_scheme, is_remote
+from samebits.tracking.drivers import find_missing_driver
 from samebits.tracking.server import explain_failures
 
 LEAST_FILE_BYTES = 1 << 30  # that a limit on the size of files must allow
@@ -54,6 +55,8 @@ def check_store(location: str, tracking_uri: str, scratch: Path) -> None:
     """
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
+    if missing := find_missing_driver(location):
+        raise TrackingError(missing)
     _check_room(location)
     repository = explain_failures("open its artifacts", lambda: get_artifact_repository(location, tracking_uri))
     path, back = scratch / _PROBE, scratch / "back"

@@ -7,14 +7,11 @@ by the config's name and the project's own folder.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import getpass
-import hashlib
 import logging
 import math
 import os
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,6 +19,7 @@ from samebits.errors import Problem, SamebitsError, TrackingError
 from samebits.project import PACKAGE
 from samebits.text import hide_credentials
 from samebits.tracking.address import find_database, is_remote, settle_address
+from samebits.tracking.database_lock import lock_database
 from samebits.tracking.greeting import check_server
 from samebits.tracking.patience import PATIENCE, SILENCE_SECONDS, ServerGone, is_silence, name_cause, watch_transfers
 
@@ -65,18 +63,6 @@ def prepare_tracking(project_root: Path) -> str:
     return uri
 
 
-@contextlib.contextmanager
-def _lock_database(uri: str) -> Iterator[None]:
-    """Hold a lock that is one per database on this machine: processes that create its tables at once break it for good."""
-    if "://" not in uri or uri.startswith(("http://", "https://")):
-        yield
-        return
-    name = hashlib.sha256(uri.encode("utf-8")).hexdigest()[:16]
-    with Path(tempfile.gettempdir(), f"samebits-{os.getuid()}-{name}.lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
 def make_client(uri: str) -> Any:
     """Return MLflow's client of a server or store; its tables are made where it has none.
 
@@ -87,7 +73,7 @@ def make_client(uri: str) -> Any:
     """
     import mlflow
 
-    with _lock_database(uri), contextlib.chdir(_choose_store_folder(uri)):
+    with lock_database(uri), contextlib.chdir(_choose_store_folder(uri)):
         return explain_failures("open the tracking store", lambda: mlflow.MlflowClient(tracking_uri=uri))
 
 
