@@ -11,9 +11,12 @@ from typing import Any
 
 from samebits.config.documents import Document
 from samebits.config.loading import check_document, read_config_document
+from samebits.digests import digest_bytes
 from samebits.errors import SamebitsError, TrackingError
+from samebits.lineage.manifest import write_lineage
 from samebits.numerics.profile import pin_profile
 from samebits.project import find_config, find_project_root
+from samebits.provenance.own_runs import note_own_run
 from samebits.text import hide_credentials
 from samebits.tracking.server import OpenRun, open_run, prepare_tracking
 
@@ -86,6 +89,7 @@ def _train_pinned(conf_file: str, document: Document, root: Path) -> None:
     with open_run(loaded.config.name, conf_file, uri) as run:
         training = make_training(loaded, root, _say)
         lineage = record_training(run, training, started)
+        note_own_run(run.run_id, digest_bytes(write_lineage(lineage)))
         _enter_ledger(run, lineage)
     _print_summary(run.run_id, lineage)
     _say_changed_blobs(root, list_input_paths(loaded, root)[1:])

@@ -1,0 +1,46 @@
+"""A wheel packed again from what it unpacked to, so that who has none of its own can install the same files.
+
+The same files make the same bytes: members are sorted, and have one time and one mode. What an installer made of the wheel (scripts,
+byte code, its notes) is not in it, and an installer makes that again.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from samebits.digests import digest_bytes
+from samebits.installed.distributions import Distribution, write_hash
+
+_TIME = (1980, 1, 1, 0, 0, 0)  # the first that a zip file can say
+_TAG = re.compile(r"^Tag: ([\w.]+-[\w.]+-[\w.]+)\s*$", flags=re.MULTILINE)
+
+
+def pack_wheel(distribution: Distribution, files: Mapping[str, Path]) -> tuple[str, bytes]:
+    """Return the name and the bytes of a wheel with some files, by their paths in it, and a RECORD of them.
+
+    Parameters
+    ----------
+    files
+        Its `.dist-info` folder among them.
+    """
+    info = next(path.partition("/")[0] for path in files if path.endswith(".dist-info/METADATA"))
+    contents = {path: place.read_bytes() for path, place in sorted(files.items())}
+    lines = [f"{_quote(path)},{write_hash(digest_bytes(content))},{len(content)}" for path, content in contents.items()]
+    contents[f"{info}/RECORD"] = "\n".join([*lines, f"{info}/RECORD,,", ""]).encode("utf-8")
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for path, content in contents.items():
+            member = zipfile.ZipInfo(path, _TIME)
+            member.external_attr = 0o100644 << 16
+            archive.writestr(member, content, zipfile.ZIP_DEFLATED, 9)
+    tag = _TAG.search(contents.get(f"{info}/WHEEL", b"").decode("utf-8", "replace"))
+    name = distribution.name.replace("-", "_")
+    return f"{name}-{distribution.version}-{tag[1] if tag else 'py3-none-any'}.whl", packed.getvalue()
+
+
+def _quote(path: str) -> str:
+    return f'"{path}"' if "," in path else path
