@@ -1,7 +1,8 @@
 """Rebuilds a recorded environment under the recorded Python: from its lock, or from its packages' names; and probes one.
 
-Every package is held to the hash that uv.lock has of it, or else to the digest of its RECORD. What runs in an environment here is a process of its own, which has a short list of the caller's variables. A lineage is somebody's
-word: the recorded Python is a version and never a path, and nothing is written through a link.
+Every package is held to the hash that uv.lock has of it, or else to the digest of its RECORD. What runs in an environment here is a
+process of its own, which has a short list of the caller's variables. A lineage is somebody's word: the recorded Python is a version
+and never a path, and nothing is written through a link.
 """
 
 from __future__ import annotations
