@@ -169,7 +169,9 @@ def test_a_path_that_leads_out_of_the_folder_is_not_followed(tmp_path: Path) -> 
     site = tmp_path / "site"
     distribution = install(site)
     record = site / "pack-1.0.dist-info/RECORD"
-    record.write_text(record.read_text(encoding="utf-8") + "\n../../etc/passwd,sha256=AAAA,1\npack/../../x,sha256=AAAA,1", encoding="utf-8")
+    record.write_text(
+        record.read_text(encoding="utf-8") + "\n../../etc/passwd,sha256=AAAA,1\npack/../../x,sha256=AAAA,1", encoding="utf-8"
+    )
 
     assert hold(site).modified == {}
     assert not [path for path in list_distributions([str(site)])["pack"].paths if ".." in path]

@@ -123,7 +123,9 @@ def test_an_edited_file_of_a_package_is_named_and_its_user_may_undo_it(environme
         subprocess.run(["uv", "pip", "uninstall", "-q", "--python", str(environment / "bin/python"), "threadpoolctl"], check=True)
 
 
-def test_the_environments_own_hook_of_virtualenv_is_ordinary_until_it_is_edited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environments_own_hook_of_virtualenv_is_ordinary_until_it_is_edited(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from samebits.installed import startup
 
     hook, path = tmp_path / "_virtualenv.py", tmp_path / "_virtualenv.pth"

@@ -172,10 +172,10 @@ def _put_lock(lock: Path, project: Path) -> None:
     if target.is_file() and not target.is_symlink() and digest_file(target) == digest_file(lock):
         return
     try:
-        descriptor, scratch = tempfile.mkstemp(dir=project)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(lock.read_bytes())
-        Path(scratch).replace(target)
+        with tempfile.TemporaryDirectory(prefix=".samebits-", dir=project) as folder:  # beside it, so that it can be put there whole
+            scratch = Path(folder, "uv.lock")
+            scratch.write_bytes(lock.read_bytes())
+            scratch.replace(target)
     except OSError as error:
         remedy = f"The restored project has something else in its place; {_HERE}"
         raise ProvenanceError(Problem("environment: uv.lock", "a file", str(error.strerror), remedy)) from None
