@@ -37,9 +37,14 @@ def pack_wheel(distribution: Distribution, files: Mapping[str, Path]) -> tuple[s
             member = zipfile.ZipInfo(path, _TIME)
             member.external_attr = 0o100644 << 16
             archive.writestr(member, content, zipfile.ZIP_DEFLATED, 9)
-    tag = _TAG.search(contents.get(f"{info}/WHEEL", b"").decode("utf-8", "replace"))
-    name = distribution.name.replace("-", "_")
-    return f"{name}-{distribution.version}-{tag[1] if tag else 'py3-none-any'}.whl", packed.getvalue()
+    tag = _compress_tags(contents.get(f"{info}/WHEEL", b"").decode("utf-8", "replace"))
+    return f"{distribution.name.replace('-', '_')}-{distribution.version}-{tag}.whl", packed.getvalue()
+
+
+def _compress_tags(described: str) -> str:
+    """Return as one what a wheel says of the Pythons, interfaces and platforms that it is for."""
+    parts = zip(*(tag.split("-") for tag in _TAG.findall(described) or ["py3-none-any"]), strict=True)
+    return "-".join(".".join(dict.fromkeys(part)) for part in parts)
 
 
 def _quote(path: str) -> str:
