@@ -49,14 +49,12 @@ class Distribution:
     @functools.cached_property
     def paths(self) -> dict[str, str]:
         """Each file of its RECORD inside its folder, with its hash as RECORD has it; empty where it has none."""
-        rows = csv.reader((self.record_text or "").splitlines())
-        return {row[0]: row[1] if len(row) > 1 else "" for row in rows if row and _is_inside(row[0])}
+        return read_record(self.record_text or "")
 
     @functools.cached_property
     def files(self) -> dict[str, str]:
         """Digest of each file that the installed wheel itself had; those without a SHA-256 in RECORD are not among them."""
-        found = {path: digest for path, hash_ in self.paths.items() if (digest := read_hash(hash_))}
-        return {path: digest for path, digest in found.items() if not _is_of_installer(path)}
+        return take_digests(self.paths)
 
     @property
     def record_digest(self) -> str | None:
@@ -99,6 +97,17 @@ def list_distributions(search: list[str] | None = None) -> dict[str, Distributio
         if name not in found:
             found[name] = Distribution(name, metadata.version, Path(str(metadata.locate_file(""))), metadata)
     return found
+
+
+def read_record(text: str) -> dict[str, str]:
+    """Return the hash, as it is written there, of each path of a RECORD that leads to a file inside its folder."""
+    rows = csv.reader(text.splitlines())
+    return {row[0]: row[1] if len(row) > 1 else "" for row in rows if row and _is_inside(row[0])}
+
+
+def take_digests(hashes: dict[str, str]) -> dict[str, str]:
+    """Return the digest of each file that the wheel itself had, from the hashes of a RECORD."""
+    return {path: digest for path, written in hashes.items() if not _is_of_installer(path) and (digest := read_hash(written))}
 
 
 def normalise_name(name: str) -> str:

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from samebits.digests import PREFIX, digest_bytes, list_files
+from samebits.digests import digest_bytes, list_files
 from samebits.errors import LineageError, Problem
 from samebits.installed.distributions import Distribution, list_distributions
-from samebits.installed.wheels import pack_wheel
+from samebits.installed.wheels import pack_wheel, read_wheel_files
 from samebits.project import PACKAGE, is_checkout
 from samebits.text import hide_credentials
 
@@ -88,13 +88,10 @@ def pack_own_wheel() -> tuple[str, bytes] | None:
     distribution = None if is_checkout() else list_distributions().get("samebits")
     if distribution is None:
         return None
-    url = str(distribution.origin.get("url", ""))
-    archive = distribution.origin.get("archive_info")
-    noted = (archive.get("hashes") or {}).get("sha256") if isinstance(archive, dict) else None
-    path = Path(url.removeprefix("file://"))
-    if noted and url.startswith("file://") and path.suffix == ".whl" and path.is_file() and not _is_changed(distribution):
+    path = Path(str(distribution.origin.get("url", "")).removeprefix("file://"))
+    if path.suffix == ".whl" and path.is_file() and not _is_changed(distribution):
         content = path.read_bytes()
-        if digest_bytes(content) == PREFIX + noted:
+        if read_wheel_files(content) == distribution.files:
             return path.name, content
     return pack_wheel(distribution, _list_own_files(distribution))
 

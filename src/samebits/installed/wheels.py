@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from samebits.digests import digest_bytes
-from samebits.installed.distributions import Distribution, write_hash
+from samebits.installed.distributions import Distribution, read_record, take_digests, write_hash
 
 _TIME = (1980, 1, 1, 0, 0, 0)  # the first that a zip file can say
 _TAG = re.compile(r"^Tag: ([\w.]+-[\w.]+-[\w.]+)\s*$", flags=re.MULTILINE)
@@ -39,6 +39,16 @@ def pack_wheel(distribution: Distribution, files: Mapping[str, Path]) -> tuple[s
             archive.writestr(member, content, zipfile.ZIP_DEFLATED, 9)
     tag = _compress_tags(contents.get(f"{info}/WHEEL", b"").decode("utf-8", "replace"))
     return f"{distribution.name.replace('-', '_')}-{distribution.version}-{tag}.whl", packed.getvalue()
+
+
+def read_wheel_files(content: bytes) -> dict[str, str]:
+    """Return the digest of each file of a wheel, as its RECORD has it; empty where it is no wheel."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            name = next(name for name in archive.namelist() if name.endswith(".dist-info/RECORD"))
+            return take_digests(read_record(archive.read(name).decode("utf-8")))
+    except (zipfile.BadZipFile, StopIteration, ValueError):
+        return {}
 
 
 def _compress_tags(described: str) -> str:
