@@ -16,9 +16,9 @@ from samebits.errors import SamebitsError, TrackingError
 from samebits.lineage.manifest import write_lineage
 from samebits.numerics.profile import pin_profile
 from samebits.project import find_config, find_project_root
-from samebits.provenance.own_runs import note_own_run
 from samebits.text import hide_credentials
 from samebits.tracking.server import OpenRun, open_run, prepare_tracking
+from samebits.trust.own_runs import note_own_run
 
 _HEADLINE = (
     *("accuracy", "balanced_accuracy", "matthews_corrcoef", "precision", "precision_macro"),

@@ -60,8 +60,7 @@ def collect_environment_files(packages: dict[str, str]) -> dict[str, bytes]:
     installed = list_distributions()
     described = [_describe(installed[name]) for name in sorted(packages) if name in installed]
     content = json.dumps({"schema": 1, "packages": described}, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-    own = pack_own_wheel()
-    return {PACKAGES_FILE: content.encode("utf-8"), **({own[0]: own[1]} if own else {})}
+    return {PACKAGES_FILE: content.encode("utf-8"), **pack_own_wheel()}
 
 
 def _describe(distribution: Distribution) -> dict[str, Any]:
@@ -80,20 +79,20 @@ def _find_url(distribution: Distribution) -> str | None:
     return url if _URL.fullmatch(url) else None
 
 
-def pack_own_wheel() -> tuple[str, bytes] | None:
-    """Return name and bytes of the wheel that samebits was installed from, or of one packed from its files; None in a checkout.
+def pack_own_wheel() -> dict[str, bytes]:
+    """Return by its name the wheel that samebits was installed from, or one packed from its files; nothing in a checkout.
 
     The first is taken where it still lies on this machine, and nothing was changed since it was unpacked.
     """
     distribution = None if is_checkout() else list_distributions().get("samebits")
     if distribution is None:
-        return None
+        return {}
     path = Path(str(distribution.origin.get("url", "")).removeprefix("file://"))
     if path.suffix == ".whl" and path.is_file() and not _is_changed(distribution):
         content = path.read_bytes()
         if read_wheel_files(content) == distribution.files:
-            return path.name, content
-    return pack_wheel(distribution, _list_own_files(distribution))
+            return {path.name: content}
+    return dict([pack_wheel(distribution, _list_own_files(distribution))])
 
 
 def _list_own_files(distribution: Distribution) -> dict[str, Path]:

@@ -76,10 +76,16 @@ def _find_customizations(installed: dict[str, Distribution]) -> dict[str, str]:
     """A module that another distribution installed is held to its RECORD like any .pth of one."""
     found = {}
     for name in ("sitecustomize", *(() if not site.ENABLE_USER_SITE else ("usercustomize",))):
-        origin = getattr(sys.modules.get(name), "__file__", None) or _find_origin(name, sys.path[1:])
+        origin = getattr(sys.modules.get(name), "__file__", None) or _find_origin(name, _list_paths_at_start())
         if origin and _find_owner(Path(origin), installed) is None:
             found[name] = _digest_module(Path(origin))
     return found
+
+
+def _list_paths_at_start() -> list[str]:
+    """Return where Python looks as it starts: neither beside the script nor in the project, which come to the path later."""
+    here = os.path.realpath(Path.cwd())
+    return [entry for entry in sys.path[0 if sys.flags.safe_path else 1 :] if entry and os.path.realpath(entry) != here]
 
 
 def _list_site_folders() -> list[Path]:

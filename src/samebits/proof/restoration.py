@@ -34,11 +34,11 @@ from samebits.provenance.rebuild import (
     rebuild_environment,
     rebuild_from_packages,
 )
-from samebits.provenance.variables import list_run_variables
 from samebits.table.files import list_table_files
 from samebits.tracking.code_search import list_all_code_sources
 from samebits.tracking.data_search import STORE_VARIABLE, find_recorded_data
 from samebits.tracking.runs import RecordedRun
+from samebits.trust.variables import list_run_variables
 
 
 @dataclass
@@ -144,7 +144,7 @@ def restore_run(
         rows_file=recorded.files.get(ROWS_FILE),
         here=here,
         wheel=recorded.files[wheel] if wheel else None,
-        addresses=[str(recorded.client.tracking_uri), str(recorded.run.info.artifact_uri)],
+        addresses=list_addresses(recorded),
     )
     problems: list[Problem] = []
 
@@ -162,6 +162,11 @@ def restore_run(
     if problems:
         raise ProvenanceError(*problems)
     return restoration
+
+
+def list_addresses(recorded: RecordedRun) -> list[str]:
+    """Return the addresses of a run's tracking server and of its artifacts."""
+    return [str(recorded.client.tracking_uri), str(recorded.run.info.artifact_uri)]
 
 
 def _restore_code(lineage: dict[str, Any], recorded: RecordedRun, restoration: Restoration, caller: Path) -> str:
@@ -289,20 +294,24 @@ def _settle_own_code(stage: dict[str, Any], restoration: Restoration) -> None:
     restoration.is_installed = any(folder.is_dir() and digest_folder(folder) == stage["sources_digest"] for folder in folders)
     if restoration.is_installed:
         return
+    wheel = restoration.wheel or _find_callers_own(stage, restoration)
+    if wheel is not None:
+        install_wheel(restoration.python, wheel)
+        restoration.is_installed = True
+
+
+def _find_callers_own(stage: dict[str, Any], restoration: Restoration) -> Path | None:
+    """Return a wheel of the caller's samebits; None in a checkout, from whose folder it is imported.
+
+    The folder of an installed one holds all packages of the caller's, which would come before the rebuilt ones.
+    """
     if read_sources_digest() != stage["sources_digest"]:
         remedy = "Install the samebits that made the run beside this project."
         raise ProvenanceError(Problem("code", f"samebits with sources {stage['sources_digest']}", "another version", remedy))
-    if not is_checkout():  # its folder holds all packages of the caller's, which would come before the rebuilt ones
-        _install_callers_own(restoration)
-
-
-def _install_callers_own(restoration: Restoration) -> None:
-    own = pack_own_wheel()
-    if own is not None:
-        wheel = restoration.folder / own[0]
-        wheel.write_bytes(own[1])
-        install_wheel(restoration.python, wheel)
-        restoration.is_installed = True
+    for name, content in pack_own_wheel().items():
+        (restoration.folder / name).write_bytes(content)
+        return restoration.folder / name
+    return None
 
 
 def _probe(restoration: Restoration, recorded: RecordedRun, warm_up: bool) -> None:

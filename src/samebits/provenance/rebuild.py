@@ -24,7 +24,7 @@ from samebits.digests import digest_file
 from samebits.errors import Problem, ProvenanceError
 from samebits.installed.distributions import list_distributions, normalise_name
 from samebits.installed.kept import KeptPackage
-from samebits.provenance.variables import list_installer_variables, list_plain_variables, name_scheme
+from samebits.trust.variables import list_installer_variables, list_plain_variables, name_scheme
 
 _HERE = "or use the present environment, which the verdict then says: --here."
 _PYTHON = re.compile(r"[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}(?:(?:a|b|rc)[0-9]{1,3})?\+?")

@@ -12,7 +12,7 @@ from pathlib import Path
 from samebits.config.loading import LoadedConfig
 from samebits.data.dataset import list_reading_lines
 from samebits.digests import canonical_json
-from samebits.installed.kept import collect_environment_files
+from samebits.installed.kept import collect_environment_files, pack_own_wheel
 from samebits.lineage.manifest import LOCK_FILE, OUT_OF_FOLD_FILE, PATCH_FILE, ROWS_FILE, Stage
 from samebits.numerics.profile import check_kernels, read_kernels
 from samebits.numerics.seeds import plant_seeds
@@ -86,11 +86,15 @@ def make_training(loaded: LoadedConfig, project_root: Path, say: Callable[[str],
 
 
 def _keep_environment(environment: Environment, project_root: Path) -> dict[str, bytes]:
-    """Return the lock, or where there is none, what else the environment can be rebuilt from."""
+    """Return the lock, or what else the environment can be rebuilt from; and samebits' own wheel, where it runs from one."""
     path = project_root / "uv.lock"
     if path.is_file():
-        return {LOCK_FILE: path.read_bytes()}
-    return {f"environment/{name}": content for name, content in collect_environment_files(environment.packages).items()}
+        return {LOCK_FILE: path.read_bytes(), **_name_in_run(pack_own_wheel())}
+    return _name_in_run(collect_environment_files(environment.packages))
+
+
+def _name_in_run(files: dict[str, bytes]) -> dict[str, bytes]:
+    return {f"environment/{name}": content for name, content in files.items()}
 
 
 def _collect_files(

@@ -11,17 +11,20 @@ from typing import Any
 
 from samebits.digests import digest_bytes
 from samebits.errors import Problem, ProvenanceError
-from samebits.provenance.own_runs import is_own_run
-from samebits.provenance.variables import name_secrets
 from samebits.text import shorten_text, warn
-from samebits.tracking.runs import RecordedRun
+from samebits.trust.own_runs import is_own_run
+from samebits.trust.variables import name_secrets
 
 
-def require_trust(recorded: RecordedRun, lineage: dict[str, Any], is_trusted: bool) -> None:
+def require_trust(run_id: str, lineage_bytes: bytes, lineage: dict[str, Any], addresses: list[str], is_trusted: bool) -> None:
     """Return where the caller trusts a run, by a word given before, by an answer now, or since it is the caller's own.
 
     Parameters
     ----------
+    lineage_bytes
+        The lineage as it stands on the server, and as the run was held to.
+    addresses
+        Of the tracking server and of its artifacts.
     is_trusted
         Whether the caller said so on the command line.
 
@@ -30,15 +33,15 @@ def require_trust(recorded: RecordedRun, lineage: dict[str, Any], is_trusted: bo
     ProvenanceError
         The caller does not, or cannot be asked.
     """
-    if is_trusted or is_own_run(recorded.run_id, digest_bytes(recorded.lineage_bytes)):
+    if is_trusted or is_own_run(run_id, digest_bytes(lineage_bytes)):
         return
     found = f"one that this user did not make on this machine ({describe_owner(lineage)})"
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         remedy = "Its code, its packages and their build scripts would run here as you. If you trust them: --yes."
-        raise ProvenanceError(Problem(f"run {recorded.run_id}", "a run to be trusted", found, remedy))
-    warn(*list_warnings(recorded, lineage))
+        raise ProvenanceError(Problem(f"run {run_id}", "a run to be trusted", found, remedy))
+    warn(*list_warnings(run_id, lineage, addresses))
     if not _ask("Make it again? [y/N] "):
-        raise ProvenanceError(Problem(f"run {recorded.run_id}", "a run to be trusted", found, "Nothing was brought back."))
+        raise ProvenanceError(Problem(f"run {run_id}", "a run to be trusted", found, "Nothing was brought back."))
 
 
 def describe_owner(lineage: dict[str, Any]) -> str:
@@ -50,11 +53,11 @@ def describe_owner(lineage: dict[str, Any]) -> str:
     return f"recorded by {shorten_text(str(run.get('user', 'nobody')))}, {commit}{remote}{changes}"
 
 
-def list_warnings(recorded: RecordedRun, lineage: dict[str, Any]) -> list[str]:
+def list_warnings(run_id: str, lineage: dict[str, Any], addresses: list[str]) -> list[str]:
     """Return what a caller should know before the answer, by lines."""
-    handed = name_secrets([str(recorded.client.tracking_uri), str(recorded.run.info.artifact_uri)])
+    handed = name_secrets(addresses)
     return [
-        f"Run {recorded.run_id} was not made by you on this machine: {describe_owner(lineage)}.",
+        f"Run {run_id} was not made by you on this machine: {describe_owner(lineage)}.",
         "Its code, its packages and their build scripts will run here as you, with your files.",
         *([f"It is given what the server asks for: {', '.join(handed)}."] if handed else []),
     ]

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from samebits.provenance.variables import list_installer_variables, list_plain_variables, list_run_variables, name_secrets
+from samebits.trust.variables import list_installer_variables, list_plain_variables, list_run_variables, name_secrets
 
 SECRETS = dict.fromkeys(
     (

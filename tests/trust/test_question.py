@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import io
 import os
 import pty
@@ -18,8 +17,8 @@ from recorded_runs import train
 
 from samebits.digests import digest_bytes
 from samebits.errors import ProvenanceError
-from samebits.proof import trust
-from samebits.provenance.own_runs import note_own_run
+from samebits.trust import question
+from samebits.trust.own_runs import note_own_run
 
 pytestmark = pytest.mark.xdist_group("reproduce")
 RUN = "0123456789abcdef" * 2
@@ -29,20 +28,8 @@ LINEAGE: dict[str, Any] = {
 }
 
 
-@dataclasses.dataclass
-class Recorded:
-    """What `require_trust` reads of a run."""
-
-    run_id: str = RUN
-    lineage_bytes: bytes = b"{}"
-
-    @property
-    def client(self) -> Any:
-        return type("Client", (), {"tracking_uri": "https://mlflow.example.org"})
-
-    @property
-    def run(self) -> Any:
-        return type("Run", (), {"info": type("Info", (), {"artifact_uri": "s3://bucket/1"})})
+def require(is_trusted: bool = False, lineage_bytes: bytes = b"{}") -> None:
+    question.require_trust(RUN, lineage_bytes, LINEAGE, ["https://mlflow.example.org", "s3://bucket/1"], is_trusted)
 
 
 @pytest.fixture(autouse=True)
@@ -60,17 +47,17 @@ def answer(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
 
 
 def test_ones_own_run_and_a_word_given_before_need_no_question() -> None:
-    trust.require_trust(Recorded(), LINEAGE, is_trusted=True)  # type: ignore[arg-type]
+    require(is_trusted=True)
 
     note_own_run(RUN, digest_bytes(b"{}"))
-    trust.require_trust(Recorded(), LINEAGE, is_trusted=False)  # type: ignore[arg-type]
+    require()
 
 
 def test_without_a_terminal_a_strangers_run_is_refused_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO("y\n"))
 
     with pytest.raises(ProvenanceError) as caught:
-        trust.require_trust(Recorded(), LINEAGE, is_trusted=False)  # type: ignore[arg-type]
+        require()
 
     (line,) = str(caught.value).splitlines()
     assert "recorded by 'mallory\\n\\x1b[8m', commit cccccccccccc" in line and "--yes" in line
@@ -84,10 +71,10 @@ def test_on_a_terminal_it_says_whose_code_and_what_is_handed_down_and_asks(
     answer(monkeypatch, given)
 
     if goes_on:
-        trust.require_trust(Recorded(), LINEAGE, is_trusted=False)  # type: ignore[arg-type]
+        require()
     else:
         with pytest.raises(ProvenanceError, match="Nothing was brought back"):
-            trust.require_trust(Recorded(), LINEAGE, is_trusted=False)  # type: ignore[arg-type]
+            require()
 
     said = capsys.readouterr().err
     assert "Make it again? [y/N]" in said and "1 uncommitted files" in said
@@ -99,7 +86,7 @@ def test_a_run_whose_lineage_was_written_anew_on_the_server_is_not_ones_own_any_
     note_own_run(RUN, digest_bytes(b"{}"))
 
     with pytest.raises(ProvenanceError, match="a run to be trusted"):
-        trust.require_trust(Recorded(lineage_bytes=b'{"stages": "others"}'), LINEAGE, is_trusted=False)  # type: ignore[arg-type]
+        require(lineage_bytes=b'{"stages": "others"}')
 
 
 def test_the_program_asks_before_anything_is_brought_back(store: str, write_config: Callable[..., Path], tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from samebits.provenance.own_runs import is_own_run, note_own_run
+from samebits.trust.own_runs import is_own_run, note_own_run
 
 RUN = "0123456789abcdef" * 2
 
