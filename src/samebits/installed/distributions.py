@@ -15,7 +15,7 @@ import json
 import re
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from samebits.digests import PREFIX, digest_manifest
@@ -34,12 +34,15 @@ class Distribution:
         Normalised, as an index has it.
     folder
         That its RECORD's paths start from.
+    requirements
+        What it needs, as it says itself.
     """
 
     name: str
     version: str
     folder: Path
     metadata: importlib.metadata.Distribution
+    requirements: list[str] = field(default_factory=list)
 
     @functools.cached_property
     def record_text(self) -> str | None:
@@ -93,9 +96,13 @@ def list_distributions(search: list[str] | None = None) -> dict[str, Distributio
     """
     found: dict[str, Distribution] = {}
     for metadata in importlib.metadata.distributions(path=sys.path if search is None else search):
-        name = normalise_name(str(metadata.metadata["Name"]))
+        described = metadata.metadata  # read anew each time it is asked for: once is a third of the time
+        name = normalise_name(str(described["Name"]))
         if name not in found:
-            found[name] = Distribution(name, metadata.version, Path(str(metadata.locate_file(""))), metadata)
+            needs = described.get_all("Requires-Dist")
+            if needs is None and metadata.read_text("requires.txt"):  # of an egg
+                needs = metadata.requires
+            found[name] = Distribution(name, described["Version"], Path(str(metadata.locate_file(""))), metadata, needs or [])
     return found
 
 

@@ -124,7 +124,7 @@ def _close_over(requirements: list[str], installed: dict[str, Distribution]) -> 
         name = normalise_name(match[1]) if match else ""
         if name in installed and name not in needed and "extra ==" not in requirement:
             needed.add(name)
-            waiting += installed[name].metadata.requires or []
+            waiting += installed[name].requirements
     return needed
 
 
