@@ -32,6 +32,7 @@ _REPRODUCE_OPTIONS = {
     "here": "in the present environment instead of the rebuilt one",
     "restore-only": "bring everything back and train nothing",
     "keep": "keep the folder",
+    "yes": "trust the run's code without being asked; a run that you made on this machine needs no word",
 }
 # Git sets these for its hooks and aliases: a repository is found here by the project's folder, never by them.
 _GIT_VARIABLES = (

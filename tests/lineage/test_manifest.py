@@ -29,7 +29,7 @@ KERNELS = Kernels(blas=[{"architecture": "Haswell", "num_threads": 1}], openmp_t
 
 # Fields that decide a stage's digest; every other field is a fact beside it.
 DECISIVE_CODE = {"sources_digest", "commit", "changes"}
-DECISIVE_ENVIRONMENT = {"python", "implementation", "packages"}
+DECISIVE_ENVIRONMENT = {"python", "implementation", "packages", "modified", "startup"}
 
 
 def change(value: Any) -> Any:

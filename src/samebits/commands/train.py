@@ -11,13 +11,17 @@ from typing import Any
 
 from samebits.config.documents import Document
 from samebits.config.loading import check_document, read_config_document
+from samebits.digests import digest_bytes
 from samebits.errors import SamebitsError, Undelivered
+from samebits.lineage.gaps import list_unrestorable
+from samebits.lineage.manifest import write_lineage
 from samebits.numerics.profile import pin_profile
 from samebits.project import find_config, find_project_root
 from samebits.text import hide_credentials, tell, warn
 from samebits.tracking.address import is_http
 from samebits.tracking.patience import ServerGone
 from samebits.tracking.server import prepare_tracking
+from samebits.trust.own_runs import note_own_run
 
 _HEADLINE = (
     *("accuracy", "balanced_accuracy", "matthews_corrcoef", "precision", "precision_macro"),
@@ -99,6 +103,7 @@ def _train_pinned(conf_file: str, document: Document, root: Path) -> None:
             close_orphans(run.client, root)
         training = make_training(loaded, root, warn)
         run.parcel, lineage = pack_training(run.parcel, training, started, root)
+        note_own_run(run.run_id, digest_bytes(write_lineage(lineage)))
         try:
             run_id = run.deliver()
         except Undelivered:
@@ -145,6 +150,8 @@ def _print_summary(run_id: str, lineage: dict[str, Any], experiment_id: str | No
     uri = hide_credentials(os.environ["MLFLOW_TRACKING_URI"])
     if experiment_id is not None and is_http(uri):
         warn(f"see    {uri.rstrip('/')}/#/experiments/{experiment_id}/runs/{run_id}")
+    if gaps := list_unrestorable(lineage):
+        warn(f"cannot be brought back from this run alone: {'; '.join(gaps)}")
     if archived["data"] == "over the cap":
         remedy = "keep a copy by its digest (SAMEBITS_DATA_STORE), or set data.archive: always"
         warn(f"the table is larger than the 50 MB that are archived by themselves: {remedy}")

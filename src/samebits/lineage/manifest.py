@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from samebits import __version__
@@ -26,6 +27,7 @@ MODEL_FILE = "model/model.skops"
 PATCH_FILE = "code/uncommitted.patch"
 OUT_OF_FOLD_FILE = "out_of_fold.csv"
 LOCK_FILE = "environment/uv.lock"
+PACKAGES_FILE = "environment/packages.json"  # what is kept where there is no lock
 ROWS_FILE = "config/test_rows.txt"  # the numbers of the test rows, where a file named them
 REPORT_FILE = "reproduction.json"  # what a comparison with the original leaves on a rerun
 # The artifacts that two runs with the same inputs must have equal to the bit. The rest are records of the inputs, or MLflow's own
@@ -44,9 +46,13 @@ Stage = dict[str, Any]
 # What stands in a stage beside its digest and what the digest covers.
 _FACTS = {
     "code": {"wheel_digest", "branch", "remote", "dirty", "patch", "repository", "project_folder", "pushed"},
-    "environment": {"bystanders", "lock_digest", "machine", "platform", "libc", "cpu", "cpu_flags", "n_cores"},
+    "environment": {
+        *("bystanders", "lock_digest", "not_held", "beside_lock"),
+        *("machine", "platform", "libc", "cpu", "cpu_flags", "n_cores"),
+    },
     "split": {"n_train", "n_test", "n_folds"},
 }
+_WHEEL = re.compile(r"environment/samebits-[\w.+]+-[\w.]+-[\w.]+-[\w.]+\.whl", flags=re.ASCII)
 _DIGESTED_ALONE = ("config", "data", "model", "predictions", "drift_baseline")  # of something that the stage only describes
 
 
@@ -272,6 +278,11 @@ def _list_doubly_recorded(lineage: dict[str, Any]) -> list[tuple[str, str, str]]
     if stages["environment"].get("lock_digest"):
         found.append(("stages.environment.lock_digest", LOCK_FILE, stages["environment"]["lock_digest"]))
     return found
+
+
+def find_wheel(artifacts: Iterable[str]) -> str | None:
+    """Return which of some artifacts is the wheel that holds samebits itself; None where none is."""
+    return next((name for name in sorted(artifacts) if _WHEEL.fullmatch(name)), None)
 
 
 def find_parting_stage(left: dict[str, Any], right: dict[str, Any]) -> str | None:

@@ -36,6 +36,7 @@ class Wishes:
     restore_only: bool = False
     keep: bool = False
     as_json: bool = False
+    yes: bool = False
 
 
 @dataclass

@@ -124,9 +124,12 @@ def _describe_source(source: Source, project_root: Path) -> dict[str, Any]:
 
 
 def describe_environment(environment: Environment) -> Stage:
-    """Python and the packages that samebits needs decide; the machine is a fact."""
+    """Python and the packages that samebits needs decide, and what of them is not as it was installed; the machine is a fact."""
     facts = dataclasses.asdict(environment)
     decisive = {name: facts.pop(name) for name in ("python", "implementation", "packages")}
+    found = {name: facts.pop(name) for name in ("modified", "startup", "not_held", "beside_lock")}
+    decisive |= {name: found[name] for name in ("modified", "startup") if found[name]}
+    facts |= {name: found[name] for name in ("not_held", "beside_lock") if found[name]}
     return make_stage(decisive, **facts)
 
 
