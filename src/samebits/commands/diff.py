@@ -15,6 +15,7 @@ from samebits.differences.lineages import Difference, diff_lineages, name_cause
 from samebits.digests import digest_file
 from samebits.lineage.manifest import INPUT_STAGES, OUTPUT_STAGES, find_contradictions, find_parting_stage, read_lineage
 from samebits.project import find_project_root
+from samebits.text import clean_text, list_in_column, tell, tell_json
 from samebits.tracking.runs import names_file, read_given_file
 from samebits.verdicts import Verdict
 
@@ -37,7 +38,7 @@ def run_diff(left: str, right: str, as_json: bool) -> Verdict:
         comparison = _compare(*sides)
         contents = compare_contents(sides[0], sides[1], [root])
     if as_json:
-        print(json.dumps(_make_document(sides, comparison, differences, contents), indent=2, ensure_ascii=False, default=str))
+        tell_json(_make_document(sides, comparison, differences, contents))
     else:
         _print_screen(sides, comparison, differences, contents)
     return comparison.verdict
@@ -145,7 +146,7 @@ def _make_document(
 
 def _print_screen(sides: list[Side], comparison: Comparison, differences: list[Difference], contents: dict[str, Any]) -> None:
     for label, side in zip(("left", "right"), sides, strict=True):
-        print(f"{label:11} {side.name}  {side.lineage['run'].get('started', '')}")
+        tell(f"{label:11} {side.name}  {side.lineage['run'].get('started', '')}")
     unequal = ", ".join([*comparison.stages, *_list_unexplained(comparison)]) or "every specified output equal to the bit"
     _print_section("verdict", [f"{comparison.verdict}: {unequal}"])
     if comparison.parting_stage:
@@ -158,7 +159,7 @@ def _print_screen(sides: list[Side], comparison: Comparison, differences: list[D
     _print_section("predictions", _describe_predictions(contents.get("predictions")))
     _print_section("metrics", _describe_metrics(sides, comparison))
     n_facts = sum(not found.decides for found in differences)
-    print(f"{'facts':11} {n_facts} further leaves differ that decide nothing (times, paths, digests, outputs): --json lists them")
+    tell(f"{'facts':11} {n_facts} further leaves differ that decide nothing (times, paths, digests, outputs): --json lists them")
     _print_section("not checked", _list_not_checked(sides))
 
 
@@ -169,9 +170,7 @@ def _list_unexplained(comparison: Comparison) -> list[str]:
 
 def _print_section(label: str, lines: list[str]) -> None:
     shown = lines if len(lines) <= _LINES else [*lines[: _LINES - 1], f"… {len(lines) - _LINES + 1} more: --json"]
-    for index, line in enumerate(shown):
-        text = line if len(line) <= _WIDTH else f"{line[: _WIDTH - 1]}…"
-        print(f"{label if index == 0 else '':11} {text}")
+    tell(*list_in_column(label, [line if len(line) <= _WIDTH else f"{line[: _WIDTH - 1]}…" for line in map(clean_text, shown)]))
 
 
 def _describe_stage(stage: str, differences: list[Difference], contents: dict[str, Any]) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import json
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +15,7 @@ from samebits.lineage.manifest import MODEL_FILE
 from samebits.project import find_project_root
 from samebits.proof.model_content import ModelCheck
 from samebits.proof.verification import Check, check_record, check_sources, conclude
+from samebits.text import list_in_column, tell, tell_json, warn
 from samebits.tracking.runs import RecordedRun, open_recorded_run, settle_reference
 from samebits.tracking.server import connect, set_tags
 from samebits.verdicts import Verdict
@@ -109,17 +109,17 @@ def _print_report(recorded: RecordedRun, verdict: Verdict, checks: Sequence[Chec
             "checks": [asdict(check) for check in checks],
             "not_checked": not_checked,
         }
-        print(json.dumps(report, indent=2, ensure_ascii=False, default=str))
+        tell_json(report)
         return
     passed = [check for check in checks if check.passed]
-    print(f"run         {recorded.run_id}")
-    print(f"checked     {len(checks)}: {len(passed)} as recorded")
+    tell(f"run         {recorded.run_id}")
+    tell(f"checked     {len(checks)}: {len(passed)} as recorded")
     for check in checks:
         if check.name in ("data", "commit") or not check.passed:
             mark = "" if check.passed else "DIFFERS  " if check.passed is False else "UNKNOWN  "
-            print(f"{mark}{check.name}: recorded {check.recorded}, observed {check.observed}")
-    print(f"verdict     {verdict}")
-    print("not checked " + "\n            ".join(not_checked))
+            tell(f"{mark}{check.name}: recorded {check.recorded}, observed {check.observed}")
+    tell(f"verdict     {verdict}")
+    tell(*list_in_column("not checked", not_checked))
 
 
 def _leave_verdict(recorded: RecordedRun, verdict: Verdict) -> None:
@@ -127,4 +127,4 @@ def _leave_verdict(recorded: RecordedRun, verdict: Verdict) -> None:
     try:
         set_tags(recorded.client, recorded.run_id, {"verified": verdict, "verified_time": now})
     except TrackingError as error:
-        print(f"the verdict was not left on the run: {error}", file=sys.stderr)
+        warn(f"the verdict was not left on the run: {error}")

@@ -13,6 +13,7 @@ from typing import Any
 
 from samebits.errors import LineageError
 from samebits.lineage.manifest import FILE_NAME, find_parting_stage, read_lineage
+from samebits.text import escape_markdown
 from samebits.tracking.runs import search_runs
 from samebits.tracking.server import explain_failures, set_tags
 
@@ -101,7 +102,7 @@ def _raise_alarm(client: Any, run_id: str, other_id: str, stage: str) -> None:
     run = explain_failures(f"find run {run_id}", lambda: client.get_run(run_id))
     other = explain_failures(f"find run {other_id}", lambda: client.get_run(other_id)).info
     former = run.data.tags.get(_NOTE, "")
-    link = f"[{other.run_name}](#/experiments/{other.experiment_id}/runs/{other_id})"
+    link = f"[{escape_markdown(str(other.run_name))}](#/experiments/{other.experiment_id}/runs/{other_id})"
     line = f"**{ALARM}**: with the same inputs, run {link} parts from this one at the stage `{stage}`."
     note = former if ALARM in former else f"{line}\n\n{former}"
     set_tags(
