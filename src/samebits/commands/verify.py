@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from samebits.digests import digest_file
 from samebits.errors import LineageError, TrackingError
 from samebits.lineage.manifest import MODEL_FILE
 from samebits.project import find_project_root
@@ -72,7 +73,7 @@ def verify_run(recorded: RecordedRun, root: Path, model_check: ModelCheck, with_
     """Return every check of a run, and what none of them looks at."""
     model_file = recorded.files.get(MODEL_FILE)
     is_loaded = model_file is not None and (with_content or model_file.stat().st_size <= _LOADED_BYTES)
-    if model_file is not None and is_loaded:
+    if model_file is not None and is_loaded and _is_as_recorded(recorded, MODEL_FILE):
         model_check.ask(model_file)
     with ThreadPoolExecutor(1) as pool:
         of_record = pool.submit(check_record, recorded)
@@ -93,6 +94,14 @@ def verify_run(recorded: RecordedRun, root: Path, model_check: ModelCheck, with_
     elif model_file is not None:
         not_checked.append(f"the model's content beyond its file of over {_LOADED_BYTES >> 20} MiB: --content")
     return checks, not_checked
+
+
+def _is_as_recorded(recorded: RecordedRun, name: str) -> bool:
+    """What is not even the recorded file is not loaded: its digest says that it differs, and nothing else would be learned."""
+    try:
+        return bool(digest_file(recorded.files[name]) == recorded.read_lineage()["artifacts"][name]["digest"])
+    except (LineageError, OSError, KeyError):
+        return False
 
 
 def _list_not_checked(lineage: dict[str, Any]) -> list[str]:

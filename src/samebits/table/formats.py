@@ -17,6 +17,7 @@ from typing import Any, BinaryIO
 
 from samebits.config.keys import Read
 from samebits.errors import DataError, Problem, describe_unreadable
+from samebits.plain_files import open_plain
 from samebits.text import shorten_list
 
 _HEAD_BYTES = 512
@@ -129,7 +130,7 @@ def read_head(path: Path) -> bytes:
         It cannot be read.
     """
     try:
-        with path.open("rb") as file:
+        with open_plain(path) as file:
             return file.read(_HEAD_BYTES)
     except OSError as error:
         raise DataError(describe_unreadable(path, error)) from None
