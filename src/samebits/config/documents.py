@@ -17,6 +17,7 @@ from typing import Any
 
 import yaml
 
+from samebits.bounds import MAX_DIGITS, find_excess
 from samebits.errors import ConfigError, Problem, describe_unreadable
 from samebits.plain_files import read_plain
 
@@ -24,7 +25,6 @@ KeyPath = tuple[str | int, ...]
 MAX_BYTES = 4 << 20  # a config is written by hand; more is some other file
 MAX_NODES = 50_000  # values, each alias counted as often as it stands for something
 MAX_DEPTH = 50
-MAX_DIGITS = 300  # of an integer: no number of a config has more, and Python writes none of over 4,300
 
 
 @dataclass(frozen=True)
@@ -90,31 +90,10 @@ def parse_document(path: Path, text: str) -> Document:
     """
     readers = {".toml": _read_toml, ".json": _read_json}
     document = readers.get(path.suffix.lower(), _read_yaml)(path, text)
-    _refuse_endless(document)
+    excess = find_excess(document.value, MAX_NODES, MAX_DEPTH)
+    if excess is not None:
+        raise ConfigError(Problem(str(document.path), *excess, "Is this a config?"))
     return document
-
-
-def _refuse_endless(document: Document) -> None:
-    """Every reader of a config walks all of it, digests its text and writes its numbers."""
-    level, depth, n_nodes = [document.value], 0, 0
-    while level:
-        depth, n_nodes = depth + 1, n_nodes + len(level)
-        wrong = _find_endless(level, depth, n_nodes)
-        if wrong is not None:
-            raise ConfigError(Problem(str(document.path), *wrong, "Is this a config?"))
-        members = [list(value.values()) if isinstance(value, dict) else value for value in level if isinstance(value, dict | list)]
-        level = [value for listed in members for value in listed]
-
-
-def _find_endless(level: list[Any], depth: int, n_nodes: int) -> tuple[str, str] | None:
-    if n_nodes > MAX_NODES:
-        return f"at most {MAX_NODES} values", "more"
-    if depth > MAX_DEPTH:
-        return f"values at most {MAX_DEPTH} levels deep", "deeper ones"
-    if any(isinstance(value, int) and value.bit_length() > MAX_DIGITS * 10 // 3 for value in level):
-        return f"integers of at most {MAX_DIGITS} digits", "a longer one"
-    texts = [text for value in level for text in (value if isinstance(value, dict) else [value]) if isinstance(text, str)]
-    return ("text that is UTF-8", "half of a surrogate pair") if any(map(_SURROGATE.search, texts)) else None
 
 
 def _read_bytes(path: Path) -> bytes:
@@ -136,9 +115,6 @@ def _decode(path: Path, content: bytes) -> str:
     except UnicodeDecodeError as error:
         found = f"byte 0x{content[error.start]:02x} at offset {error.start}"
         raise ConfigError(Problem(str(path), "UTF-8 text", found, "Save the file as UTF-8.")) from None
-
-
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class _CoreLoader(yaml.SafeLoader):
