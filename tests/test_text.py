@@ -207,3 +207,9 @@ def test_a_refused_server_does_not_give_its_password_away(tmp_path: Path) -> Non
 
     assert [done.returncode for done in said] == [2, 2]
     assert not any("SECRET" in done.stdout + done.stderr for done in said)
+
+
+def test_a_text_of_megabytes_fills_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    text.tell("x" * 5_000_000)
+
+    assert len(capsys.readouterr().out) < 5000

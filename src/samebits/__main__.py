@@ -71,6 +71,7 @@ def make_parser() -> argparse.ArgumentParser:
     verify = commands.add_parser("verify", help="say whether what the server and the disk hold of a run is what it recorded")
     _add_run(verify)
     verify.add_argument("--content", action="store_true", help="also load a model of over 4 MiB and digest its content")
+    _add_recorded_places(verify)
     _add_json(verify)
     reproduce = commands.add_parser("reproduce", help="make a run again from its id alone, and say whether it is the same to the bit")
     _add_run(reproduce)
@@ -80,6 +81,7 @@ def make_parser() -> argparse.ArgumentParser:
     diff = commands.add_parser("diff", help="say what differs between two runs or lineages, the most likely cause first")
     _add_run(diff, "left")
     _add_run(diff, "right")
+    _add_recorded_places(diff)
     _add_json(diff)
     lineage = commands.add_parser("lineage", help="print a run's lineage.json, byte for byte")
     _add_run(lineage)
@@ -90,6 +92,11 @@ def make_parser() -> argparse.ArgumentParser:
 def _add_run(parser: argparse.ArgumentParser, name: str = "run") -> None:
     text = "run id or unique prefix, runs:/ID, models:/NAME/VERSION, models:/NAME@ALIAS, latest, or a lineage.json"
     parser.add_argument(name, metavar=name.upper(), help=text)
+
+
+def _add_recorded_places(parser: argparse.ArgumentParser) -> None:
+    text = "also look where the run itself says that its table, repository and remote are: of a run whose author is trusted"
+    parser.add_argument("--recorded-places", action="store_true", help=text)
 
 
 def _add_json(parser: argparse.ArgumentParser) -> None:
@@ -151,7 +158,7 @@ def _run_command(options: argparse.Namespace) -> int:
     elif options.command == "verify":
         from samebits.commands.verify import run_verify
 
-        return run_verify(options.run, options.json, options.content).exit_code
+        return run_verify(options.run, options.json, options.content, options.recorded_places).exit_code
     elif options.command == "reproduce":
         from samebits.commands.reproduce import run_reproduce
         from samebits.proof.reproduction import Wishes
@@ -161,7 +168,7 @@ def _run_command(options: argparse.Namespace) -> int:
     elif options.command == "diff":
         from samebits.commands.diff import run_diff
 
-        return run_diff(options.left, options.right, options.json).exit_code
+        return run_diff(options.left, options.right, options.json, options.recorded_places).exit_code
     elif options.command == "lineage":
         from samebits.commands.verify import run_lineage
 

@@ -22,6 +22,7 @@ from typing import Any, TextIO
 from urllib.parse import unquote
 
 _HIDDEN = "***"
+_LONGEST_LINE = 4000  # of a report: a record may hold megabytes in one text
 _SECRET_VARIABLES = (
     *("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"),
     *("PGPASSWORD", "AZURE_STORAGE_ACCESS_KEY", "AZURE_STORAGE_CONNECTION_STRING", "DATABRICKS_TOKEN"),
@@ -77,7 +78,8 @@ def tell_json(document: Any) -> None:
 
 def _write(stream: TextIO, lines: Iterable[str]) -> None:
     for line in lines:
-        _write_raw(stream, clean_text(line))
+        text = clean_text(line)
+        _write_raw(stream, text if len(text) <= _LONGEST_LINE else f"{text[:_LONGEST_LINE]}…")
 
 
 def _write_raw(stream: TextIO, text: str) -> None:

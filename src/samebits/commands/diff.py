@@ -16,6 +16,7 @@ from samebits.digests import digest_file
 from samebits.lineage.manifest import INPUT_STAGES, OUTPUT_STAGES, find_contradictions, find_parting_stage, read_lineage
 from samebits.project import find_project_root
 from samebits.text import clean_text, list_in_column, tell, tell_json
+from samebits.tracking.downloads import list_inner_files
 from samebits.tracking.runs import names_file, read_given_file
 from samebits.verdicts import Verdict
 
@@ -23,8 +24,13 @@ _LINES = 6  # of one section, in a terminal
 _WIDTH = 132
 
 
-def run_diff(left: str, right: str, as_json: bool) -> Verdict:
+def run_diff(left: str, right: str, as_json: bool, is_trusted: bool = False) -> Verdict:
     """Compare two runs, print what differs, and return the verdict on their outputs.
+
+    Parameters
+    ----------
+    is_trusted
+        Ask the places that the runs name for their tables and commits too.
 
     Raises
     ------
@@ -36,7 +42,7 @@ def run_diff(left: str, right: str, as_json: bool) -> Verdict:
         sides = list(stack.enter_context(_open_sides([left, right], root)))
         differences = diff_lineages(sides[0].lineage, sides[1].lineage)
         comparison = _compare(*sides)
-        contents = compare_contents(sides[0], sides[1], [root])
+        contents = compare_contents(sides[0], sides[1], [root], is_trusted)
     if as_json:
         tell_json(_make_document(sides, comparison, differences, contents))
     else:
@@ -66,8 +72,7 @@ def _open_sides(references: list[str], root: Path) -> Iterator[list[Side]]:
 
 def _read_side(name: str, path: Path) -> Side:
     lineage = read_lineage(read_given_file(path), str(path))
-    beside = {artifact: path.parent / artifact for artifact in lineage["artifacts"] if (path.parent / artifact).is_file()}
-    return Side(name, lineage, beside)
+    return Side(name, lineage, list_inner_files(path.parent, lineage["artifacts"]))
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ from samebits.errors import LineageError, TrackingError
 from samebits.lineage.manifest import MODEL_FILE
 from samebits.project import find_project_root
 from samebits.proof.model_content import ModelCheck
-from samebits.proof.verification import Check, check_record, check_sources, conclude
+from samebits.proof.verification import Check, check_level, check_record, check_sources, conclude
 from samebits.text import list_in_column, tell, tell_json, warn
 from samebits.tracking.runs import RecordedRun, open_recorded_run, settle_reference
 from samebits.tracking.server import connect, set_tags
@@ -27,17 +27,20 @@ _NOT_CHECKED = (
     "whether training again gives these outputs: `samebits reproduce RUN`",
     "whether lineage, tags and artifacts were all replaced together: nothing is signed",
     "params, metrics, tags and dataset inputs that somebody added to what the run recorded",
+    "the run's name, user and description, and its tags verdict, confirms and the like: whoever may write there can change them",
     "files that Git ignores, and packages as installed: `samebits reproduce RUN` brings both back",
 )
 
 
-def run_verify(reference: str, as_json: bool, with_content: bool = False) -> Verdict:
+def run_verify(reference: str, as_json: bool, with_content: bool = False, is_trusted: bool = False) -> Verdict:
     """Verify a run, print the report, leave the dated verdict as tags on the run, and return the verdict.
 
     Parameters
     ----------
     with_content
         Load the model, however large, and digest its content: minutes for a large forest, where its file takes a second.
+    is_trusted
+        Ask the places that the run names for its table and its commit too.
 
     Raises
     ------
@@ -48,7 +51,7 @@ def run_verify(reference: str, as_json: bool, with_content: bool = False) -> Ver
         root = find_project_root()
         reference = settle_reference(reference)
         with open_recorded_run(connect(root), reference) as recorded:
-            checks, not_checked = verify_run(recorded, root, model_check, with_content)
+            checks, not_checked = verify_run(recorded, root, model_check, with_content, is_trusted)
             verdict = conclude(checks)
             _print_report(recorded, verdict, checks, not_checked, as_json)
             _leave_verdict(recorded, verdict)
@@ -69,7 +72,9 @@ def run_lineage(reference: str) -> None:
         sys.stdout.buffer.write(recorded.lineage_bytes)
 
 
-def verify_run(recorded: RecordedRun, root: Path, model_check: ModelCheck, with_content: bool) -> tuple[list[Check], list[str]]:
+def verify_run(
+    recorded: RecordedRun, root: Path, model_check: ModelCheck, with_content: bool, is_trusted: bool = False
+) -> tuple[list[Check], list[str]]:
     """Return every check of a run, and what none of them looks at."""
     model_file = recorded.files.get(MODEL_FILE)
     is_loaded = model_file is not None and (with_content or model_file.stat().st_size <= _LOADED_BYTES)
@@ -81,8 +86,8 @@ def verify_run(recorded: RecordedRun, root: Path, model_check: ModelCheck, with_
             lineage = recorded.read_lineage()
         except LineageError:
             return of_record.result(), list(_NOT_CHECKED)
-        of_sources = check_sources(lineage, recorded, root)
-        checks = [*of_record.result(), *of_sources]
+        of_sources = check_sources(lineage, recorded, root, is_trusted)
+        checks = [*of_record.result(), *check_level(lineage, recorded), *of_sources]
     not_checked = _list_not_checked(lineage)
     if is_loaded:
         is_file_whole = any(check.name == f"artifact {MODEL_FILE}" and check.passed for check in checks)

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from samebits.errors import LineageError
-from samebits.lineage.manifest import FILE_NAME, find_parting_stage, read_lineage
+from samebits.lineage.manifest import FILE_NAME, MAX_BYTES, find_parting_stage, read_lineage
+from samebits.plain_files import read_plain
 from samebits.text import escape_markdown
 from samebits.tracking.runs import search_runs
 from samebits.tracking.server import explain_failures, set_tags
@@ -82,8 +83,8 @@ def _find_stage(client: Any, twin_id: str, lineage: dict[str, Any]) -> str | Non
             return None
         path = explain_failures(f"give the lineage of run {twin_id}", lambda: client.download_artifacts(twin_id, FILE_NAME, folder))
         try:
-            return find_parting_stage(lineage, read_lineage(Path(path).read_bytes(), f"run {twin_id}"))
-        except LineageError:
+            return find_parting_stage(lineage, read_lineage(read_plain(Path(path), MAX_BYTES), f"run {twin_id}"))
+        except (LineageError, OSError):
             return None
 
 
