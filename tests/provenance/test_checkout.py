@@ -11,6 +11,7 @@ from recorded_runs import git
 
 from samebits.digests import digest_file
 from samebits.errors import ProvenanceError
+from samebits.holdings.code_search import list_code_sources
 from samebits.proof import restoration
 from samebits.provenance.checkout import (
     Source,
@@ -21,7 +22,6 @@ from samebits.provenance.checkout import (
     holds_commit,
     list_wrong_changes,
 )
-from samebits.tracking.code_search import list_code_sources
 
 
 def make_repository(folder: Path) -> str:

@@ -18,6 +18,7 @@ from samebits.delivery.offline import connect_for
 from samebits.differences.comparison import Comparison, compare_outputs
 from samebits.differences.lineages import Difference, diff_lineages, name_cause
 from samebits.errors import Interrupted, LineageError, SamebitsError
+from samebits.holdings.runs import RecordedRun, open_recorded_run, settle_reference
 from samebits.project import find_project_root
 from samebits.proof.control import write_control_config
 from samebits.proof.evidence import is_other_machine
@@ -25,7 +26,6 @@ from samebits.proof.reproduction import Report, Wishes, describe_rerun, leave_re
 from samebits.proof.rerun import Conditions, Rerun, make_rerun, vary_conditions
 from samebits.proof.restoration import Restoration, copy_data_in_other_order, list_addresses, restore_run, write_config
 from samebits.proof.verification import Check, check_record, conclude
-from samebits.tracking.runs import RecordedRun, open_recorded_run, settle_reference
 from samebits.trust.question import require_trust
 from samebits.verdicts import Verdict
 

@@ -7,19 +7,19 @@ that digest is looked up, and its artifacts are held to its lineage before it is
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
 from samebits.config.documents import Document
 from samebits.config.loading import load_document
 from samebits.errors import ConfigError, SamebitsError
+from samebits.holdings.runs import DERIVED_TAGS, open_recorded_run, search_runs
 from samebits.project import find_data
 from samebits.proof.verification import check_record
 from samebits.provenance.code import identify_code
 from samebits.provenance.environment import read_environment
 from samebits.table.files import digest_table
-from samebits.tracking.runs import DERIVED_TAGS, open_recorded_run, search_runs
+from samebits.text import warn
 from samebits.tracking.server import connect
 from samebits.training.stages import digest_request
 
@@ -65,7 +65,7 @@ def _find_run(client: Any, request_digest: str) -> tuple[str, dict[str, Any]] | 
         if any(tag in run.data.tags for tag in DERIVED_TAGS):
             continue
         if "nondeterminism" in run.data.tags:
-            print(f"run {run_id} has the same inputs but is not handed back: {run.data.tags['nondeterminism']}", file=sys.stderr)
+            warn(f"run {run_id} has the same inputs but is not handed back: {run.data.tags['nondeterminism']}")
             continue
         try:
             with open_recorded_run(client, run_id) as recorded:
@@ -74,5 +74,5 @@ def _find_run(client: Any, request_digest: str) -> tuple[str, dict[str, Any]] | 
                     return run_id, recorded.read_lineage()
         except SamebitsError as error:
             wrong = [str(error)]
-        print(f"run {run_id} has the same inputs but does not verify, and is not handed back: {', '.join(wrong[:3])}", file=sys.stderr)
+        warn(f"run {run_id} has the same inputs but does not verify, and is not handed back: {', '.join(wrong[:3])}")
     return None

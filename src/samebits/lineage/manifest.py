@@ -13,11 +13,16 @@ from collections.abc import Iterable
 from typing import Any
 
 from samebits import __version__
+from samebits.bounds import find_excess
 from samebits.config.decisive import digest_config, is_decisive
 from samebits.digests import canonical_json, digest_value
 from samebits.errors import LineageError, Problem
 
 SCHEMA = 4
+MAX_BYTES = 32 << 20
+MAX_VALUES = 2_000_000
+MAX_LEVELS = 60
+MAX_ARTIFACTS = 100_000
 READABLE_SCHEMAS = (1, 2, 3, 4)
 INPUT_STAGES = ("code", "config", "data", "environment", "numeric_profile", "seeds")
 OUTPUT_STAGES = ("split", "cross_validation", "model", "threshold", "predictions", "metrics", "drift_baseline")
@@ -118,12 +123,9 @@ def read_lineage(content: bytes, where: str) -> dict[str, Any]:
     Raises
     ------
     LineageError
-        They are no JSON, or no lineage of a schema that is read here.
+        They are no JSON, too much of it, or no lineage of a schema that is read here.
     """
-    try:
-        lineage = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise LineageError(Problem(where, "a lineage", f"no JSON ({error})", "Fetch it again.")) from None
+    lineage = read_bounded_json(content, where)
     schema = lineage.get("schema") if isinstance(lineage, dict) else None
     if schema not in READABLE_SCHEMAS:
         known = f"{', '.join(map(str, READABLE_SCHEMAS[:-1]))} or {READABLE_SCHEMAS[-1]}"
@@ -135,6 +137,29 @@ def read_lineage(content: bytes, where: str) -> dict[str, Any]:
     except (UnicodeEncodeError, RecursionError) as error:
         raise LineageError(Problem(where, "text that is UTF-8", type(error).__name__, "It was edited: fetch it again.")) from None
     return dict(lineage)
+
+
+def read_bounded_json(content: bytes, where: str) -> Any:
+    """Return the plain value of a record's bytes, which holds no more than a record may.
+
+    Raises
+    ------
+    LineageError
+        They are no JSON, or too much of it.
+    """
+    n_values = sum(content.count(sign) for sign in (b",", b"[", b"{"))
+    if len(content) > MAX_BYTES or n_values > MAX_VALUES:
+        found = f"{len(content) >> 20} MiB" if len(content) > MAX_BYTES else f"about {n_values}"
+        expected = f"a lineage of at most {MAX_BYTES >> 20} MiB and {MAX_VALUES} values"
+        raise LineageError(Problem(where, expected, found, "It is no run's record."))
+    try:
+        value = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise LineageError(Problem(where, "a lineage", f"no JSON ({error})"[:200], "Fetch it again.")) from None
+    excess = find_excess(value, MAX_VALUES, MAX_LEVELS)
+    if excess is not None:
+        raise LineageError(Problem(where, *excess, "It was edited: fetch it again."))
+    return value
 
 
 # What a reader of any schema so far takes for granted: the kind of each field, by its place.
@@ -156,6 +181,11 @@ _FORM: dict[str, dict[str, type | tuple[type, ...]]] = {
 }
 
 
+_MOST_SECONDS = 3e9  # a century
+_PLACES = (
+    *(f"stages.code.{name}" for name in ("repository", "remote", "branch", "project_folder")),
+    *("stages.data.location", "stages.data.test.location", "stages.environment.lock_digest", "run.started", "run.user"),
+)
 _FORM_SINCE_2: dict[str, dict[str, type | tuple[type, ...]]] = {
     "archive": {"data": str, "code": str},
     "": {**_FORM[""], "request_digest": str, "archive": dict},
@@ -187,6 +217,12 @@ def _find_loose_ends(lineage: dict[str, Any], where: str) -> list[Problem]:
         "a candidate that is best": stages["cross_validation"]["best"] in candidates,
         "candidates with their scores": all(map(_has_scores, candidates.values())),
         "artifacts with their digests": all(isinstance(_reach(one, "digest"), str) for one in lineage["artifacts"].values()),
+        f"at most {MAX_ARTIFACTS} artifacts, named by paths inside the run": len(lineage["artifacts"]) <= MAX_ARTIFACTS
+        and all(map(is_inner_path, lineage["artifacts"])),
+        "a run that took a time": _is_number(lineage["run"]["seconds"]) and 0 <= lineage["run"]["seconds"] <= _MOST_SECONDS,
+        "places that are text": all(isinstance(_reach(lineage, path), str | None) for path in _PLACES),
+        "changed files with their digests": all(isinstance(digest, str) for digest in code["changes"].values())
+        and all(isinstance(name, str) for name in code["patch"]["left_out"]),
         "metrics that are numbers": all(map(_holds_numbers, _list_metrics(stages["metrics"]))),
         "a table of test rows with its digest and path": "test" not in stages["data"]
         or all(isinstance(_reach(stages["data"], f"test.{name}"), str) for name in ("digest", "path")),
@@ -201,6 +237,11 @@ def _find_loose_ends(lineage: dict[str, Any], where: str) -> list[Problem]:
     return [
         Problem(where, expected, "something else", "It was edited: fetch it again.") for expected, is_so in sound.items() if not is_so
     ]
+
+
+def is_inner_path(name: str) -> bool:
+    """Tell whether a name is a path that leads nowhere but below the folder it is taken from."""
+    return not name.startswith("/") and "\\" not in name and "\0" not in name and not {"", ".", ".."} & set(name.split("/"))
 
 
 def _has_scores(candidate: Any) -> bool:

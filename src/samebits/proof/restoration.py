@@ -20,6 +20,9 @@ from typing import Any
 from samebits.config.documents import read_document
 from samebits.digests import digest_folder
 from samebits.errors import Problem, ProvenanceError, SamebitsError
+from samebits.holdings.code_search import list_all_code_sources
+from samebits.holdings.data_search import STORE_VARIABLE, find_recorded_data
+from samebits.holdings.runs import RecordedRun
 from samebits.installed.kept import pack_own_wheel, read_kept_packages
 from samebits.lineage.manifest import LOCK_FILE, PACKAGES_FILE, PATCH_FILE, ROWS_FILE, find_wheel
 from samebits.numerics.profile import ProfileName, make_environment
@@ -35,9 +38,6 @@ from samebits.provenance.rebuild import (
     rebuild_from_packages,
 )
 from samebits.table.files import list_table_files
-from samebits.tracking.code_search import list_all_code_sources
-from samebits.tracking.data_search import STORE_VARIABLE, find_recorded_data
-from samebits.tracking.runs import RecordedRun
 from samebits.trust.variables import list_run_variables
 
 

@@ -272,3 +272,12 @@ def explain(error: git.CommandError) -> str:
     said = str(error.stderr or error).replace("stderr:", " ").strip().strip("'")
     lines = [line.strip().strip("'") for line in said.splitlines() if line.strip()]
     return " ".join(lines[-3:])[:400] or "no reason"
+
+
+def list_remotes(repository_root: Path) -> list[str]:
+    """Return the addresses of the remotes of a repository of the caller's own; none where Git does not tell."""
+    try:
+        said = str(_make_runner(repository_root).execute(["git", "config", "--get-regexp", r"^remote\..*\.url$"]))
+    except (git.CommandError, ProvenanceError):
+        return []
+    return [line.partition(" ")[2] for line in said.splitlines()]

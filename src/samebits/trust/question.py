@@ -64,6 +64,5 @@ def list_warnings(run_id: str, lineage: dict[str, Any], addresses: list[str]) ->
 
 
 def _ask(question: str) -> bool:
-    sys.stderr.write(question)
-    sys.stderr.flush()
+    warn(question)
     return sys.stdin.readline().strip().lower() in ("y", "yes")
