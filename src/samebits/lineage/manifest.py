@@ -24,6 +24,8 @@ STAGES = (*INPUT_STAGES, *OUTPUT_STAGES)
 FILE_NAME = "lineage.json"
 MODEL_FILE = "model/model.skops"
 PATCH_FILE = "code/uncommitted.patch"
+NESTED_FOLDER = "code/nested"  # the patches of repositories inside the project's
+MODULES_FOLDER = "code/modules"  # what was imported and neither a package nor the commit holds
 OUT_OF_FOLD_FILE = "out_of_fold.csv"
 LOCK_FILE = "environment/uv.lock"
 ROWS_FILE = "config/test_rows.txt"  # the numbers of the test rows, where a file named them
@@ -42,8 +44,9 @@ SPECIFIED_OUTPUTS = (
 
 Stage = dict[str, Any]
 # What stands in a stage beside its digest and what the digest covers.
+_CODE_FACTS_OF_4 = ("nested", "filtered", "line_ends", "changed_meanwhile")
 _FACTS = {
-    "code": {"wheel_digest", "branch", "remote", "dirty", "patch", "repository", "project_folder", "pushed"},
+    "code": {"wheel_digest", "branch", "remote", "dirty", "patch", "repository", "project_folder", "pushed", *_CODE_FACTS_OF_4},
     "environment": {"bystanders", "lock_digest", "machine", "platform", "libc", "cpu", "cpu_flags", "n_cores"},
     "split": {"n_train", "n_test", "n_folds"},
 }

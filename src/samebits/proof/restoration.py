@@ -20,10 +20,11 @@ from typing import Any
 from samebits.config.documents import read_document
 from samebits.digests import digest_folder
 from samebits.errors import Problem, ProvenanceError, SamebitsError
-from samebits.lineage.manifest import LOCK_FILE, PATCH_FILE, ROWS_FILE
+from samebits.lineage.manifest import LOCK_FILE, ROWS_FILE
 from samebits.numerics.profile import ProfileName, make_environment
 from samebits.project import PACKAGE
-from samebits.provenance.checkout import apply_patch, copy_left_out, fetch_commit, list_wrong_changes
+from samebits.proof.restored_code import restore_changes, restore_modules
+from samebits.provenance.checkout import fetch_commit
 from samebits.provenance.code import read_sources_digest
 from samebits.provenance.rebuild import keep_variables, list_missing_packages, probe_environment, rebuild_environment
 from samebits.table.files import list_table_files
@@ -48,6 +49,8 @@ class Restoration:
         That of the table of test rows, where the run had one.
     rows_file
         The file of the test rows' numbers, where the run had one.
+    modules
+        A folder of modules that the run imported from elsewhere, where there were any.
     profile
         The numeric profile's name.
     probe
@@ -65,6 +68,7 @@ class Restoration:
     config_as_written: Any = None
     test_data: Path | None = None
     rows_file: Path | None = None
+    modules: Path | None = None
     said: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -84,6 +88,8 @@ class Restoration:
         kept = keep_variables()
         if self.program[1] == "-m":
             kept["PYTHONPATH"] = str(self.source_folder)
+        if self.modules is not None:
+            kept["PYTHONPATH"] = os.pathsep.join(filter(None, [kept.get("PYTHONPATH"), str(self.modules)]))
         path = f"{self.python.parent}{os.pathsep}{kept.get('PATH', '')}"
         return make_environment(self.profile, {**kept, "PATH": path, "MLFLOW_TRACKING_URI": tracking_uri})
 
@@ -142,7 +148,7 @@ def _restore_code(lineage: dict[str, Any], recorded: RecordedRun, restoration: R
     if not restoration.project.resolve().is_relative_to(checkout.resolve()):
         remedy = "The lineage was edited: `samebits verify` says more."
         raise ProvenanceError(Problem("project folder", "one inside the repository", repr(stage["project_folder"]), remedy))
-    n_changes = _restore_changes(lineage, recorded, restoration, checkout)
+    n_changes = _restore_changes(lineage, recorded, restoration, checkout, caller)
     own = restoration.project / "src" / PACKAGE.name
     observed = digest_folder(own) if own.is_dir() else stage["sources_digest"]
     if observed != stage["sources_digest"]:
@@ -171,24 +177,15 @@ def _find_project_folder(checkout: Path) -> str:
     return found[0].parent.relative_to(checkout).as_posix() if found else "."
 
 
-def _restore_changes(lineage: dict[str, Any], recorded: RecordedRun, restoration: Restoration, checkout: Path) -> int:
+def _restore_changes(lineage: dict[str, Any], recorded: RecordedRun, restoration: Restoration, checkout: Path, caller: Path) -> int:
     """Put the recorded changes on top of the commit, all but the config's own file, which is brought back as it was resolved."""
     stage = lineage["stages"]["code"]
     config_file = restoration.project / lineage["stages"]["config"]["file"]
     own = [config_file.relative_to(checkout).as_posix()] if config_file.is_relative_to(checkout) else []
-    if PATCH_FILE in recorded.files:
-        apply_patch(checkout, recorded.files[PATCH_FILE], own)
-    repository = Path(stage["repository"]) if stage.get("repository") else None
-    left_out = [name for name in stage["patch"]["left_out"] if name in stage["changes"]]
-    missing = copy_left_out(checkout, repository, stage["changes"], left_out)
-    if missing:
-        remedy = "It went over the patch's cap of 10 MiB and is no longer where it was: put it back, or commit it for later runs."
-        raise ProvenanceError(*(Problem(f"changed file {name}", stage["changes"][name], "it nowhere", remedy) for name in missing))
-    wrong = list_wrong_changes(checkout, stage["changes"])
-    if wrong:
-        remedy = "A filter or a line-ending setting of this machine's Git changes it."
-        raise ProvenanceError(*(Problem(f"changed file {name}", stage["changes"][name], "other bytes", remedy) for name in wrong))
-    return len(stage["changes"])
+    scratch = restoration.folder / "archive" / "nested"
+    n_changes = restore_changes(stage, recorded, checkout, own, caller, scratch)
+    restoration.modules = restore_modules(stage, recorded, checkout, restoration.folder / "modules")
+    return n_changes
 
 
 def _restore_data(lineage: dict[str, Any], recorded: RecordedRun, restoration: Restoration, caller: Path) -> str:

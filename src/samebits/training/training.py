@@ -12,7 +12,7 @@ from pathlib import Path
 from samebits.config.loading import LoadedConfig
 from samebits.data.dataset import list_reading_lines
 from samebits.digests import canonical_json
-from samebits.lineage.manifest import LOCK_FILE, OUT_OF_FOLD_FILE, PATCH_FILE, ROWS_FILE, Stage
+from samebits.lineage.manifest import LOCK_FILE, OUT_OF_FOLD_FILE, ROWS_FILE, Stage
 from samebits.numerics.profile import check_kernels, read_kernels
 from samebits.numerics.seeds import plant_seeds
 from samebits.provenance.code import CodeIdentity, identify_code
@@ -107,8 +107,7 @@ def _collect_files(
         "predictions.csv": result.predictions,
         "threshold.json": canonical_json(stages["threshold"]),
     }
-    if code.patch:
-        files[PATCH_FILE] = code.patch
+    files |= code.files
     if rows_file is not None:
         files[ROWS_FILE] = rows_file
     if lock is not None:
