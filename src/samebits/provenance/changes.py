@@ -58,6 +58,8 @@ class WorkingTree:
         Digest of each file that differs from the commit, untracked ones included; "deleted" where it is gone.
     ids
         Of the changed files' blobs, as they were read.
+    given_back
+        Ids of the files that the commit's own attributes give every checkout with other bytes than the commit's object.
     filtered
         Files that a filter of Git's turns into what the commit holds, Git LFS among them, with their digest.
     line_ends
@@ -79,6 +81,7 @@ class WorkingTree:
     held: dict[str, tuple[str, str]] = field(default_factory=dict)
     changes: dict[str, str] = field(default_factory=dict)
     ids: dict[str, str] = field(default_factory=dict)
+    given_back: dict[str, str] = field(default_factory=dict)
     filtered: dict[str, str] = field(default_factory=dict)
     line_ends: list[str] = field(default_factory=list)
     secrets: dict[str, str] = field(default_factory=dict)
@@ -94,6 +97,11 @@ class WorkingTree:
     def inner_names(self) -> set[str]:
         """The names that repositories inside have among the changes."""
         return {name for inner in self.nested for name in (inner.name, f"{inner.name}/")}
+
+    def list_ids(self) -> dict[str, str]:
+        """Return the id of each file's bytes as they lie in the working tree."""
+        held = {name: oid for name, (mode, oid) in self.held.items() if mode != _REPOSITORY and self.changes.get(name) != DELETED}
+        return {**held, **self.given_back, **self.ids, **self.filtered}
 
     def describe_content(self) -> dict[str, Any]:
         """Return what decides what the tree holds."""
@@ -154,7 +162,7 @@ def _compare_files(tree: WorkingTree) -> None:
     missing, differing = [], []
     for name, kind in kinds.items():
         mode, oid = tree.held.get(name, (None, None))
-        if mode == _REPOSITORY or kind == _REPOSITORY:
+        if kind == _REPOSITORY or (mode == _REPOSITORY and kind is None):
             _compare_repository(tree, name, oid if mode == _REPOSITORY else None)
         elif kind is None:
             missing += [name] if mode else []
@@ -198,7 +206,7 @@ def _identify(tree: WorkingTree, name: str, kind: str) -> str:
 
 
 def _compare_repository(tree: WorkingTree, name: str, recorded: str | None) -> None:
-    """A submodule that was never fetched is an empty folder, in a fresh checkout too."""
+    """A submodule that was never fetched is an empty folder or none, in a fresh checkout too."""
     path = tree.root / name
     inner = open_repository(path) if os.path.lexists(path / ".git") and not path.is_symlink() else None
     if inner is not None and inner.root.resolve() == path.resolve():
@@ -206,10 +214,7 @@ def _compare_repository(tree: WorkingTree, name: str, recorded: str | None) -> N
         tree.nested.append(found)
         if name not in tree.held or found.commit != recorded or found.changes or found.absent:
             tree.changes[name if name in tree.held else f"{name}/"] = digest_value(found.describe_content())
-    elif path.is_symlink() or path.is_file() or not path.exists():
-        if recorded is not None:
-            tree.changes[name] = DELETED
-    elif any(path.iterdir()):
+    elif path.is_dir() and any(path.iterdir()):
         tree.changes[name] = digest_folder(path)
 
 
@@ -238,6 +243,7 @@ def _note_differing(tree: WorkingTree, names: list[str], kinds: dict[str, str]) 
         names = [name for name in names if tree.held.get(name, ("", ""))[1] != tree.ids[name]]
     converted = [name for name in names if kinds[name] == tree.held.get(name, ("", ""))[0] and kinds[name] != _LINK]
     given_back = _find_given_back(tree, converted)
+    tree.given_back = {name: tree.ids[name] for name in given_back}
     converted = [name for name in converted if name not in given_back]
     pointers, filtered = _find_filtered(tree, converted)
     tree.filtered = {**pointers, **filtered}
@@ -360,10 +366,14 @@ def digest_entry(path: Path) -> str:
 
 def is_recorded_entry(path: Path, name: str, digest: str) -> bool:
     """Tell whether a file, by its name in the record, is what was recorded of it."""
-    found = digest_entry(path)
-    if digest.startswith(SLOW_PREFIX) and found != DELETED:
-        return digest_slowly(name, found) == digest
-    return found == (DELETED if digest == "folder" else digest)
+    return is_recorded_digest(name, digest_entry(path), digest)
+
+
+def is_recorded_digest(name: str, found: str, recorded: str) -> bool:
+    """Tell whether the digest of what a file holds is the one on record, which may be a slow one."""
+    if recorded.startswith(SLOW_PREFIX) and found != DELETED:
+        return digest_slowly(name, found) == recorded
+    return found == (DELETED if recorded == "folder" else recorded)
 
 
 def as_text(name: str) -> str:

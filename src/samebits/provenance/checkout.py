@@ -19,7 +19,7 @@ import git
 from samebits.digests import PREFIX
 from samebits.errors import Problem, ProvenanceError
 from samebits.lineage.manifest import PATCH_FILE
-from samebits.provenance.changes import is_recorded_entry
+from samebits.provenance.changes import DELETED, is_recorded_entry
 from samebits.provenance.repository import (
     ask_if_any,
     ask_text,
@@ -358,7 +358,12 @@ def _is_same(path: Path, name: str, digest: str | None) -> bool:
 
 def list_wrong_changes(folder: Path, changes: dict[str, str]) -> list[str]:
     """Return the changed files that are not what was recorded of them, by name."""
-    return [name for name, digest in sorted(changes.items()) if not is_recorded_entry(folder / name, name, digest)]
+    return [name for name, digest in sorted(changes.items()) if not _is_back(folder, name, digest)]
+
+
+def _is_back(folder: Path, name: str, digest: str) -> bool:
+    is_gone = digest == DELETED and not is_inside(folder, name)  # a link stands where its folder was
+    return is_gone or is_recorded_entry(folder / name, name, digest)
 
 
 def write_tree(folder: Path, patch: Path | None) -> str:

@@ -23,7 +23,7 @@ from samebits.errors import Problem, ProvenanceError
 from samebits.lineage.manifest import MODULES_FOLDER, NESTED_FOLDER, PATCH_FILE
 from samebits.project import PACKAGE, is_checkout
 from samebits.provenance.changes import DELETED, WorkingTree, as_text, compare_tree, read_kind
-from samebits.provenance.repository import NULL_IDS, explain, open_repository, open_scratch, run_git, store_blobs
+from samebits.provenance.repository import NULL_IDS, Repository, explain, open_repository, open_scratch, run_git, store_blobs
 from samebits.text import shorten_list
 
 PATCH_CAP_BYTES = 10 << 20
@@ -56,6 +56,14 @@ class CodeIdentity:
         Changed files that no patch holds, those of repositories inside included.
     reasons
         Why each of them is left out.
+    absent
+        What a sparse checkout leaves out: files, and folders with a slash at their end.
+    line_ends
+        Changed files that have CRLF where the commit has LF, and differ in nothing else; no patch holds them.
+    filtered
+        Digest of each file that a filter of Git's, such as Git LFS, turns into what the commit holds.
+    nested
+        Of each repository inside: its commit, changes and places.
     trees
         The project's working tree, and each repository inside it, by its path from the root.
     patches
@@ -79,6 +87,10 @@ class CodeIdentity:
     patch: bytes = b""
     left_out: list[str] = field(default_factory=list)
     reasons: dict[str, str] = field(default_factory=dict)
+    absent: list[str] = field(default_factory=list)
+    line_ends: list[str] = field(default_factory=list)
+    filtered: dict[str, str] = field(default_factory=dict)
+    nested: dict[str, Any] = field(default_factory=dict)
     trees: dict[str, WorkingTree] = field(default_factory=dict, compare=False)
     patches: dict[str, bytes] = field(default_factory=dict)
     modules: dict[str, str] = field(default_factory=dict)
@@ -88,8 +100,7 @@ class CodeIdentity:
     @property
     def is_dirty(self) -> bool:
         """Whether the working tree held anything that the commit does not, and that no filter of Git's turns into what it holds."""
-        filtered = {as_text(name) for name in self.trees[""].filtered} if self.trees else set()
-        return bool(self.changes.keys() - filtered)
+        return bool(self.changes.keys() - self.filtered.keys())
 
     @property
     def files(self) -> dict[str, bytes]:
@@ -126,10 +137,10 @@ def identify_code(project_root: Path, keep: Sequence[str] = ()) -> CodeIdentity:
     repository = open_repository(project_root)
     if repository is None:
         return own
-    tree = compare_tree(repository)
+    trees = _compare_trees(repository)
+    tree = trees[""]
     if tree.commit is None:
         return dataclasses.replace(own, remote=tree.remote)  # nothing was committed yet
-    trees = dict(_flatten(tree))
     kept, reasons = _choose_kept(trees, keep)
     patches = {name: _make_patch(trees[name], names) for name, names in kept.items() if names}
     return dataclasses.replace(
@@ -143,14 +154,39 @@ def identify_code(project_root: Path, keep: Sequence[str] = ()) -> CodeIdentity:
         patch=patches.pop("", b""),
         left_out=sorted(reasons),
         reasons=dict(sorted(reasons.items())),
+        absent=[as_text(name) for name in tree.absent],
+        line_ends=[as_text(name) for name in tree.line_ends],
+        filtered={f"{place}{as_text(name)}": one.filtered[name] for place, one in _with_places(trees) for name in one.filtered},
+        nested={name: _describe_nested(one, patches.get(name, b"")) for name, one in trees.items() if name},
         trees=trees,
         patches=patches,
     )
 
 
+def identify_trees(project_root: Path) -> dict[str, WorkingTree]:
+    """Return the project's working tree, and each repository inside it, by its path from the root; none without a repository."""
+    repository = open_repository(project_root)
+    return _compare_trees(repository) if repository is not None else {}
+
+
+def _compare_trees(repository: Repository) -> dict[str, WorkingTree]:
+    return dict(_flatten(compare_tree(repository)))
+
+
 def read_sources_digest() -> str:
     """Return the digest of samebits' own files, as they lie here."""
     return digest_folder(PACKAGE)
+
+
+def _describe_nested(tree: WorkingTree, patch: bytes) -> dict[str, Any]:
+    return {
+        **tree.describe_content(),
+        "remote": tree.remote,
+        "repository": str(tree.root),
+        "pushed": tree.is_pushed,
+        "line_ends": [as_text(name) for name in tree.line_ends],
+        "patch": {"digest": digest_bytes(patch), "size_bytes": len(patch)},
+    }
 
 
 def describe_kept(code: CodeIdentity) -> list[str]:
@@ -159,7 +195,7 @@ def describe_kept(code: CodeIdentity) -> list[str]:
     kept = [name for name in _list_changes(code) if name not in code.reasons]
     converted = {f"{place}{as_text(name)}" for place, tree in _with_places(code.trees) for name in tree.line_ends}
     if others := [name for name in kept if name not in converted]:
-        lines.append(f"uncommitted files that are kept with the run: {shorten_list(others, 10)}")
+        lines.append(f"uncommitted files that are kept with the run: {shorten_list(sorted(others), 10)}")
     if converted:
         files = shorten_list(sorted(converted), 3)
         lines.append(f"Git's line ends here are not the commit's (core.autocrlf); what ran has CRLF, and comes back so: {files}")

@@ -15,7 +15,6 @@ from samebits.digests import digest_bytes, digest_value
 from samebits.lineage.manifest import SCHEMA, Stage, make_stage
 from samebits.numerics.profile import HASH_SEED, Kernels
 from samebits.project import find_data
-from samebits.provenance.changes import WorkingTree, as_text
 from samebits.provenance.code import CodeIdentity
 from samebits.provenance.environment import Environment
 
@@ -79,11 +78,9 @@ def describe_code(code: CodeIdentity, paths_with_own_stage: list[Path], project_
     own = {path.resolve() for path in paths_with_own_stage}
     root = (code.root or Path()).resolve()
     changes = {name: digest for name, digest in code.changes.items() if not own & {root / name, *(root / name).parents}}
-    tree = code.trees.get("")
-    absent = {"absent": [as_text(name) for name in tree.absent]} if tree and tree.absent else {}
-    modules = {"modules": code.modules} if code.modules else {}
+    unusual = _take_unusual(code, "absent", "modules")
     return make_stage(
-        {"sources_digest": code.sources_digest, "commit": code.commit, "changes": changes, **absent, **modules},
+        {"sources_digest": code.sources_digest, "commit": code.commit, "changes": changes, **unusual},
         wheel_digest=code.wheel_digest,
         branch=code.branch,
         remote=code.remote,
@@ -91,42 +88,19 @@ def describe_code(code: CodeIdentity, paths_with_own_stage: list[Path], project_
         project_folder=relative_to(project_root, root) if code.root else None,
         pushed=code.is_pushed,
         dirty=code.is_dirty,
-        patch={"digest": digest_bytes(code.patch), "size_bytes": len(code.patch), "left_out": code.left_out, **_name_reasons(code)},
-        **_describe_trees(code),
+        patch={
+            "digest": digest_bytes(code.patch),
+            "size_bytes": len(code.patch),
+            "left_out": code.left_out,
+            **_take_unusual(code, "reasons"),
+        },
+        **_take_unusual(code, "nested", "filtered", "line_ends", "changed_meanwhile"),
     )
 
 
-def _name_reasons(code: CodeIdentity) -> dict[str, Any]:
-    return {"reasons": code.reasons} if code.reasons else {}
-
-
-def _describe_trees(code: CodeIdentity) -> dict[str, Any]:
-    places = {name: f"{name}/" if name else "" for name in code.trees}
-    own = code.trees.get("")
-    facts = {
-        "line_ends": [as_text(name) for name in own.line_ends] if own else [],
-        "filtered": {
-            f"{places[place]}{as_text(name)}": digest for place, tree in code.trees.items() for name, digest in tree.filtered.items()
-        },
-        "nested": {place: _describe_nested(tree, code.patches.get(place, b"")) for place, tree in code.trees.items() if place},
-        "changed_meanwhile": code.changed_meanwhile,
-    }
-    return {name: value for name, value in facts.items() if value}
-
-
-def _list_filtered(tree: WorkingTree) -> list[tuple[str, str]]:
-    return [(as_text(name), digest) for name, digest in tree.filtered.items()]
-
-
-def _describe_nested(tree: WorkingTree, patch: bytes) -> dict[str, Any]:
-    return {
-        **tree.describe_content(),
-        "remote": tree.remote,
-        "repository": str(tree.root),
-        "pushed": tree.is_pushed,
-        "line_ends": [as_text(name) for name in tree.line_ends],
-        "patch": {"digest": digest_bytes(patch), "size_bytes": len(patch)},
-    }
+def _take_unusual(code: CodeIdentity, *names: str) -> dict[str, Any]:
+    """Return some fields of the code's identity, those that are not empty."""
+    return {name: getattr(code, name) for name in names if getattr(code, name)}
 
 
 def describe_config(loaded: LoadedConfig, project_root: Path) -> Stage:
