@@ -37,9 +37,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (tmp_path / "beside").mkdir()
     monkeypatch.syspath_prepend(str(tmp_path / "beside"))
     monkeypatch.syspath_prepend(str(root))
-    watch = watch_imports()
+    watch_imports()
     yield root
-    sys.meta_path.remove(watch)
+    sys.meta_path.remove(watch_imports())
     for name in [name for name in sys.modules if name.startswith("odd_") and name != "odd_classes"]:
         del sys.modules[name]
 

@@ -14,7 +14,7 @@ from samebits.config.loading import check_document, read_config_document
 from samebits.errors import SamebitsError, TrackingError
 from samebits.numerics.profile import pin_profile
 from samebits.project import find_config, find_project_root
-from samebits.text import hide_credentials
+from samebits.text import hide_credentials, shorten_list
 from samebits.tracking.server import OpenRun, open_run, prepare_tracking
 
 _HEADLINE = (
@@ -72,7 +72,12 @@ def _train_pinned(conf_file: str, document: Document, root: Path) -> None:
     uri = prepare_tracking(root)
     os.chdir(root)
     sys.path.append(str(root))  # where a project's own modules lie, through whichever door it is run
+    from samebits.provenance.code import identify_code, list_wanted
+    from samebits.provenance.modules import watch_imports
+
     try:
+        watch_imports()
+        code = identify_code(root, list_wanted(document.value))  # before anything of the user's is imported
         loaded = check_document(document)
     except SamebitsError as error:
         _report_to_adopted_run(error, conf_file, root)
@@ -84,7 +89,7 @@ def _train_pinned(conf_file: str, document: Document, root: Path) -> None:
     gc.freeze()  # what was imported stays
     gc.enable()
     with open_run(loaded.config.name, conf_file, uri) as run:
-        training = make_training(loaded, root, _say)
+        training = make_training(loaded, root, _say, code)
         lineage = record_training(run, training, started)
         _enter_ledger(run, lineage)
     _print_summary(run.run_id, lineage)
@@ -148,7 +153,5 @@ def _print_summary(run_id: str, lineage: dict[str, Any]) -> None:
         print("the table was changed during the run and is not archived: put the old one back, and train again", file=sys.stderr)
     if archived["code"] == "over the cap":
         print("no remote holds the commit, and its bundle is larger than the 50 MB that are archived: push it", file=sys.stderr)
-    if stages["code"]["dirty"]:
-        n_left_out = len(stages["code"]["patch"]["left_out"])
-        left_out = f", but for {n_left_out} over its cap" if n_left_out else ""
-        print(f"uncommitted files; their patch is kept with the run{left_out}", file=sys.stderr)
+    if changed := stages["code"].get("changed_meanwhile"):
+        print(f"changed while this run trained, and recorded as it was before: {shorten_list(changed)}", file=sys.stderr)

@@ -173,6 +173,13 @@ def _compare_trees(repository: Repository) -> dict[str, WorkingTree]:
     return dict(_flatten(compare_tree(repository)))
 
 
+def list_wanted(config: Any) -> list[str]:
+    """Return the patterns of `code.keep` of a config that nobody has checked yet: it is, once the code is identified."""
+    code = config.get("code") if isinstance(config, dict) else None
+    keep = code.get("keep") if isinstance(code, dict) else None
+    return [pattern for pattern in keep if isinstance(pattern, str)] if isinstance(keep, list) else []
+
+
 def read_sources_digest() -> str:
     """Return the digest of samebits' own files, as they lie here."""
     return digest_folder(PACKAGE)
