@@ -29,6 +29,7 @@ _CAUSES = (
     *(f"stages.environment.packages.{name}" for name in _NUMERIC_PACKAGES),
     "stages.code.sources_digest",
     "stages.code.changes",
+    "stages.code.modules",
     "stages.code.commit",
     "stages.environment.python",
     "stages.environment.",

@@ -192,12 +192,32 @@ def _find_loose_ends(lineage: dict[str, Any], where: str) -> list[Problem]:
         or all(_is_number(threshold.get(name)) for name in ("value", "precision", "recall")),
         "a threshold with what it reached by its method": threshold.get("reached") is None
         or (_is_number(threshold["reached"]) and isinstance(threshold.get("method"), str)),
-        "a commit's id, or null": "commit" in code
-        and (code["commit"] is None or re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", code["commit"]) is not None),
+        "a commit's id, or null": _names_commit(code),
+        "changes, modules and places with their digests": _describes_code(code),
+        "repositories inside with their commits and changes": isinstance(code.get("nested", {}), dict)
+        and all(
+            isinstance(inner, dict) and _names_commit(inner) and _describes_code(inner) for inner in code.get("nested", {}).values()
+        ),
     }
     return [
         Problem(where, expected, "something else", "It was edited: fetch it again.") for expected, is_so in sound.items() if not is_so
     ]
+
+
+def _names_commit(code: dict[str, Any]) -> bool:
+    commit = code.get("commit", "")
+    return commit is None or (isinstance(commit, str) and re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", commit) is not None)
+
+
+def _describes_code(code: dict[str, Any]) -> bool:
+    """Tell whether what restores a working tree is of the kinds that it takes; most of it stands only where there is any."""
+    mappings = [code.get("changes"), *(code.get(name, {}) for name in ("modules", "filtered")), _reach(code, "patch.reasons") or {}]
+    names = [code.get(name, []) for name in ("absent", "line_ends")]
+    return (
+        all(isinstance(one, dict) and all(isinstance(value, str) for value in one.values()) for one in mappings)
+        and all(isinstance(one, list) and all(isinstance(name, str) for name in one) for one in names)
+        and all(isinstance(code.get(name), str | None) for name in ("remote", "repository"))
+    )
 
 
 def _has_scores(candidate: Any) -> bool:
