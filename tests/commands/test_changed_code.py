@@ -70,3 +70,19 @@ def test_what_ran_is_recorded_wherever_it_lay_and_comes_back_to_the_bit(project:
     assert "reused" not in trained_again.stderr and trained_again.stdout.split()[1] != run_id
     assert "NONDETERMINISM" not in trained_again.stderr
     assert "verdict     IDENTICAL" in again.stdout, again.stdout + again.stderr
+
+
+def test_a_module_that_changes_while_the_config_is_read_is_refused_before_anything_is_trained(project: Path, own_store: str) -> None:
+    """The module that the config names writes the one that it imports anew: what was identified is not what runs."""
+    second = project / "second.py"
+    second.write_text(ESTIMATOR.format(depth=1), encoding="utf-8")
+    rewrite = f"import pathlib\npath = pathlib.Path({str(second)!r})\npath.write_text(path.read_text().replace('= 1', '= 2'))\n"
+    (project / "first.py").write_text(f"{rewrite}import second\nclass Tree(second.Tree):\n    pass\n", encoding="utf-8")
+    config = yaml.safe_load((project / "own.yaml").read_text(encoding="utf-8"))
+    models = {"tree": {"class": "first.Tree"}}
+    (project / "meanwhile.yaml").write_text(yaml.safe_dump({**config, "allow": ["first"], "models": models}), encoding="utf-8")
+
+    done = run(project, own_store, "train", "meanwhile.yaml")
+
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "module second.py: expected the bytes that were identified, found others: it was changed meanwhile" in done.stderr

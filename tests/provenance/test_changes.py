@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -234,6 +233,17 @@ def test_a_folder_that_became_a_link_and_a_file_that_became_a_folder_come_back(r
     assert found.changes["notes/b.txt"] == found.changes["a.py"] == "deleted"
     fresh = restore(found, repository, tmp_path)
     assert (fresh / "notes").is_symlink() and (fresh / "notes/b.txt").read_bytes() == TEXT
+
+
+def test_a_name_that_is_no_utf_8_comes_back_too(repository: Path, tmp_path: Path) -> None:
+    (repository / os.fsdecode(b"caf\xe9.txt")).write_bytes(b"x\n")
+    (repository / os.fsdecode(b"caf\xe9.env")).write_bytes(b"x\n")
+    (repository / "plain \\xe9.txt").write_bytes(b"y\n")
+
+    found = identify_code(repository)
+
+    assert found.left_out == ["caf\\xe9.env"]
+    assert (restore(found, repository, tmp_path) / os.fsdecode(b"caf\xe9.txt")).read_bytes() == b"x\n"
 
 
 def test_what_changes_while_it_is_read_is_not_recorded(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -538,13 +548,3 @@ def test_no_filter_of_the_callers_runs_in_a_restored_checkout(
 
     assert (fresh / "a.py").read_bytes() == b"a = 2\n"
     assert not (tmp_path / "ran").exists()
-
-
-def test_what_was_identified_needs_no_python_of_ours_to_be_applied(repository: Path, tmp_path: Path) -> None:
-    (repository / "a.py").write_bytes(b"a = 2\n")
-    found = identify_code(repository)
-    clone = clone_of(repository)
-
-    subprocess.run(["git", "apply", "--index", "-"], cwd=clone, input=found.patch, check=True)
-
-    assert (clone / "a.py").read_bytes() == b"a = 2\n" and sys.version_info

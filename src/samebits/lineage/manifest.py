@@ -212,7 +212,7 @@ def _names_commit(code: dict[str, Any]) -> bool:
 def _describes_code(code: dict[str, Any]) -> bool:
     """Tell whether what restores a working tree is of the kinds that it takes; most of it stands only where there is any."""
     mappings = [code.get("changes"), *(code.get(name, {}) for name in ("modules", "filtered")), _reach(code, "patch.reasons") or {}]
-    names = [code.get(name, []) for name in ("absent", "line_ends")]
+    names = [*(code.get(name, []) for name in ("absent", "line_ends")), _reach(code, "patch.left_out") or []]
     return (
         all(isinstance(one, dict) and all(isinstance(value, str) for value in one.values()) for one in mappings)
         and all(isinstance(one, list) and all(isinstance(name, str) for name in one) for one in names)

@@ -25,6 +25,7 @@ from samebits.provenance.repository import (
     ask_list,
     ask_text,
     digest_blob,
+    digest_new_blob,
     digest_object,
     open_repository,
     open_scratch,
@@ -159,18 +160,21 @@ def _compare_files(tree: WorkingTree) -> None:
     others = ask_list(tree.root, "ls-files", "-z", "--others", "--exclude-standard")
     names = dict.fromkeys([*tree.held, *listed, *(name.rstrip("/") for name in others)])
     kinds = _read_kinds(tree.root, list(names))
-    missing, differing = [], []
+    missing, differing, digests = [], [], {}
     for name, kind in kinds.items():
         mode, oid = tree.held.get(name, (None, None))
         if kind == _REPOSITORY or (mode == _REPOSITORY and kind is None):
             _compare_repository(tree, name, oid if mode == _REPOSITORY else None)
         elif kind is None:
             missing += [name] if mode else []
+        elif mode is None and kind != _LINK:
+            tree.ids[name], digests[name] = digest_new_blob(tree.root / name, tree.repository.object_format)
+            differing.append(name)
         elif (found := _identify(tree, name, kind)) != oid or kind != mode:
             tree.ids[name] = found
             differing.append(name)
     _note_missing(tree, missing)
-    _note_differing(tree, differing, {name: kind for name, kind in kinds.items() if kind})
+    _note_differing(tree, differing, {name: kind for name, kind in kinds.items() if kind}, digests)
 
 
 def _read_kinds(root: Path, names: list[str]) -> dict[str, str | None]:
@@ -237,7 +241,7 @@ def _fold(absent: set[str], present: set[str]) -> list[str]:
     return sorted(folded)
 
 
-def _note_differing(tree: WorkingTree, names: list[str], kinds: dict[str, str]) -> None:
+def _note_differing(tree: WorkingTree, names: list[str], kinds: dict[str, str], digests: dict[str, str]) -> None:
     """Take out what a fresh checkout gives all the same, note what a filter gives, and digest the rest."""
     if _ignores_modes(tree, kinds):
         names = [name for name in names if tree.held.get(name, ("", ""))[1] != tree.ids[name]]
@@ -249,7 +253,7 @@ def _note_differing(tree: WorkingTree, names: list[str], kinds: dict[str, str]) 
     tree.filtered = {**pointers, **filtered}
     for name in names:
         if name not in given_back and name not in pointers:
-            tree.changes[name] = _digest_changed(tree, name, kinds[name])
+            tree.changes[name] = _digest_changed(tree, name, kinds[name], digests.get(name))
     tree.line_ends = [name for name in converted if name in tree.changes and name not in filtered and _has_crlf(tree, name)]
     gone = given_back | pointers.keys()
     tree.ids = {name: oid for name, oid in tree.ids.items() if name in tree.changes and name not in gone}
@@ -288,7 +292,7 @@ def _find_filtered(tree: WorkingTree, names: list[str]) -> tuple[dict[str, str],
     """Return the files of Git LFS whose pointer names their bytes, and those that another filter turns into what the commit holds."""
     attributes = _read_filters(tree.root, names)
     pointers = {name: digest for name, value in attributes.items() if value == "lfs" and (digest := _match_pointer(tree, name))}
-    other = [name for name in attributes if name not in pointers]
+    other = [name for name, value in attributes.items() if value != "lfs"]  # git-lfs would note the file in the repository
     ids = _clean(tree.root, other)
     return pointers, {name: digest_file(tree.root / name) for name, oid in zip(other, ids, strict=True) if oid == tree.held[name][1]}
 
@@ -336,9 +340,8 @@ def _has_crlf(tree: WorkingTree, name: str) -> bool:
     return is_same and plain.replace(b"\n", b"\r\n") == content
 
 
-def _digest_changed(tree: WorkingTree, name: str, kind: str) -> str:
-    path = tree.root / name
-    digest = digest_entry(path)
+def _digest_changed(tree: WorkingTree, name: str, kind: str, known: str | None) -> str:
+    digest = known or digest_entry(tree.root / name)
     reason = None if kind == _LINK else _find_secret(tree, name)
     if reason is None:
         return digest
@@ -362,6 +365,15 @@ def digest_entry(path: Path) -> str:
     if path.is_symlink():
         return digest_bytes(os.fsencode(path.readlink()))
     return digest_file(path) if path.is_file() else DELETED
+
+
+def find_entry(folder: Path, name: str) -> Path:
+    """Return where a file lies that a record names as `as_text` does."""
+    path = folder / name
+    if os.path.lexists(path) or "\\x" not in name:
+        return path
+    escaped = re.sub(rb"\\x([89a-f][0-9a-f])", lambda match: bytes.fromhex(match[1].decode()), name.encode("utf-8"))
+    return folder / os.fsdecode(escaped)
 
 
 def is_recorded_entry(path: Path, name: str, digest: str) -> bool:

@@ -19,7 +19,7 @@ import git
 from samebits.digests import PREFIX
 from samebits.errors import Problem, ProvenanceError
 from samebits.lineage.manifest import PATCH_FILE
-from samebits.provenance.changes import DELETED, is_recorded_entry
+from samebits.provenance.changes import DELETED, find_entry, is_recorded_entry
 from samebits.provenance.repository import (
     ask_if_any,
     ask_text,
@@ -338,7 +338,10 @@ def copy_left_out(folder: Path, repository: Path | None, changes: dict[str, str]
     """Copy the files that no patch holds from where they were, if they are still the same; return the others."""
     missing = []
     for name in left_out:
-        source, target = repository / name if repository else None, folder / name
+        source = find_entry(repository, name) if repository else None
+        target = (
+            folder / source.relative_to(repository) if source and repository and source.is_relative_to(repository) else folder / name
+        )
         if source is None or not is_inside(folder, name) or not _is_same(source, name, changes.get(name)):
             missing.append(name)
             continue
@@ -363,7 +366,7 @@ def list_wrong_changes(folder: Path, changes: dict[str, str]) -> list[str]:
 
 def _is_back(folder: Path, name: str, digest: str) -> bool:
     is_gone = digest == DELETED and not is_inside(folder, name)  # a link stands where its folder was
-    return is_gone or is_recorded_entry(folder / name, name, digest)
+    return is_gone or is_recorded_entry(find_entry(folder, name), name, digest)
 
 
 def write_tree(folder: Path, patch: Path | None) -> str:

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import git
 
+from samebits.digests import PREFIX
 from samebits.errors import Problem, ProvenanceError
 
 NULL_IDS = {"sha1": "0" * 40, "sha256": "0" * 64}
@@ -220,6 +221,16 @@ def digest_blob(path: Path, object_format: str) -> str:
         while part := file.read(_READ_BYTES):
             found.update(part)
     return found.hexdigest()
+
+
+def digest_new_blob(path: Path, object_format: str) -> tuple[str, str]:
+    """Return the id of a file's blob and the digest of its bytes, both of one reading."""
+    blob, plain = start_object("blob", path.stat().st_size, object_format), hashlib.sha256()
+    with path.open("rb", buffering=0) as file:
+        while part := file.read(_READ_BYTES):
+            blob.update(part)
+            plain.update(part)
+    return blob.hexdigest(), PREFIX + plain.hexdigest()
 
 
 def digest_object(kind: str, content: bytes, object_format: str) -> str:
