@@ -6,6 +6,7 @@ import importlib
 import marshal
 import os
 import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 from recorded_runs import git
 
-from samebits.digests import digest_bytes
+from samebits.digests import digest_bytes, digest_file
 from samebits.errors import ProvenanceError
 from samebits.proof.restored_code import restore_modules
 from samebits.provenance.code import identify_code
@@ -124,10 +125,45 @@ def test_what_neither_a_package_nor_the_commit_holds_is_digested_kept_and_brough
         artifacts[name] = tmp_path / f"artifact {number}"
         artifacts[name].write_bytes(content)
     recorded: Any = SimpleNamespace(files=artifacts)
-    (tmp_path / "fresh").mkdir()
+    git("clone", "-q", str(project), str(tmp_path / "fresh"))
     folder = restore_modules(describe_code(ran, [], project), recorded, tmp_path / "fresh", tmp_path / "modules")
     assert folder is not None and {name: (folder / name).read_bytes() for name in files} == files
     assert (tmp_path / "fresh/odd_made.py").is_file()
+
+
+def test_a_module_that_only_this_users_git_ignores_comes_back_ignored(project: Path, tmp_path: Path) -> None:
+    (project / ".git/info/exclude").write_text("odd_own*\n", encoding="utf-8")
+    (project / "odd_own [1].py").write_bytes(ONE)
+    (project / "odd_own.py").write_bytes(ONE)
+    code = identify_modules(identify_code(project), ["odd_own"], project)
+    assert code.modules == {"inside/odd_own.py": digest_bytes(ONE)} and code.changes == {}
+    fresh = tmp_path / "fresh"
+    git("clone", "-q", str(project), str(fresh))
+    stage = {"modules": {**code.modules, "inside/odd_own [1].py": digest_bytes(ONE)}}
+    recorded: Any = SimpleNamespace(files={f"code/modules/{name}": project / "odd_own.py" for name in stage["modules"]})
+
+    restore_modules(stage, recorded, fresh, tmp_path / "modules")
+
+    assert (fresh / "odd_own [1].py").is_file() and identify_code(fresh).changes == {}
+
+
+def test_a_module_inside_an_archive_is_digested_with_the_archive(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with zipfile.ZipFile(tmp_path / "odd.zip", "w") as archive:
+        archive.writestr("odd_zipped.py", ONE)
+    monkeypatch.syspath_prepend(str(tmp_path / "odd.zip"))
+    code = identify_code(project)
+    import_all("odd_zipped")
+
+    assert note_what_ran(code, project).modules == {"outside/odd.zip": digest_file(tmp_path / "odd.zip")}
+
+
+def test_a_repository_that_is_gone_after_the_training_costs_no_training(project: Path) -> None:
+    code = identify_code(project)
+    (project / ".git/HEAD").write_text("ref: refs/heads/../..\n", encoding="utf-8")
+
+    assert note_what_ran(code, project).commit == code.commit
 
 
 @pytest.mark.parametrize("name", ["outside/../escaped.py", "outside//etc/escaped.py", "inside/.git/hooks/x", "outside/odd.py"])

@@ -76,7 +76,7 @@ def _train_pinned(conf_file: str, document: Document, root: Path) -> None:
     from samebits.provenance.modules import watch_imports
 
     try:
-        watch_imports()
+        watch_imports().note_loaded()
         code = identify_code(root, list_wanted(document.value))  # before anything of the user's is imported
         loaded = check_document(document)
     except SamebitsError as error:

@@ -23,6 +23,7 @@ from samebits.provenance.checkout import (
     copy_left_out,
     fetch_commit,
     hide_absent,
+    ignore_entry,
     is_inside,
     list_wrong_changes,
     remove_entry,
@@ -151,6 +152,8 @@ def restore_modules(stage: dict[str, Any], recorded: RecordedRun, checkout: Path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.unlink(missing_ok=True)
         shutil.copyfile(source, target)
+        if kind == "inside":
+            ignore_entry(checkout, place)
     if wrong:
         raise ProvenanceError(*wrong)
     return folder if folder.is_dir() else None

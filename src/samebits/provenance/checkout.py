@@ -7,6 +7,7 @@ written outside the fresh folder. Nothing of the caller's checkout is read but G
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -303,6 +304,17 @@ def hide_absent(folder: Path, names: Sequence[str]) -> None:
     run_git(runner, ["git", "update-index", "-z", "--skip-worktree", "--stdin"], b"".join(name + b"\0" for name in gone))
     for name in names:
         remove_entry(folder, name.rstrip("/"))
+
+
+def ignore_entry(folder: Path, name: str) -> None:
+    """Let Git ignore a file of a checkout as it did where it was recorded, by whichever of its lists."""
+    parts = Path(name).parts
+    depth = max((depth for depth in range(1, len(parts)) if Path(folder, *parts[:depth], ".git").is_dir()), default=0)
+    listing = Path(folder, *parts[:depth], ".git/info/exclude")
+    listing.parent.mkdir(exist_ok=True)
+    pattern = re.sub(r"([\\\\*?\[\]! #])", r"\\\1", "/".join(parts[depth:]))
+    with listing.open("a", encoding="utf-8") as file:
+        file.write(f"/{pattern}\n")
 
 
 def convert_line_ends(folder: Path, names: Sequence[str]) -> None:

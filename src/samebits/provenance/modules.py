@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import importlib.abc
 import importlib.machinery
 import importlib.util
 import marshal
+import os
 import py_compile
 import site
 import sys
 import sysconfig
 from collections.abc import Iterator, Sequence
-from importlib.machinery import ExtensionFileLoader, ModuleSpec, SourceFileLoader, SourcelessFileLoader
+from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
 from types import CodeType, ModuleType
 
@@ -48,9 +50,23 @@ class ImportWatch(importlib.abc.MetaPathFinder):
             return spec
         if type(spec.loader) is SourceFileLoader:
             spec.loader = _NotingLoader(fullname, spec.origin, self.noted)
-        elif type(spec.loader) in (SourcelessFileLoader, ExtensionFileLoader):
-            self.noted[fullname] = (Path(spec.origin), Path(spec.origin).read_bytes())
+        else:
+            self._note(fullname, spec)
         return spec
+
+    def note_loaded(self) -> None:
+        """Note what was imported before this stood in its place, as it lies there now."""
+        for fullname, module in list(sys.modules.items()):
+            spec = getattr(module, "__spec__", None)
+            if fullname != "__main__" and isinstance(spec, ModuleSpec) and spec.has_location and fullname not in self.noted:
+                self._note(fullname, spec)
+
+    def _note(self, fullname: str, spec: ModuleSpec) -> None:
+        """Of a module inside an archive, the archive."""
+        path = Path(getattr(spec.loader, "archive", None) or spec.origin or "")
+        with contextlib.suppress(OSError):
+            if path.is_file() and not is_installed(path):
+                self.noted[fullname] = (path, path.read_bytes())
 
 
 class _NotingLoader(SourceFileLoader):
@@ -91,16 +107,15 @@ def _find_watch() -> ImportWatch | None:
 
 def is_installed(path: Path) -> bool:
     """Tell whether a file is one of Python's, of an installed package's or of samebits' own: those have their digest elsewhere."""
-    resolved = path.resolve()
-    return any(place.is_relative_to(folder) for folder in _list_installed() for place in (path, resolved))
+    return str(path).startswith(_list_installed()) or os.path.realpath(path).startswith(_list_installed())
 
 
-def _list_installed() -> set[Path]:
-    kinds = ("stdlib", "platstdlib", "purelib", "platlib")
-    named = {PACKAGE, *(Path(sysconfig.get_path(kind)) for kind in kinds), *map(Path, site.getsitepackages())}
-    named |= {Path(site.getusersitepackages())} if site.ENABLE_USER_SITE else set()
-    named |= {Path(path) for path in sys.path if Path(path).name in ("site-packages", "dist-packages", "lib-dynload")}
-    return named | {path.resolve() for path in named}
+@functools.cache
+def _list_installed() -> tuple[str, ...]:
+    named = {sysconfig.get_path(kind) for kind in ("stdlib", "platstdlib", "purelib", "platlib")}
+    named |= {str(PACKAGE), *site.getsitepackages(), *([site.getusersitepackages()] if site.ENABLE_USER_SITE else [])}
+    named |= {path for path in sys.path if Path(path).name in ("site-packages", "dist-packages", "lib-dynload")}
+    return tuple(sorted({f"{folder}{os.sep}" for path in named for folder in (path, os.path.realpath(path))}))
 
 
 def identify_modules(code: CodeIdentity, allow: Sequence[str], project_root: Path) -> CodeIdentity:
@@ -221,12 +236,8 @@ def _is_known(code: CodeIdentity, key: str) -> bool:
 def note_what_ran(code: CodeIdentity, project_root: Path) -> CodeIdentity:
     """Return the code's identity as it was before the training, with what ran otherwise, and what has changed since.
 
-    A file that somebody edits while a run trains is not recorded in its new version: what is on record is what was imported.
-
-    Raises
-    ------
-    ProvenanceError
-        Git cannot read the repository any more.
+    A file that somebody edits while a run trains is not recorded in its new version: what is on record is what was imported. Where
+    Git cannot read the repository any more, that is named too: it costs no training.
     """
     found = {key: content for key, content, _ in _list_imported(code)}
     return dataclasses.replace(_add_modules(code, found), changed_meanwhile=_list_changed_since(code, project_root))
@@ -236,7 +247,10 @@ def _list_changed_since(code: CodeIdentity, project_root: Path) -> list[str]:
     changed = [] if read_sources_digest() == code.sources_digest else [_SOURCES]
     if not code.trees:
         return changed
-    left, right = (_list_contents(trees) for trees in (code.trees, identify_trees(project_root)))
+    try:
+        left, right = (_list_contents(trees) for trees in (code.trees, identify_trees(project_root)))
+    except ProvenanceError as error:
+        return [*changed, str(error.problems[0])]
     return changed + sorted(name for name in left.keys() | right.keys() if left.get(name) != right.get(name))
 
 
