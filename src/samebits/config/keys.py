@@ -412,6 +412,12 @@ class Code(_Section):
     )
 
 
+class Tracking(_Section):
+    """Where the run is recorded is decided outside (MLFLOW_TRACKING_URI); how, here."""
+
+    offline: bool = Field(False, description="Ask no server: what the run makes waits in the spool for `samebits push`.")
+
+
 class Config(_Section):
     """Every parameter of one training run."""
 
@@ -441,4 +447,5 @@ class Config(_Section):
     )
     tolerance: Tolerance = Field(default_factory=lambda: Tolerance(), description="What counts as EQUIVALENT.")
     code: Code = Field(default_factory=lambda: Code(), description="Uncommitted files.")
+    tracking: Tracking = Field(default_factory=lambda: Tracking(), description="How the run is recorded.")
     n_jobs: int = Field(1, ge=-1, description="Processes for cross-validation; changes no bit. -1: every core.")
