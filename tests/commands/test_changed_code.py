@@ -39,6 +39,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     git("add", "-A", cwd=root)
     git("commit", "-qm", "own", cwd=root)
     git("update-index", "--skip-worktree", "hidden.py", cwd=root)
+    (root / "library/unpushed.py").write_text("", encoding="utf-8")
+    git("add", "-A", cwd=root / "library")
+    git("commit", "-qm", "of which no remote knows", cwd=root / "library")
     for path, depth in {"library/shared.py": 4, "hidden.py": 2}.items():
         (root / path).write_text(ESTIMATOR.format(depth=depth), encoding="utf-8")
     (folder / "path").mkdir()
@@ -60,8 +63,10 @@ def test_what_ran_is_recorded_wherever_it_lay_and_comes_back_to_the_bit(project:
     (project / "library/shared.py").write_text(ESTIMATOR.format(depth=1), encoding="utf-8")
     trained_again = run(project, own_store, "train", "--reuse", "own.yaml")
     (project.parent / "path/elsewhere.py").unlink()
+    (project / "library").rename(project.parent / "gone")  # the archive alone has its commit then
 
     again = run(project, own_store, "reproduce", run_id, "--here")
+    (project.parent / "gone").rename(project / "library")
 
     before_the_run = trained.stderr.partition("run ")[0]
     assert "uncommitted files that are kept with the run: hidden.py, library/shared.py\n" in before_the_run
