@@ -513,6 +513,17 @@ def test_nothing_that_a_recorded_repository_says_is_run(
     assert not ran.exists()
 
 
+def test_a_pipe_among_the_objects_is_not_waited_for(repository: Path) -> None:
+    from samebits.provenance.checkout import holds_commit
+
+    own = ask(repository, "rev-parse", "HEAD")
+    path = repository / ".git/objects" / own[:2] / own[2:]
+    path.unlink()
+    os.mkfifo(path)
+
+    assert not holds_commit(Source("recorded", str(repository)), own)
+
+
 def test_objects_that_go_by_another_id_than_theirs_are_not_believed(repository: Path, tmp_path: Path) -> None:
     """Objects are read as files, and files hold anything."""
     blob = ask(repository, "rev-parse", "HEAD:a.py")

@@ -198,9 +198,15 @@ def find_objects(folder: Path) -> Path | None:
             common = own / "commondir"
             own = own / common.read_text(encoding="utf-8").strip() if common.is_file() else own
         found = (own if own.is_dir() else folder) / "objects"
-        return found.resolve() if found.is_dir() and (found.parent / "HEAD").is_file() else None
+        is_one = found.is_dir() and (found.parent / "HEAD").is_file() and not _holds_odd_files(found)
+        return found.resolve() if is_one else None
     except (OSError, ValueError):  # below a folder that this user may not enter, or a name that is none
         return None
+
+
+def _holds_odd_files(objects: Path) -> bool:
+    """Whoever opens a pipe among the objects waits for ever."""
+    return any(not (Path(folder, name).is_file()) for folder, _, names in os.walk(objects) for name in names)
 
 
 def is_commit_id(commit: str) -> bool:
