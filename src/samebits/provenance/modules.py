@@ -44,9 +44,12 @@ class ImportWatch(importlib.abc.MetaPathFinder):
 
     def find_spec(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
         """Return what the other finders find, with a loader that notes the bytes it compiles."""
-        others = (finder for finder in sys.meta_path if finder is not self and hasattr(finder, "find_spec"))
-        spec = next(filter(None, (finder.find_spec(fullname, path, target) for finder in others)), None)
-        if spec is None or not spec.has_location or not spec.origin or is_installed(Path(spec.origin)):
+        spec: ModuleSpec | None = None
+        for finder in sys.meta_path:
+            find = getattr(finder, "find_spec", None) if finder is not self else None
+            if find is not None and (spec := find(fullname, path, target)) is not None:
+                break
+        if spec is None or not spec.has_location or not spec.origin or is_installed(spec.origin):
             return spec
         if type(spec.loader) is SourceFileLoader:
             spec.loader = _NotingLoader(fullname, spec.origin, self.noted)
@@ -105,7 +108,7 @@ def _find_watch() -> ImportWatch | None:
     return next((finder for finder in sys.meta_path if isinstance(finder, ImportWatch)), None)
 
 
-def is_installed(path: Path) -> bool:
+def is_installed(path: str | Path) -> bool:
     """Tell whether a file is one of Python's, of an installed package's or of samebits' own: those have their digest elsewhere."""
     return str(path).startswith(_list_installed()) or os.path.realpath(path).startswith(_list_installed())
 
