@@ -106,6 +106,8 @@ def ask(folder: Path, *words: str, given: bytes | None = None) -> bytes:
         Git is not there, or says that it cannot.
     """
     command = ["git", "--literal-pathspecs", *_NO_CACHES, *words]
+    if shutil.which("git") is None:
+        raise ProvenanceError(Problem(f"repository {folder}", "Git", "none on PATH", "Install it."))
     try:
         return run_git(_make_runner(folder, _AS_IT_IS), command, given)
     except git.CommandError as error:
@@ -156,7 +158,7 @@ def make_fetcher(folder: Path) -> git.Git:
 
 def _make_runner(folder: Path, variables: dict[str, str]) -> git.Git:
     if shutil.which("git") is None:
-        raise ProvenanceError(Problem("Git", "it, to ask for the code's commit", "none on PATH", "Install it."))
+        raise ProvenanceError(Problem("Git", "it, to bring a commit back or look for it", "none on PATH", "Install it."))
     runner = git.Git(str(folder))
     runner.update_environment(**variables)
     return runner
