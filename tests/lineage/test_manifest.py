@@ -29,7 +29,7 @@ CODE = CodeIdentity(sources_digest="sha256:1", wheel_digest=None, commit="c", br
 KERNELS = Kernels(blas=[{"architecture": "Haswell", "num_threads": 1}], openmp_threads=[1], cpu_dispatch=[], probe={"sum": "sha256:1"})
 
 # Fields that decide a stage's digest; every other field is a fact beside it.
-DECISIVE_CODE = {"sources_digest", "commit", "changes"}
+DECISIVE_CODE = {"absent", "changes", "commit", "modules", "sources_digest"}
 DECISIVE_ENVIRONMENT = {"python", "implementation", "packages", "modified", "startup"}
 
 

@@ -157,4 +157,4 @@ def test_a_changed_file_that_comes_back_otherwise_is_named(tmp_path: Path) -> No
     recorded: Any = SimpleNamespace(files={})
 
     with pytest.raises(ProvenanceError, match=r"changed file a\.txt: expected sha256:recorded, found other bytes"):
-        restoration._restore_changes(lineage, recorded, restoration.Restoration(tmp_path, project=tmp_path), tmp_path)
+        restoration._restore_changes(lineage, recorded, restoration.Restoration(tmp_path, project=tmp_path), tmp_path, tmp_path)

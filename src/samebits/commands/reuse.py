@@ -18,6 +18,7 @@ from samebits.project import find_data
 from samebits.proof.verification import check_record
 from samebits.provenance.code import identify_code
 from samebits.provenance.environment import read_environment
+from samebits.provenance.modules import identify_modules
 from samebits.table.files import digest_table
 from samebits.text import warn
 from samebits.tracking.server import connect
@@ -54,7 +55,8 @@ def _digest_request(document: Document, root: Path) -> str | None:
     data_digest = digests[data.path]
     if data_digest is None or any(pins[name] not in (None, digest) for name, digest in digests.items()):
         return None
-    code, environment = identify_code(root), read_environment(root, loaded.config.allow)
+    code = identify_modules(identify_code(root, loaded.config.code.keep), loaded.config.allow, root)
+    environment = read_environment(root, loaded.config.allow)
     return digest_request(loaded, code, environment, data_digest, root)
 
 

@@ -179,18 +179,24 @@ def _keep_table(parcel: Parcel, source: Source, wish: str) -> str:
 
 
 def _keep_commit(parcel: Parcel, training: Training) -> str:
+    """Commits of repositories inside are kept likewise; what is said is of the project's own, or that one is too large."""
     code = training.code
     if code.commit is None or code.root is None:
         return "no commit"
-    if code.is_pushed:
-        return "pushed"
-    path = parcel.folder / ARCHIVE / name_code_entry(code.commit) / "commit.bundle"
+    kept = [_bundle(parcel, root, commit) for root, commit in code.list_unpushed()]
+    return "over the cap" if not all(kept) else "pushed" if code.is_pushed else "kept"
+
+
+def _bundle(parcel: Parcel, root: Path, commit: str) -> bool:
+    path = parcel.folder / ARCHIVE / name_code_entry(commit) / "commit.bundle"
+    if path.is_file():
+        return True
     path.parent.mkdir(parents=True)
-    bundle_commit(code.root, code.commit, path)
+    bundle_commit(root, commit, path)
     if path.stat().st_size > CAP_BYTES:
         shutil.rmtree(path.parent)
-        return "over the cap"
-    return "kept"
+        return False
+    return True
 
 
 def _describe_dataset(training: Training) -> dict[str, Any]:

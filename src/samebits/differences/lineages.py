@@ -31,6 +31,7 @@ _CAUSES = (
     "stages.environment.startup.",
     "stages.code.sources_digest",
     "stages.code.changes",
+    "stages.code.modules",
     "stages.code.commit",
     "stages.environment.python",
     "stages.environment.",

@@ -30,6 +30,8 @@ STAGES = (*INPUT_STAGES, *OUTPUT_STAGES)
 FILE_NAME = "lineage.json"
 MODEL_FILE = "model/model.skops"
 PATCH_FILE = "code/uncommitted.patch"
+NESTED_FOLDER = "code/nested"  # the patches of repositories inside the project's
+MODULES_FOLDER = "code/modules"  # what was imported and neither a package nor the commit holds
 OUT_OF_FOLD_FILE = "out_of_fold.csv"
 LOCK_FILE = "environment/uv.lock"
 PACKAGES_FILE = "environment/packages.json"  # what is kept where there is no lock
@@ -49,8 +51,9 @@ SPECIFIED_OUTPUTS = (
 
 Stage = dict[str, Any]
 # What stands in a stage beside its digest and what the digest covers.
+_CODE_FACTS_OF_4 = ("nested", "filtered", "line_ends", "changed_meanwhile")
 _FACTS = {
-    "code": {"wheel_digest", "branch", "remote", "dirty", "patch", "repository", "project_folder", "pushed"},
+    "code": {"wheel_digest", "branch", "remote", "dirty", "patch", "repository", "project_folder", "pushed", *_CODE_FACTS_OF_4},
     "environment": {
         *("bystanders", "lock_digest", "not_held", "beside_lock"),
         *("machine", "platform", "libc", "cpu", "cpu_flags", "n_cores"),
@@ -231,8 +234,12 @@ def _find_loose_ends(lineage: dict[str, Any], where: str) -> list[Problem]:
         or all(_is_number(threshold.get(name)) for name in ("value", "precision", "recall")),
         "a threshold with what it reached by its method": threshold.get("reached") is None
         or (_is_number(threshold["reached"]) and isinstance(threshold.get("method"), str)),
-        "a commit's id, or null": "commit" in code
-        and (code["commit"] is None or re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", code["commit"]) is not None),
+        "a commit's id, or null": _names_commit(code),
+        "changes, modules and places with their digests": _describes_code(code),
+        "repositories inside with their commits and changes": isinstance(code.get("nested", {}), dict)
+        and all(
+            isinstance(inner, dict) and _names_commit(inner) and _describes_code(inner) for inner in code.get("nested", {}).values()
+        ),
     }
     return [
         Problem(where, expected, "something else", "It was edited: fetch it again.") for expected, is_so in sound.items() if not is_so
@@ -242,6 +249,22 @@ def _find_loose_ends(lineage: dict[str, Any], where: str) -> list[Problem]:
 def is_inner_path(name: str) -> bool:
     """Tell whether a name is a path that leads nowhere but below the folder it is taken from."""
     return not name.startswith("/") and "\\" not in name and "\0" not in name and not {"", ".", ".."} & set(name.split("/"))
+
+
+def _names_commit(code: dict[str, Any]) -> bool:
+    commit = code.get("commit", "")
+    return commit is None or (isinstance(commit, str) and re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", commit) is not None)
+
+
+def _describes_code(code: dict[str, Any]) -> bool:
+    """Tell whether what restores a working tree is of the kinds that it takes; most of it stands only where there is any."""
+    mappings = [code.get("changes"), *(code.get(name, {}) for name in ("modules", "filtered")), _reach(code, "patch.reasons") or {}]
+    names = [*(code.get(name, []) for name in ("absent", "line_ends")), _reach(code, "patch.left_out") or []]
+    return (
+        all(isinstance(one, dict) and all(isinstance(value, str) for value in one.values()) for one in mappings)
+        and all(isinstance(one, list) and all(isinstance(name, str) for name in one) for one in names)
+        and all(isinstance(code.get(name), str | None) for name in ("remote", "repository"))
+    )
 
 
 def _has_scores(candidate: Any) -> bool:

@@ -24,10 +24,11 @@ from samebits.holdings.code_search import list_all_code_sources
 from samebits.holdings.data_search import STORE_VARIABLE, find_recorded_data
 from samebits.holdings.runs import RecordedRun
 from samebits.installed.kept import pack_own_wheel, read_kept_packages
-from samebits.lineage.manifest import LOCK_FILE, PACKAGES_FILE, PATCH_FILE, ROWS_FILE, find_wheel
+from samebits.lineage.manifest import LOCK_FILE, PACKAGES_FILE, ROWS_FILE, find_wheel
 from samebits.numerics.profile import ProfileName, make_environment
 from samebits.project import PACKAGE, is_checkout
-from samebits.provenance.checkout import apply_patch, copy_left_out, fetch_commit, list_wrong_changes
+from samebits.proof.restored_code import restore_changes, restore_modules
+from samebits.provenance.checkout import fetch_commit
 from samebits.provenance.code import read_sources_digest
 from samebits.provenance.rebuild import (
     install_wheel,
@@ -57,6 +58,8 @@ class Restoration:
         That of the table of test rows, where the run had one.
     rows_file
         The file of the test rows' numbers, where the run had one.
+    modules
+        A folder of modules that the run imported from elsewhere, where there were any.
     profile
         The numeric profile's name.
     probe
@@ -86,6 +89,7 @@ class Restoration:
     wheel: Path | None = None
     is_installed: bool = False
     addresses: list[str] = field(default_factory=list)
+    modules: Path | None = None
     said: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -109,6 +113,8 @@ class Restoration:
         if self.program[1] == "-m" and self.source_folder is not None:
             kept["PYTHONPATH"] = str(self.source_folder)
         places = {"TMPDIR": _make_folder(self.folder / "tmp"), "XDG_STATE_HOME": _make_folder(self.folder / "state")}
+        if self.modules is not None:
+            kept["PYTHONPATH"] = os.pathsep.join(filter(None, [kept.get("PYTHONPATH"), str(self.modules)]))
         path = f"{self.python.parent}{os.pathsep}{kept.get('PATH', '')}"
         own = {**{name: str(place) for name, place in places.items()}, "PATH": path, "MLFLOW_TRACKING_URI": tracking_uri}
         return make_environment(self.profile, {**kept, **own})
@@ -180,7 +186,7 @@ def _restore_code(lineage: dict[str, Any], recorded: RecordedRun, restoration: R
     if not restoration.project.resolve().is_relative_to(checkout.resolve()):
         remedy = "The lineage was edited: `samebits verify` says more."
         raise ProvenanceError(Problem("project folder", "one inside the repository", repr(stage["project_folder"]), remedy))
-    n_changes = _restore_changes(lineage, recorded, restoration, checkout)
+    n_changes = _restore_changes(lineage, recorded, restoration, checkout, caller)
     own = restoration.project / "src" / PACKAGE.name
     observed = digest_folder(own) if own.is_dir() else stage["sources_digest"]
     if observed != stage["sources_digest"]:
@@ -211,24 +217,15 @@ def _find_project_folder(checkout: Path) -> str:
     return found[0].parent.relative_to(checkout).as_posix() if found else "."
 
 
-def _restore_changes(lineage: dict[str, Any], recorded: RecordedRun, restoration: Restoration, checkout: Path) -> int:
+def _restore_changes(lineage: dict[str, Any], recorded: RecordedRun, restoration: Restoration, checkout: Path, caller: Path) -> int:
     """Put the recorded changes on top of the commit, all but the config's own file, which is brought back as it was resolved."""
     stage = lineage["stages"]["code"]
     config_file = restoration.project / lineage["stages"]["config"]["file"]
     own = [config_file.relative_to(checkout).as_posix()] if config_file.is_relative_to(checkout) else []
-    if PATCH_FILE in recorded.files:
-        apply_patch(checkout, recorded.files[PATCH_FILE], own)
-    repository = Path(stage["repository"]) if stage.get("repository") else None
-    left_out = [name for name in stage["patch"]["left_out"] if name in stage["changes"]]
-    missing = copy_left_out(checkout, repository, stage["changes"], left_out)
-    if missing:
-        remedy = "It went over the patch's cap of 10 MiB and is no longer where it was: put it back, or commit it for later runs."
-        raise ProvenanceError(*(Problem(f"changed file {name}", stage["changes"][name], "it nowhere", remedy) for name in missing))
-    wrong = list_wrong_changes(checkout, stage["changes"])
-    if wrong:
-        remedy = "A filter or a line-ending setting of this machine's Git changes it."
-        raise ProvenanceError(*(Problem(f"changed file {name}", stage["changes"][name], "other bytes", remedy) for name in wrong))
-    return len(stage["changes"])
+    scratch = restoration.folder / "archive" / "nested"
+    n_changes = restore_changes(stage, recorded, checkout, own, caller, scratch)
+    restoration.modules = restore_modules(stage, recorded, checkout, restoration.folder / "modules")
+    return n_changes
 
 
 def _restore_data(lineage: dict[str, Any], recorded: RecordedRun, restoration: Restoration, caller: Path) -> str:

@@ -13,11 +13,12 @@ from samebits.config.loading import LoadedConfig
 from samebits.data.dataset import list_reading_lines
 from samebits.digests import canonical_json
 from samebits.installed.kept import collect_environment_files, pack_own_wheel
-from samebits.lineage.manifest import LOCK_FILE, OUT_OF_FOLD_FILE, PATCH_FILE, ROWS_FILE, Stage
+from samebits.lineage.manifest import LOCK_FILE, OUT_OF_FOLD_FILE, ROWS_FILE, Stage
 from samebits.numerics.profile import check_kernels, read_kernels
 from samebits.numerics.seeds import plant_seeds
-from samebits.provenance.code import CodeIdentity, identify_code
+from samebits.provenance.code import CodeIdentity, describe_kept, identify_code
 from samebits.provenance.environment import Environment, read_environment
+from samebits.provenance.modules import identify_modules, note_what_ran, refuse_changed_imports
 from samebits.training.materials import Materials, prepare_materials
 from samebits.training.result import Result, make_result
 from samebits.training.stages import describe_inputs, describe_outputs, digest_request
@@ -47,13 +48,17 @@ class Training:
     files: dict[str, bytes]
 
 
-def make_training(loaded: LoadedConfig, project_root: Path, say: Callable[[str], None] = lambda line: None) -> Training:
+def make_training(
+    loaded: LoadedConfig, project_root: Path, say: Callable[[str], None] = lambda line: None, code: CodeIdentity | None = None
+) -> Training:
     """Train what a config says, and describe it.
 
     Parameters
     ----------
     say
-        Called with each line that a person is told before training starts: what was read.
+        Called with each line that a person is told before training starts: what was read, and what is kept of the code.
+    code
+        As it was identified before anything of the config's was imported; else as it is now.
 
     Raises
     ------
@@ -66,15 +71,18 @@ def make_training(loaded: LoadedConfig, project_root: Path, say: Callable[[str],
     plant_seeds(config.seed, "run")
     kernels = read_kernels()
     check_kernels(config.numeric_profile, kernels)
-    code = identify_code(project_root)
+    code = code or identify_code(project_root, config.code.keep)
+    code = identify_modules(code, config.allow, project_root)
+    refuse_changed_imports(code)
     environment = read_environment(project_root, config.allow)
     kept = _keep_environment(environment, project_root)  # now, since training may take hours
     with loaded.naming_lines():
         materials = prepare_materials(loaded, project_root)
-    for line in list_reading_lines(materials.dataset.reading):
+    for line in [*list_reading_lines(materials.dataset.reading), *describe_kept(code)]:
         say(line)
     with loaded.naming_lines():
         result = make_result(config, materials)
+    code = note_what_ran(code, project_root)
     stages = {
         **describe_inputs(loaded, code, environment, kernels, materials, project_root),
         **describe_outputs(materials, result),
@@ -116,8 +124,7 @@ def _collect_files(
         "threshold.json": canonical_json(stages["threshold"]),
         **kept,
     }
-    if code.patch:
-        files[PATCH_FILE] = code.patch
+    files |= code.files
     if rows_file is not None:
         files[ROWS_FILE] = rows_file
     return files
