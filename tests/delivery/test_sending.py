@@ -243,3 +243,18 @@ def test_a_value_that_was_lost_once_is_sent_again(own_store: str, parcel: Parcel
     run_id = send_parcel(client, parcel)
 
     assert lost and client.get_run(run_id).data.tags["outputs_digest"] == parcel.read_values()["tags"]["outputs_digest"]
+
+
+def test_a_run_that_was_made_without_a_server_is_reproduced_before_it_is_pushed_and_after(
+    own_store: str, parcel: Parcel, tmp_path: Path
+) -> None:
+    """Its config asks no server; its rerun is recorded beside it all the same, and counts as evidence for it."""
+    variables = {"MLFLOW_TRACKING_URI": own_store, "SAMEBITS_SPOOL": str(parcel.folder.parent)}
+
+    before = run_samebits("reproduce", parcel.parcel_id[:8], "--here", "--yes", **variables)
+    assert before.returncode == 0 and "verdict     IDENTICAL" in before.stdout, before.stdout + before.stderr
+    assert run_samebits("push", **variables).returncode == 0
+    after = run_samebits("reproduce", parcel.parcel_id, "--here", "--yes", "--json", **variables)
+
+    assert after.returncode == 0, after.stdout + after.stderr
+    assert json.loads(after.stdout)["verdict"] == "IDENTICAL"
