@@ -13,6 +13,16 @@ default:
 train conf='confs/training.yaml' *options:
     @uv run python -m samebits train '{{ conf }}' {{ options }}
 
+# Deliver runs that wait in the spool, each exactly once
+[group('run')]
+push *run:
+    @uv run python -m samebits push {{ run }}
+
+# List runs that wait in the spool; --close ends on the server those whose process is gone
+[group('run')]
+status *options:
+    @uv run python -m samebits status {{ options }}
+
 # Make a recorded run again from its id alone, and say whether it is the same to the bit
 [group('prove')]
 [no-exit-message]

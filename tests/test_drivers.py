@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from samebits.tracking.drivers import find_missing_driver
+from samebits.drivers import find_missing_driver
 
 EXTRA = "Install the extra samebits[server]; in a checkout: uv sync --inexact --extra server."
 

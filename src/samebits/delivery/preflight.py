@@ -1,0 +1,62 @@
+"""What must be so before hours are trained: the artifact store takes, gives and deletes, and this process may write.
+
+Everything here takes well under two seconds where all is well.
+"""
+
+from __future__ import annotations
+
+import resource
+from pathlib import Path
+
+from samebits.errors import Problem, TrackingError
+from samebits.text import hide_credentials
+from samebits.tracking.server import explain_failures
+
+LEAST_FILE_BYTES = 1 << 30  # that a limit on the size of files must allow
+_PROBE = "samebits-preflight.txt"
+_CONTENT = "Written, read and deleted again before a training, to see that its results can be kept here.\n"
+
+
+def check_limits() -> None:
+    """Make sure that this process may write files as large as a model.
+
+    Raises
+    ------
+    TrackingError
+        A limit of the shell's or the batch system's forbids it.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    if soft == resource.RLIM_INFINITY or soft >= LEAST_FILE_BYTES:
+        return
+    if hard == resource.RLIM_INFINITY or hard >= LEAST_FILE_BYTES:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+        return
+    expected = f"files of {LEAST_FILE_BYTES >> 20} MiB to be allowed"
+    raise TrackingError(Problem("this process", expected, f"a limit of {hard} bytes", "Lift it: ulimit -f unlimited."))
+
+
+def check_store(location: str, tracking_uri: str, scratch: Path) -> None:
+    """Make sure that an artifact store takes a small file, gives it back, and deletes it.
+
+    Parameters
+    ----------
+    scratch
+        A folder for the file.
+
+    Raises
+    ------
+    TrackingError
+        It does not, or its driver is not installed.
+    """
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    repository = explain_failures("open its artifacts", lambda: get_artifact_repository(location, tracking_uri))
+    path, back = scratch / _PROBE, scratch / "back"
+    path.write_text(_CONTENT, encoding="utf-8")
+    back.mkdir(exist_ok=True)
+    explain_failures("take artifacts", lambda: repository.log_artifact(str(path)))
+    given = explain_failures("give artifacts", lambda: repository.download_artifacts(_PROBE, str(back)))
+    if Path(given).read_text(encoding="utf-8", errors="replace") != _CONTENT:
+        where = hide_credentials(location)
+        raise TrackingError(Problem(where, "an artifact store that gives what it took", "other bytes", "Check what stands before it."))
+    explain_failures("delete artifacts", lambda: repository.delete_artifacts(_PROBE))
