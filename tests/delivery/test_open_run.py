@@ -19,6 +19,7 @@ from samebits.delivery.open_run import OpenRun, open_run
 from samebits.delivery.orphans import close_orphans
 from samebits.delivery.spool import list_parcels
 from samebits.errors import Interrupted, TrackingError, Undelivered
+from samebits.signals import ENDING
 from samebits.tracking.greeting import check_server
 from samebits.tracking.patience import PATIENCE, ServerGone
 from samebits.tracking.server import make_client
@@ -30,7 +31,7 @@ pytestmark = pytest.mark.xdist_group("verify")
 def alone(tmp_path: Path, own_store: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("SAMEBITS_SPOOL", str(tmp_path / "spool"))
     monkeypatch.setenv("MLFLOW_TRACKING_URI", own_store)
-    handlers = {number: signal.getsignal(number) for number in opening._SIGNALS}
+    handlers = {number: signal.getsignal(number) for number in ENDING}
     PATIENCE.renew()
     yield
     PATIENCE.renew()

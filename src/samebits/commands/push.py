@@ -7,6 +7,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from samebits.delivery.offline import forget_store
+from samebits.delivery.orphans import close_orphans
 from samebits.delivery.spool import Parcel, find_parcel, list_parcels
 from samebits.errors import Problem, TrackingError, Undelivered
 from samebits.lineage.manifest import FILE_NAME
@@ -35,7 +37,9 @@ def run_push(reference: str | None) -> None:
         tell("nothing waits")
         return
     client = _connect(uri)
+    close_orphans(client, root)
     failures = [problem for parcel in parcels for problem in _push(client, parcel, is_chosen=chosen is not None)]
+    forget_store([parcel.folder.parent for parcel in parcels])
     if failures:
         raise Undelivered(*failures)
 

@@ -6,10 +6,15 @@ Everything here takes well under two seconds where all is well.
 from __future__ import annotations
 
 import resource
+import shutil
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
+from samebits.delivery.spool import FREE_BYTES
+from samebits.drivers import find_missing_driver
 from samebits.errors import Problem, TrackingError
 from samebits.text import hide_credentials
+from samebits.tracking.address import find_scheme, is_remote
 from samebits.tracking.server import explain_failures
 
 LEAST_FILE_BYTES = 1 << 30  # that a limit on the size of files must allow
@@ -50,6 +55,9 @@ def check_store(location: str, tracking_uri: str, scratch: Path) -> None:
     """
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
+    if missing := find_missing_driver(location):
+        raise TrackingError(missing)
+    _check_room(location)
     repository = explain_failures("open its artifacts", lambda: get_artifact_repository(location, tracking_uri))
     path, back = scratch / _PROBE, scratch / "back"
     path.write_text(_CONTENT, encoding="utf-8")
@@ -60,3 +68,14 @@ def check_store(location: str, tracking_uri: str, scratch: Path) -> None:
         where = hide_credentials(location)
         raise TrackingError(Problem(where, "an artifact store that gives what it took", "other bytes", "Check what stands before it."))
     explain_failures("delete artifacts", lambda: repository.delete_artifacts(_PROBE))
+
+
+def _check_room(location: str) -> None:
+    """A store that is a folder of this machine must have room; of any other it is not known."""
+    if is_remote(location):
+        return
+    folder = Path(unquote(urlsplit(location).path) if find_scheme(location) == "file" else location)
+    there = next((parent for parent in (folder, *folder.parents) if parent.is_dir()), Path("/"))
+    if shutil.disk_usage(there).free < FREE_BYTES:
+        expected = f"{FREE_BYTES >> 20} MiB free for what a run leaves"
+        raise TrackingError(Problem(str(folder), expected, "a full disk", "Make room, or record elsewhere (MLFLOW_TRACKING_URI)."))

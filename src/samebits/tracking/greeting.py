@@ -10,6 +10,7 @@ from typing import Any
 
 import requests
 
+from samebits.drivers import find_missing_driver
 from samebits.errors import Problem, TrackingError
 from samebits.text import hide_credentials
 from samebits.tracking.address import is_http
@@ -27,8 +28,10 @@ def check_server(uri: str) -> None:
     ServerGone
         Nobody answers.
     TrackingError
-        Something else answers there, an MLflow of before 3, or somebody who does not let this user in.
+        Something else answers there, an MLflow of before 3, or somebody who does not let this user in; or its driver is missing.
     """
+    if missing := find_missing_driver(uri):
+        raise TrackingError(missing)
     if not is_http(uri):
         return
     answer = _ask_version(uri)
