@@ -18,7 +18,7 @@ from samebits.delivery.packing import list_files
 from samebits.delivery.sending import create_run, find_run, send_parcel
 from samebits.delivery.spool import Parcel
 from samebits.errors import TrackingError
-from samebits.tracking.runs import open_recorded_run
+from samebits.holdings.runs import open_recorded_run
 
 pytestmark = pytest.mark.xdist_group("verify")
 

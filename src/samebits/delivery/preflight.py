@@ -13,10 +13,10 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from samebits.delivery.spool import FREE_BYTES
-from samebits.drivers import find_missing_driver
 from samebits.errors import Problem, TrackingError
 from samebits.text import hide_credentials
 from samebits.tracking.address import find_scheme, is_remote
+from samebits.tracking.drivers import find_missing_driver
 from samebits.tracking.server import explain_failures
 
 LEAST_FILE_BYTES = 1 << 30  # that a limit on the size of files must allow

@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from samebits.drivers import find_missing_driver
 from samebits.errors import Problem, TrackingError
 from samebits.tracking.address import find_database, find_scheme
+from samebits.tracking.drivers import find_missing_driver
 from samebits.tracking.patience import PATIENCE, ServerGone
 
 _WAIT_SECONDS = 600  # of one who makes the tables, a few; of thirty others before this one, a minute

@@ -10,10 +10,10 @@ from typing import Any
 
 import requests
 
-from samebits.drivers import find_missing_driver
 from samebits.errors import Problem, TrackingError
 from samebits.text import hide_credentials
 from samebits.tracking.address import is_http
+from samebits.tracking.drivers import find_missing_driver
 from samebits.tracking.patience import ServerGone, name_cause
 
 _ANSWER_SECONDS = 2.0
