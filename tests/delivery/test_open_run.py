@@ -270,3 +270,12 @@ def test_a_limit_on_the_size_of_files_is_said_before_training(write_config: Any,
 
     assert done.returncode == 2, done.stderr
     assert "expected files of 1024 MiB to be allowed, found a limit of 307200 bytes. Lift it: ulimit -f" in done.stderr
+
+
+def test_a_silent_store_that_is_apart_from_the_server_does_not_keep_the_run_from_being_closed(own_store: str, tmp_path: Path) -> None:
+    with pytest.raises(ServerGone), open_one(own_store, tmp_path) as run:
+        run.parcel.write_note(is_store_apart=True)
+        PATIENCE.is_gone = True
+        raise ServerGone()
+
+    assert open_client(own_store).get_run(run.run_id).info.status == "FAILED"

@@ -21,6 +21,7 @@ from samebits.delivery.spool import Parcel, open_parcel
 from samebits.errors import Interrupted, Problem, SamebitsError, TrackingError, Undelivered
 from samebits.signals import ignore_signals
 from samebits.text import clean_text, escape_markdown, warn
+from samebits.tracking.address import find_scheme, is_remote
 from samebits.tracking.greeting import check_server
 from samebits.tracking.patience import PATIENCE, ServerGone, hurried
 from samebits.tracking.server import MAX_TAG_LENGTH, explain_failures, make_client, set_tags
@@ -100,6 +101,8 @@ class OpenRun:
     def _close(self, status: str, error: BaseException, reason: str, text: str) -> None:
         """End the run, and let its parcel go where it holds nothing; where the server cannot be told, the parcel says so later."""
         run_id = self.parcel.note.get("server_run_id")
+        if PATIENCE.is_gone and self.parcel.note.get("is_store_apart"):
+            PATIENCE.renew()  # it may have been the store that was silent, and not the server
         is_whole = self.parcel.is_whole
         is_told = self.client is None or (
             run_id is not None and close_run(self.client, run_id, status, reason, None if is_whole else text)
@@ -204,7 +207,9 @@ def _stand_on_server(client: Any, parcel: Parcel) -> None:
     adopted = os.environ.get("MLFLOW_RUN_ID")
     run = _adopt(client, adopted, parcel) if adopted else create_run(client, parcel)
     info = run.info
-    parcel.write_note(server_run_id=info.run_id, run_id=info.run_id, experiment_id=info.experiment_id)
+    is_store_apart = is_remote(info.artifact_uri) and find_scheme(info.artifact_uri) != "mlflow-artifacts"
+    known = {"server_run_id": info.run_id, "run_id": info.run_id, "experiment_id": info.experiment_id}
+    parcel.write_note(**known, is_store_apart=is_store_apart)
     try:
         experiment = explain_failures("find the run's experiment", lambda: client.get_experiment(info.experiment_id))
         check_store(experiment.artifact_location, client.tracking_uri, parcel.scratch)
