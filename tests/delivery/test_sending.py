@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from conftest import run_samebits
+from mlflow.entities import FileInfo
 from recorded_runs import open_client, record_offline
 
 from samebits.delivery import sending
@@ -258,3 +259,24 @@ def test_a_run_that_was_made_without_a_server_is_reproduced_before_it_is_pushed_
 
     assert after.returncode == 0, after.stdout + after.stderr
     assert json.loads(after.stdout)["verdict"] == "IDENTICAL"
+
+
+def test_an_empty_file_whose_size_is_not_told_is_no_whole_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Over HTTP, MLflow tells no size of what is empty; of a store that tells none at all, the listing is believed."""
+    store = ArtifactStore(str(tmp_path / "store"), f"sqlite:///{tmp_path}/mlflow.db")
+    path = tmp_path / "a"
+    path.write_text("content", encoding="utf-8")
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store/a").write_text("", encoding="utf-8")
+    plain = store._repository.list_artifacts
+    monkeypatch.setattr(
+        store._repository,
+        "list_artifacts",
+        lambda folder: [FileInfo(info.path, info.is_dir, info.file_size or None) for info in plain(folder)],
+    )
+
+    store.send({"a": path}, is_anew=True)
+    assert (tmp_path / "store/a").read_text(encoding="utf-8") == "content"
+
+    monkeypatch.setattr(store._repository, "list_artifacts", lambda folder: [FileInfo("a", False, None)])
+    store.send({"a": path}, is_anew=True)

@@ -16,11 +16,11 @@ from types import TracebackType
 from typing import Any, Self
 
 from samebits.delivery.preflight import check_limits, check_store
-from samebits.delivery.sending import create_run, list_first_tags, name_server, send_parcel
+from samebits.delivery.sending import create_run, find_run, list_first_tags, name_server, send_parcel
 from samebits.delivery.spool import Parcel, open_parcel
 from samebits.errors import Interrupted, Problem, SamebitsError, TrackingError, Undelivered
 from samebits.signals import ignore_signals
-from samebits.text import clean_text, escape_markdown, warn
+from samebits.text import clean_lines, escape_markdown, warn
 from samebits.tracking.address import find_scheme, is_remote
 from samebits.tracking.greeting import check_server
 from samebits.tracking.patience import PATIENCE, ServerGone, hurried
@@ -94,8 +94,7 @@ class OpenRun:
         self._is_over.set()
         if error is not None and not self.is_delivered:
             ignore_signals()  # a second one must not stop what the first one asked for
-            status = "KILLED" if isinstance(error, Interrupted | KeyboardInterrupt) else "FAILED"
-            self._close(status, error, *_describe(error, kind, trace))
+            self._close(_name_status(error), error, *_describe(error))
         self.parcel.release()
 
     def _close(self, status: str, error: BaseException, reason: str, text: str) -> None:
@@ -118,11 +117,11 @@ class OpenRun:
                 self.parcel.write_note(ended=status, reason=reason)
 
 
-def _describe(error: BaseException, kind: type[BaseException] | None, trace: TracebackType | None) -> tuple[str, str]:
+def _describe(error: BaseException) -> tuple[str, str]:
     """Return why a run ended, in a sentence and in full."""
     is_bug = not isinstance(error, SamebitsError | Interrupted | KeyboardInterrupt)
     reason = f"{type(error).__name__}: {error}" if is_bug else str(error) or "stopped from the keyboard"
-    return reason, "".join(traceback.format_exception(kind, error, trace)) if is_bug else reason + "\n"
+    return reason, "".join(traceback.format_exception(error)) if is_bug else reason + "\n"
 
 
 def describe_waiting(parcel: Parcel, reason: str) -> Problem:
@@ -148,11 +147,11 @@ def close_run(client: Any, run_id: str, status: str, reason: str, text: str | No
             return False
         # The error that ended the run is the one to report, not that there was no room for its words.
         with contextlib.suppress(TrackingError):
-            note = f"**{status}.** {escape_markdown(clean_text(reason))}"
+            note = f"**{status}.** {escape_markdown(reason)}"
             set_tags(client, run_id, {"mlflow.note.content": note[:MAX_TAG_LENGTH]})
         if text is not None:
             with contextlib.suppress(TrackingError):
-                explain_failures("take the reason", lambda: client.log_text(run_id, clean_text(text), "failure.txt"))
+                explain_failures("take the reason", lambda: client.log_text(run_id, "\n".join(clean_lines(text)), "failure.txt"))
     return True
 
 
@@ -185,9 +184,32 @@ def open_run(experiment_name: str, conf_file: str, uri: str, project_root: Path,
         PATIENCE.is_gone = True
         warn(*error.list_sentences(), f"training without it: what the run makes will wait in {parcel.folder}")
         return OpenRun(client, parcel)
-    except BaseException:
-        parcel.let_go()
+    except BaseException as error:
+        ignore_signals()
+        _give_up(client, parcel, error)
         raise
+
+
+def _give_up(client: Any, parcel: Parcel, error: BaseException) -> None:
+    """End what may stand on the server of a run that was not opened to the end: the answer to its creation may not have come."""
+    status, (reason, _) = _name_status(error), _describe(error)
+    if client is not None:
+        with contextlib.suppress(SamebitsError, OSError):
+            parcel.write_note(ended=status, reason=reason)
+        try:
+            with hurried():
+                run = find_run(client, parcel)
+        except SamebitsError:
+            parcel.release()
+            return
+        if run is not None and run.info.status == "RUNNING" and not close_run(client, run.info.run_id, status, reason, None):
+            parcel.release()
+            return
+    parcel.let_go()
+
+
+def _name_status(error: BaseException) -> str:
+    return "KILLED" if isinstance(error, Interrupted | KeyboardInterrupt) else "FAILED"
 
 
 def _note_run(experiment_name: str, conf_file: str, is_offline: bool) -> dict[str, Any]:

@@ -23,7 +23,11 @@ def close_orphans(client: Any, project_root: Path) -> list[str]:
     """
     closed = []
     for parcel in list_parcels(project_root):
-        if parcel.note.get("server") == name_server(client) and not parcel.note.get("is_closed"):
+        server = parcel.note.get("server")
+        if server is None and not parcel.is_whole:  # of a process that ended before it asked any
+            if parcel.hold():
+                parcel.let_go()
+        elif server == name_server(client) and not parcel.note.get("is_closed"):
             with contextlib.suppress(SamebitsError, OSError):
                 closed += _close(client, parcel)
     for run_id in closed:
