@@ -56,5 +56,5 @@ def _describe(parcel: Parcel) -> tuple[str, str]:
     """Return the status in which a run that was left ends, and why."""
     where = f"process {parcel.note.get('process')} on {parcel.note.get('host')}"
     kept = f" What it made waits there: samebits push {parcel.run_id}." if parcel.is_whole else ""
-    reason = str(parcel.note.get("reason") or f"its {where} ended without a word.")
+    reason = str(parcel.note.get("reason") or f"Its {where} ended without a word.")
     return str(parcel.note.get("ended") or "KILLED"), f"{reason}{kept}"
