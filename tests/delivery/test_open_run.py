@@ -17,8 +17,8 @@ from recorded_runs import open_client
 from samebits.delivery import open_run as opening
 from samebits.delivery.open_run import OpenRun, open_run
 from samebits.delivery.orphans import close_orphans
-from samebits.delivery.spool import list_parcels
 from samebits.errors import Interrupted, TrackingError, Undelivered
+from samebits.parcels.spool import list_parcels
 from samebits.signals import ENDING
 from samebits.tracking.greeting import check_server
 from samebits.tracking.patience import PATIENCE, ServerGone

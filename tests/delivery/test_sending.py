@@ -15,11 +15,11 @@ from recorded_runs import open_client, record_offline
 
 from samebits.delivery import sending
 from samebits.delivery.artifact_store import ArtifactStore
-from samebits.delivery.packing import list_files
 from samebits.delivery.sending import create_run, find_run, send_parcel
-from samebits.delivery.spool import Parcel
 from samebits.errors import TrackingError
 from samebits.holdings.runs import open_recorded_run
+from samebits.parcels.packing import list_files
+from samebits.parcels.spool import Parcel
 
 pytestmark = pytest.mark.xdist_group("verify")
 
@@ -280,3 +280,36 @@ def test_an_empty_file_whose_size_is_not_told_is_no_whole_one(tmp_path: Path, mo
 
     monkeypatch.setattr(store._repository, "list_artifacts", lambda folder: [FileInfo("a", False, None)])
     store.send({"a": path}, is_anew=True)
+
+
+def remove_model(parcel: Parcel) -> None:
+    shutil.rmtree(parcel.folder / "model")
+
+
+def change_predictions(parcel: Parcel) -> None:
+    (parcel.folder / "artifacts/predictions.csv").write_text("row,predicted\n", encoding="utf-8")
+
+
+def add_a_link(parcel: Parcel) -> None:
+    (parcel.folder / "artifacts/users.csv").symlink_to("/etc/passwd")
+
+
+def change_lineage(parcel: Parcel) -> None:
+    path = parcel.folder / "lineage.json"
+    path.write_bytes(path.read_bytes().replace(b'"user":"', b'"user":"x'))
+
+
+def change_table(parcel: Parcel) -> None:
+    (path,) = (parcel.folder / "archive/data").rglob("*.csv")
+    path.write_text("a,b\n", encoding="utf-8")
+
+
+@pytest.mark.parametrize("damage", [remove_model, change_predictions, add_a_link, change_lineage, change_table])
+def test_a_damaged_parcel_is_not_sent_and_stays(own_store: str, parcel: Parcel, damage: Callable[[Parcel], None]) -> None:
+    damage(parcel)
+
+    done = run_samebits("push", MLFLOW_TRACKING_URI=own_store, SAMEBITS_SPOOL=str(parcel.folder.parent))
+
+    assert done.returncode == 75 and "found other: " in done.stderr, done.stderr
+    assert parcel.folder.exists()
+    assert open_client(own_store).search_experiments(filter_string="name = 'offline'") == []

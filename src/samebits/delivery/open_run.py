@@ -17,8 +17,8 @@ from typing import Any, Self
 
 from samebits.delivery.preflight import check_limits, check_store
 from samebits.delivery.sending import create_run, find_run, list_first_tags, name_server, send_parcel
-from samebits.delivery.spool import Parcel, open_parcel
 from samebits.errors import Interrupted, Problem, SamebitsError, TrackingError, Undelivered
+from samebits.parcels.spool import Parcel, open_parcel
 from samebits.signals import ignore_signals
 from samebits.text import clean_lines, escape_markdown, warn
 from samebits.tracking.address import find_scheme, is_remote

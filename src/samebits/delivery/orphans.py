@@ -11,8 +11,8 @@ from typing import Any
 
 from samebits.delivery.open_run import close_run
 from samebits.delivery.sending import find_run, name_server
-from samebits.delivery.spool import Parcel, list_parcels
 from samebits.errors import SamebitsError
+from samebits.parcels.spool import Parcel, list_parcels
 from samebits.text import warn
 
 

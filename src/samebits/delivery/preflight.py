@@ -12,8 +12,8 @@ import shutil
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from samebits.delivery.spool import FREE_BYTES
 from samebits.errors import Problem, TrackingError
+from samebits.parcels.spool import FREE_BYTES
 from samebits.text import hide_credentials
 from samebits.tracking.address import find_scheme, is_remote
 from samebits.tracking.drivers import find_missing_driver
