@@ -38,7 +38,7 @@ from samebits.numerics.profile import make_environment
 
 PEAK_MIB, N_BYTES = 1024, 6 << 30
 COUNTS = {"configs": 2000, "lineages": 500, "models": 200, "patches": 200}
-EXIT_CODES = (0, 1, 2, 3, 75)
+EXIT_CODES = (0, 1, 2, 10, 75)
 _CHEAP = {"n_estimators": 5, "n_splits": 2, "n_jobs": 1, "n_repeats": 1, "max_iter": 50}
 
 
