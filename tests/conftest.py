@@ -5,6 +5,7 @@ No test may depend on another, on how quick a machine is, or on what a user has 
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import copy
 import functools
@@ -15,6 +16,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -40,6 +42,9 @@ os.environ.update(LC_ALL="C.UTF-8", LANGUAGE="")
 os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")  # of what trains in this process: as the profile has it
 for _name in ("NO_PROXY", "no_proxy"):
     os.environ[_name] = ",".join(filter(None, [os.environ.get(_name), "127.0.0.1"]))
+# What a run leaves waiting goes into a folder of this process's tests, never into the user's own.
+os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="samebits-tests-")
+atexit.register(shutil.rmtree, os.environ["XDG_STATE_HOME"], ignore_errors=True)
 for _name in [name for name in os.environ if name.startswith(("MLFLOW_", "SAMEBITS_", "GIT_AUTHOR_", "GIT_COMMITTER_"))]:
     if _name != "MLFLOW_DISABLE_TELEMETRY":
         del os.environ[_name]

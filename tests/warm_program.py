@@ -101,7 +101,8 @@ def _import_all() -> None:
     import samebits.commands.reuse
     import samebits.commands.train
     import samebits.commands.verify
-    import samebits.tracking.recording
+    import samebits.delivery.open_run
+    import samebits.delivery.packing
     import samebits.training.training  # noqa: F401
 
     gc.collect()

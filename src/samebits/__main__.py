@@ -21,10 +21,10 @@ if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 from samebits import __version__
-from samebits.errors import EXIT_BUG, EXIT_REFUSED, Interrupted, Problem, SamebitsError
+from samebits.errors import EXIT_BUG, EXIT_REFUSED, EXIT_WAITING, Interrupted, Problem, SamebitsError, Undelivered
 from samebits.verdicts import EXIT_CODES, EXIT_CODES_TEXT, Verdict
 
-COMMANDS = ("train", "verify", "reproduce", "diff", "lineage", "data", "schema")
+COMMANDS = ("train", "push", "status", "verify", "reproduce", "diff", "lineage", "data", "schema")
 PROOFS = ("verify", "reproduce", "diff")
 _REPRODUCE_OPTIONS = {
     "varied": "under another path, time zone, locale, umask, hash seed, n_jobs and file order",
@@ -46,13 +46,19 @@ def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="samebits",
         description="Training runs that anybody can make again, bit for bit. `samebits CONF` is short for `samebits train CONF`.",
-        epilog=f"Exit codes: {EXIT_CODES_TEXT}; 70 a bug of samebits; 128+N `train` stopped by signal N.",
+        epilog=f"Exit codes: {EXIT_CODES_TEXT}; 75 made, but not delivered; 70 a bug; 128+N `train` stopped by signal N.",
     )
     parser.add_argument("--version", action="version", version=f"samebits {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     train = commands.add_parser("train", help="train what a config says and record it as one MLflow run")
     train.add_argument("conf_file", metavar="CONF", help="config file (YAML, TOML or JSON), from the project's root")
     train.add_argument("--reuse", action="store_true", help="hand back the finished run with the same inputs, if it verifies")
+    push = commands.add_parser("push", help="deliver runs that wait in the spool, each exactly once")
+    push.add_argument(
+        "run", metavar="RUN", nargs="?", help="a waiting run's id, the beginning of it, or its folder; all where none is given"
+    )
+    status = commands.add_parser("status", help="list the runs that wait in the spool")
+    status.add_argument("--close", action="store_true", help="end runs on the server as KILLED whose process is gone")
     data = commands.add_parser("data", help="the dataset of a config")
     data_commands = data.add_subparsers(dest="data_command", required=True, metavar="COMMAND")
     pin = data_commands.add_parser("pin", help="write the data's digest into the config; its comments stay")
@@ -102,7 +108,7 @@ def main(arguments: list[str] | None = None) -> int:
         return exit_code
     except SamebitsError as error:
         print(error, file=sys.stderr)
-        return EXIT_REFUSED
+        return EXIT_WAITING if isinstance(error, Undelivered) else EXIT_REFUSED
     except (Interrupted, KeyboardInterrupt) as interruption:
         number = interruption.signal_number if isinstance(interruption, Interrupted) else signal.SIGINT
         print("stopped from the keyboard" if number == signal.SIGINT else f"stopped by signal {number}", file=sys.stderr)
@@ -126,6 +132,14 @@ def _run_command(options: argparse.Namespace) -> int:
         from samebits.commands.train import run_train
 
         run_train(options.conf_file, options.reuse)
+    elif options.command == "push":
+        from samebits.commands.push import run_push
+
+        run_push(options.run)
+    elif options.command == "status":
+        from samebits.commands.status import run_status
+
+        run_status(options.close)
     elif options.command == "verify":
         from samebits.commands.verify import run_verify
 

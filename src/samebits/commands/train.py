@@ -11,11 +11,12 @@ from typing import Any
 
 from samebits.config.documents import Document
 from samebits.config.loading import check_document, read_config_document
-from samebits.errors import SamebitsError, TrackingError
+from samebits.errors import SamebitsError, Undelivered
 from samebits.numerics.profile import pin_profile
 from samebits.project import find_config, find_project_root
-from samebits.text import hide_credentials
-from samebits.tracking.server import OpenRun, open_run, prepare_tracking
+from samebits.text import hide_credentials, tell, warn
+from samebits.tracking.address import is_http
+from samebits.tracking.server import prepare_tracking
 
 _HEADLINE = (
     *("accuracy", "balanced_accuracy", "matthews_corrcoef", "precision", "precision_macro"),
@@ -36,6 +37,8 @@ def run_train(conf_file: str, reuse: bool = False) -> None:
     ------
     SamebitsError
         Something that the user can mend; the run, where one was opened, ends as FAILED with the reason.
+    Undelivered
+        The run is made, and waits in the spool.
     """
     root = find_project_root()
     try:
@@ -62,8 +65,8 @@ def _hand_back(document: Document, root: Path) -> bool:
         os.environ[_REUSE_TRIED] = "1"
         return False
     run_id, lineage = found
-    _print_summary(run_id, lineage)
-    print(f"reused: trained {lineage['run']['started']} from the same inputs; its artifacts verify", file=sys.stderr)
+    _print_summary(run_id, lineage, lineage["run"]["experiment_id"])
+    warn(f"reused: trained {lineage['run']['started']} from the same inputs; its artifacts verify")
     return True
 
 
@@ -77,18 +80,28 @@ def _train_pinned(conf_file: str, document: Document, root: Path) -> None:
     except SamebitsError as error:
         _report_to_adopted_run(error, conf_file, root)
         raise
-    from samebits.tracking.recording import record_training
+    from samebits.delivery.open_run import open_run
+    from samebits.delivery.orphans import close_orphans
+    from samebits.delivery.packing import pack_training
+    from samebits.proof.ledger import enter_ledger
     from samebits.training.stages import list_input_paths
     from samebits.training.training import make_training
 
     gc.freeze()  # what was imported stays
     gc.enable()
-    with open_run(loaded.config.name, conf_file, uri) as run:
-        training = make_training(loaded, root, _say)
-        lineage = record_training(run, training, started)
-        _enter_ledger(run, lineage)
-    _print_summary(run.run_id, lineage)
+    with open_run(loaded.config.name, conf_file, uri, root, loaded.config.tracking.offline) as run:
+        if run.client is not None:
+            close_orphans(run.client, root)
+        training = make_training(loaded, root, warn)
+        run.parcel, lineage = pack_training(run.parcel, training, started, root)
+        try:
+            run_id = run.deliver()
+        except Undelivered:
+            _print_summary(run.run_id, lineage, None)
+            raise
+    _print_summary(run_id, lineage, run.parcel.note["experiment_id"])
     _say_changed_blobs(root, list_input_paths(loaded, root)[1:])
+    enter_ledger(run.client, run_id, lineage)
 
 
 def _say_changed_blobs(root: Path, inputs: list[Path]) -> None:
@@ -97,58 +110,44 @@ def _say_changed_blobs(root: Path, inputs: list[Path]) -> None:
 
     for path in inputs:
         for line in describe_changed_blobs(root, list(list_table_files(path).values())):
-            print(line, file=sys.stderr)
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
-
-
-def _enter_ledger(run: OpenRun, lineage: dict[str, Any]) -> None:
-    """A run that is recorded stays so, whatever becomes of the comparison."""
-    from samebits.proof.ledger import compare_with_ledger
-
-    try:
-        entry = compare_with_ledger(run.client, run.run_id, lineage)
-    except TrackingError as error:
-        print(f"not compared with earlier runs: {error}", file=sys.stderr)
-        return
-    if entry is not None:
-        print(f"run {run.run_id} {entry}" if not entry.contradicts else f"{entry}\nthis run: {run.run_id}", file=sys.stderr)
+            warn(line)
 
 
 def _report_to_adopted_run(error: SamebitsError, conf_file: str, root: Path) -> None:
     """Where `mlflow run` has created the run, say there why nothing was trained; it ends the run by our exit code."""
     if not os.environ.get("MLFLOW_RUN_ID"):
         return
+    from samebits.delivery.open_run import open_run
+
     try:
-        with open_run("", conf_file, prepare_tracking(root)):
+        with open_run("", conf_file, prepare_tracking(root), root):
             raise error
     except SamebitsError:
         return
 
 
-def _print_summary(run_id: str, lineage: dict[str, Any]) -> None:
+def _print_summary(run_id: str, lineage: dict[str, Any], experiment_id: str | None) -> None:
     stages, archived = lineage["stages"], lineage["archive"]
     scores = stages["cross_validation"]
     rows, metrics = ("test", stages["metrics"]["test"]) if stages["metrics"]["test"] else ("folds", stages["metrics"]["out_of_fold"])
-    print(f"run    {run_id}")
-    print(f"data   {stages['data']['digest']}")
-    print(f"model  {stages['model']['digest']}  {scores['best']}")
-    print(f"cv     {scores['scoring']} {scores['candidates'][scores['best']]['mean']:.6f}")
-    print(f"{rows:6} " + ", ".join(f"{name} {metrics[name]:.6f}" for name in _HEADLINE if name in metrics))
+    tell(f"run    {run_id}")
+    tell(f"data   {stages['data']['digest']}")
+    tell(f"model  {stages['model']['digest']}  {scores['best']}")
+    tell(f"cv     {scores['scoring']} {scores['candidates'][scores['best']]['mean']:.6f}")
+    tell(f"{rows:6} " + ", ".join(f"{name} {metrics[name]:.6f}" for name in _HEADLINE if name in metrics))
     for remark in lineage.get("remarks", []):
-        print(f"remark {remark}", file=sys.stderr)
-    if (uri := hide_credentials(os.environ["MLFLOW_TRACKING_URI"])).startswith("http"):
-        print(f"see    {uri.rstrip('/')}/#/experiments/{lineage['run']['experiment_id']}/runs/{run_id}", file=sys.stderr)
+        warn(f"remark {remark}")
+    uri = hide_credentials(os.environ["MLFLOW_TRACKING_URI"])
+    if experiment_id is not None and is_http(uri):
+        warn(f"see    {uri.rstrip('/')}/#/experiments/{experiment_id}/runs/{run_id}")
     if archived["data"] == "over the cap":
         remedy = "keep a copy by its digest (SAMEBITS_DATA_STORE), or set data.archive: always"
-        print(f"the table is larger than the 50 MB that are archived by themselves: {remedy}", file=sys.stderr)
+        warn(f"the table is larger than the 50 MB that are archived by themselves: {remedy}")
     if archived["data"] == "changed meanwhile":
-        print("the table was changed during the run and is not archived: put the old one back, and train again", file=sys.stderr)
+        warn("the table was changed during the run and is not archived: put the old one back, and train again")
     if archived["code"] == "over the cap":
-        print("no remote holds the commit, and its bundle is larger than the 50 MB that are archived: push it", file=sys.stderr)
+        warn("no remote holds the commit, and its bundle is larger than the 50 MB that are archived: push it")
     if stages["code"]["dirty"]:
         n_left_out = len(stages["code"]["patch"]["left_out"])
         left_out = f", but for {n_left_out} over its cap" if n_left_out else ""
-        print(f"uncommitted files; their patch is kept with the run{left_out}", file=sys.stderr)
+        warn(f"uncommitted files; their patch is kept with the run{left_out}")

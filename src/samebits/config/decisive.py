@@ -9,10 +9,10 @@ import functools
 from collections.abc import Iterator
 from typing import Any
 
-from samebits.config.keys import Business, Config, CrossValidation, Data, Features, Preprocessing, Split, Tolerance, Weights
+from samebits.config.keys import Business, Config, CrossValidation, Data, Features, Preprocessing, Split, Tolerance, Tracking, Weights
 from samebits.digests import digest_value
 
-_UNDECISIVE_KEYS = ("name", "version", "n_jobs", "tolerance")
+_UNDECISIVE_KEYS = ("name", "version", "n_jobs", "tolerance", "tracking")
 _PLACES = {"data": ("path", "test_path", "digest", "archive"), "split": ("rows_file",)}
 
 
@@ -41,7 +41,13 @@ def is_default(key: str, value: Any) -> bool:
 @functools.cache
 def _list_defaults() -> dict[str, Any]:
     sections = {"data": Data(path="-", target="-"), "split": Split(), "features": Features(), "preprocessing": Preprocessing()}
-    sections |= {"cv": CrossValidation(), "business": Business(), "weights": Weights(), "tolerance": Tolerance()}
+    sections |= {
+        "cv": CrossValidation(),
+        "business": Business(),
+        "weights": Weights(),
+        "tolerance": Tolerance(),
+        "tracking": Tracking(),
+    }
     top = {name: field.default for name, field in Config.model_fields.items() if not field.is_required() and name not in sections}
     found: dict[str, Any] = dict(top)
     for name, section in sections.items():

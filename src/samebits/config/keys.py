@@ -402,6 +402,12 @@ class Tolerance(_Section):
     )
 
 
+class Tracking(_Section):
+    """Where the run is recorded is decided outside (MLFLOW_TRACKING_URI); how, here."""
+
+    offline: bool = Field(False, description="Ask no server: what the run makes waits in the spool for `samebits push`.")
+
+
 class Config(_Section):
     """Every parameter of one training run."""
 
@@ -430,4 +436,5 @@ class Config(_Section):
         "best", description="all: every candidate is fitted on all training rows too, for its metrics on the test rows."
     )
     tolerance: Tolerance = Field(default_factory=lambda: Tolerance(), description="What counts as EQUIVALENT.")
+    tracking: Tracking = Field(default_factory=lambda: Tracking(), description="How the run is recorded.")
     n_jobs: int = Field(1, ge=-1, description="Processes for cross-validation; changes no bit. -1: every core.")

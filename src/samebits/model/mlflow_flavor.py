@@ -1,13 +1,12 @@
 """How a model is laid out for MLflow: its own scikit-learn flavour, around samebits' canonical model file.
 
-MLflow calls `save_model` of a flavour module; this one lets MLflow write everything but the model file itself (MLmodel, environments,
-input example) and puts the canonical bytes where MLflow's loader looks for them. What loads it is plain `mlflow.sklearn` or pyfunc.
+MLflow writes everything but the model file itself (MLmodel, environments, input example), and the canonical bytes are put where
+MLflow's loader looks for them. What loads it is plain `mlflow.sklearn` or pyfunc.
 """
 
 from __future__ import annotations
 
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ _MODEL_FILE = "model.skops"
 
 
 def save_model(
-    path: str,
+    folder: Path,
     mlflow_model: Model,
     *,
     model_file: bytes,
@@ -31,11 +30,10 @@ def save_model(
     signature: ModelSignature,
     input_example: Any,
     pip_requirements: list[str],
-    validate_serving_input: bool,
-    kept: Path,
     own_code: list[Path],
+    scratch: Path,
 ) -> None:
-    """Write a model folder at a path.
+    """Write a model folder, which is not there yet.
 
     Parameters
     ----------
@@ -43,33 +41,29 @@ def save_model(
         The canonical skops file.
     trusted_types
         Types that MLflow's loader may load from it beyond skops' own.
-    validate_serving_input
-        Read by MLflow after this returns: false, since the model file was loaded and compared before.
     own_code
         Modules and packages of the user's that the model is made of, and that no installer brings.
-    kept
-        Folder into which the model's files are copied as they go to the server, since MLflow removes its own.
+    scratch
+        A folder for what is needed meanwhile.
     """
-    with tempfile.TemporaryDirectory(prefix="samebits-code-") as folder:
-        package = Path(folder, PACKAGE.name)
-        package.mkdir()
-        for name in _SERVED_MODULES:
-            shutil.copyfile(PACKAGE / name, package / name)
-        mlflow.sklearn.save_model(
-            # a stand-in: MLflow would store the model itself in skops' own, unrepeatable bytes and load it back, twice the time
-            DummyClassifier(),
-            path,
-            mlflow_model=mlflow_model,
-            serialization_format=mlflow.sklearn.SERIALIZATION_FORMAT_SKOPS,
-            skops_trusted_types=trusted_types,
-            signature=signature,
-            input_example=input_example,
-            pip_requirements=pip_requirements,
-            code_paths=[str(package), *map(str, own_code)],
-        )
-    Path(path, _MODEL_FILE).write_bytes(model_file)
-    mlflow_model.model_size_bytes = sum(file.stat().st_size for file in Path(path).rglob("*") if file.is_file())
-    mlflow_model.save(str(Path(path, "MLmodel")))
-    for cache in list(Path(path).rglob("__pycache__")):
+    package = scratch / PACKAGE.name
+    package.mkdir()
+    for name in _SERVED_MODULES:
+        shutil.copyfile(PACKAGE / name, package / name)
+    mlflow.sklearn.save_model(
+        # a stand-in: MLflow would store the model itself in skops' own, unrepeatable bytes and load it back, twice the time
+        DummyClassifier(),
+        str(folder),
+        mlflow_model=mlflow_model,
+        serialization_format=mlflow.sklearn.SERIALIZATION_FORMAT_SKOPS,
+        skops_trusted_types=trusted_types,
+        signature=signature,
+        input_example=input_example,
+        pip_requirements=pip_requirements,
+        code_paths=[str(package), *map(str, own_code)],
+    )
+    (folder / _MODEL_FILE).write_bytes(model_file)
+    for cache in list(folder.rglob("__pycache__")):
         shutil.rmtree(cache)
-    shutil.copytree(path, kept, dirs_exist_ok=True)
+    mlflow_model.model_size_bytes = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    mlflow_model.save(str(folder / "MLmodel"))

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from samebits.errors import LineageError
+from samebits.errors import LineageError, TrackingError
 from samebits.lineage.manifest import FILE_NAME, find_parting_stage, read_lineage
+from samebits.text import warn
 from samebits.tracking.runs import search_runs
 from samebits.tracking.server import explain_failures, set_tags
 
@@ -39,6 +40,17 @@ class LedgerEntry:
     def __str__(self) -> str:
         parts = [f"run {run_id}, from the stage {stage} on" for run_id, stage in self.contradicts.items()]
         return f"{ALARM}: the same inputs gave other outputs in {'; '.join(parts)}" if parts else f"confirms run {self.confirms}"
+
+
+def enter_ledger(client: Any, run_id: str, lineage: dict[str, Any]) -> None:
+    """Compare a finished run with earlier ones and say what came of it; it stays recorded whatever becomes of the comparison."""
+    try:
+        entry = compare_with_ledger(client, run_id, lineage)
+    except TrackingError as error:
+        warn(f"not compared with earlier runs: {error}")
+        return
+    if entry is not None:
+        warn(f"run {run_id} {entry}" if not entry.contradicts else f"{entry}\nthis run: {run_id}")
 
 
 def compare_with_ledger(client: Any, run_id: str, lineage: dict[str, Any]) -> LedgerEntry | None:

@@ -32,7 +32,14 @@ _LIST_PACKAGES = (
 # What other versions' samebits is asked by: since 2026.11.2 its modules stand in wings, before that on one floor.
 _PROBE_MODULES = ("samebits.numerics.probe", "samebits.probe")
 _TRAINING_MODULES = (
-    *("samebits.training.training", "samebits.tracking.recording", "samebits.commands.train", "samebits.proof.ledger"),
+    *(
+        "samebits.training.training",
+        "samebits.delivery.open_run",
+        "samebits.delivery.packing",
+        "samebits.tracking.recording",
+        "samebits.commands.train",
+        "samebits.proof.ledger",
+    ),
     *("samebits.training", "samebits.recording", "samebits.train", "samebits.ledger"),
 )
 _PROBE = f"""

@@ -1,4 +1,4 @@
-"""The tracking server: where a run goes, the run that is open there, and how it ended. What is written to it is `recording`.
+"""The tracking server: where runs go, the client that asks it, and how its failures are said. What is sent to it is `delivery`.
 
 Where a run goes is decided outside: by `mlflow run` (MLFLOW_RUN_ID), by MLFLOW_TRACKING_URI and MLFLOW_EXPERIMENT_NAME, and only then
 by the config's name and the project's own folder.
@@ -11,22 +11,23 @@ import fcntl
 import getpass
 import hashlib
 import logging
+import math
 import os
-import re
 import tempfile
-import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
-from samebits.errors import Interrupted, Problem, SamebitsError, TrackingError
+from samebits.errors import Problem, SamebitsError, TrackingError
+from samebits.project import PACKAGE
 from samebits.text import hide_credentials
+from samebits.tracking.address import find_database, is_remote, settle_address
+from samebits.tracking.patience import PATIENCE, SILENCE_SECONDS, ServerGone, watch_transfers
 
 MAX_TAG_LENGTH = 8000  # MLflow cuts longer ones silently
-# Unanswered, MLflow's own settings wait four minutes a call, and twenty where a server hangs.
-_PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3", "MLFLOW_HTTP_REQUEST_TIMEOUT": "60"}
-T = TypeVar("T")
+# Unanswered, MLflow's own settings wait four minutes a call, and twenty where a server hangs. These outlast a server that starts
+# again, and `patience` ends what takes longer.
+_PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "4", "MLFLOW_HTTP_REQUEST_TIMEOUT": "30", "PGCONNECT_TIMEOUT": "10"}
 # GitPython otherwise fails as it is imported, where Git is not installed; `code` says it in words when Git is needed.
 _QUIET = {
     "GIT_PYTHON_REFRESH": "quiet",
@@ -34,6 +35,8 @@ _QUIET = {
     "MLFLOW_UV_AUTO_DETECT": "false",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # what stands there is for programs to read; `train` says it on stderr
 }
+_SILENT = ("ConnectionError", "Timeout", "EndpointConnectionError", "ConnectTimeoutError", "ReadTimeoutError", "ConnectionClosedError")
+T = TypeVar("T")
 
 
 def prepare_tracking(project_root: Path) -> str:
@@ -46,40 +49,11 @@ def prepare_tracking(project_root: Path) -> str:
     """
     for name, value in {**_PATIENCE, **_QUIET}.items():
         os.environ.setdefault(name, value)
-    uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{project_root / 'mlflow.db'}"
-    relative = re.fullmatch(r"sqlite:///(?!/)([^?]+)", uri)
-    if relative:
-        uri = f"sqlite:///{_find_database(relative[1])}"
-    elif "://" not in uri and not uri.startswith("databricks"):
-        uri = str(Path(uri).absolute())
+    uri = settle_address(os.environ.get("MLFLOW_TRACKING_URI"), project_root)
     os.environ["MLFLOW_TRACKING_URI"] = uri
+    PATIENCE.limit_seconds = SILENCE_SECONDS if is_remote(uri) else math.inf
+    watch_transfers()
     return uri
-
-
-def _find_database(path: str) -> Path:
-    """Return a relative database path as an absolute one.
-
-    `mlflow run` hands its own relative URI to a program that it starts in the project's folder, where the same text names another
-    file; the folder that was meant is the one in which a process above this one stands.
-    """
-    here = Path.cwd()
-    if not os.environ.get("MLFLOW_RUN_ID") or (here / path).exists():
-        return here / path
-    for folder in _list_callers_folders():
-        if (folder / path).exists():
-            return folder / path
-    remedy = f"Give the absolute path, sqlite:////…: this program runs in {here}."
-    raise TrackingError(Problem("MLFLOW_TRACKING_URI", "a database that exists", f"sqlite:///{path}", remedy))
-
-
-def _list_callers_folders() -> Iterator[Path]:
-    """Yield the current folder of each process above this one; nothing where the system does not tell."""
-    process_id = os.getppid()
-    with contextlib.suppress(OSError, ValueError, IndexError):
-        while process_id > 1:
-            yield Path(f"/proc/{process_id}/cwd").readlink()
-            status = Path(f"/proc/{process_id}/stat").read_text(encoding="utf-8")
-            process_id = int(status.rpartition(")")[2].split()[1])
 
 
 @contextlib.contextmanager
@@ -94,54 +68,30 @@ def _lock_database(uri: str) -> Iterator[None]:
         yield
 
 
-class OpenRun:
-    """A run that stands as RUNNING on the server until this closes it, as FINISHED, FAILED or KILLED.
+def make_client(uri: str) -> Any:
+    """Return MLflow's client of a server or store; its tables are made where it has none.
 
-    Parameters
-    ----------
-    run_id
-        Its id on the server.
+    Raises
+    ------
+    TrackingError
+        The server cannot be reached.
     """
-
-    def __init__(self, client: Any, run_id: str, experiment_id: str) -> None:
-        self.client = client
-        self.run_id = run_id
-        self.experiment_id = experiment_id
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if error is None:
-            explain_failures("close the run", lambda: self.client.set_terminated(self.run_id, "FINISHED"))
-            return
-        status = "KILLED" if isinstance(error, Interrupted | KeyboardInterrupt) else "FAILED"
-        is_bug = not isinstance(error, SamebitsError | Interrupted | KeyboardInterrupt)
-        reason = f"{type(error).__name__}: {error}" if is_bug else str(error) or "stopped from the keyboard"
-        text = "".join(traceback.format_exception(kind, error, trace)) if is_bug else reason + "\n"
-        # The error that ends the run is the one to report: where the server is gone too, nothing can be added to it.
-        with contextlib.suppress(Exception):
-            self.client.set_tag(self.run_id, "mlflow.note.content", f"**{status}.** {reason}"[:MAX_TAG_LENGTH])
-            self.client.log_text(self.run_id, text, "failure.txt")
-            self.client.set_terminated(self.run_id, status)
-
-
-def _make_client() -> Any:
     logging.getLogger("alembic").setLevel(logging.WARNING)
     logging.getLogger("mlflow.store.db.utils").setLevel(
         logging.CRITICAL
     )  # logs the traceback of what it raises; that is said in words
     logging.getLogger("mlflow.utils.environment").setLevel(logging.ERROR)  # warns that uv's environments have no pip
+    logging.getLogger("urllib3").setLevel(logging.ERROR)  # says each try
     import mlflow
 
-    with contextlib.chdir(_choose_store_folder()):
-        return explain_failures("open the tracking store", mlflow.MlflowClient)
+    with _lock_database(uri), contextlib.chdir(_choose_store_folder(uri)):
+        return explain_failures("open the tracking store", lambda: mlflow.MlflowClient(tracking_uri=uri))
 
 
-def _choose_store_folder() -> Path:
+def _choose_store_folder(uri: str) -> Path:
     """MLflow puts the artifacts of a database's new experiments into the current folder: let that be the database's own."""
-    database = re.fullmatch(r"sqlite:///(/[^?]+)(\?.*)?", os.environ.get("MLFLOW_TRACKING_URI", ""))
-    folder = Path(database[1]).parent if database else Path.cwd()
+    database = find_database(uri)
+    folder = database.parent if database else Path.cwd()
     return folder if folder.is_dir() else Path.cwd()
 
 
@@ -155,52 +105,24 @@ def connect(project_root: Path) -> Any:
     """
     uri = prepare_tracking(project_root)
     os.chdir(project_root)
-    with _lock_database(uri):
-        return _make_client()
+    return make_client(uri)
 
 
-def open_run(experiment_name: str, conf_file: str, uri: str) -> OpenRun:
-    """Adopt the run that `mlflow run` created, or create one in the experiment that the environment or the config names.
+def find_experiment(client: Any, name: str, experiment_id: str | None) -> str:
+    """Return the id of an experiment: the one that is named by its id, or else by its name, which is made where there is none.
 
     Raises
     ------
     TrackingError
-        The server cannot be reached, or has no such run or experiment.
+        There is no such experiment, or it was deleted.
     """
-    run_id = os.environ.get("MLFLOW_RUN_ID")
-    with _lock_database(uri):
-        client = _make_client()
-        if run_id:
-            found = explain_failures(f"find run {run_id} (MLFLOW_RUN_ID)", lambda: client.get_run(run_id))
-            return _enter(OpenRun(client, run_id, found.info.experiment_id))
-        experiment_id = explain_failures("find or create the experiment", lambda: _find_experiment(client, experiment_name))
-    tags = {
-        "mlflow.user": name_user(),
-        "mlflow.source.name": conf_file,
-        "mlflow.source.type": "LOCAL",
-    }
-    run_name = os.environ.get("MLFLOW_RUN_NAME")
-    made = explain_failures("create a run", lambda: client.create_run(experiment_id, tags=tags, run_name=run_name))
-    run = OpenRun(client, made.info.run_id, experiment_id)
-    explain_failures("log a parameter", lambda: client.log_param(run.run_id, "conf_file", conf_file))
-    return _enter(run)
-
-
-def _enter(run: OpenRun) -> OpenRun:
-    """MLflow stores a model in the experiment that the environment names, whatever the run's own."""
-    os.environ["MLFLOW_EXPERIMENT_ID"] = run.experiment_id
-    return run
-
-
-def _find_experiment(client: Any, name: str) -> str:
-    if experiment_id := os.environ.get("MLFLOW_EXPERIMENT_ID"):
+    if experiment_id:
         return str(client.get_experiment(experiment_id).experiment_id)
-    wanted = os.environ.get("MLFLOW_EXPERIMENT_NAME") or name
-    found = client.get_experiment_by_name(wanted)
+    found = client.get_experiment_by_name(name)
     if found is not None and found.lifecycle_stage == "deleted":
         remedy = "Restore it with `mlflow experiments restore`, or rename the config's name."
-        raise TrackingError(Problem(f"experiment {wanted!r}", "an active experiment", "a deleted one", remedy))
-    return str(found.experiment_id if found is not None else _create_experiment(client, wanted))
+        raise TrackingError(Problem(f"experiment {name!r}", "an active experiment", "a deleted one", remedy))
+    return str(found.experiment_id if found is not None else _create_experiment(client, name))
 
 
 def _create_experiment(client: Any, name: str) -> str:
@@ -238,21 +160,50 @@ def set_tags(client: Any, run_id: str, tags: dict[str, str]) -> None:
 
 
 def explain_failures(action: str, call: Callable[[], T]) -> T:
-    """Call, and turn what MLflow, the database or the network raises into one sentence.
+    """Call, within what patience is left, and turn what MLflow, a driver, the database or the network raises into one sentence.
 
     Raises
     ------
+    ServerGone
+        The server gave no answer.
     TrackingError
-        The action failed for a reason outside this program.
+        The action failed for another reason outside this program.
     """
-    from mlflow.exceptions import MlflowException
-    from requests.exceptions import RequestException
-    from sqlalchemy.exc import SQLAlchemyError
-
     try:
-        return call()
-    except (MlflowException, RequestException, SQLAlchemyError, OSError, ImportError) as error:
-        lines = str(error).splitlines() or [type(error).__name__]
-        uri = hide_credentials(os.environ.get("MLFLOW_TRACKING_URI", ""))
-        found = f"{type(error).__name__}: {lines[0][:500]}"
-        raise TrackingError(Problem(uri, f"a tracking store that can {action}", found, "Check the URI and the server.")) from None
+        answer = PATIENCE.ask(call)
+    except SamebitsError:
+        raise
+    except Exception as error:  # each store has a driver with errors of its own, and a server that lies brings forth any
+        if _is_own_mistake(error):
+            raise
+        raise _explain(action, error) from None
+    PATIENCE.note_sign_of_life()
+    return answer
+
+
+def _is_own_mistake(error: Exception) -> bool:
+    """Tell whether an error was raised in this package's own lines."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace is not None and Path(trace.tb_frame.f_code.co_filename).is_relative_to(PACKAGE)
+
+
+def _explain(action: str, error: Exception) -> TrackingError:
+    lines = str(error).splitlines() or [type(error).__name__]
+    uri = hide_credentials(os.environ.get("MLFLOW_TRACKING_URI", ""))
+    found = f"{type(error).__name__}: {lines[0][:500]}"
+    problem = Problem(uri, f"a tracking store that can {action}", found, "Check the URI and the server.")
+    if is_silence(error):
+        PATIENCE.is_gone = not math.isinf(PATIENCE.limit_seconds)
+        return ServerGone(problem)
+    PATIENCE.note_sign_of_life()
+    return TrackingError(problem)
+
+
+def is_silence(error: BaseException) -> bool:
+    """Tell whether an error says that no server answered, rather than what one answered."""
+    if type(error).__name__ in _SILENT or getattr(error, "error_code", None) == "TEMPORARILY_UNAVAILABLE":
+        return True
+    said = str(error)
+    return said.startswith("API request to") and ("failed with exception" in said or "failed with timeout" in said)

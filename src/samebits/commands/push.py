@@ -1,0 +1,91 @@
+"""`samebits push [RUN|FOLDER]`: delivers what waits in the spool, each run exactly once."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from samebits.delivery.spool import Parcel, find_parcel, list_parcels
+from samebits.errors import Problem, TrackingError, Undelivered
+from samebits.lineage.manifest import FILE_NAME
+from samebits.project import find_project_root
+from samebits.text import hide_credentials, tell, warn
+from samebits.tracking.server import make_client, prepare_tracking
+
+
+def run_push(reference: str | None) -> None:
+    """Deliver one waiting run, or every one that was made for this server or for none.
+
+    Raises
+    ------
+    TrackingError
+        No such run waits, or another process is at it.
+    Undelivered
+        The server did not take all of it; what is left waits on.
+    """
+    root = find_project_root()
+    chosen = [_find(root, reference)] if reference else None
+    uri = prepare_tracking(root)
+    os.chdir(root)
+    parcels = chosen or [parcel for parcel in list_parcels(root) if parcel.is_whole]
+    if not parcels:
+        tell("nothing waits")
+        return
+    client = _connect(uri)
+    failures = [problem for parcel in parcels for problem in _push(client, parcel, is_chosen=chosen is not None)]
+    if failures:
+        raise Undelivered(*failures)
+
+
+def _find(root: Path, reference: str) -> Parcel:
+    parcel = find_parcel(root, reference)
+    if parcel is None:
+        remedy = "`samebits status` lists what waits; what is delivered is no longer there."
+        raise TrackingError(Problem(f"run {reference!r}", "a run that waits in the spool", "none", remedy))
+    if not parcel.is_whole:
+        raise TrackingError(
+            Problem(f"run {parcel.run_id}", "a run that is made", "one that is not, or was left", "samebits status --close")
+        )
+    return parcel
+
+
+def _connect(uri: str) -> Any:
+    from samebits.delivery.preflight import check_server
+
+    try:
+        check_server(uri)
+        return make_client(uri)
+    except TrackingError as error:
+        raise Undelivered(*error.problems) from None
+
+
+def _push(client: Any, parcel: Parcel, is_chosen: bool) -> list[Problem]:
+    """Deliver a parcel, and return what stood in the way."""
+    from samebits.delivery.sending import send_parcel
+
+    made_for, here = parcel.note.get("server"), hide_credentials(client.tracking_uri)
+    if made_for not in (None, here) and not is_chosen:
+        warn(f"run {parcel.run_id} was made for {made_for}: to send it here, name it")
+        return []
+    if not parcel.hold():
+        return [Problem(f"run {parcel.run_id}", "a parcel that nobody is at", "another process that has it", "Wait for that one.")]
+    try:
+        lineage = json.loads((parcel.folder / FILE_NAME).read_bytes())
+        run_id = send_parcel(client, parcel)
+        parcel.let_go()
+    except (TrackingError, OSError, ValueError) as error:
+        found = str(error.problems[0]) if isinstance(error, TrackingError) else str(error)
+        return [Problem(f"run {parcel.run_id}", "its delivery", found, f"It still waits in {parcel.folder}.")]
+    finally:
+        parcel.release()
+    tell(f"run    {run_id}" + (f"  made as {parcel.run_id}" if run_id != parcel.run_id else ""))
+    _enter_ledger(client, run_id, lineage)
+    return []
+
+
+def _enter_ledger(client: Any, run_id: str, lineage: dict[str, Any]) -> None:
+    from samebits.proof.ledger import enter_ledger
+
+    enter_ledger(client, run_id, lineage)

@@ -1,0 +1,48 @@
+"""`samebits status`: lists what waits in the spool; with `--close`, ends runs on the server whose process is gone."""
+
+from __future__ import annotations
+
+from samebits.delivery.spool import Parcel, list_parcels
+from samebits.project import find_project_root
+from samebits.text import tell
+from samebits.tracking.server import connect
+
+
+def run_status(is_closing: bool) -> None:
+    """Print each run in the spool: whether it is being made, waits, or was left, since when, for which server, and where.
+
+    Parameters
+    ----------
+    is_closing
+        Also close, as KILLED, every run of this server whose process on this machine is gone.
+
+    Raises
+    ------
+    TrackingError
+        The server cannot be asked to close them.
+    """
+    root = find_project_root()
+    if is_closing:
+        from samebits.delivery.orphans import close_orphans
+
+        close_orphans(connect(root), root)
+    parcels = list_parcels(root)
+    for parcel in parcels:
+        tell(_describe(parcel))
+    if not parcels:
+        tell("nothing waits")
+
+
+def _describe(parcel: Parcel) -> str:
+    is_free = parcel.hold()
+    parcel.release()
+    if not is_free:
+        state = f"made or sent now by process {parcel.note.get('process')} on {parcel.note.get('host')}"
+    elif parcel.is_whole:
+        state = f"waits: samebits push {parcel.run_id}"
+    else:
+        state = "left unfinished: samebits status --close"
+    size = sum(path.stat().st_size for path in parcel.folder.rglob("*") if path.is_file())
+    server = parcel.note.get("server") or "any server"
+    facts = f"{parcel.note.get('started')}  {parcel.note.get('conf_file')}  for {server}  {size / 1e6:.1f} MB  {parcel.folder}"
+    return f"run    {parcel.run_id}  {state}\n       {facts}"

@@ -1,0 +1,220 @@
+"""A run that stands as RUNNING on the server, with its parcel in the spool, until it is closed: FINISHED, FAILED or KILLED.
+
+It is opened before anything is trained, so that what cannot be recorded is said at once, and closed in the order that counts: first
+the status, then the words. Without a server it has the parcel alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import os
+import signal
+import threading
+import traceback
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from samebits.delivery.preflight import check_server, check_store
+from samebits.delivery.sending import create_run, list_first_tags, name_server, send_parcel
+from samebits.delivery.spool import Parcel, open_parcel
+from samebits.errors import Interrupted, Problem, SamebitsError, TrackingError, Undelivered
+from samebits.text import clean_text, escape_markdown, warn
+from samebits.tracking.patience import PATIENCE, ServerGone, hurried
+from samebits.tracking.server import MAX_TAG_LENGTH, explain_failures, make_client, set_tags
+
+HEARTBEAT_SECONDS = 60.0
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class OpenRun:
+    """A run that is being made.
+
+    Parameters
+    ----------
+    client
+        None where the run is made without a server.
+    run_id
+        Its id on the server, or else its parcel's.
+    """
+
+    def __init__(self, client: Any, parcel: Parcel) -> None:
+        self.client = client
+        self.parcel = parcel
+        self._is_over = threading.Event()
+
+    @property
+    def run_id(self) -> str:
+        return self.parcel.run_id
+
+    def __enter__(self) -> Self:
+        if self.client is not None:
+            threading.Thread(target=self._beat, daemon=True).start()
+        return self
+
+    def deliver(self) -> str:
+        """Send what the run made, let the parcel go, and return the run's id on the server.
+
+        Raises
+        ------
+        Undelivered
+            No server is to be asked, or it did not take everything; the parcel waits.
+        """
+        try:
+            if self.parcel.note["is_offline"]:
+                raise TrackingError(Problem("tracking.offline", "no delivery", "true", ""))
+            run_id = send_parcel(self._find_client(), self.parcel)
+        except TrackingError as error:
+            reason = "tracking.offline is true" if self.parcel.note["is_offline"] else str(error.problems[0])
+            raise Undelivered(_describe_waiting(self.parcel, reason)) from None
+        self.parcel.let_go()
+        return run_id
+
+    def _find_client(self) -> Any:
+        """A server that was silent when the run began may be there when it ends."""
+        if PATIENCE.is_gone:
+            PATIENCE.renew()
+            check_server(os.environ["MLFLOW_TRACKING_URI"])
+        return self.client or make_client(os.environ["MLFLOW_TRACKING_URI"])
+
+    def _beat(self) -> None:
+        """Say on the server, now and then, that the run is alive; nothing depends on it."""
+        while not self._is_over.wait(HEARTBEAT_SECONDS):
+            with contextlib.suppress(Exception):
+                now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+                self.client.set_tag(self.parcel.note["server_run_id"], "heartbeat", now)
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._is_over.set()
+        if error is not None:
+            for number in _SIGNALS:
+                with contextlib.suppress(ValueError):  # not in the main thread
+                    signal.signal(number, signal.SIG_IGN)  # a second one must not stop what the first one asked for
+            status = "KILLED" if isinstance(error, Interrupted | KeyboardInterrupt) else "FAILED"
+            self._close(status, error, *_describe(error, kind, trace))
+        self.parcel.release()
+
+    def _close(self, status: str, error: BaseException, reason: str, text: str) -> None:
+        """End the run, and let its parcel go where it holds nothing; where the server cannot be told, the parcel says so later."""
+        run_id = self.parcel.note.get("server_run_id")
+        is_whole = self.parcel.is_whole
+        is_told = self.client is None or (
+            run_id is not None and close_run(self.client, run_id, status, reason, None if is_whole else text)
+        )
+        if is_whole and not isinstance(error, Undelivered):
+            warn(str(_describe_waiting(self.parcel, "stopped before it was delivered")))
+        elif is_whole:
+            pass
+        elif is_told:
+            self.parcel.let_go()
+        else:
+            with contextlib.suppress(OSError):
+                self.parcel.write_note(ended=status, reason=reason)
+
+
+def _describe(error: BaseException, kind: type[BaseException] | None, trace: TracebackType | None) -> tuple[str, str]:
+    """Return why a run ended, in a sentence and in full."""
+    is_bug = not isinstance(error, SamebitsError | Interrupted | KeyboardInterrupt)
+    reason = f"{type(error).__name__}: {error}" if is_bug else str(error) or "stopped from the keyboard"
+    return reason, "".join(traceback.format_exception(kind, error, trace)) if is_bug else reason + "\n"
+
+
+def _describe_waiting(parcel: Parcel, reason: str) -> Problem:
+    remedy = f"What it made waits in {parcel.folder}: samebits push {parcel.run_id}"
+    return Problem(f"run {parcel.run_id}", "its delivery", reason, remedy)
+
+
+def close_run(client: Any, run_id: str, status: str, reason: str, text: str | None) -> bool:
+    """End a run on the server, the status first, and tell whether the server took that; the words are added where it takes them too.
+
+    Parameters
+    ----------
+    text
+        Why, in full, for a file among the run's artifacts; None where the run may still be completed.
+    """
+    if PATIENCE.is_gone:
+        return False
+    with hurried():
+        try:
+            explain_failures("close the run", lambda: client.set_terminated(run_id, status))
+        except TrackingError:
+            return False
+        # The error that ended the run is the one to report, not that there was no room for its words.
+        with contextlib.suppress(TrackingError):
+            note = f"**{status}.** {escape_markdown(clean_text(reason))}"
+            set_tags(client, run_id, {"mlflow.note.content": note[:MAX_TAG_LENGTH]})
+        if text is not None:
+            with contextlib.suppress(TrackingError):
+                explain_failures("take the reason", lambda: client.log_text(run_id, clean_text(text), "failure.txt"))
+    return True
+
+
+def open_run(experiment_name: str, conf_file: str, uri: str, project_root: Path, is_offline: bool = False) -> OpenRun:
+    """Adopt the run that `mlflow run` created, or create one in the experiment that the environment or the config names.
+
+    Where no server answers, the run is opened without one: what it makes waits in the spool.
+
+    Parameters
+    ----------
+    is_offline
+        The config wants no server to be asked.
+
+    Raises
+    ------
+    TrackingError
+        There is no such run or experiment, the run is not empty, or the server or its store cannot take a run.
+    """
+    parcel = open_parcel(project_root, _note_run(experiment_name, conf_file, is_offline))
+    client = None
+    try:
+        if not is_offline:
+            check_server(uri)
+            client = make_client(uri)
+            parcel.write_note(server=name_server(client))
+            _stand_on_server(client, parcel)
+        return OpenRun(client, parcel)
+    except ServerGone as error:
+        PATIENCE.is_gone = True
+        warn(f"{error}\ntraining without it: what the run makes will wait in {parcel.folder}")
+        return OpenRun(client, parcel)
+    except BaseException:
+        parcel.let_go()
+        raise
+
+
+def _note_run(experiment_name: str, conf_file: str, is_offline: bool) -> dict[str, Any]:
+    return {
+        "conf_file": conf_file,
+        "experiment_name": os.environ.get("MLFLOW_EXPERIMENT_NAME") or experiment_name,
+        "wanted_experiment_id": os.environ.get("MLFLOW_EXPERIMENT_ID"),
+        "experiment_id": None,
+        "run_name": os.environ.get("MLFLOW_RUN_NAME"),
+        "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "is_offline": is_offline,
+    }
+
+
+def _stand_on_server(client: Any, parcel: Parcel) -> None:
+    """Have a run on the server that is this parcel's, and a store that takes its files."""
+    adopted = os.environ.get("MLFLOW_RUN_ID")
+    run = _adopt(client, adopted, parcel) if adopted else create_run(client, parcel)
+    info = run.info
+    parcel.write_note(server_run_id=info.run_id, run_id=info.run_id, experiment_id=info.experiment_id)
+    try:
+        check_store(info.artifact_uri, client.tracking_uri, parcel.scratch)
+    except TrackingError as error:
+        close_run(client, info.run_id, "FAILED", str(error), None)
+        raise
+
+
+def _adopt(client: Any, run_id: str, parcel: Parcel) -> Any:
+    """Take a run over that somebody created for this process, unless something stands in it already."""
+    run = explain_failures(f"find run {run_id} (MLFLOW_RUN_ID)", lambda: client.get_run(run_id))
+    has_outputs = bool(run.outputs and run.outputs.model_outputs)
+    if run.info.status != "RUNNING" or run.data.metrics or has_outputs or run.info.lifecycle_stage != "active":
+        found = f"one that is {run.info.status}" + (" and holds another training" if run.data.metrics or has_outputs else "")
+        remedy = "Unset MLFLOW_RUN_ID: it is left over from another run."
+        raise TrackingError(Problem(f"run {run_id} (MLFLOW_RUN_ID)", "a run that is RUNNING and empty", found, remedy))
+    set_tags(client, run_id, {name: value for name, value in list_first_tags(parcel).items() if not name.startswith("mlflow.")})
+    return run

@@ -1,0 +1,277 @@
+"""Packs a training: all that goes to the server, as files and plain values in one folder, complete before anything is sent.
+
+So the lineage's bytes are settled here, and what is sent later, even by another process on another day, is what was made now.
+"""
+
+from __future__ import annotations
+
+import datetime
+import errno
+import json
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from mlflow.models import Model, ModelSignature
+from mlflow.types import ColSpec, Schema
+from mlflow.types.schema import AnyType
+
+from samebits.data.dataset import Dataset as Table
+from samebits.delivery.description import describe_run
+from samebits.delivery.spool import Parcel, move_parcel
+from samebits.digests import PREFIX, digest_file
+from samebits.errors import Problem, TrackingError
+from samebits.lineage.manifest import FILE_NAME, assemble_lineage, write_lineage
+from samebits.lineage.tracked_values import list_fold_scores, list_metrics, list_params, list_tags
+from samebits.model import mlflow_flavor
+from samebits.model.file import list_trusted_types
+from samebits.provenance.checkout import bundle_commit
+from samebits.table.files import digest_table, list_table_files
+from samebits.table.reading import Source
+from samebits.text import warn
+from samebits.tracking.archive import CAP_BYTES, name_code_entry, name_data_entry
+from samebits.tracking.server import name_user
+from samebits.training.training import Training
+
+ARTIFACTS, MODEL, ARCHIVE = (
+    "artifacts",
+    "model",
+    "archive",
+)  # a parcel's folders: the run's own files, its model's, what the archive keeps
+N_EXAMPLE_ROWS = 5
+_DATASET_DIGEST_LENGTH = 36  # of MLflow's own dataset input; the whole digest is in the lineage and the tags
+_SERVING_PACKAGES = ("mlflow", "scikit-learn", "numpy", "scipy", "pandas", "skops", "joblib", "threadpoolctl")
+_MLFLOW_TYPES = {"numeric": "double", "categorical": "string", "text": "string", "boolean": "boolean", "date": "datetime"}
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_TRIES, _PAUSE_SECONDS = 40, 15.0  # ten minutes in which somebody may make room
+
+
+def pack_training(parcel: Parcel, training: Training, started: datetime.datetime, project_root: Path) -> tuple[Parcel, dict[str, Any]]:
+    """Write everything that a training made into a parcel, and return the parcel that took it, with the lineage.
+
+    Where the parcel's place is full, another is taken; where all are, somebody is given time to make room.
+
+    Raises
+    ------
+    TrackingError
+        No place took it.
+    """
+    reasons: dict[str, str] = {}
+    for attempt in range(_TRIES):
+        for place in (parcel, *move_parcel(parcel, project_root)):
+            try:
+                lineage = _pack(place, training, started)
+            except OSError as error:
+                reasons[str(place.folder.parent)] = error.strerror or str(error)
+                is_full = error.errno in _FULL
+                _empty(place, is_own=place is parcel)
+                continue
+            if place is not parcel:
+                parcel.let_go()
+            return place, lineage
+        if not is_full:
+            break
+        if attempt == 0:
+            warn(f"no folder has room for what the run made ({_name(reasons)}): make some, it is tried again for ten minutes")
+        time.sleep(_PAUSE_SECONDS)
+    remedy = "Make room, name another folder in SAMEBITS_SPOOL, or lift the limit (ulimit -f), and train again."
+    raise TrackingError(Problem("spool", "a folder that takes what the run made", _name(reasons), remedy))
+
+
+def _name(reasons: dict[str, str]) -> str:
+    return "; ".join(f"{place}: {reason}" for place, reason in reasons.items())
+
+
+def _empty(parcel: Parcel, is_own: bool) -> None:
+    if not is_own:
+        parcel.let_go()
+        return
+    for name in (ARTIFACTS, MODEL, ARCHIVE, "scratch"):
+        shutil.rmtree(parcel.folder / name, ignore_errors=True)
+
+
+def _pack(parcel: Parcel, training: Training, started: datetime.datetime) -> dict[str, Any]:
+    ended = datetime.datetime.now(datetime.UTC)
+    _write_files(parcel.folder / ARTIFACTS, training.files)
+    _write_model(parcel, training, started)
+    archived = _keep_inputs(parcel, training)
+    lineage = _make_lineage(parcel, training, _describe_run(parcel, started, ended), archived)
+    content = write_lineage(lineage)
+    _write_files(parcel.folder, {FILE_NAME: content})
+    shutil.rmtree(parcel.folder / "scratch", ignore_errors=True)
+    parcel.write_values(
+        {
+            "schema": 1,
+            "params": list_params(lineage),
+            "metrics": _list_metrics(lineage, _as_milliseconds(ended)),
+            "tags": {**list_tags(lineage, content), **_list_further_tags(training)},
+            "dataset": _describe_dataset(training),
+            "model_tags": {"model_digest": training.result.model_digest, "data_hash": training.materials.dataset.digest},
+            "started": _as_milliseconds(started),
+            "ended": _as_milliseconds(ended),
+        }
+    )
+    return lineage
+
+
+def _as_milliseconds(moment: datetime.datetime) -> int:
+    return int(moment.timestamp() * 1000)
+
+
+def _describe_run(parcel: Parcel, started: datetime.datetime, ended: datetime.datetime) -> dict[str, Any]:
+    return {
+        "run_id": parcel.run_id,
+        "experiment_id": parcel.note["experiment_id"],
+        "started": started.isoformat(timespec="seconds"),
+        "seconds": round((ended - started).total_seconds(), 3),
+        "user": name_user(),
+    }
+
+
+def _make_lineage(parcel: Parcel, training: Training, facts: dict[str, Any], archived: dict[str, Any]) -> dict[str, Any]:
+    files = list_files(parcel.folder / ARTIFACTS) | {f"model/{name}": path for name, path in list_files(parcel.folder / MODEL).items()}
+    artifacts = {name: {"digest": digest_file(path), "size_bytes": path.stat().st_size} for name, path in sorted(files.items())}
+    sections = {"request_digest": training.request_digest, "archive": archived, "remarks": training.result.remarks}
+    return assemble_lineage(training.stages, artifacts, facts, **sections)
+
+
+def list_files(folder: Path) -> dict[str, Path]:
+    """Return every file below a folder, by its path in it."""
+    return {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def _write_files(folder: Path, files: dict[str, bytes]) -> None:
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+
+def _keep_inputs(parcel: Parcel, training: Training) -> dict[str, Any]:
+    """Copy what nobody but this machine has, and say of each table and of the commit what becomes of it."""
+    wish = training.loaded.config.data.archive
+    kinds = ("data", "test_data")
+    sources = training.materials.dataset.sources
+    tables = {kind: _keep_table(parcel, source, wish) for kind, source in zip(kinds, sources, strict=False)}
+    return {**tables, "code": _keep_commit(parcel, training)}
+
+
+def _keep_table(parcel: Parcel, source: Source, wish: str) -> str:
+    if wish == "never":
+        return "never"
+    if wish == "auto" and source.size_bytes > CAP_BYTES:
+        return "over the cap"
+    entry = parcel.folder / ARCHIVE / name_data_entry(source.digest)
+    for name, path in list_table_files(source.path).items():
+        (entry / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, entry / name)
+    copied = entry / source.path.name if source.path.is_file() else entry
+    if digest_table(copied) != source.digest:
+        shutil.rmtree(entry)
+        return "changed meanwhile"  # under this digest's name, other bytes would be taken for it ever after
+    return "kept"
+
+
+def _keep_commit(parcel: Parcel, training: Training) -> str:
+    code = training.code
+    if code.commit is None or code.root is None:
+        return "no commit"
+    if code.is_pushed:
+        return "pushed"
+    path = parcel.folder / ARCHIVE / name_code_entry(code.commit) / "commit.bundle"
+    path.parent.mkdir(parents=True)
+    bundle_commit(code.root, code.commit, path)
+    if path.stat().st_size > CAP_BYTES:
+        shutil.rmtree(path.parent)
+        return "over the cap"
+    return "kept"
+
+
+def _describe_dataset(training: Training) -> dict[str, Any]:
+    dataset = training.materials.dataset
+    columns = [{"type": _MLFLOW_TYPES[kind], "name": name, "required": True} for name, kind in dataset.kinds.items()]
+    return {
+        "name": dataset.path.stem[:500],
+        "digest": dataset.digest[:_DATASET_DIGEST_LENGTH],
+        "source_type": "local",
+        "source": json.dumps({"uri": str(dataset.path)}),
+        "schema": json.dumps({"mlflow_colspec": columns}) if len(columns) < 500 else None,  # the server takes 65,535 characters
+        "profile": json.dumps({"num_rows": len(dataset.frame), "num_elements": int(dataset.frame.size)}),
+    }
+
+
+def _list_metrics(lineage: dict[str, Any], when: int) -> list[tuple[str, float, int, int]]:
+    """Return each metric's name, value, time in milliseconds and step: sent twice, they are the same entries."""
+    single = [(name, value, when, 0) for name, value in list_metrics(lineage).items()]
+    by_fold = [(name, score, when, fold) for name, scores in list_fold_scores(lineage).items() for fold, score in enumerate(scores)]
+    return single + by_fold
+
+
+def _list_further_tags(training: Training) -> dict[str, str]:
+    """Return the tags that are no copy of a value in the lineage."""
+    code = training.code
+    tags = {"task": training.materials.target.task, "mlflow.note.content": describe_run(training)}
+    if code.branch:
+        tags["mlflow.source.git.branch"] = code.branch
+    if code.remote:
+        tags["mlflow.source.git.repoURL"] = code.remote
+    if code.patch:
+        tags["mlflow.source.git.diff"] = code.patch.decode("utf-8", "replace")
+    return tags
+
+
+def _write_model(parcel: Parcel, training: Training, started: datetime.datetime) -> None:
+    """Lay the model out for MLflow; what names it there is settled here too, so that no server's answer changes a byte."""
+    labels = training.materials.target.labels
+    output = "double" if labels is None else {"b": "boolean", "i": "long", "f": "double"}.get(labels.dtype.kind, "string")
+    mlflow_flavor.save_model(
+        parcel.folder / MODEL,
+        Model(
+            run_id=parcel.run_id,
+            model_uuid=training.result.model_digest.removeprefix(PREFIX)[:32],
+            utc_time_created=str(started.replace(tzinfo=None)),
+        ),
+        model_file=training.result.model_file,
+        trusted_types=list_trusted_types(training.result.model_file, training.loaded.config.allow),
+        signature=ModelSignature(
+            inputs=Schema([ColSpec(_choose_type(training.materials.dataset, name), name) for name in training.materials.inputs]),
+            outputs=Schema([ColSpec(output)]),
+        ),
+        input_example=_take_example(training),
+        pip_requirements=_pin_requirements(training),
+        own_code=_list_own_code(training.loaded.config.allow),
+        scratch=parcel.scratch,
+    )
+
+
+def _list_own_code(allow: list[str]) -> list[Path]:
+    """Return the allowed modules and packages that lie in the project: whoever loads the model has no other way to them."""
+    found = []
+    for name in allow:
+        file = getattr(sys.modules.get(name), "__file__", None)
+        path = Path(file) if file else None
+        if path is not None and "site-packages" not in path.parts and not path.is_relative_to(sys.base_prefix):
+            found.append(path.parent if path.name == "__init__.py" else path)
+    return found
+
+
+def _take_example(training: Training) -> pd.DataFrame:
+    X, _ = training.materials.take(training.materials.split.train_rows[:N_EXAMPLE_ROWS])
+    integers = {name: np.int64 for name in training.materials.dataset.integers if name in X.columns}
+    return X.reset_index(drop=True).astype(integers)
+
+
+def _choose_type(dataset: Table, name: str) -> str | AnyType:
+    """MLflow's type of a column as the table has it, so that the table itself is an input that MLflow's loader takes."""
+    if dataset.kinds[name] == "boolean" and dataset.frame[name].isna().any():
+        return AnyType()  # MLflow's boolean has no missing value
+    return "long" if name in dataset.integers else _MLFLOW_TYPES[dataset.kinds[name]]
+
+
+def _pin_requirements(training: Training) -> list[str]:
+    versions = training.environment.packages
+    return [f"{name}=={versions[name]}" for name in _SERVING_PACKAGES if name in versions]

@@ -1,0 +1,266 @@
+"""Sends a parcel: everything in it to its run, the lineage last; then the server lists it all back, and only then is the run finished.
+
+Each step can be taken again: what is there already is found by the parcel's id, or by its name and size, so that a parcel that was
+sent in part or twice is one run with one model and each value once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelOutput, Metric, Param, RunTag
+from mlflow.exceptions import MlflowException
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+from samebits.delivery.packing import ARCHIVE, ARTIFACTS, MODEL, list_files
+from samebits.delivery.spool import Parcel
+from samebits.errors import Problem, TrackingError
+from samebits.lineage.manifest import FILE_NAME
+from samebits.text import hide_credentials
+from samebits.tracking.address import is_http, is_remote
+from samebits.tracking.archive import Archive
+from samebits.tracking.server import MAX_TAG_LENGTH, explain_failures, find_experiment, name_user
+
+PARCEL_TAG = "parcel_id"
+MODEL_NAME = "model"
+_PARAMS_BATCH = 100
+_METRICS_BATCH = 1000
+_UPLOADS = 4  # at a time, where a network lies between
+
+
+def send_parcel(client: Any, parcel: Parcel) -> str:
+    """Deliver a parcel and return the id of its run on the server, which is finished and complete afterwards.
+
+    Raises
+    ------
+    TrackingError
+        The server did not take all of it; the parcel stays as it is.
+    """
+    values = parcel.read_values()
+    run = find_run(client, parcel) or create_run(client, parcel, values["started"])
+    run_id = str(run.info.run_id)
+    is_anew = parcel.note.get("is_sent") is True
+    parcel.write_note(is_sent=True)
+    _send_model(client, parcel, run, values, is_anew)
+    _send_archive(client, parcel, run)
+    _send_values(client, run, values)
+    store = ArtifactStore(run.info.artifact_uri, client.tracking_uri)
+    store.send(list_files(parcel.folder / ARTIFACTS), is_anew)
+    store.send({FILE_NAME: parcel.folder / FILE_NAME}, is_anew=False)
+    explain_failures("close the run", lambda: client.set_terminated(run_id, "FINISHED", end_time=values["ended"]))
+    return run_id
+
+
+def find_run(client: Any, parcel: Parcel) -> Any | None:
+    """Return the run that stands for a parcel on this server; None where there is none.
+
+    Raises
+    ------
+    TrackingError
+        The server cannot be asked.
+    """
+    note = parcel.note
+    known = note.get("server_run_id") if note.get("server") == name_server(client) else None
+    if known is not None:
+        run = explain_failures(f"find run {known}", lambda: _take_run(client, known))
+        return run if run is None or run.info.lifecycle_stage == "active" else None
+    found = explain_failures("search its runs", lambda: _search_by_parcel(client, parcel))
+    return found[0] if found else None
+
+
+def name_server(client: Any) -> str:
+    """Return the address of a client's server as a parcel notes it, without credentials."""
+    return hide_credentials(client.tracking_uri)
+
+
+def _take_run(client: Any, run_id: str) -> Any | None:
+    try:
+        return client.get_run(run_id)
+    except MlflowException as error:
+        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+            return None
+        raise
+
+
+def _search_by_parcel(client: Any, parcel: Parcel) -> list[Any]:
+    """Return the runs with a parcel's id, the first that was made before the others."""
+    experiment_id = _find_experiment(client, parcel)
+    found = client.search_runs([experiment_id], f"tags.{PARCEL_TAG} = '{parcel.parcel_id}'")
+    return sorted(found, key=lambda run: (run.info.start_time, run.info.run_id))
+
+
+def _find_experiment(client: Any, parcel: Parcel) -> str:
+    wanted = parcel.note.get("wanted_experiment_id") if parcel.note.get("server") == name_server(client) else None
+    return find_experiment(client, parcel.note["experiment_name"], wanted)
+
+
+def create_run(client: Any, parcel: Parcel, started: int | None = None) -> Any:
+    """Make the parcel's run on the server, note its id in the parcel, and return it.
+
+    Parameters
+    ----------
+    started
+        When the run began, in milliseconds since 1970; now where it is not given.
+
+    Raises
+    ------
+    TrackingError
+        The server does not make one.
+    """
+    experiment_id = explain_failures("find or create the experiment", lambda: _find_experiment(client, parcel))
+    tags = {**list_first_tags(parcel), **parcel.note.get("tags", {})}
+    run_name = parcel.note.get("run_name")
+    made = explain_failures("create a run", lambda: client.create_run(experiment_id, start_time=started, tags=tags, run_name=run_name))
+    if is_http(client.tracking_uri):
+        made = explain_failures("search its runs", lambda: _keep_one(client, parcel, made))
+    parcel.write_note(server=name_server(client), server_run_id=str(made.info.run_id))
+    explain_failures("log a parameter", lambda: client.log_param(made.info.run_id, "conf_file", parcel.note["conf_file"]))
+    return made
+
+
+def list_first_tags(parcel: Parcel) -> dict[str, str]:
+    """Return the tags that a run has from its beginning on: whose it is, and which process makes it."""
+    return {
+        "mlflow.user": name_user(),
+        "mlflow.source.name": parcel.note["conf_file"],
+        "mlflow.source.type": "LOCAL",
+        PARCEL_TAG: parcel.parcel_id,
+        "host": str(parcel.note["host"]),
+        "process": str(parcel.note["process"]),
+    }
+
+
+def _keep_one(client: Any, parcel: Parcel, made: Any) -> Any:
+    """Where the answer to the request for a run was lost, MLflow asked again, and there are two: all but the first go."""
+    first, *others = _search_by_parcel(client, parcel) or [made]
+    for other in others:
+        client.delete_run(other.info.run_id)
+    return first
+
+
+def _send_model(client: Any, parcel: Parcel, run: Any, values: dict[str, Any], is_anew: bool) -> None:
+    run_id, files = run.info.run_id, list_files(parcel.folder / MODEL)
+    found = explain_failures("find the model", lambda: _find_models(client, run)) if is_anew else []
+    model = found[0] if found else explain_failures("take a model", lambda: _create_model(client, run, values))
+    if model.model_id not in _list_outputs(run):
+        explain_failures("link the model", lambda: client.log_outputs(run_id, [LoggedModelOutput(model.model_id, 0)]))
+    ArtifactStore(model.artifact_location, client.tracking_uri).send(files, is_anew)
+    if str(model.status) != "READY":
+        explain_failures("finalize the model", lambda: client.finalize_logged_model(model.model_id, "READY"))
+
+
+def _create_model(client: Any, run: Any, values: dict[str, Any]) -> Any:
+    info = run.info
+    made = client.create_logged_model(info.experiment_id, name=MODEL_NAME, source_run_id=info.run_id, tags=values["model_tags"])
+    if is_http(client.tracking_uri):  # as for a run, the answer may have been lost once
+        made, *others = _find_models(client, run) or [made]
+        for other in others:
+            client.delete_logged_model(other.model_id)
+    return made
+
+
+def _list_outputs(run: Any) -> list[str]:
+    return [output.model_id for output in run.outputs.model_outputs] if run.outputs else []
+
+
+def _find_models(client: Any, run: Any) -> list[Any]:
+    found = client.search_logged_models([run.info.experiment_id], f"source_run_id = '{run.info.run_id}'")
+    return sorted(found, key=lambda model: (model.creation_timestamp, model.model_id))
+
+
+def _send_archive(client: Any, parcel: Parcel, run: Any) -> None:
+    """Keep tables and commits once per experiment, under the names that their folders in the parcel have."""
+    folders = [path for path in (parcel.folder / ARCHIVE).glob("*/*") if path.is_dir()]
+    if not folders:
+        return
+    experiment = explain_failures("find the run's experiment", lambda: client.get_experiment(run.info.experiment_id))
+    archive = Archive(experiment.artifact_location, client.tracking_uri)
+    for folder in sorted(folders):
+        archive.put(folder.relative_to(parcel.folder / ARCHIVE).as_posix(), list_files(folder))
+
+
+def _send_values(client: Any, run: Any, values: dict[str, Any]) -> None:
+    """Values that are there already are the same ones: MLflow takes them again and keeps each once."""
+    run_id = run.info.run_id
+    params = [Param(name, value) for name, value in sorted(values["params"].items())]
+    metrics = [Metric(*metric) for metric in values["metrics"]]
+    tags = [RunTag(name, value[:MAX_TAG_LENGTH]) for name, value in values["tags"].items()]
+    for batch in _cut(params, _PARAMS_BATCH):
+        explain_failures("take params", partial(client.log_batch, run_id, params=batch))
+    if not (run.inputs and run.inputs.dataset_inputs):
+        dataset = DatasetInput(Dataset(**values["dataset"]), [InputTag("mlflow.data.context", "training")])
+        explain_failures("take the dataset input", lambda: client.log_inputs(run_id, [dataset]))
+    for batch in _cut(metrics, _METRICS_BATCH):
+        explain_failures("take metrics", partial(client.log_batch, run_id, metrics=batch))
+    explain_failures("take tags", lambda: client.log_batch(run_id, tags=tags))
+
+
+def _cut(entries: list[Any], size: int) -> Iterable[list[Any]]:
+    return (entries[start : start + size] for start in range(0, len(entries), size))
+
+
+class ArtifactStore:
+    """Where the artifacts of one run, or of one model, lie.
+
+    Parameters
+    ----------
+    location
+        Its URI, as the server names it.
+    """
+
+    def __init__(self, location: str, tracking_uri: str) -> None:
+        self.location = location
+        self._repository = explain_failures("open its artifacts", lambda: get_artifact_repository(location, tracking_uri))
+        self._n_uploads = _UPLOADS if is_remote(location) else 1
+
+    def send(self, files: dict[str, Path], is_anew: bool) -> None:
+        """Upload files, by their path in the store, and have them listed back with their sizes.
+
+        Parameters
+        ----------
+        is_anew
+            Some may be there from an earlier try: those are not sent again.
+
+        Raises
+        ------
+        TrackingError
+            The store does not take them, or says that it did and does not have them.
+        """
+        missing = self._list_missing(files) if is_anew else files
+        self._upload(missing)
+        wrong = self._list_missing(files)
+        if wrong:  # once more: a gateway may have answered in the store's place
+            self._upload(wrong)
+            wrong = self._list_missing(files)
+        if wrong:
+            remedy = "Check what stands between here and the store: a proxy, a login page, a full disk."
+            found = f"an answer that it has them, and not the files: {', '.join(sorted(wrong)[:5])}"
+            raise TrackingError(Problem(hide_credentials(self.location), "an artifact store that keeps what it took", found, remedy))
+
+    def _upload(self, files: dict[str, Path]) -> None:
+        def upload(name: str) -> None:
+            self._repository.log_artifact(str(files[name]), str(Path(name).parent) if "/" in name else None)
+
+        self._each("take artifacts", upload, sorted(files))
+
+    def _each(self, action: str, call: Callable[[str], Any], names: list[str]) -> list[Any]:
+        def call_all() -> list[Any]:
+            with ThreadPoolExecutor(self._n_uploads) as pool:  # waited for by nobody once the server is given up
+                return list(pool.map(call, names))
+
+        if self._n_uploads == 1 or len(names) < 2:
+            return [explain_failures(action, partial(call, name)) for name in names]
+        return explain_failures(action, call_all)
+
+    def _list_missing(self, files: dict[str, Path]) -> dict[str, Path]:
+        """Return the files that the store does not list, or lists with another size; a store that tells no sizes is believed."""
+        folders = sorted({str(Path(name).parent) for name in files})
+        listings = self._each(
+            "list artifacts", lambda folder: self._repository.list_artifacts(None if folder == "." else folder), folders
+        )
+        sizes = {info.path: info.file_size for listing in listings for info in listing if not info.is_dir}
+        return {name: path for name, path in files.items() if name not in sizes or sizes[name] not in (None, path.stat().st_size)}

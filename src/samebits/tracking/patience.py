@@ -1,0 +1,137 @@
+"""One budget for the server: how long it may stay silent, in all, before it counts as gone and is asked nothing more.
+
+A call to a server or a database may hang for ever, and each library waits and tries again in its own way. So a call is made in a
+thread of its own and waited for; what counts is the time since the server last gave or took anything. A store of this machine has no
+such limit.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import math
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from samebits.errors import Problem, TrackingError
+
+SILENCE_SECONDS = 30.0
+CLOSING_SECONDS = 5.0  # once a run is being ended by a signal or a failure
+_TICK_SECONDS = 0.05
+T = TypeVar("T")
+
+
+class ServerGone(TrackingError):
+    """The server, or the way to it, gives no answer: what was to be sent can be sent later."""
+
+
+class Patience:
+    """How long a server has been silent, and how long it may be.
+
+    Parameters
+    ----------
+    limit_seconds
+        Infinite for a store that only this machine has.
+    """
+
+    def __init__(self, limit_seconds: float = math.inf) -> None:
+        self.limit_seconds = limit_seconds
+        self.is_gone = False
+        self._silent_seconds = 0.0  # in earlier calls, since the last sign of life
+        self._last_sign = 0.0
+        self._is_inside = threading.local()
+
+    def note_sign_of_life(self) -> None:
+        """Count from now on: the server gave or took something."""
+        self._silent_seconds = 0.0
+        self._last_sign = time.monotonic()
+
+    def renew(self) -> None:
+        """Give a server that was silent another chance."""
+        self.is_gone = False
+        self.note_sign_of_life()
+
+    def hurry(self) -> None:
+        """Give the server little time from now on, whatever was waited for before."""
+        self.limit_seconds = min(self.limit_seconds, CLOSING_SECONDS)
+        self.note_sign_of_life()
+
+    def ask(self, call: Callable[[], T]) -> T:
+        """Return what a call gives; a failure of the call's own is raised as it is.
+
+        Raises
+        ------
+        ServerGone
+            Nothing came for as long as the server may stay silent, or it was gone before.
+        """
+        if self.is_gone:
+            raise self._describe("it gave no answer before, so that it is not asked again")
+        if math.isinf(self.limit_seconds) or getattr(self._is_inside, "a_call", False):
+            return call()
+        return self._wait_for(call)
+
+    def _wait_for(self, call: Callable[[], T]) -> T:
+        answer: list[T] = []
+        errors: list[BaseException] = []
+        done = threading.Event()
+
+        def run() -> None:
+            self._is_inside.a_call = True
+            try:
+                answer.append(call())
+            except BaseException as error:  # raised again by whoever waits
+                errors.append(error)
+            done.set()
+
+        started = time.monotonic()
+        threading.Thread(target=run, daemon=True).start()  # the program ends without it
+        while not done.wait(_TICK_SECONDS):
+            if self._count_silence(started) > self.limit_seconds:
+                self.is_gone = True
+                raise self._describe(f"no answer for {self.limit_seconds:.0f} s")
+        self._silent_seconds = self._count_silence(started)
+        if errors:
+            raise errors[0]
+        return answer[0]
+
+    def _count_silence(self, started: float) -> float:
+        """The time between calls, in which a run trains, does not count."""
+        return self._silent_seconds + time.monotonic() - max(started, self._last_sign)
+
+    @staticmethod
+    def _describe(found: str) -> ServerGone:
+        return ServerGone(Problem("tracking server", "an answer", found, "Check the server and the way to it."))
+
+
+PATIENCE = Patience()  # of this process, as there is one address of a server in its environment
+
+
+@contextlib.contextmanager
+def hurried() -> Any:
+    """Give the server little time while a run is ended, and as much as before afterwards."""
+    before = PATIENCE.limit_seconds
+    PATIENCE.hurry()
+    try:
+        yield
+    finally:
+        PATIENCE.limit_seconds = before
+
+
+def watch_transfers() -> None:
+    """Let every piece of a body that is sent or read over HTTP count as a sign of life: a large file on a slow line is no silence."""
+    for owner, name in ((http.client.HTTPConnection, "send"), (http.client.HTTPResponse, "read")):
+        plain = getattr(owner, name)
+        if not hasattr(plain, "is_watched"):
+            setattr(owner, name, _watch(plain))
+
+
+def _watch(plain: Callable[..., Any]) -> Callable[..., Any]:
+    def watched(*args: Any, **options: Any) -> Any:
+        done = plain(*args, **options)
+        PATIENCE.note_sign_of_life()
+        return done
+
+    watched.is_watched = True  # type: ignore[attr-defined]
+    return watched
