@@ -25,13 +25,15 @@ from samebits.lineage.tracked_values import list_tags
 _TAKEN = ("src", "data/raw", "confs", "MLproject", "pyproject.toml", "uv.lock", "python_env.yaml", "requirements.txt", ".gitignore")
 
 
-def make_project(folder: Path) -> Path:
-    """Return a repository of one commit with what a run of samebits needs, and nothing of this project's past."""
+def make_project(folder: Path, files: dict[str, str] | None = None) -> Path:
+    """Return a repository of one commit with what a run of samebits needs, and files of a test's; nothing of this project's past."""
     listed = subprocess.run(["git", "ls-files", "--", *_TAKEN], cwd=ROOT, capture_output=True, encoding="utf-8", check=True)
     for name in listed.stdout.split("\n"):
         if (ROOT / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(ROOT / name, folder / name)
+    for name, text in (files or {}).items():
+        (folder / name).write_text(text, encoding="utf-8")
     git("init", "-q", "-b", "main", cwd=folder)
     git("add", "-A", cwd=folder)
     git("commit", "-qm", "now", cwd=folder)

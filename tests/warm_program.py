@@ -33,12 +33,15 @@ class Ended:
     ----------
     exit_code
         Minus the number of the signal that ended it; `TOO_LONG` where its time was over.
+    cpu_seconds
+        Of it and of all that it started and waited for: what a busy machine does not change.
     peak_mib
         Of the largest process among it and those that it started and waited for.
     """
 
     exit_code: int
     seconds: float
+    cpu_seconds: float
     peak_mib: float
     stdout: bytes
     stderr: bytes
@@ -68,13 +71,27 @@ class WarmProgram:
         ended = self.run_within(words, environment, cwd)
         return subprocess.CompletedProcess(words, ended.exit_code, ended.stdout.decode(), ended.stderr.decode())
 
-    def run_within(self, words: list[str], environment: dict[str, str], cwd: Path, seconds: float = 0, n_bytes: int = 0) -> Ended:
-        """Run one command to its end, or to the end of its seconds, or with so many bytes of address space; 0 is no limit."""
+    def run_within(
+        self,
+        words: list[str],
+        environment: dict[str, str],
+        cwd: Path,
+        seconds: float = 0,
+        n_bytes: int = 0,
+        silence_seconds: float | None = None,
+    ) -> Ended:
+        """Run one command to its end, or to the end of its seconds, or with so many bytes of address space; 0 is no limit.
+
+        Parameters
+        ----------
+        silence_seconds
+            For how long the server may be silent, where a test does not have the time that a user has.
+        """
         assert self._process.stdin is not None and self._process.stdout is not None
         with tempfile.TemporaryDirectory(prefix="samebits-warm-") as folder:
             outputs = [Path(folder, name) for name in ("stdout", "stderr")]
             request = {"words": words, "environment": environment, "cwd": str(cwd), "outputs": list(map(str, outputs))}
-            self._process.stdin.write(json.dumps({**request, "seconds": seconds, "n_bytes": n_bytes}) + "\n")
+            self._process.stdin.write(json.dumps({**request, "seconds": seconds, "n_bytes": n_bytes, "silence_seconds": silence_seconds}) + "\n")
             self._process.stdin.flush()
             answer = json.loads(self._process.stdout.readline())
             return Ended(**answer, stdout=outputs[0].read_bytes(), stderr=outputs[1].read_bytes())
@@ -126,7 +143,9 @@ def _become(request: dict[str, Any]) -> None:
     sys.orig_argv = [sys.executable, *sys.argv]  # with which the program replaces itself where it must
     sys.path[0:0] = list(filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep)))
     from samebits.__main__ import run_program
+    from samebits.tracking import server
 
+    server.SILENCE_SECONDS = request["silence_seconds"] or server.SILENCE_SECONDS
     run_program()
 
 
@@ -149,7 +168,8 @@ def _wait(child: int, seconds: float) -> dict[str, Any]:
         os.killpg(child, signal.SIGKILL)
     _, status, usage = os.wait4(child, 0)
     exit_code = TOO_LONG if is_over else os.waitstatus_to_exitcode(status)
-    return {"exit_code": exit_code, "seconds": time.monotonic() - started, "peak_mib": usage.ru_maxrss / 1024}
+    cpu_seconds = usage.ru_utime + usage.ru_stime
+    return {"exit_code": exit_code, "seconds": time.monotonic() - started, "cpu_seconds": cpu_seconds, "peak_mib": usage.ru_maxrss / 1024}
 
 
 if __name__ == "__main__":
