@@ -49,17 +49,14 @@ def _open_sides(references: list[str], root: Path) -> Iterator[list[Side]]:
     here = Path.cwd()
     paths = [here / Path(reference).expanduser() for reference in references]
     with contextlib.ExitStack() as stack:
-        client = None
         sides = []
         for reference, path in zip(references, paths, strict=True):
             if names_file(str(path)):
                 sides.append(_read_side(reference, path))
                 continue
-            if client is None:
-                from samebits.tracking.server import connect
+            from samebits.delivery.offline import connect_for
 
-                client = connect(root)
-            sides.append(stack.enter_context(_open_run(client, reference)))
+            sides.append(stack.enter_context(_open_run(*connect_for(reference, root))))
         yield sides
 
 

@@ -63,6 +63,7 @@ def _connect(uri: str) -> Any:
 
 def _push(client: Any, parcel: Parcel, is_chosen: bool) -> list[Problem]:
     """Deliver a parcel, and return what stood in the way."""
+    from samebits.delivery.open_run import describe_waiting
     from samebits.delivery.sending import send_parcel
 
     made_for, here = parcel.note.get("server"), hide_credentials(client.tracking_uri)
@@ -76,8 +77,8 @@ def _push(client: Any, parcel: Parcel, is_chosen: bool) -> list[Problem]:
         run_id = send_parcel(client, parcel)
         parcel.let_go()
     except (TrackingError, OSError, ValueError) as error:
-        found = str(error.problems[0]) if isinstance(error, TrackingError) else str(error)
-        return [Problem(f"run {parcel.run_id}", "its delivery", found, f"It still waits in {parcel.folder}.")]
+        found = error.problems[0].found if isinstance(error, TrackingError) else str(error)
+        return [describe_waiting(parcel, found)]
     finally:
         parcel.release()
     tell(f"run    {run_id}" + (f"  made as {parcel.run_id}" if run_id != parcel.run_id else ""))

@@ -14,6 +14,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from samebits.delivery.offline import connect_for
 from samebits.differences.comparison import Comparison, compare_outputs
 from samebits.differences.lineages import Difference, diff_lineages, name_cause
 from samebits.errors import Interrupted, LineageError, SamebitsError
@@ -25,7 +26,6 @@ from samebits.proof.rerun import Conditions, Rerun, make_rerun, vary_conditions
 from samebits.proof.restoration import Restoration, copy_data_in_other_order, restore_run, write_config
 from samebits.proof.verification import Check, check_record, conclude
 from samebits.tracking.runs import RecordedRun, open_recorded_run, settle_reference
-from samebits.tracking.server import connect
 from samebits.verdicts import Verdict
 
 _FOLDER_NAME = "samebits-reproduce-"
@@ -42,7 +42,8 @@ def run_reproduce(reference: str, wishes: Wishes) -> Verdict:
     """
     root = find_project_root()
     reference = settle_reference(reference)
-    with open_recorded_run(connect(root), reference) as recorded:
+    client, reference = connect_for(reference, root)
+    with open_recorded_run(client, reference) as recorded:
         lineage = recorded.read_lineage()
         report = Report(recorded.run_id, wishes)
         report.say(f"run         {recorded.run_id}  {_describe_original(lineage)}")

@@ -11,13 +11,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from samebits.delivery.offline import connect_for
 from samebits.errors import LineageError, TrackingError
 from samebits.lineage.manifest import MODEL_FILE
 from samebits.project import find_project_root
 from samebits.proof.model_content import ModelCheck
 from samebits.proof.verification import Check, check_record, check_sources, conclude
 from samebits.tracking.runs import RecordedRun, open_recorded_run, settle_reference
-from samebits.tracking.server import connect, set_tags
+from samebits.tracking.server import set_tags
 from samebits.verdicts import Verdict
 
 # Loading a larger model takes many times as long as hashing its file, whose digest covers the content anyway.
@@ -46,7 +47,8 @@ def run_verify(reference: str, as_json: bool, with_content: bool = False) -> Ver
     with ModelCheck() as model_check:
         root = find_project_root()
         reference = settle_reference(reference)
-        with open_recorded_run(connect(root), reference) as recorded:
+        client, reference = connect_for(reference, root)
+        with open_recorded_run(client, reference) as recorded:
             checks, not_checked = verify_run(recorded, root, model_check, with_content)
             verdict = conclude(checks)
             _print_report(recorded, verdict, checks, not_checked, as_json)
@@ -63,7 +65,8 @@ def run_lineage(reference: str) -> None:
         There is no such run, or it is not finished.
     """
     reference = settle_reference(reference)
-    with open_recorded_run(connect(find_project_root()), reference) as recorded:
+    client, reference = connect_for(reference, find_project_root())
+    with open_recorded_run(client, reference) as recorded:
         recorded.read_lineage()
         sys.stdout.buffer.write(recorded.lineage_bytes)
 

@@ -63,11 +63,12 @@ class OpenRun:
         """
         try:
             if self.parcel.note["is_offline"]:
-                raise TrackingError(Problem("tracking.offline", "no delivery", "true", ""))
+                raise Undelivered(describe_waiting(self.parcel, "tracking.offline: true"))
             run_id = send_parcel(self._find_client(), self.parcel)
+        except Undelivered:
+            raise
         except TrackingError as error:
-            reason = "tracking.offline is true" if self.parcel.note["is_offline"] else str(error.problems[0])
-            raise Undelivered(_describe_waiting(self.parcel, reason)) from None
+            raise Undelivered(describe_waiting(self.parcel, error.problems[0].found)) from None
         self.parcel.let_go()
         return run_id
 
@@ -103,7 +104,7 @@ class OpenRun:
             run_id is not None and close_run(self.client, run_id, status, reason, None if is_whole else text)
         )
         if is_whole and not isinstance(error, Undelivered):
-            warn(str(_describe_waiting(self.parcel, "stopped before it was delivered")))
+            warn(str(describe_waiting(self.parcel, "the end of this process before it was sent")))
         elif is_whole:
             pass
         elif is_told:
@@ -120,9 +121,10 @@ def _describe(error: BaseException, kind: type[BaseException] | None, trace: Tra
     return reason, "".join(traceback.format_exception(kind, error, trace)) if is_bug else reason + "\n"
 
 
-def _describe_waiting(parcel: Parcel, reason: str) -> Problem:
+def describe_waiting(parcel: Parcel, reason: str) -> Problem:
+    """Return why a run that is made is not on the server, and how it comes there."""
     remedy = f"What it made waits in {parcel.folder}: samebits push {parcel.run_id}"
-    return Problem(f"run {parcel.run_id}", "its delivery", reason, remedy)
+    return Problem(f"run {parcel.run_id}", "a server that takes it", reason, remedy)
 
 
 def close_run(client: Any, run_id: str, status: str, reason: str, text: str | None) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime
 import errno
+import itertools
 import json
 import shutil
 import sys
@@ -62,7 +63,7 @@ def pack_training(parcel: Parcel, training: Training, started: datetime.datetime
     """
     reasons: dict[str, str] = {}
     for attempt in range(_TRIES):
-        for place in (parcel, *move_parcel(parcel, project_root)):
+        for place in itertools.chain([parcel], move_parcel(parcel, project_root)):
             try:
                 lineage = _pack(place, training, started)
             except OSError as error:

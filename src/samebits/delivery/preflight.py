@@ -93,7 +93,7 @@ def _ask_version(uri: str) -> Any:
 def _name_cause(cause: BaseException) -> str:
     """The innermost reason that a network gives stands last, behind the names of the libraries' own classes."""
     said = str(cause).rpartition("Caused by ")[2]
-    return re.sub(r"^\w+\(['\"]?(?:<[^>]*>: )?", "", said).rstrip("')\"") or type(cause).__name__
+    return said.rpartition("): ")[2].rstrip("')\"") or type(cause).__name__
 
 
 def check_store(location: str, tracking_uri: str, scratch: Path) -> None:

@@ -23,9 +23,9 @@ from samebits.lineage.manifest import FILE_NAME
 from samebits.text import hide_credentials
 from samebits.tracking.address import is_http, is_remote
 from samebits.tracking.archive import Archive
+from samebits.tracking.runs import PARCEL_TAG
 from samebits.tracking.server import MAX_TAG_LENGTH, explain_failures, find_experiment, name_user
 
-PARCEL_TAG = "parcel_id"
 MODEL_NAME = "model"
 _PARAMS_BATCH = 100
 _METRICS_BATCH = 1000

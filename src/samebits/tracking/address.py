@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from samebits.errors import Problem, TrackingError
 
 _SQLITE = "sqlite:///"
+_OPAQUE = ("file", "databricks", "mlflow-artifacts", "dbfs")  # schemes that may stand without an authority
 _SPECIAL = "?#%"  # what an address does not take as part of a path
 
 
@@ -40,14 +41,14 @@ def settle_address(given: str | None, project_root: Path) -> str:
 def find_scheme(address: str) -> str | None:
     """Return the scheme of an address, or None for the path of a folder.
 
-    >>> find_scheme("postgresql+psycopg://h/d"), find_scheme("file:x"), find_scheme("/srv/runs"), find_scheme("a:b/c")
-    ('postgresql', 'file', None, None)
+    >>> find_scheme("postgresql+psycopg://h/d"), find_scheme("mlflow-artifacts:/1"), find_scheme("/srv/runs"), find_scheme("a:b/c")
+    ('postgresql', 'mlflow-artifacts', None, None)
     """
     head, colon, rest = address.partition(":")
     if not colon or not head[:1].isalpha() or not head.replace("+", "").replace("-", "").replace(".", "").isalnum():
         return None
     name = head.lower().partition("+")[0]
-    return name if rest.startswith("//") or name in ("file", "databricks") else None
+    return name if rest.startswith("//") or name in _OPAQUE else None
 
 
 def is_remote(address: str) -> bool:

@@ -24,6 +24,7 @@ from samebits.tracking.server import explain_failures
 _MIN_PREFIX = 4
 _PAGE = 1000
 # Runs that exist only to be compared with another are not "the last run".
+PARCEL_TAG = "parcel_id"  # stands on a run from its beginning, and is its id where it was made without a server
 DERIVED_TAGS = ("reproduces", "control_of")
 
 
@@ -104,7 +105,8 @@ def open_recorded_run(client: Any, reference: str) -> RecordedRun:
         run_id, model_id = _find_model(client, reference)
     else:
         run_id = _read_run_id(content, given) if is_file else find_run_id(client, reference)
-    run = explain_failures(f"find run {run_id}", lambda: client.get_run(run_id))
+    run = explain_failures(f"find run {run_id}", lambda: _take_run(client, run_id))
+    run_id = str(run.info.run_id)
     if names_model:
         _check_model_is_the_runs(client, run, reference, model_id)
     experiment = explain_failures("find the run's experiment", lambda: client.get_experiment(run.info.experiment_id))
@@ -118,6 +120,19 @@ def open_recorded_run(client: Any, reference: str) -> RecordedRun:
     if not is_file and FILE_NAME in files:
         content = files[FILE_NAME].read_bytes()
     return RecordedRun(client, run, content, given if is_file else None, files, archive, scratch)
+
+
+def _take_run(client: Any, run_id: str) -> Any:
+    """Return a run by its id, or by the id under which it was made without a server."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return client.get_run(run_id)
+    except MlflowException:
+        found = next(search_runs(client, f"tags.{PARCEL_TAG} = '{run_id}'"), None)
+        if found is None:
+            raise
+        return found
 
 
 def names_file(reference: str) -> bool:
@@ -252,6 +267,7 @@ def _find_by_prefix(client: Any, prefix: str) -> str:
     if not re.fullmatch(rf"[0-9a-f]{{{_MIN_PREFIX},32}}", prefix):
         raise TrackingError(Problem(f"run {prefix!r}", f"a run's id or its first {_MIN_PREFIX} or more digits", "neither", remedy))
     found = [str(run.info.run_id) for run in search_runs(client, f"attributes.run_id LIKE '{prefix}%'")]
+    found = found or [str(run.info.run_id) for run in search_runs(client, f"tags.{PARCEL_TAG} LIKE '{prefix}%'")]
     if len(found) != 1:
         seen = f"{len(found)}: {', '.join(found[:5])}" if found else f"none on {hide_credentials(client.tracking_uri)}"
         raise TrackingError(Problem(f"run {prefix}…", "one run whose id begins so", seen, "Give more digits." if found else remedy))

@@ -35,6 +35,13 @@ _QUIET = {
     "MLFLOW_UV_AUTO_DETECT": "false",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # what stands there is for programs to read; `train` says it on stderr
 }
+# Of what is said in words here or says nothing: tables being made, the traceback of what is raised, no pip, each try.
+_LOUDNESS = {
+    "alembic": logging.WARNING,
+    "mlflow.store.db.utils": logging.CRITICAL,
+    "mlflow.utils.environment": logging.ERROR,
+    "urllib3": logging.ERROR,
+}
 _SILENT = ("ConnectionError", "Timeout", "EndpointConnectionError", "ConnectTimeoutError", "ReadTimeoutError", "ConnectionClosedError")
 T = TypeVar("T")
 
@@ -53,6 +60,8 @@ def prepare_tracking(project_root: Path) -> str:
     os.environ["MLFLOW_TRACKING_URI"] = uri
     PATIENCE.limit_seconds = SILENCE_SECONDS if is_remote(uri) else math.inf
     watch_transfers()
+    for name, level in _LOUDNESS.items():
+        logging.getLogger(name).setLevel(level)
     return uri
 
 
@@ -76,12 +85,6 @@ def make_client(uri: str) -> Any:
     TrackingError
         The server cannot be reached.
     """
-    logging.getLogger("alembic").setLevel(logging.WARNING)
-    logging.getLogger("mlflow.store.db.utils").setLevel(
-        logging.CRITICAL
-    )  # logs the traceback of what it raises; that is said in words
-    logging.getLogger("mlflow.utils.environment").setLevel(logging.ERROR)  # warns that uv's environments have no pip
-    logging.getLogger("urllib3").setLevel(logging.ERROR)  # says each try
     import mlflow
 
     with _lock_database(uri), contextlib.chdir(_choose_store_folder(uri)):
