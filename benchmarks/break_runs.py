@@ -1,4 +1,5 @@
-"""Breaks a run at each of its requests in each way, and at each of its steps by signals, and says of each what was lost: nothing, it should.
+# ruff: noqa: E402 - what is imported lies in the folder of the tests
+"""Breaks a run at each of its requests in each way, and by signals, and says of each what was lost: nothing, it should.
 
 python benchmarks/break_runs.py [once] [lasting] [signals] [--every N] [--from N] [--keep FOLDER]
 """
@@ -35,7 +36,7 @@ def main() -> None:
         (Path(folder) / "server").mkdir()
         uri, server = start_server(Path(folder) / "server")
         try:
-            runs = BrokenRuns(Path(folder), uri)
+            runs = BrokenRuns(Path(folder), uri, verifies=False)
             n_failed = sum(break_all(runs, group, options.first, options.every) for group in options.groups)
         finally:
             _kill(server)
@@ -51,6 +52,7 @@ def break_all(runs: BrokenRuns, group: str, first: int, every: int) -> int:
     exits: dict[str, collections.Counter[int]] = collections.defaultdict(collections.Counter)
     longest: dict[str, float] = collections.defaultdict(float)
     n_failed = n_tried = n_waited = 0
+    started = time.monotonic()
     print(f"{group}: {sound.n_requests} requests a run, {sound.ended.seconds:.1f} s", flush=True)
     for name, at, act in _GROUPS[group](runs, range(first, sound.n_requests + 1, every)):
         outcome = act()
@@ -58,7 +60,8 @@ def break_all(runs: BrokenRuns, group: str, first: int, every: int) -> int:
         longest[name] = max(longest[name], outcome.ended.seconds)
         n_tried, n_failed, n_waited = n_tried + 1, n_failed + bool(outcome.wrong), n_waited + outcome.waited
         if outcome.wrong:
-            print(f"  {name} at {at}: exit {outcome.ended.exit_code}, {outcome.ended.seconds:.1f} s: {outcome.wrong}", flush=True)
+            how = f"exit {outcome.ended.exit_code}, {outcome.ended.seconds:.1f} s"
+            print(f"  {time.monotonic() - started:5.0f} s: {name} at {at}: {how}: {outcome.wrong}", flush=True)
     for name, counts in exits.items():
         print(f"  {name:22} exit codes {dict(sorted(counts.items()))}, at most {longest[name]:.1f} s")
     print(f"{group}: {n_tried} runs broken, {n_waited} waited in the spool, {n_failed} lost something", flush=True)
@@ -83,13 +86,14 @@ def list_signals(runs: BrokenRuns, numbers: range) -> Iterator[tuple[str, int, C
             yield name, number, lambda signals=signals, number=number: runs.train(before=signal_at(runs, number, *signals))
         yield f"{name} in training", 0, lambda signals=signals: runs.train_and_signal(signals)
     for number in numbers:  # while the server gives no answer
-        yield "TERM, server hangs", number, lambda number=number: runs.train(
-            Fault(Kind.HANG, number, lasts=True), signal_at(runs, number, signal.SIGTERM)
+        yield (
+            "TERM, server hangs",
+            number,
+            lambda number=number: runs.train(Fault(Kind.HANG, number, lasts=True), signal_at(runs, number, signal.SIGTERM)),
         )
 
 
 _GROUPS = {"once": list_once, "lasting": list_lasting, "signals": list_signals}
 
 if __name__ == "__main__":
-    started = time.monotonic()
     main()

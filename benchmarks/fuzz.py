@@ -1,3 +1,4 @@
+# ruff: noqa: E402 - what is imported lies in the folder of the tests
 """Hands the program thousands of strange configs, lineages, models and patches, and says of each whether it behaved.
 
 python benchmarks/fuzz.py [configs] [lineages] [models] [patches] [--count N] [--seed N] [--keep FOLDER]
@@ -56,7 +57,11 @@ class Bench:
         (self.folder / "victim" / "file").write_text("untouched\n", encoding="utf-8")
         os.mkfifo(self.folder / "inputs" / "fifo.csv")
         make_project(self.folder / "project")
-        own = {"HOME": str(self.folder / "home"), "TMPDIR": str(self.folder / "tmp"), "MLFLOW_TRACKING_URI": f"sqlite:///{self.database}"}
+        own = {
+            "HOME": str(self.folder / "home"),
+            "TMPDIR": str(self.folder / "tmp"),
+            "MLFLOW_TRACKING_URI": f"sqlite:///{self.database}",
+        }
         own |= {"SAMEBITS_SPOOL": str(self.folder / "home" / "spool")}
         self.environment = make_environment("portable", clean_environment(**own))
         self.program = WarmProgram(self.environment, self.project / "src")
@@ -87,7 +92,9 @@ class Bench:
         folders = (self.folder / "victim", self.project, Path("/tmp/owned"))
         files = [path for folder in folders for path in (folder, *folder.rglob("*")) if "__pycache__" not in path.parts]
         found = {str(path): path.lstat() for path in files if os.path.lexists(path) and not path.is_dir()}
-        return {name: (status.st_size, status.st_mtime_ns) for name, status in found.items() if "/.git/" not in name or "hooks" in name}
+        return {
+            name: (status.st_size, status.st_mtime_ns) for name, status in found.items() if "/.git/" not in name or "hooks" in name
+        }
 
     def clear_temporary(self) -> list[str]:
         """Return what lies in the temporary folder, and remove it."""
@@ -128,7 +135,9 @@ class Findings:
             name = re.sub(r"\W+", "_", kind)[:80]
             (self.keep / name).write_bytes(case.content)
             said = ended.stdout[-4000:] + ended.stderr[-8000:]
-            (self.keep / f"{name}.txt").write_bytes(f"{case.words}\nexit {ended.exit_code}, {ended.seconds:.1f} s, {ended.cpu_seconds:.1f} s of CPU\n".encode() + said)
+            (self.keep / f"{name}.txt").write_bytes(
+                f"{case.words}\nexit {ended.exit_code}, {ended.seconds:.1f} s, {ended.cpu_seconds:.1f} s of CPU\n".encode() + said
+            )
 
 
 def main() -> None:
@@ -136,7 +145,12 @@ def main() -> None:
     parser.add_argument("kinds", nargs="*", default=list(COUNTS), help=f"any of {', '.join(COUNTS)}")
     parser.add_argument("--count", type=int, help="of each kind; " + ", ".join(f"{count} {kind}" for kind, count in COUNTS.items()))
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--seconds", type=float, default=10, help="how long a command may take: more on a busy machine, where 10 s of its own CPU time are still too long")
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        default=10,
+        help="how long a command may take: more on a busy machine, where 10 s of its own CPU time are still too long",
+    )
     parser.add_argument("--keep", type=Path, help="folder for the inputs that failed")
     options = parser.parse_args()
     keep = options.keep or Path(tempfile.mkdtemp(prefix="samebits-fuzz-found-"))
@@ -159,7 +173,9 @@ def try_kind(kind: str, count: int, seed: int, seconds: float, keep: Path) -> in
             n_failed += bool(kinds)
             for one in kinds:
                 findings.add(f"{kind}: {one}", case, ended)
-    print(f"{kind}: {count} tried, {n_failed} failed; exit codes {dict(sorted(exits.items()))}; at most {longest:.1f} s of CPU, {peak:.0f} MiB")
+    print(
+        f"{kind}: {count} tried, {n_failed} failed; exit codes {dict(sorted(exits.items()))}; at most {longest:.1f} s of CPU, {peak:.0f} MiB"
+    )
     for name, times in sorted(findings.counts.items(), key=lambda item: -item[1]):
         print(f"  {times:5} {name}   {' '.join(findings.smallest[name][0].words)[:60]}", flush=True)
     if findings.counts:
@@ -189,8 +205,8 @@ def judge(case: Case, ended: Ended) -> list[str]:
     said = ended.stdout + ended.stderr
     is_training = case.words[0] == "train" and b"read  " in ended.stderr
     kinds = []
-    if ended.exit_code == 70 or b"Traceback (most recent call last)" in said:
-        kinds.append(f"traceback: {name_traceback(ended.stderr.decode('utf-8', 'replace'))}")
+    if (bug := ended.name_traceback()) is not None:
+        kinds.append(f"traceback: {re.sub(r':.* in ', ' in ', bug)}")
     elif ended.exit_code == TOO_LONG or ended.cpu_seconds > CPU_SECONDS:
         kinds += [] if is_training else ["too long"]
     elif ended.exit_code not in EXIT_CODES:
@@ -204,17 +220,14 @@ def judge(case: Case, ended: Ended) -> list[str]:
     return kinds
 
 
-def name_traceback(text: str) -> str:
-    """Return the kind of an exception and the last place in samebits that it passed."""
-    places = re.findall(r'File "[^"]*/samebits/([^"]+)", line \d+, in (\w+)', text)
-    lines = [line for line in text.splitlines() if re.match(r"[\w.]+(Error|Exception|Exit|Interrupt|Warning)\b", line)]
-    return f"{lines[-1].split(':')[0] if lines else '?'} in {' '.join(places[-1]) if places else '?'}"
-
-
 def find_controls(said: bytes) -> str:
     """Name what a terminal would obey rather than show."""
     text = said.decode("utf-8", "replace")
-    odd = {char for char in text if char not in "\n\t" and (unicodedata.category(char) == "Cc" or char in "\u202a\u202b\u202d\u202e\u2066\u2067\u2068")}
+    odd = {
+        char
+        for char in text
+        if char not in "\n\t" and (unicodedata.category(char) == "Cc" or char in "\u202a\u202b\u202d\u202e\u2066\u2067\u2068")
+    }
     return ", ".join(f"U+{ord(char):04X}" for char in sorted(odd)[:3])
 
 
@@ -283,7 +296,9 @@ def make_models(bench: Bench) -> Callable[[random.Random], contextlib.AbstractCo
         lineage = json.loads(run.sound[FILE_NAME])
         lineage["stages"]["model"]["digest"] = f"sha256:{rng.randbytes(32).hex()}"
         run.seal(lineage)
-        yield Case(rng.choice([["verify", run.run_id], ["verify", run.run_id, "--content"], ["diff", run.run_id, other.run_id]]), content)
+        yield Case(
+            rng.choice([["verify", run.run_id], ["verify", run.run_id, "--content"], ["diff", run.run_id, other.run_id]]), content
+        )
         run.restore()
 
     return make

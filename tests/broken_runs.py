@@ -25,6 +25,8 @@ from strange_run import make_project
 from warm_program import Ended, WarmProgram
 
 from samebits.numerics.profile import make_environment
+from samebits.proof.verification import check_record
+from samebits.tracking.runs import open_recorded_run
 
 UNDELIVERED = 75
 N_FITS = 3  # of the config below: two folds, and the final model
@@ -66,16 +68,15 @@ class Outcome:
     ----------
     wrong
         What should be otherwise, in words; empty where nothing was lost.
+    statuses
+        In which the runs of it stand on the server in the end.
     """
 
     ended: Ended
     n_requests: int
     waited: bool
     wrong: list[str] = field(default_factory=list)
-
-    @property
-    def said(self) -> str:
-        return (self.ended.stdout + self.ended.stderr).decode("utf-8", "replace")
+    statuses: list[str] = field(default_factory=list)
 
 
 class BrokenRuns:
@@ -87,14 +88,16 @@ class BrokenRuns:
         Address of a real server that a run may be left on.
     silence_seconds
         How long the server may be silent in all before it counts as gone; None leaves the program's own figure.
+    verifies
+        Whether each run is verified by the program itself, rather than held to its record by the same function here.
     """
 
-    def __init__(self, folder: Path, server: str, silence_seconds: float | None = None) -> None:
+    def __init__(self, folder: Path, server: str, silence_seconds: float | None = None, verifies: bool = True) -> None:
         self.folder = folder
         self.project = make_project(folder / "project", {"marked.py": _OWN_CLASS, "config.json": json.dumps(CONFIG)})
         self.proxy = FaultyProxy(server)
         self.client = mlflow.MlflowClient(tracking_uri=server)
-        self._silence_seconds = silence_seconds
+        self._silence_seconds, self._verifies = silence_seconds, verifies
         self._environment = make_environment("portable", clean_environment())
         self._program = WarmProgram(self._environment, self.project / "src")
         self._names = (f"broken-{folder.name}-{number}" for number in itertools.count())
@@ -107,7 +110,9 @@ class BrokenRuns:
         own = self.folder / name
         variables = {"SAMEBITS_SPOOL": str(own / "spool"), "TMPDIR": str(own / "tmp"), "HOME": str(own), "MARKS": str(own)}
         variables |= {"MLFLOW_TRACKING_URI": self.proxy.uri, "MLFLOW_EXPERIMENT_NAME": name}
-        return self._program.run_within(list(words), {**self._environment, **variables}, self.project, silence_seconds=self._silence_seconds)
+        return self._program.run_within(
+            list(words), {**self._environment, **variables}, self.project, silence_seconds=self._silence_seconds
+        )
 
     def signal(self, *numbers: int) -> None:
         """Send signals to the command that runs."""
@@ -151,7 +156,9 @@ class BrokenRuns:
         if ended.exit_code != 0:
             closed = self.run("status", "--close", name=name)
             wrong += [f"status --close: {closed.stderr.decode()[-300:]}"] * (closed.exit_code != 0)
-        wrong += self._judge_server(name, must_be_there=outcome.waited or ended.exit_code in (0, UNDELIVERED))
+        runs = self._list_runs(name)
+        outcome.statuses = sorted(run.info.status for run in runs)
+        wrong += self._judge_runs(name, runs, must_be_there=outcome.waited or ended.exit_code in (0, UNDELIVERED))
         left = [path.name for path in (own / "tmp").iterdir() if not path.name.endswith(".lock")]
         wrong += [f"left in TMPDIR: {left}"] * bool(left and ended.exit_code >= 0)
         waiting = [path.name for path in (own / "spool").glob("*")] if (own / "spool").exists() else []
@@ -173,33 +180,39 @@ class BrokenRuns:
             *[f"second push: {again.exit_code} {again.stdout.decode()}"] * (b"nothing waits" not in again.stdout),
         ]
 
-    def _judge_server(self, name: str, must_be_there: bool) -> list[str]:
-        """Return what is wrong with the runs of an experiment, asked of the server itself."""
+    def _list_runs(self, name: str) -> list[Any]:
+        """Return the runs of an experiment, asked of the server itself."""
         experiment = self.client.get_experiment_by_name(name)
-        runs = list(self.client.search_runs([experiment.experiment_id])) if experiment is not None else []
+        return list(self.client.search_runs([experiment.experiment_id])) if experiment is not None else []
+
+    def _judge_runs(self, name: str, runs: list[Any], must_be_there: bool) -> list[str]:
         statuses = sorted(run.info.status for run in runs)
         if not must_be_there:
             return [f"runs that end as {statuses}"] * (statuses not in ([], ["FAILED"], ["KILLED"], ["FINISHED"]))
         if statuses != ["FINISHED"]:
             return [f"runs that end as {statuses}, not one that is FINISHED"]
-        return [*self._judge_run(name, runs[0], experiment.experiment_id)]
-
-    def _judge_run(self, name: str, run: Any, experiment_id: str) -> list[str]:
-        models = self.client.search_logged_models([experiment_id])
-        outputs = run.outputs.model_outputs
+        run = runs[0]
+        models, outputs = self.client.search_logged_models([run.info.experiment_id]), run.outputs.model_outputs
         wrong = [f"{len(models)} models, {len(outputs)} of them the run's"] * (len(models) != 1 or len(outputs) != 1)
         for key in run.data.metrics:
-            history = [(metric.step, metric.value) for metric in self.client.get_metric_history(run.info.run_id, key)]
-            wrong += [f"{key} {len(history)} times"] * (len(history) != len({step for step, _ in history}))
-        verified = self.run("verify", run.info.run_id, name=name)
-        wrong += [f"verify: {verified.exit_code} {(verified.stdout + verified.stderr).decode()[:600]}"] * (verified.exit_code != 0)
-        return wrong
+            history = [metric.step for metric in self.client.get_metric_history(run.info.run_id, key)]
+            wrong += [f"{key} {len(history)} times"] * (len(history) != len(set(history)))
+        return wrong + (self._verify(name, run.info.run_id) if self._verifies else self._check_record(run.info.run_id))
+
+    def _verify(self, name: str, run_id: str) -> list[str]:
+        verified = self.run("verify", run_id, name=name)
+        return [f"verify: {verified.exit_code} {(verified.stdout + verified.stderr).decode()[:600]}"] * (verified.exit_code != 0)
+
+    def _check_record(self, run_id: str) -> list[str]:
+        """Hold a run to its record here: what `verify` does, without the start of a program and the loading of a model."""
+        with open_recorded_run(self.client, run_id) as recorded:
+            return [f"{check.name}: {check.recorded}, not {check.observed}" for check in check_record(recorded) if not check.passed]
 
 
 def _judge_words(ended: Ended, own: Path, has_waited: bool, was_computed: bool) -> list[str]:
     """Return what is wrong with an exit code, and with what was said beside it."""
     stderr = ended.stderr.decode("utf-8", "replace")
-    wrong = [f"traceback: {stderr[-1500:]}"] * ("Traceback" in stderr or ended.exit_code == 70)
+    wrong = [f"traceback: {bug}"] if (bug := ended.name_traceback()) else []
     if ended.exit_code == UNDELIVERED:
         wrong += ["exit 75 and nothing waits"] * (not has_waited)
         wrong += ["says nothing of the folder or of push"] * (not re.search(rf"{re.escape(str(own))}\S*.*samebits push", stderr))
@@ -214,13 +227,21 @@ def _judge_words(ended: Ended, own: Path, has_waited: bool, was_computed: bool) 
     return wrong
 
 
-def signal_at(runs: BrokenRuns, number: int, *signals: int) -> Callable[[Request], None]:
-    """Return what sends signals to the program when its Nth request has come in and before it has its answer."""
+def signal_at(runs: BrokenRuns, which: int | str, *signals: int) -> Callable[[Request], None]:
+    """Return what sends signals to the program when a request has come in and before it has its answer.
+
+    Parameters
+    ----------
+    which
+        Its number, or what is searched in "METHOD /path"; the first one that is found.
+    """
+    is_sent: list[bool] = []
 
     def act(request: Request) -> None:
-        if request.number == number:
+        if not is_sent and (request.number == which if isinstance(which, int) else re.search(which, str(request))):
+            is_sent.append(True)
             runs.signal(*signals)
-            time.sleep(0.2)  # so that it comes before the answer; later is also a moment
+            time.sleep(0.2)  # so that it is there before the answer; where it is later, that is a moment too
 
     return act
 

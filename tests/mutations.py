@@ -26,7 +26,28 @@ ODD_TEXTS = [
     *("C:\\x", "file:///etc/passwd", "http://u:SECRET@127.0.0.1:9/x", "ext::sh -c id", "a" * 300, "a" * 5000, "9" * 5000, "1e999", "nan", "NaN"),
     *("os.system", "subprocess.Popen", "sklearn.tree.DecisionTreeClassifier", "samebits.__main__", "sklearn", ".", ".a", "a.", "yes", "null", "0x1f"),
 ]  # fmt: skip
-ODD_NUMBERS = [0, -1, 1, 2, 3, -0.0, 0.1, 0.5, 1.0, 1e-320, 1e308, math.inf, -math.inf, math.nan, 2**31, 2**32, 2**53 + 1, 2**63, 2**64, -(2**63)]
+ODD_NUMBERS = [
+    0,
+    -1,
+    1,
+    2,
+    3,
+    -0.0,
+    0.1,
+    0.5,
+    1.0,
+    1e-320,
+    1e308,
+    math.inf,
+    -math.inf,
+    math.nan,
+    2**31,
+    2**32,
+    2**53 + 1,
+    2**63,
+    2**64,
+    -(2**63),
+]
 ODD_NUMBERS += [10**30, 10**400, 1_000_000]
 _ODD_PIECES = [
     *("\x00", "\x1b[2J", "\x07", "\x7f", "\x85", "\u2028", "\u202e", "\ufeff", "\t", "\r", "\r\n", "\n", "\n---\n", "\n...\n", "&a ", "*a", "&a [*a]"),
@@ -155,7 +176,9 @@ def mutate_model(rng: Rng, content: bytes) -> bytes:
     """Return a model file (a zip of a schema and arrays) that was damaged, or made to harm who opens it."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         members = [(name, archive.read(name)) for name in archive.namelist()]
-    kind = rng.choice(["bytes", "truncate", "schema", "schema", "schema", "array", "bomb", "member", "double", "drop", "link", "nest", "many"])
+    kind = rng.choice(
+        ["bytes", "truncate", "schema", "schema", "schema", "array", "bomb", "member", "double", "drop", "link", "nest", "many"]
+    )
     if kind in ("bytes", "truncate"):
         return mutate_bytes(rng, content, rng.choice([1, 5])) if kind == "bytes" else content[: rng.randrange(len(content))]
     if kind == "schema":
@@ -166,7 +189,9 @@ def mutate_model(rng: Rng, content: bytes) -> bytes:
     elif kind == "bomb":
         return _write_bomb(rng, members)
     elif kind == "member":
-        members.append((rng.choice(["/tmp/owned", "../owned", "..\\owned", "a/../../owned", "\x1b[2J", "C:\\owned", "a" * 5000]), b"x"))
+        members.append(
+            (rng.choice(["/tmp/owned", "../owned", "..\\owned", "a/../../owned", "\x1b[2J", "C:\\owned", "a" * 5000]), b"x")
+        )
     elif kind == "double":
         members.append((rng.choice(members)[0], mutate_bytes(rng, rng.choice(members)[1])))
     elif kind == "drop":
@@ -210,13 +235,35 @@ def _write_bomb(rng: Rng, members: list[tuple[str, bytes]]) -> bytes:
     return written.getvalue()
 
 
-_ODD_PATHS = ["../owned", "/tmp/owned", ".git/config", ".git/hooks/post-checkout", ".GIT/config", "git~1/config", ".git\u200c/config", "a/../../owned"]
-_ODD_PATHS += ["src/samebits/__main__.py", "uv.lock", "pyproject.toml", "a" * 300, "\x1b[2J", "a b", '"a\\n"', ".gitattributes", ".gitmodules", "con\\x"]
+_ODD_PATHS = [
+    "../owned",
+    "/tmp/owned",
+    ".git/config",
+    ".git/hooks/post-checkout",
+    ".GIT/config",
+    "git~1/config",
+    ".git\u200c/config",
+    "a/../../owned",
+]
+_ODD_PATHS += [
+    "src/samebits/__main__.py",
+    "uv.lock",
+    "pyproject.toml",
+    "a" * 300,
+    "\x1b[2J",
+    "a b",
+    '"a\\n"',
+    ".gitattributes",
+    ".gitmodules",
+    "con\\x",
+]
 
 
 def mutate_patch(rng: Rng, content: bytes) -> bytes:
     """Return a patch that does not apply, or writes where a patch has no business, or more than anybody wants."""
-    added = write_patch(rng.choice(_ODD_PATHS), rng.choice(["x", ESCAPE, "y" * 100]), rng.choice(["100644", "100755", "120000", "160000", "040000"]))
+    added = write_patch(
+        rng.choice(_ODD_PATHS), rng.choice(["x", ESCAPE, "y" * 100]), rng.choice(["100644", "100755", "120000", "160000", "040000"])
+    )
     return rng.choice(
         [
             lambda: mutate_bytes(rng, content, 3),
@@ -229,7 +276,9 @@ def mutate_patch(rng: Rng, content: bytes) -> bytes:
             lambda: write_link_patch(rng),
             lambda: write_patch("large", "x" * 60 + "\n" * 1_000_000),
             lambda: _write_renaming_patch(rng.choice(_ODD_PATHS)),
-            lambda: b"diff --git a/b b/b\nnew file mode 100644\nindex 0000000..1111111\nGIT binary patch\nliteral 99999999999\nzcmZ\n\n",
+            lambda: (
+                b"diff --git a/b b/b\nnew file mode 100644\nindex 0000000..1111111\nGIT binary patch\nliteral 99999999999\nzcmZ\n\n"
+            ),
         ]
     )()
 

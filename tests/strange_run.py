@@ -5,6 +5,7 @@ To seal is to make every digest above a change anew, the tags on the server too:
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import sqlite3
@@ -19,10 +20,19 @@ from conftest import ROOT
 from recorded_runs import git
 
 from samebits.digests import digest_bytes, digest_value
-from samebits.lineage.manifest import FILE_NAME, INPUT_STAGES, MODEL_FILE, OUTPUT_STAGES, PATCH_FILE, digest_stages, find_contradictions
+from samebits.lineage.manifest import (
+    FILE_NAME,
+    INPUT_STAGES,
+    MODEL_FILE,
+    OUTPUT_STAGES,
+    PATCH_FILE,
+    digest_stages,
+    find_contradictions,
+)
 from samebits.lineage.tracked_values import list_tags
 
 _TAKEN = ("src", "data/raw", "confs", "MLproject", "pyproject.toml", "uv.lock", "python_env.yaml", "requirements.txt", ".gitignore")
+_MALFORMED = (KeyError, TypeError, AttributeError, IndexError, ValueError, RecursionError)
 
 
 def make_project(folder: Path, files: dict[str, str] | None = None) -> Path:
@@ -63,10 +73,8 @@ class StrangeRun:
 
     def seal(self, lineage: dict[str, Any]) -> None:
         """Make the digests of a lineage anew as far as its form allows, and leave it on the server with its tags."""
-        try:
+        with contextlib.suppress(*_MALFORMED):  # past sealing: as it is, then
             _renew(lineage, self.files)
-        except (KeyError, TypeError, AttributeError, IndexError, ValueError, RecursionError):
-            pass  # it is past sealing: as it is, then
         self.leave(json.dumps(lineage, ensure_ascii=True).encode())
 
     def leave(self, content: bytes, noted: bool = True) -> None:
@@ -75,10 +83,8 @@ class StrangeRun:
         if not noted:
             return
         tags = {"lineage_digest": digest_bytes(content)}
-        try:
+        with contextlib.suppress(*_MALFORMED):
             tags |= list_tags(json.loads(content), content)
-        except (KeyError, TypeError, AttributeError, ValueError, RecursionError):
-            pass
         with sqlite3.connect(self.database) as database:
             for name, value in tags.items():
                 text = str(value).encode("utf-8", "replace").decode()

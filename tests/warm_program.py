@@ -10,6 +10,7 @@ import atexit
 import gc
 import json
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -45,6 +46,15 @@ class Ended:
     peak_mib: float
     stdout: bytes
     stderr: bytes
+
+    def name_traceback(self) -> str | None:
+        """Return the kind of an exception whose traceback was shown, and the last place in samebits that it passed."""
+        text = self.stderr.decode("utf-8", "replace")
+        if self.exit_code != 70 and "Traceback (most recent call last)" not in text:
+            return None
+        places = re.findall(r'File "[^"]*/samebits/([^"]+)", line (\d+), in \w+', text)
+        lines = [line for line in text.splitlines() if re.match(r"[\w.]+(Error|Exception|Exit|Interrupt|Warning)\b", line)]
+        return f"{lines[-1][:120] if lines else '?'} in {':'.join(places[-1]) if places else '?'}"
 
 
 TOO_LONG = -1000
@@ -91,7 +101,9 @@ class WarmProgram:
         with tempfile.TemporaryDirectory(prefix="samebits-warm-") as folder:
             outputs = [Path(folder, name) for name in ("stdout", "stderr")]
             request = {"words": words, "environment": environment, "cwd": str(cwd), "outputs": list(map(str, outputs))}
-            self._process.stdin.write(json.dumps({**request, "seconds": seconds, "n_bytes": n_bytes, "silence_seconds": silence_seconds}) + "\n")
+            self._process.stdin.write(
+                json.dumps({**request, "seconds": seconds, "n_bytes": n_bytes, "silence_seconds": silence_seconds}) + "\n"
+            )
             self._process.stdin.flush()
             answer = json.loads(self._process.stdout.readline())
             return Ended(**answer, stdout=outputs[0].read_bytes(), stderr=outputs[1].read_bytes())
@@ -169,7 +181,12 @@ def _wait(child: int, seconds: float) -> dict[str, Any]:
     _, status, usage = os.wait4(child, 0)
     exit_code = TOO_LONG if is_over else os.waitstatus_to_exitcode(status)
     cpu_seconds = usage.ru_utime + usage.ru_stime
-    return {"exit_code": exit_code, "seconds": time.monotonic() - started, "cpu_seconds": cpu_seconds, "peak_mib": usage.ru_maxrss / 1024}
+    return {
+        "exit_code": exit_code,
+        "seconds": time.monotonic() - started,
+        "cpu_seconds": cpu_seconds,
+        "peak_mib": usage.ru_maxrss / 1024,
+    }
 
 
 if __name__ == "__main__":
