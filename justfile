@@ -2,6 +2,7 @@
 
 export UV_FROZEN := "1"
 python_version := "3.11.7"
+folder := 'mlserver'
 
 [private]
 default:
@@ -11,6 +12,16 @@ default:
 [group('run')]
 train conf='confs/training.yaml' *options:
     @uv run python -m samebits train '{{ conf }}' {{ options }}
+
+# Deliver runs that wait in the spool, each exactly once
+[group('run')]
+push *run:
+    @uv run python -m samebits push {{ run }}
+
+# List runs that wait in the spool; --close ends on the server those whose process is gone
+[group('run')]
+status *options:
+    @uv run python -m samebits status {{ options }}
 
 # Make a recorded run again from its id alone, and say whether it is the same to the bit
 [group('prove')]
@@ -40,6 +51,14 @@ lineage run='latest':
 ui port='5000':
     MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_DISABLE_TELEMETRY=true \
         uv run mlflow server --backend-store-uri "${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}" --workers 1 --port {{ port }}
+
+# Serve a small team: runs and artifacts in one folder, reached through this server alone (docs/server.md)
+[group('run')]
+serve *options:
+    @mkdir -p '{{ folder }}'
+    MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_DISABLE_TELEMETRY=true \
+        uv run mlflow server --workers 2 --backend-store-uri 'sqlite:///{{ folder }}/mlflow.db' \
+        --artifacts-destination '{{ folder }}/artifacts' {{ options }}
 
 # Write the digest of a config's table into the config
 [group('run')]

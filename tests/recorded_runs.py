@@ -14,7 +14,8 @@ from typing import Any
 
 import mlflow
 import pytest
-from conftest import PROGRAM, ROOT, clean_environment, run_fresh, run_samebits
+import yaml
+from conftest import PROGRAM, ROOT, SMALL, clean_environment, merge, run_fresh, run_samebits
 from forged_training import leave_forgery
 
 FORGERY_PROGRAM = Path(__file__).with_name("forged_training.py")
@@ -66,6 +67,21 @@ def record_shipped(name: str, empty_store: Path, scratch: Path) -> ShippedRun:
         return [f"sqlite:///{folder}/mlflow.db", done.stdout.split()[1]]
 
     return ShippedRun(*make_once(f"shipped-{name}", scratch, record))
+
+
+def record_offline(scratch: Path, spool: Path) -> Path:
+    """Return a parcel in a spool, a copy of the session's one run that was made without a server."""
+
+    def record(folder: Path) -> str:
+        config = folder / "offline.yaml"
+        changes = {"name": "offline", "models": {"decision_tree": {"max_depth": 3}}, "tracking": {"offline": True}}
+        config.write_text(yaml.safe_dump(merge(SMALL, changes)), encoding="utf-8")
+        done = run_samebits("train", str(config), SAMEBITS_SPOOL=str(folder / "spool"), MLFLOW_TRACKING_URI="http://127.0.0.1:1")
+        assert done.returncode == 75, done.stderr
+        return str(folder / "spool" / done.stdout.split()[1])
+
+    original = Path(make_once("offline", scratch, record))
+    return Path(shutil.copytree(original, spool / original.name))
 
 
 def open_client(store: str) -> Any:

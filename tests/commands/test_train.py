@@ -287,20 +287,27 @@ def test_a_server_that_goes_away_loses_nothing(
     (gate / "open").mkdir()
     _, errors = started.communicate(timeout=HANG_SECONDS)
 
-    assert started.returncode == 2, errors
-    kept = Path(errors.split("is kept in ")[1].split()[0].rstrip("."))
+    assert started.returncode == 75, errors
+    assert "expected a server that takes it, found [Errno 111] Connection refused. What it made waits in " in errors
+    kept = Path(errors.split("waits in ")[1].split(": ")[0])
     lineage = json.loads((kept / "lineage.json").read_text(encoding="utf-8"))
     assert digest_bytes((kept / "model/model.skops").read_bytes()) == lineage["stages"]["model"]["file_digest"]
 
 
-def test_a_server_that_is_not_there_is_one_sentence(write_config: Callable[..., Path], closed_port: int) -> None:
+def test_a_server_that_is_not_there_is_said_before_training_and_what_is_made_waits(
+    write_config: Callable[..., Path], closed_port: int, tmp_path: Path
+) -> None:
     uri = f"http://127.0.0.1:{closed_port}"
 
-    done = run_samebits(str(write_config()), MLFLOW_TRACKING_URI=uri, MLFLOW_HTTP_REQUEST_MAX_RETRIES="1")
+    done = run_samebits(str(write_config()), MLFLOW_TRACKING_URI=uri, SAMEBITS_SPOOL=str(tmp_path / "spool"))
 
-    assert done.returncode == 2
-    assert f"{uri}: expected a tracking store that can" in done.stderr
+    assert done.returncode == 75
+    said = done.stderr.splitlines()
+    assert said[0].startswith(f"{uri}: expected a tracking server that answers, found [Errno 111] Connection refused")
+    assert said[1].startswith("training without it") and said[-1].startswith("run ") and "samebits push" in said[-1]
     assert "Traceback" not in done.stderr
+    (folder,) = (tmp_path / "spool").iterdir()
+    assert done.stdout.split()[1] == folder.name
 
 
 def test_two_that_start_together_on_a_new_database_both_finish(write_config: Callable[..., Path], tmp_path: Path) -> None:

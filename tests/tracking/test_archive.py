@@ -11,9 +11,10 @@ import yaml
 from conftest import ROOT, SMALL, merge, run_samebits
 from recorded_runs import clone_project, git, run_in
 
+from samebits.delivery.packing import _keep_table
+from samebits.delivery.spool import open_parcel
 from samebits.digests import digest_file, digest_folder
 from samebits.table.reading import Source
-from samebits.tracking import recording
 from samebits.tracking.archive import Archive, name_data_entry
 from samebits.tracking.data_search import find_recorded_data
 
@@ -106,15 +107,17 @@ def test_other_bytes_in_a_place_are_never_taken_for_the_table(
     assert set(found.other_bytes) == {str(wrong), "the experiment's archive"}
 
 
-def test_a_table_that_changed_while_a_run_trained_is_not_archived_under_the_old_ones_name(archive: Archive, tmp_path: Path) -> None:
+def test_a_table_that_changed_while_a_run_trained_is_not_archived_under_the_old_ones_name(tmp_path: Path) -> None:
     path = tmp_path / "wine.csv"
     shutil.copyfile(TABLE, path)
     source = Source(path, digest_file(path), path.stat().st_size, n_rows=1)
+    parcel = open_parcel(tmp_path, {})
 
     path.write_bytes(path.read_bytes() + b"1")
 
-    assert recording._archive_table(archive, source, "auto") == "changed meanwhile"
-    assert not archive.holds(name_data_entry(source.digest))
+    assert _keep_table(parcel, source, "auto") == "changed meanwhile"
+    assert list((parcel.folder / "archive").rglob("*.csv")) == []
+    parcel.let_go()
 
 
 def test_a_table_and_a_commit_over_the_cap_are_named_as_not_archived_with_what_to_do(store: str, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ def test_an_experiment_that_another_run_makes_at_the_same_time_is_taken() -> Non
     answers = iter([None, SimpleNamespace(experiment_id=7, lifecycle_stage="active")])
     client = SimpleNamespace(get_experiment_by_name=lambda _: next(answers), create_experiment=refuse)
 
-    assert tracking._find_experiment(client, "shared") == "7"
+    assert tracking.find_experiment(client, "shared", None) == "7"
 
 
 def test_an_experiment_that_the_server_refuses_for_another_reason_is_refused() -> None:
@@ -29,7 +29,7 @@ def test_an_experiment_that_the_server_refuses_for_another_reason_is_refused() -
     client = SimpleNamespace(get_experiment_by_name=lambda _: None, create_experiment=refuse)
 
     with pytest.raises(MlflowException, match="PERMISSION_DENIED"):
-        tracking._find_experiment(client, "shared")
+        tracking.find_experiment(client, "shared", None)
 
 
 def test_a_user_without_a_name_goes_by_number(monkeypatch: pytest.MonkeyPatch) -> None:

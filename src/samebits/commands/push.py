@@ -7,11 +7,14 @@ import os
 from pathlib import Path
 from typing import Any
 
+from samebits.delivery.offline import forget_store
+from samebits.delivery.orphans import close_orphans
 from samebits.delivery.spool import Parcel, find_parcel, list_parcels
 from samebits.errors import Problem, TrackingError, Undelivered
 from samebits.lineage.manifest import FILE_NAME
 from samebits.project import find_project_root
 from samebits.text import hide_credentials, tell, warn
+from samebits.tracking.greeting import check_server
 from samebits.tracking.server import make_client, prepare_tracking
 
 
@@ -34,7 +37,9 @@ def run_push(reference: str | None) -> None:
         tell("nothing waits")
         return
     client = _connect(uri)
+    close_orphans(client, root)
     failures = [problem for parcel in parcels for problem in _push(client, parcel, is_chosen=chosen is not None)]
+    forget_store([parcel.folder.parent for parcel in parcels])
     if failures:
         raise Undelivered(*failures)
 
@@ -52,8 +57,6 @@ def _find(root: Path, reference: str) -> Parcel:
 
 
 def _connect(uri: str) -> Any:
-    from samebits.delivery.preflight import check_server
-
     try:
         check_server(uri)
         return make_client(uri)

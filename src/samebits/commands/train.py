@@ -16,6 +16,7 @@ from samebits.numerics.profile import pin_profile
 from samebits.project import find_config, find_project_root
 from samebits.text import hide_credentials, tell, warn
 from samebits.tracking.address import is_http
+from samebits.tracking.patience import ServerGone
 from samebits.tracking.server import prepare_tracking
 
 _HEADLINE = (
@@ -60,7 +61,11 @@ def _hand_back(document: Document, root: Path) -> bool:
         return False
     from samebits.commands.reuse import find_reusable_run
 
-    found = find_reusable_run(document, root)
+    try:
+        found = find_reusable_run(document, root)
+    except ServerGone as error:
+        warn(f"no earlier run was looked for: {error}")
+        found = None
     if found is None:
         os.environ[_REUSE_TRIED] = "1"
         return False

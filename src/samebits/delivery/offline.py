@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from samebits.delivery.orphans import close_orphans
 from samebits.delivery.sending import find_run, send_parcel
 from samebits.delivery.spool import Parcel, find_parcel
 from samebits.tracking.address import name_database
@@ -29,13 +32,22 @@ def connect_for(reference: str, project_root: Path) -> tuple[Any, str]:
     """
     parcel = find_parcel(project_root, reference)
     if parcel is None or not parcel.is_whole:
-        return connect(project_root), reference
+        client = connect(project_root)
+        close_orphans(client, project_root)
+        return client, reference
     prepare_tracking(project_root)
     os.chdir(project_root)
     folder = parcel.folder.parent / _FOLDER
     folder.mkdir(mode=0o700, exist_ok=True)
     client = make_client(name_database(folder / "mlflow.db"))
     return client, _record(client, parcel)
+
+
+def forget_store(places: Iterable[Path]) -> None:
+    """Delete the store beside a spool in which nothing waits any more."""
+    for place in set(places):
+        if not any(place.glob("*/values.json")):
+            shutil.rmtree(place / _FOLDER, ignore_errors=True)
 
 
 def _record(client: Any, parcel: Parcel) -> str:

@@ -9,23 +9,23 @@ from __future__ import annotations
 import contextlib
 import datetime
 import os
-import signal
 import threading
 import traceback
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from samebits.delivery.preflight import check_server, check_store
+from samebits.delivery.preflight import check_limits, check_store
 from samebits.delivery.sending import create_run, list_first_tags, name_server, send_parcel
 from samebits.delivery.spool import Parcel, open_parcel
 from samebits.errors import Interrupted, Problem, SamebitsError, TrackingError, Undelivered
+from samebits.signals import ignore_signals
 from samebits.text import clean_text, escape_markdown, warn
+from samebits.tracking.greeting import check_server
 from samebits.tracking.patience import PATIENCE, ServerGone, hurried
 from samebits.tracking.server import MAX_TAG_LENGTH, explain_failures, make_client, set_tags
 
 HEARTBEAT_SECONDS = 60.0
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class OpenRun:
@@ -42,6 +42,7 @@ class OpenRun:
     def __init__(self, client: Any, parcel: Parcel) -> None:
         self.client = client
         self.parcel = parcel
+        self.is_delivered = False
         self._is_over = threading.Event()
 
     @property
@@ -64,11 +65,13 @@ class OpenRun:
         try:
             if self.parcel.note["is_offline"]:
                 raise Undelivered(describe_waiting(self.parcel, "tracking.offline: true"))
-            run_id = send_parcel(self._find_client(), self.parcel)
+            self.client = self._find_client()
+            run_id = send_parcel(self.client, self.parcel)
         except Undelivered:
             raise
         except TrackingError as error:
             raise Undelivered(describe_waiting(self.parcel, error.problems[0].found)) from None
+        self.is_delivered = True
         self.parcel.let_go()
         return run_id
 
@@ -88,10 +91,8 @@ class OpenRun:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._is_over.set()
-        if error is not None:
-            for number in _SIGNALS:
-                with contextlib.suppress(ValueError):  # not in the main thread
-                    signal.signal(number, signal.SIG_IGN)  # a second one must not stop what the first one asked for
+        if error is not None and not self.is_delivered:
+            ignore_signals()  # a second one must not stop what the first one asked for
             status = "KILLED" if isinstance(error, Interrupted | KeyboardInterrupt) else "FAILED"
             self._close(status, error, *_describe(error, kind, trace))
         self.parcel.release()
@@ -167,6 +168,7 @@ def open_run(experiment_name: str, conf_file: str, uri: str, project_root: Path,
     TrackingError
         There is no such run or experiment, the run is not empty, or the server or its store cannot take a run.
     """
+    check_limits()
     parcel = open_parcel(project_root, _note_run(experiment_name, conf_file, is_offline))
     client = None
     try:

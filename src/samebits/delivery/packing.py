@@ -31,6 +31,7 @@ from samebits.lineage.tracked_values import list_fold_scores, list_metrics, list
 from samebits.model import mlflow_flavor
 from samebits.model.file import list_trusted_types
 from samebits.provenance.checkout import bundle_commit
+from samebits.signals import hold_signals
 from samebits.table.files import digest_table, list_table_files
 from samebits.table.reading import Source
 from samebits.text import warn
@@ -65,7 +66,8 @@ def pack_training(parcel: Parcel, training: Training, started: datetime.datetime
     for attempt in range(_TRIES):
         for place in itertools.chain([parcel], move_parcel(parcel, project_root)):
             try:
-                lineage = _pack(place, training, started)
+                with hold_signals():  # what was computed stands nowhere else yet
+                    lineage = _pack(place, training, started)
             except OSError as error:
                 reasons[str(place.folder.parent)] = error.strerror or str(error)
                 is_full = error.errno in _FULL

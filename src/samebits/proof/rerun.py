@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from samebits.proof.restoration import Restoration
+from samebits.signals import hold_signals, ignore_signals
 from samebits.tracking.runs import RecordedRun
 from samebits.tracking.server import explain_failures, name_user
 
@@ -20,7 +21,6 @@ _OTHER_TIME_ZONES = ("Asia/Kathmandu", "America/St_Johns")
 _OTHER_LOCALES = ("tr_TR.UTF-8", "de_DE.UTF-8", "C.UTF-8", "C")
 _OTHER_UMASKS = (0o077, 0o027)
 _STOP_SECONDS = 20
-_STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def make_rerun(
     environment = {**restoration.list_variables(recorded.client.tracking_uri), **conditions.variables, "MLFLOW_RUN_ID": run_id}
     said = restoration.folder / f"{name}.log"
     with said.open("wb") as output, _end_with_us(recorded, run_id) as processes:
-        with _hold_signals():
+        with hold_signals():
             process = subprocess.Popen(
                 command, cwd=restoration.project, env=environment, umask=conditions.umask, stdin=subprocess.DEVNULL, stdout=output,
                 stderr=output, start_new_session=True,
@@ -143,8 +143,7 @@ def _end_with_us(recorded: RecordedRun, run_id: str) -> Iterator[list[subprocess
     try:
         yield processes
     except BaseException:
-        for number in _STOPPING:
-            signal.signal(number, signal.SIG_IGN)  # a second one must not stop what the first one asked for
+        ignore_signals()  # a second one must not stop what the first one asked for
         for process in processes:
             for number in (signal.SIGTERM, signal.SIGKILL):
                 with contextlib.suppress(ProcessLookupError):
@@ -153,23 +152,6 @@ def _end_with_us(recorded: RecordedRun, run_id: str) -> Iterator[list[subprocess
                     process.wait(_STOP_SECONDS)
         _end_run(recorded, run_id, "KILLED")
         raise
-
-
-@contextlib.contextmanager
-def _hold_signals() -> Iterator[None]:
-    """Let a signal wait until a process that is being started is known: it would otherwise be left running."""
-    held: list[int] = []
-    handlers = {number: signal.getsignal(number) for number in _STOPPING}
-    for number, handler in handlers.items():
-        if callable(handler):  # not where it is ignored, or ends this process at once
-            signal.signal(number, lambda number, _: held.append(number))
-    try:
-        yield
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-        if held:
-            signal.raise_signal(held[0])
 
 
 def _end_run(recorded: RecordedRun, run_id: str, status: str) -> None:

@@ -20,6 +20,7 @@ from samebits.errors import Problem, TrackingError
 SILENCE_SECONDS = 30.0
 CLOSING_SECONDS = 5.0  # once a run is being ended by a signal or a failure
 _TICK_SECONDS = 0.05
+_SILENT = ("ConnectionError", "Timeout", "EndpointConnectionError", "ConnectTimeoutError", "ReadTimeoutError", "ConnectionClosedError")
 T = TypeVar("T")
 
 
@@ -135,3 +136,19 @@ def _watch(plain: Callable[..., Any]) -> Callable[..., Any]:
 
     watched.is_watched = True  # type: ignore[attr-defined]
     return watched
+
+
+def name_cause(error: BaseException) -> str:
+    """Return why no answer came, without the names of the classes and the address that libraries put before it."""
+    said = " ".join(str(error).split())
+    innermost = said.rpartition("Caused by ")[2]
+    reason = innermost.rpartition("): ")[2] if "): " in innermost else innermost.partition("failed with exception ")[2] or innermost
+    return reason.rstrip("')\"")[:300] or type(error).__name__
+
+
+def is_silence(error: BaseException) -> bool:
+    """Tell whether an error says that no server answered, rather than what one answered."""
+    if type(error).__name__ in _SILENT or getattr(error, "error_code", None) == "TEMPORARILY_UNAVAILABLE":
+        return True
+    said = str(error)
+    return said.startswith("API request to") and ("failed with exception" in said or "failed with timeout" in said)

@@ -7,14 +7,11 @@ by the config's name and the project's own folder.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import getpass
-import hashlib
 import logging
 import math
 import os
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,7 +19,9 @@ from samebits.errors import Problem, SamebitsError, TrackingError
 from samebits.project import PACKAGE
 from samebits.text import hide_credentials
 from samebits.tracking.address import find_database, is_remote, settle_address
-from samebits.tracking.patience import PATIENCE, SILENCE_SECONDS, ServerGone, watch_transfers
+from samebits.tracking.database_lock import lock_database
+from samebits.tracking.greeting import check_server
+from samebits.tracking.patience import PATIENCE, SILENCE_SECONDS, ServerGone, is_silence, name_cause, watch_transfers
 
 MAX_TAG_LENGTH = 8000  # MLflow cuts longer ones silently
 # Unanswered, MLflow's own settings wait four minutes a call, and twenty where a server hangs. These outlast a server that starts
@@ -42,7 +41,6 @@ _LOUDNESS = {
     "mlflow.utils.environment": logging.ERROR,
     "urllib3": logging.ERROR,
 }
-_SILENT = ("ConnectionError", "Timeout", "EndpointConnectionError", "ConnectTimeoutError", "ReadTimeoutError", "ConnectionClosedError")
 T = TypeVar("T")
 
 
@@ -65,18 +63,6 @@ def prepare_tracking(project_root: Path) -> str:
     return uri
 
 
-@contextlib.contextmanager
-def _lock_database(uri: str) -> Iterator[None]:
-    """Hold a lock that is one per database on this machine: processes that create its tables at once break it for good."""
-    if "://" not in uri or uri.startswith(("http://", "https://")):
-        yield
-        return
-    name = hashlib.sha256(uri.encode("utf-8")).hexdigest()[:16]
-    with Path(tempfile.gettempdir(), f"samebits-{os.getuid()}-{name}.lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
 def make_client(uri: str) -> Any:
     """Return MLflow's client of a server or store; its tables are made where it has none.
 
@@ -87,7 +73,7 @@ def make_client(uri: str) -> Any:
     """
     import mlflow
 
-    with _lock_database(uri), contextlib.chdir(_choose_store_folder(uri)):
+    with lock_database(uri), contextlib.chdir(_choose_store_folder(uri)):
         return explain_failures("open the tracking store", lambda: mlflow.MlflowClient(tracking_uri=uri))
 
 
@@ -104,10 +90,11 @@ def connect(project_root: Path) -> Any:
     Raises
     ------
     TrackingError
-        The server cannot be reached.
+        The server cannot be reached, or is none for runs.
     """
     uri = prepare_tracking(project_root)
     os.chdir(project_root)
+    check_server(uri)
     return make_client(uri)
 
 
@@ -195,18 +182,11 @@ def _is_own_mistake(error: Exception) -> bool:
 def _explain(action: str, error: Exception) -> TrackingError:
     lines = str(error).splitlines() or [type(error).__name__]
     uri = hide_credentials(os.environ.get("MLFLOW_TRACKING_URI", ""))
-    found = f"{type(error).__name__}: {lines[0][:500]}"
+    is_silent = is_silence(error)
+    found = name_cause(error) if is_silent else f"{type(error).__name__}: {lines[0][:500]}"
     problem = Problem(uri, f"a tracking store that can {action}", found, "Check the URI and the server.")
-    if is_silence(error):
+    if is_silent:
         PATIENCE.is_gone = not math.isinf(PATIENCE.limit_seconds)
         return ServerGone(problem)
     PATIENCE.note_sign_of_life()
     return TrackingError(problem)
-
-
-def is_silence(error: BaseException) -> bool:
-    """Tell whether an error says that no server answered, rather than what one answered."""
-    if type(error).__name__ in _SILENT or getattr(error, "error_code", None) == "TEMPORARILY_UNAVAILABLE":
-        return True
-    said = str(error)
-    return said.startswith("API request to") and ("failed with exception" in said or "failed with timeout" in said)

@@ -1,0 +1,67 @@
+"""The first question to a server, before any that matters: who answers at the address, and does it know what a run needs.
+
+A server that gives no answer within two seconds is no mistake of the caller's, but it is said at once.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import requests
+
+from samebits.errors import Problem, TrackingError
+from samebits.text import hide_credentials
+from samebits.tracking.address import is_http
+from samebits.tracking.drivers import find_missing_driver
+from samebits.tracking.patience import ServerGone, name_cause
+
+_ANSWER_SECONDS = 2.0
+_OLDEST_MAJOR = 3
+
+
+def check_server(uri: str) -> None:
+    """Make sure that the address is that of an MLflow server which knows logged models.
+
+    Raises
+    ------
+    ServerGone
+        Nobody answers.
+    TrackingError
+        Something else answers there, an MLflow of before 3, or somebody who does not let this user in; or its driver is missing.
+    """
+    if missing := find_missing_driver(uri):
+        raise TrackingError(missing)
+    if not is_http(uri):
+        return
+    answer = _ask_version(uri)
+    where, said = hide_credentials(uri), answer.text.strip()
+    if answer.status_code in (401, 403):
+        remedy = "Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN."
+        raise TrackingError(Problem(where, "a server that lets this user in", f"status {answer.status_code}", remedy))
+    if answer.status_code == 404:  # a hosted server that tells no version: what follows will show
+        return
+    if answer.status_code >= 500:
+        raise ServerGone(Problem(where, "an MLflow server", f"status {answer.status_code}", "Check the server."))
+    version = re.fullmatch(r"(\d+)\.\d+\.\d+\S*", said)
+    if version is None:
+        found = "a page" if "<" in said[:200] else repr(said[:40])
+        raise TrackingError(Problem(where, "an MLflow server", f"{found} in place of its version", "Check the address, and log in."))
+    if int(version[1]) < _OLDEST_MAJOR:
+        remedy = f"Upgrade the server (mlflow>={_OLDEST_MAJOR}); it has no logged models."
+        raise TrackingError(Problem(where, f"an MLflow server of version {_OLDEST_MAJOR} or later", said, remedy))
+
+
+def _ask_version(uri: str) -> Any:
+    from mlflow.utils.credentials import get_default_host_creds
+    from mlflow.utils.rest_utils import http_request
+
+    try:
+        return http_request(
+            get_default_host_creds(uri), "/version", "GET", max_retries=0, timeout=_ANSWER_SECONDS, raise_on_status=False
+        )
+    except Exception as error:
+        cause = error.__cause__ or error.__context__ or error
+        if isinstance(cause, requests.exceptions.InvalidURL | requests.exceptions.InvalidSchema):
+            raise TrackingError(Problem(hide_credentials(uri), "an address", str(cause), "Check MLFLOW_TRACKING_URI.")) from None
+        raise ServerGone(Problem(hide_credentials(uri), "a tracking server that answers", name_cause(cause), "Check it.")) from None

@@ -1,0 +1,216 @@
+"""What a parcel holds comes to its run whole and once, however often and in how many pieces it is sent."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import run_samebits
+from recorded_runs import open_client, record_offline
+
+from samebits.delivery import sending
+from samebits.delivery.packing import list_files
+from samebits.delivery.sending import ArtifactStore, create_run, find_run, send_parcel
+from samebits.delivery.spool import Parcel
+from samebits.errors import TrackingError
+from samebits.tracking.runs import open_recorded_run
+
+pytestmark = pytest.mark.xdist_group("verify")
+
+
+@pytest.fixture
+def parcel(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Parcel:
+    folder = record_offline(tmp_path_factory.getbasetemp(), tmp_path / "spool")
+    return Parcel(folder, json.loads((folder / "parcel.json").read_text(encoding="utf-8")))
+
+
+def count(client: Any, run_id: str) -> dict[str, int]:
+    """Count what would be there twice if something was sent twice."""
+    run = client.get_run(run_id)
+    return {
+        "runs": len(client.search_runs([run.info.experiment_id])),
+        "models": len(client.search_logged_models([run.info.experiment_id])),
+        "outputs": len(run.outputs.model_outputs),
+        "inputs": len(run.inputs.dataset_inputs),
+        "folds": len(client.get_metric_history(run_id, "fold_score_decision_tree")),
+        "scores": len(client.get_metric_history(run_id, "cv_score")),
+    }
+
+
+def test_a_run_has_its_own_times_and_the_bytes_that_were_packed(own_store: str, parcel: Parcel) -> None:
+    client = open_client(own_store)
+    lineage = (parcel.folder / "lineage.json").read_bytes()
+
+    run_id = send_parcel(client, parcel)
+
+    values = parcel.read_values()
+    info = client.get_run(run_id).info
+    assert (info.status, info.start_time, info.end_time) == ("FINISHED", values["started"], values["ended"])
+    assert client.get_metric_history(run_id, "cv_score")[0].timestamp == values["ended"]
+    with open_recorded_run(client, run_id) as recorded:
+        assert recorded.lineage_bytes == lineage
+        expected = {f"model/{name}" for name in list_files(parcel.folder / "model")} | set(list_files(parcel.folder / "artifacts"))
+        assert set(recorded.files) == {*expected, "lineage.json"}
+
+
+def test_a_parcel_that_is_sent_again_is_one_run_with_each_value_once(own_store: str, parcel: Parcel) -> None:
+    client = open_client(own_store)
+    run_id = send_parcel(client, parcel)
+    once = count(client, run_id)
+
+    assert send_parcel(client, parcel) == run_id
+    parcel.note["server_run_id"] = None  # as if the process had ended before it noted the server's answer
+    assert send_parcel(client, parcel) == run_id
+
+    assert count(client, run_id) == once == {"runs": 1, "models": 1, "outputs": 1, "inputs": 1, "folds": 3, "scores": 1}
+
+
+STEPS = ["create_logged_model", "log_outputs", "finalize_logged_model", "log_batch", "log_inputs", "set_terminated"]
+
+
+@pytest.mark.parametrize("is_answer_lost", [False, True])
+@pytest.mark.parametrize("step", STEPS)
+def test_a_delivery_that_breaks_off_at_any_step_is_completed_by_the_next(
+    own_store: str, parcel: Parcel, step: str, is_answer_lost: bool
+) -> None:
+    client = open_client(own_store)
+    plain = getattr(client, step)
+
+    def break_off(*args: Any, **options: Any) -> None:
+        if is_answer_lost:
+            plain(*args, **options)
+        raise ConnectionError(step)
+
+    setattr(client, step, break_off)
+    with pytest.raises(TrackingError, match=step):
+        send_parcel(client, parcel)
+
+    run_id = send_parcel(open_client(own_store), parcel)
+
+    assert count(client, run_id) == {"runs": 1, "models": 1, "outputs": 1, "inputs": 1, "folds": 3, "scores": 1}
+    assert client.get_run(run_id).info.status == "FINISHED"
+
+
+def test_a_store_that_says_it_took_a_file_and_has_it_not_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = ArtifactStore(str(tmp_path / "store"), f"sqlite:///{tmp_path}/mlflow.db")
+    (tmp_path / "a.csv").write_text("a", encoding="utf-8")
+    (tmp_path / "b.csv").write_text("b", encoding="utf-8")
+    plain: Callable[..., None] = store._repository.log_artifact
+    lies = ["b.csv", "b.csv"]
+
+    def lie(path: str, folder: str | None) -> None:
+        if lies and Path(path).name == lies[-1]:
+            lies.pop()
+        else:
+            plain(path, folder)
+
+    monkeypatch.setattr(store._repository, "log_artifact", lie)
+    files = {"x/a.csv": tmp_path / "a.csv", "b.csv": tmp_path / "b.csv"}
+
+    with pytest.raises(TrackingError, match=r"expected an artifact store that keeps what it took, found .*: b\.csv"):
+        store.send(files, is_anew=False)
+    store.send(files, is_anew=True)
+
+    assert sorted(list_files(tmp_path / "store")) == ["b.csv", "x/a.csv"]
+
+
+def test_a_file_of_another_size_is_sent_again_and_one_that_is_there_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = ArtifactStore(str(tmp_path / "store"), f"sqlite:///{tmp_path}/mlflow.db")
+    files = {name: tmp_path / name for name in ("whole", "torn")}
+    for path in files.values():
+        path.write_text("content", encoding="utf-8")
+    store.send(files, is_anew=False)
+    (tmp_path / "store/torn").write_text("con", encoding="utf-8")
+    sent: list[str] = []
+    plain = store._repository.log_artifact
+    monkeypatch.setattr(store._repository, "log_artifact", lambda path, folder: (sent.append(Path(path).name), plain(path, folder)))
+
+    store.send(files, is_anew=True)
+
+    assert sent == ["torn"]
+    assert (tmp_path / "store/torn").read_text(encoding="utf-8") == "content"
+
+
+def test_two_runs_for_one_parcel_become_one(own_store: str, parcel: Parcel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As over HTTP, where the first answer was lost and MLflow asked again."""
+    client = open_client(own_store)
+    first = create_run(client, parcel)
+    monkeypatch.setattr(sending, "is_http", lambda _: True)
+
+    second = create_run(client, parcel)
+
+    assert second.info.run_id == first.info.run_id
+    assert [run.info.run_id for run in client.search_runs([first.info.experiment_id])] == [first.info.run_id]
+
+
+def test_a_run_that_was_deleted_is_made_anew(own_store: str, parcel: Parcel) -> None:
+    client = open_client(own_store)
+    deleted = create_run(client, parcel).info.run_id
+    client.delete_run(deleted)
+    assert find_run(client, parcel) is None
+
+    run_id = send_parcel(client, parcel)
+
+    assert run_id != deleted and client.get_run(run_id).info.status == "FINISHED"
+
+
+def test_a_waiting_run_is_verified_compared_and_pushed_and_goes_by_its_own_id_ever_after(
+    own_store: str, parcel: Parcel, tmp_path: Path
+) -> None:
+    own_id = parcel.parcel_id
+    variables = {"MLFLOW_TRACKING_URI": own_store, "SAMEBITS_SPOOL": str(parcel.folder.parent)}
+
+    assert f"run    {own_id}  waits: samebits push {own_id}" in run_samebits("status", **variables).stdout
+    before = run_samebits("verify", own_id[:8], **variables)
+    assert before.returncode == 0 and "verdict     IDENTICAL" in before.stdout, before.stderr + before.stdout
+    pushed = run_samebits("push", **variables)
+    assert pushed.returncode == 0, pushed.stderr
+    run_id = pushed.stdout.split()[1]
+    assert f"made as {own_id}" in pushed.stdout
+
+    after = run_samebits("verify", own_id, **variables)
+    assert after.returncode == 0 and f"run         {run_id}" in after.stdout
+    compared = run_samebits("diff", own_id[:8], "latest", **variables)
+    assert compared.returncode == 0 and "verdict     IDENTICAL" in compared.stdout
+    assert own_id not in run_samebits("push", **variables).stdout + run_samebits("status", **variables).stdout
+    assert not parcel.folder.exists()
+
+
+def test_a_run_that_no_server_takes_waits_on_and_the_exit_code_says_so(parcel: Parcel, closed_port: int) -> None:
+    variables = {"MLFLOW_TRACKING_URI": f"http://127.0.0.1:{closed_port}", "SAMEBITS_SPOOL": str(parcel.folder.parent)}
+    before = sorted(list_files(parcel.folder))
+
+    done = run_samebits("push", str(parcel.folder), **variables)
+
+    assert done.returncode == 75 and "Connection refused" in done.stderr
+    assert sorted(list_files(parcel.folder)) == before
+
+
+def test_what_was_made_for_another_server_is_sent_here_only_when_it_is_named(own_store: str, parcel: Parcel) -> None:
+    parcel.write_note(server="http://elsewhere:5000", server_run_id="f" * 32)
+    variables = {"MLFLOW_TRACKING_URI": own_store, "SAMEBITS_SPOOL": str(parcel.folder.parent)}
+
+    unnamed = run_samebits("push", **variables)
+    assert unnamed.returncode == 0 and "was made for http://elsewhere:5000: to send it here, name it" in unnamed.stderr
+    assert parcel.folder.exists()
+
+    named = run_samebits("push", parcel.parcel_id, **variables)
+    assert named.returncode == 0, named.stderr
+    assert not parcel.folder.exists()
+
+
+def test_what_does_not_wait_is_refused(own_store: str, parcel: Parcel) -> None:
+    variables = {"MLFLOW_TRACKING_URI": own_store, "SAMEBITS_SPOOL": str(parcel.folder.parent)}
+
+    assert "expected a run that waits in the spool, found none" in run_samebits("push", "abcdef01", **variables).stderr
+    assert parcel.hold()
+    held = run_samebits("push", **variables)
+    assert held.returncode == 75 and "another process that has it" in held.stderr
+    parcel.release()
+    (parcel.folder / "values.json").unlink()
+    assert run_samebits("push", parcel.parcel_id, **variables).returncode == 2
+    shutil.rmtree(parcel.folder)

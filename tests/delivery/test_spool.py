@@ -1,0 +1,147 @@
+"""What stands in the spool is never lost by whatever happens to the folder or the process."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from samebits.delivery import spool
+from samebits.delivery.spool import find_parcel, list_parcels, open_parcel
+from samebits.errors import TrackingError
+
+
+@pytest.fixture(autouse=True)
+def own_spool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Only these places: what other tests leave in the machine's own is no matter."""
+    monkeypatch.setattr(spool, "list_places", lambda _: [tmp_path / "first", tmp_path / "second"])
+    return tmp_path / "first"
+
+
+def test_a_parcel_is_whole_only_once_its_values_are_written(tmp_path: Path) -> None:
+    parcel = open_parcel(tmp_path, {"conf_file": "a.yaml"})
+    assert not parcel.is_whole
+
+    parcel.write_values({"params": {"a": "1"}})
+
+    (found,) = list_parcels(tmp_path)
+    assert found.is_whole and found.read_values() == {"params": {"a": "1"}}
+    assert found.note["conf_file"] == "a.yaml" and found.run_id == parcel.parcel_id
+
+
+def test_a_parcel_is_held_by_one_process_and_by_nobody_once_that_is_gone(tmp_path: Path) -> None:
+    script = (
+        "import sys, pathlib; from samebits.delivery import spool\n"
+        "spool.list_places = lambda _: [pathlib.Path(sys.argv[1])]\n"
+        "parcel = spool.open_parcel(pathlib.Path(), {}); print(parcel.folder, flush=True); sys.stdin.read()"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", script, str(tmp_path / "first")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    process.stdout.readline()
+    (parcel,) = list_parcels(tmp_path)
+    assert not parcel.hold()
+
+    process.kill()
+    process.communicate()
+
+    assert parcel.hold()
+
+
+def test_a_place_that_is_full_is_passed_over(tmp_path: Path, own_spool: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = spool.shutil.disk_usage
+
+    def tell_full(path: Path) -> Any:
+        found = plain(path)
+        return found._replace(free=0) if Path(path).is_relative_to(own_spool) else found
+
+    monkeypatch.setattr(spool.shutil, "disk_usage", tell_full)
+
+    assert open_parcel(tmp_path, {}).folder.parent == tmp_path / "second"
+
+
+def test_where_no_place_takes_a_parcel_each_is_named_with_its_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "first").write_text("a file", encoding="utf-8")
+    (tmp_path / "target").mkdir()
+    (tmp_path / "second").symlink_to(tmp_path / "target")
+
+    with pytest.raises(
+        TrackingError, match=r"spool: expected a folder .* found .*first: File exists; .*second: it is a link"
+    ) as raised:
+        open_parcel(tmp_path, {})
+
+    assert "SAMEBITS_SPOOL" in str(raised.value)
+    assert list((tmp_path / "target").iterdir()) == []
+
+
+def test_a_parcel_that_its_place_has_no_room_for_goes_to_the_next_and_keeps_its_id(tmp_path: Path) -> None:
+    parcel = open_parcel(tmp_path, {"run_id": "f" * 32})
+
+    moved = next(spool.move_parcel(parcel, tmp_path))
+
+    assert moved.folder.parent == tmp_path / "second"
+    assert (moved.parcel_id, moved.run_id) == (parcel.parcel_id, "f" * 32)
+
+
+def test_a_note_is_replaced_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    parcel = open_parcel(tmp_path, {"a": 1})
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(json, "dump", refuse)
+    with pytest.raises(OSError, match="No space"):
+        parcel.write_note(a=2)
+
+    (found,) = list_parcels(tmp_path)
+    assert found.note["a"] == 1
+
+
+def test_a_parcel_goes_by_its_folder_its_id_its_runs_id_or_their_beginning(tmp_path: Path) -> None:
+    parcel = open_parcel(tmp_path, {"run_id": "abcdef" + "0" * 26})
+    open_parcel(tmp_path, {})
+
+    names = [str(parcel.folder), parcel.parcel_id, parcel.parcel_id[:12], "abcdef", parcel.run_id]
+
+    assert {found.folder for name in names if (found := find_parcel(tmp_path, name))} == {parcel.folder}
+    assert find_parcel(tmp_path, "latest") is None and find_parcel(tmp_path, "") is None
+
+
+def test_the_beginning_of_two_runs_is_refused_with_both(tmp_path: Path) -> None:
+    for last in "12":
+        open_parcel(tmp_path, {"run_id": "abcd" + last * 28})
+
+    with pytest.raises(TrackingError, match=r"expected one waiting run .* abcd1+, abcd2+|abcd2+, abcd1+"):
+        find_parcel(tmp_path, "abcd")
+
+
+def test_what_is_no_parcel_is_passed_over(tmp_path: Path, own_spool: Path) -> None:
+    for name, content in (("a", "{"), ("b", "[]"), ("c", "{}")):
+        (own_spool / name).mkdir(parents=True)
+        (own_spool / name / "parcel.json").write_text(content, encoding="utf-8")
+
+    assert list_parcels(tmp_path) == []
+
+
+def test_the_spool_is_where_the_users_environment_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SAMEBITS_SPOOL", raising=False)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    assert spool.find_spool() == tmp_path / "state/samebits/spool"
+
+    monkeypatch.setenv("SAMEBITS_SPOOL", str(tmp_path / "mine"))
+    assert spool.find_spool() == tmp_path / "mine"
+
+
+def test_a_parcel_is_nobodys_but_the_users(tmp_path: Path) -> None:
+    parcel = open_parcel(tmp_path, {})
+
+    assert parcel.folder.stat().st_mode & 0o077 == 0
+    assert (parcel.folder / "lock").stat().st_mode & 0o077 == 0
+    assert parcel.folder.stat().st_uid == os.getuid()

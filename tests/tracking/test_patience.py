@@ -1,0 +1,70 @@
+"""A server may stay silent only so long, whatever it is asked and however often."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from samebits.errors import TrackingError
+from samebits.tracking.patience import Patience, ServerGone
+
+
+def test_an_answer_is_handed_on_and_so_is_a_failure() -> None:
+    patience = Patience(3600)
+
+    assert patience.ask(lambda: 7) == 7
+    with pytest.raises(ZeroDivisionError):
+        patience.ask(lambda: 1 // 0)
+
+
+def test_a_call_without_an_answer_ends_and_no_further_one_is_made() -> None:
+    patience = Patience(0.1)
+    never, asked = threading.Event(), []
+
+    with pytest.raises(ServerGone, match="no answer for 0 s"):
+        patience.ask(never.wait)
+    with pytest.raises(ServerGone, match="not asked again"):
+        patience.ask(lambda: asked.append(1))
+
+    never.set()
+    assert asked == []
+    patience.renew()
+    assert patience.ask(lambda: 7) == 7
+
+
+def test_silence_adds_up_over_calls_that_fail_and_not_over_the_time_between() -> None:
+    """Each call is shorter than the limit; together they are longer."""
+    patience = Patience(3600)
+    never = threading.Event()
+
+    def fail() -> None:
+        never.wait(0.05)
+        raise ConnectionError
+
+    for _ in range(3):
+        with pytest.raises(ConnectionError):
+            patience.ask(fail)
+    time.sleep(0.2)
+
+    assert patience._silent_seconds >= 0.15
+    patience.limit_seconds = patience._silent_seconds
+    with pytest.raises(ServerGone):
+        patience.ask(never.wait)
+    never.set()
+
+
+def test_a_sign_of_life_starts_the_count_anew() -> None:
+    patience = Patience(3600)
+    with pytest.raises(ConnectionError):
+        patience.ask(lambda: (_ for _ in ()).throw(ConnectionError()))
+
+    patience.note_sign_of_life()
+
+    assert patience._silent_seconds == 0
+
+
+def test_a_local_store_is_waited_for_in_the_callers_own_thread() -> None:
+    assert Patience().ask(threading.get_ident) == threading.get_ident()
+    assert issubclass(ServerGone, TrackingError)
