@@ -32,6 +32,7 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=1, help="take each Nth request only")
     parser.add_argument("--first", type=int, default=1, help="begin at this request")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the server ends too
     with tempfile.TemporaryDirectory(prefix="samebits-break-") as folder:
         (Path(folder) / "server").mkdir()
         uri, server = start_server(Path(folder) / "server")

@@ -173,9 +173,8 @@ def try_kind(kind: str, count: int, seed: int, seconds: float, keep: Path) -> in
             n_failed += bool(kinds)
             for one in kinds:
                 findings.add(f"{kind}: {one}", case, ended)
-    print(
-        f"{kind}: {count} tried, {n_failed} failed; exit codes {dict(sorted(exits.items()))}; at most {longest:.1f} s of CPU, {peak:.0f} MiB"
-    )
+    codes = dict(sorted(exits.items()))
+    print(f"{kind}: {count} tried, {n_failed} failed; exit codes {codes}; at most {longest:.1f} s of CPU, {peak:.0f} MiB")
     for name, times in sorted(findings.counts.items(), key=lambda item: -item[1]):
         print(f"  {times:5} {name}   {' '.join(findings.smallest[name][0].words)[:60]}", flush=True)
     if findings.counts:
