@@ -255,7 +255,10 @@ def test_a_store_that_cannot_be_written_is_said_before_training_and_the_run_is_c
 def test_the_probe_of_a_store_leaves_nothing(own_store: str, tmp_path: Path) -> None:
     run = open_one(own_store, tmp_path)
 
-    assert open_client(own_store).list_artifacts(run.run_id) == []
+    client = open_client(own_store)
+    assert client.list_artifacts(run.run_id) == []
+    location = Path(client.get_experiment(run.parcel.note["experiment_id"]).artifact_location)
+    assert [path for path in location.rglob("*") if path.is_file()] == []
 
 
 def test_a_limit_on_the_size_of_files_is_said_before_training(write_config: Any, own_store: str) -> None:

@@ -13,8 +13,9 @@ from conftest import run_samebits
 from recorded_runs import open_client, record_offline
 
 from samebits.delivery import sending
+from samebits.delivery.artifact_store import ArtifactStore
 from samebits.delivery.packing import list_files
-from samebits.delivery.sending import ArtifactStore, create_run, find_run, send_parcel
+from samebits.delivery.sending import create_run, find_run, send_parcel
 from samebits.delivery.spool import Parcel
 from samebits.errors import TrackingError
 from samebits.tracking.runs import open_recorded_run
@@ -214,3 +215,31 @@ def test_what_does_not_wait_is_refused(own_store: str, parcel: Parcel) -> None:
     (parcel.folder / "values.json").unlink()
     assert run_samebits("push", parcel.parcel_id, **variables).returncode == 2
     shutil.rmtree(parcel.folder)
+
+
+@pytest.mark.parametrize("step", ["log_batch", "log_inputs", "set_terminated", "log_outputs"])
+def test_a_server_that_says_it_took_a_value_and_has_it_not_is_found_out(own_store: str, parcel: Parcel, step: str) -> None:
+    client = open_client(own_store)
+    setattr(client, step, lambda *_, **__: None)
+
+    with pytest.raises(TrackingError, match="expected a server that keeps what it took, found an answer that it has them, and not: "):
+        send_parcel(client, parcel)
+
+    assert send_parcel(open_client(own_store), parcel)
+
+
+def test_a_value_that_was_lost_once_is_sent_again(own_store: str, parcel: Parcel) -> None:
+    client = open_client(own_store)
+    plain, lost = client.log_batch, []
+
+    def lose_once(*args: Any, **options: Any) -> None:
+        if "tags" in options and not lost:
+            lost.append(options)
+        else:
+            plain(*args, **options)
+
+    client.log_batch = lose_once
+
+    run_id = send_parcel(client, parcel)
+
+    assert lost and client.get_run(run_id).data.tags["outputs_digest"] == parcel.read_values()["tags"]["outputs_digest"]

@@ -206,7 +206,8 @@ def _stand_on_server(client: Any, parcel: Parcel) -> None:
     info = run.info
     parcel.write_note(server_run_id=info.run_id, run_id=info.run_id, experiment_id=info.experiment_id)
     try:
-        check_store(info.artifact_uri, client.tracking_uri, parcel.scratch)
+        experiment = explain_failures("find the run's experiment", lambda: client.get_experiment(info.experiment_id))
+        check_store(experiment.artifact_location, client.tracking_uri, parcel.scratch)
     except TrackingError as error:
         close_run(client, info.run_id, "FAILED", str(error), None)
         raise

@@ -5,6 +5,7 @@ Everything here takes well under two seconds where all is well.
 
 from __future__ import annotations
 
+import contextlib
 import resource
 import shutil
 from pathlib import Path
@@ -18,7 +19,7 @@ from samebits.tracking.drivers import find_missing_driver
 from samebits.tracking.server import explain_failures
 
 LEAST_FILE_BYTES = 1 << 30  # that a limit on the size of files must allow
-_PROBE = "samebits-preflight.txt"
+_FOLDER, _PROBE = "samebits-archive", "preflight.txt"  # beside what is archived: no run's own files
 _CONTENT = "Written, read and deleted again before a training, to see that its results can be kept here.\n"
 
 
@@ -41,10 +42,12 @@ def check_limits() -> None:
 
 
 def check_store(location: str, tracking_uri: str, scratch: Path) -> None:
-    """Make sure that an artifact store takes a small file, gives it back, and deletes it.
+    """Make sure that an artifact store takes a small file, gives it back, and deletes it, where it lets this user delete.
 
     Parameters
     ----------
+    location
+        Of the experiment's artifacts.
     scratch
         A folder for the file.
 
@@ -62,12 +65,14 @@ def check_store(location: str, tracking_uri: str, scratch: Path) -> None:
     path, back = scratch / _PROBE, scratch / "back"
     path.write_text(_CONTENT, encoding="utf-8")
     back.mkdir(exist_ok=True)
-    explain_failures("take artifacts", lambda: repository.log_artifact(str(path)))
-    given = explain_failures("give artifacts", lambda: repository.download_artifacts(_PROBE, str(back)))
+    name = f"{_FOLDER}/{_PROBE}"
+    explain_failures("take artifacts", lambda: repository.log_artifact(str(path), _FOLDER))
+    given = explain_failures("give artifacts", lambda: repository.download_artifacts(name, str(back)))
     if Path(given).read_text(encoding="utf-8", errors="replace") != _CONTENT:
         where = hide_credentials(location)
         raise TrackingError(Problem(where, "an artifact store that gives what it took", "other bytes", "Check what stands before it."))
-    explain_failures("delete artifacts", lambda: repository.delete_artifacts(_PROBE))
+    with contextlib.suppress(TrackingError):  # who may write need not be allowed to delete: then it stays, and is written over
+        explain_failures("delete artifacts", lambda: repository.delete_artifacts(name))
 
 
 def _check_room(location: str) -> None:

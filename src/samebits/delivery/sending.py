@@ -6,22 +6,20 @@ sent in part or twice is one run with one model and each value once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelOutput, Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
-from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
+from samebits.delivery.artifact_store import ArtifactStore
 from samebits.delivery.packing import ARCHIVE, ARTIFACTS, MODEL, list_files
 from samebits.delivery.spool import Parcel
 from samebits.errors import Problem, TrackingError
 from samebits.lineage.manifest import FILE_NAME
 from samebits.text import hide_credentials
-from samebits.tracking.address import is_http, is_remote
+from samebits.tracking.address import is_http
 from samebits.tracking.archive import Archive
 from samebits.tracking.runs import PARCEL_TAG
 from samebits.tracking.server import MAX_TAG_LENGTH, explain_failures, find_experiment, name_user
@@ -29,7 +27,6 @@ from samebits.tracking.server import MAX_TAG_LENGTH, explain_failures, find_expe
 MODEL_NAME = "model"
 _PARAMS_BATCH = 100
 _METRICS_BATCH = 1000
-_UPLOADS = 4  # at a time, where a network lies between
 
 
 def send_parcel(client: Any, parcel: Parcel) -> str:
@@ -48,11 +45,38 @@ def send_parcel(client: Any, parcel: Parcel) -> str:
     _send_model(client, parcel, run, values, is_anew)
     _send_archive(client, parcel, run)
     _send_values(client, run, values)
+    if _list_missing_values(client, run_id, values):  # once more, as for files
+        _send_values(client, run, values)
     store = ArtifactStore(run.info.artifact_uri, client.tracking_uri)
     store.send(list_files(parcel.folder / ARTIFACTS), is_anew)
     store.send({FILE_NAME: parcel.folder / FILE_NAME}, is_anew=False)
-    explain_failures("close the run", lambda: client.set_terminated(run_id, "FINISHED", end_time=values["ended"]))
+    _finish(client, run_id, values)
     return run_id
+
+
+def _finish(client: Any, run_id: str, values: dict[str, Any]) -> None:
+    """Close a run of which the server shows every value, and see that it is closed."""
+    missing = _list_missing_values(client, run_id, values)
+    if not missing:
+        explain_failures("close the run", lambda: client.set_terminated(run_id, "FINISHED", end_time=values["ended"]))
+        status = explain_failures("show the run", lambda: client.get_run(run_id)).info.status
+        missing = [] if status == "FINISHED" else [f"status FINISHED ({status})"]
+    if missing:
+        remedy = "Check what stands between here and the server: a proxy, a login page."
+        found = f"an answer that it has them, and not: {', '.join(missing[:5])}"
+        raise TrackingError(Problem(name_server(client), "a server that keeps what it took", found, remedy))
+
+
+def _list_missing_values(client: Any, run_id: str, values: dict[str, Any]) -> list[str]:
+    """Return the params, tags, metrics and links that the server does not show of a run as they were sent."""
+    run = explain_failures("show the run", lambda: client.get_run(run_id))
+    tags = {name: value[:MAX_TAG_LENGTH] for name, value in values["tags"].items()}
+    missing = [f"param {name}" for name, value in values["params"].items() if run.data.params.get(name) != value]
+    missing += [f"tag {name}" for name, value in tags.items() if run.data.tags.get(name) != value]
+    missing += [f"metric {name}" for name in dict.fromkeys(metric[0] for metric in values["metrics"]) if name not in run.data.metrics]
+    missing += ["the dataset input"] if not (run.inputs and run.inputs.dataset_inputs) else []
+    missing += ["the model"] if not _list_outputs(run) else []
+    return missing
 
 
 def find_run(client: Any, parcel: Parcel) -> Any | None:
@@ -201,66 +225,3 @@ def _send_values(client: Any, run: Any, values: dict[str, Any]) -> None:
 
 def _cut(entries: list[Any], size: int) -> Iterable[list[Any]]:
     return (entries[start : start + size] for start in range(0, len(entries), size))
-
-
-class ArtifactStore:
-    """Where the artifacts of one run, or of one model, lie.
-
-    Parameters
-    ----------
-    location
-        Its URI, as the server names it.
-    """
-
-    def __init__(self, location: str, tracking_uri: str) -> None:
-        self.location = location
-        self._repository = explain_failures("open its artifacts", lambda: get_artifact_repository(location, tracking_uri))
-        self._n_uploads = _UPLOADS if is_remote(location) else 1
-
-    def send(self, files: dict[str, Path], is_anew: bool) -> None:
-        """Upload files, by their path in the store, and have them listed back with their sizes.
-
-        Parameters
-        ----------
-        is_anew
-            Some may be there from an earlier try: those are not sent again.
-
-        Raises
-        ------
-        TrackingError
-            The store does not take them, or says that it did and does not have them.
-        """
-        missing = self._list_missing(files) if is_anew else files
-        self._upload(missing)
-        wrong = self._list_missing(files)
-        if wrong:  # once more: a gateway may have answered in the store's place
-            self._upload(wrong)
-            wrong = self._list_missing(files)
-        if wrong:
-            remedy = "Check what stands between here and the store: a proxy, a login page, a full disk."
-            found = f"an answer that it has them, and not the files: {', '.join(sorted(wrong)[:5])}"
-            raise TrackingError(Problem(hide_credentials(self.location), "an artifact store that keeps what it took", found, remedy))
-
-    def _upload(self, files: dict[str, Path]) -> None:
-        def upload(name: str) -> None:
-            self._repository.log_artifact(str(files[name]), str(Path(name).parent) if "/" in name else None)
-
-        self._each("take artifacts", upload, sorted(files))
-
-    def _each(self, action: str, call: Callable[[str], Any], names: list[str]) -> list[Any]:
-        def call_all() -> list[Any]:
-            with ThreadPoolExecutor(self._n_uploads) as pool:  # waited for by nobody once the server is given up
-                return list(pool.map(call, names))
-
-        if self._n_uploads == 1 or len(names) < 2:
-            return [explain_failures(action, partial(call, name)) for name in names]
-        return explain_failures(action, call_all)
-
-    def _list_missing(self, files: dict[str, Path]) -> dict[str, Path]:
-        """Return the files that the store does not list, or lists with another size; a store that tells no sizes is believed."""
-        folders = sorted({str(Path(name).parent) for name in files})
-        listings = self._each(
-            "list artifacts", lambda folder: self._repository.list_artifacts(None if folder == "." else folder), folders
-        )
-        sizes = {info.path: info.file_size for listing in listings for info in listing if not info.is_dir}
-        return {name: path for name, path in files.items() if name not in sizes or sizes[name] not in (None, path.stat().st_size)}
