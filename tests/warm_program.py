@@ -144,6 +144,7 @@ def _become(request: dict[str, Any]) -> None:
         os.setpgid(0, 0)  # what it starts ends with it, where its time is over
     if request["n_bytes"]:
         resource.setrlimit(resource.RLIMIT_AS, (request["n_bytes"],) * 2)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # also where whoever started the tests ignores it
     os.environ.clear()
     os.environ.update(request["environment"])
     time.tzset()
