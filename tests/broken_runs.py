@@ -97,7 +97,7 @@ class BrokenRuns:
         self.project = make_project(folder / "project", {"marked.py": _OWN_CLASS, "config.json": json.dumps(CONFIG)})
         self.proxy = FaultyProxy(server)
         self.client = mlflow.MlflowClient(tracking_uri=server)
-        self._silence_seconds, self._verifies = silence_seconds, verifies
+        self._silence_seconds, self.verifies = silence_seconds, verifies
         self._environment = make_environment("portable", clean_environment())
         self._program = WarmProgram(self._environment, self.project / "src")
         self._names = (f"broken-{folder.name}-{number}" for number in itertools.count())
@@ -197,7 +197,7 @@ class BrokenRuns:
         for key in run.data.metrics:
             history = [metric.step for metric in self.client.get_metric_history(run.info.run_id, key)]
             wrong += [f"{key} {len(history)} times"] * (len(history) != len(set(history)))
-        return wrong + (self._verify(name, run.info.run_id) if self._verifies else self._check_record(run.info.run_id))
+        return wrong + (self._verify(name, run.info.run_id) if self.verifies else self._check_record(run.info.run_id))
 
     def _verify(self, name: str, run_id: str) -> list[str]:
         verified = self.run("verify", run_id, name=name)
