@@ -1,7 +1,7 @@
 # ruff: noqa: E402 - what is imported lies in the folder of the tests
 """Breaks a run at each of its requests in each way, and by signals, and says of each what was lost: nothing, it should.
 
-python benchmarks/break_runs.py [once] [lasting] [signals] [--every N] [--from N] [--keep FOLDER]
+python benchmarks/break_runs.py [once] [lasting] [signals] [pushes] [--every N] [--first N]
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from conftest import _kill, start_server
 from faulty_proxy import Fault, Kind
 
 SIGNALS = {"TERM": (signal.SIGTERM,), "INT INT": (signal.SIGINT, signal.SIGINT), "KILL": (signal.SIGKILL,)}
-Case = tuple[str, Callable[[], Outcome]]
 
 
 def main() -> None:
@@ -94,7 +93,16 @@ def list_signals(runs: BrokenRuns, numbers: range) -> Iterator[tuple[str, int, C
         )
 
 
-_GROUPS = {"once": list_once, "lasting": list_lasting, "signals": list_signals}
+def list_pushes(runs: BrokenRuns, numbers: range) -> Iterator[tuple[str, int, Callable[[], Outcome]]]:
+    for kind in (Kind.RESET, Kind.LIE, Kind.LOSE):
+        for number in numbers:
+            yield f"push, {kind.value}", number, lambda kind=kind, number=number: runs.push(Fault(kind, number))
+    for name, signals in SIGNALS.items():
+        for number in numbers:
+            yield f"push, {name}", number, lambda signals=signals, number=number: runs.push(before=signal_at(runs, number, *signals))
+
+
+_GROUPS = {"once": list_once, "lasting": list_lasting, "signals": list_signals, "pushes": list_pushes}
 
 if __name__ == "__main__":
     main()

@@ -1,4 +1,3 @@
-
 """Hands the program thousands of strange configs, lineages, models and patches, and says of each whether it behaved.
 
 python benchmarks/fuzz.py [configs] [lineages] [models] [patches] [--count N] [--seed N] [--keep FOLDER]

@@ -128,6 +128,18 @@ class BrokenRuns:
         ended = self.run("train", "config.json", name=name)
         return self._judge(name, ended)
 
+    def push(self, fault: Fault | None = None, before: Callable[[Request], None] | None = None) -> Outcome:
+        """Push a run that was made while no server was there, under a fault, and hold what came of it to the promise."""
+        name = next(self._names)
+        (self.folder / name / "tmp").mkdir(parents=True)
+        self.proxy.clear()
+        self.proxy.fault = Fault(Kind.REFUSE, lasts=True)
+        trained = self.run("train", "config.json", name=name)
+        assert trained.exit_code == UNDELIVERED, trained.stderr.decode()
+        self.proxy.clear()
+        self.proxy.fault, self.proxy.before = fault, before
+        return self._judge(name, self.run("push", name=name))
+
     def train_and_signal(self, numbers: tuple[int, ...], fault: Fault | None = None) -> Outcome:
         """Train, and send signals while a model is being fitted."""
         name = next(self._names)

@@ -108,3 +108,21 @@ def test_a_signal_while_the_server_hangs_ends_the_program_and_loses_nothing(runs
 
     assert outcome.wrong == []
     assert (outcome.ended.exit_code, outcome.waited) == (128 + signal.SIGTERM, True)
+
+
+@pytest.mark.parametrize(
+    ("fault", "signals", "matching"),
+    [
+        (Fault(Kind.LOSE, matching=CREATE), (), CREATE),
+        (Fault(Kind.RESET, matching=PREDICTIONS, lasts=True), (), PREDICTIONS),
+        (None, (signal.SIGKILL,), CREATE),
+        (None, (signal.SIGKILL,), VALUES),
+        (None, (signal.SIGTERM,), LINEAGE),
+    ],
+)
+def test_a_push_that_is_broken_off_is_taken_up_by_the_next(
+    runs: BrokenRuns, fault: Fault | None, signals: tuple[int, ...], matching: str
+) -> None:
+    outcome = runs.push(fault, signal_at(runs, matching, *signals))
+
+    assert outcome.wrong == []
