@@ -39,6 +39,8 @@ HANG_SECONDS = 3600  # after which something will never come; nothing is measure
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 os.environ.update(MLFLOW_DISABLE_TELEMETRY="true", GIT_CONFIG_GLOBAL=str(TESTS / "gitconfig"), GIT_CONFIG_NOSYSTEM="1")
 os.environ.update(LC_ALL="C.UTF-8", LANGUAGE="")
+if "PYTEST_XDIST_WORKER" not in os.environ:  # the journal of own runs: one for all workers, and none of the user's
+    os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="samebits-tests-state-")
 os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")  # of what trains in this process: as the profile has it
 for _name in ("NO_PROXY", "no_proxy"):
     os.environ[_name] = ",".join(filter(None, [os.environ.get(_name), "127.0.0.1"]))

@@ -111,18 +111,15 @@ def forge_program(monkeypatch: pytest.MonkeyPatch, folder: Path, original: str, 
     package = folder / "forged" / "src" / "samebits"
     package.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(FORGERY_PROGRAM, package / "__main__.py")
-    (package / "__main__.py").write_text(
-        f"import sys; sys.path[0] = {str(ROOT / 'src')!r}\n" + FORGERY_PROGRAM.read_text(encoding="utf-8"), encoding="utf-8"
-    )
+    wishes = {"FORGED_FROM": original, "FORGED_FILES": str(folder), "FORGERY": forgery}  # no variable of the caller's reaches it
+    first = f"import os, sys; sys.path[0] = {str(ROOT / 'src')!r}; os.environ.update({wishes!r})\n"
+    (package / "__main__.py").write_text(first + FORGERY_PROGRAM.read_text(encoding="utf-8"), encoding="utf-8")
 
     def restore(lineage: Any, recorded: Any, into: Path, *_: Any) -> Restoration:
         return Restoration(into, project=package.parent.parent, data=into, said={"code": "forged"})
 
     monkeypatch.setattr(reproduce, "restore_run", restore)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
-    monkeypatch.setenv("FORGED_FROM", original)
-    monkeypatch.setenv("FORGED_FILES", str(folder))
-    monkeypatch.setenv("FORGERY", forgery)
     monkeypatch.chdir(Path.cwd())
 
 

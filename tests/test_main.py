@@ -124,3 +124,33 @@ def test_a_full_disk_is_never_success(command: list[str], monkeypatch: pytest.Mo
 
     assert program.main(command) == 2
     assert capfd.readouterr().err == "/tmp/x: expected free space, found none left. Make some, and run this again.\n"
+
+
+@pytest.mark.parametrize("number", [errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES, errno.ELOOP, errno.ENOSPC])
+def test_what_the_system_refuses_is_one_sentence_with_its_path(
+    number: int, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    from samebits import __main__ as program
+
+    def refuse(_: object) -> int:
+        raise OSError(number, os.strerror(number), "/srv/some\x1bwhere")
+
+    monkeypatch.setattr(program, "_run_command", refuse)
+    monkeypatch.setattr(os, "dup2", lambda *_: None)
+
+    assert program.main(["verify", "x"]) == 2
+    said = capfd.readouterr().err
+    assert said.startswith("/srv/some\\x1bwhere: expected ") and len(said.splitlines()) == 1
+
+
+def test_what_no_file_is_named_for_stays_a_bug(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    from samebits import __main__ as program
+
+    def refuse(_: object) -> int:
+        raise ConnectionError("https://u:SECRET@host\x1b[8m")
+
+    monkeypatch.setattr(program, "_run_command", refuse)
+
+    assert program.main(["verify", "x"]) == EXIT_BUG
+    said = capsys.readouterr().err
+    assert "Traceback" in said and "SECRET" not in said and "\x1b" not in said

@@ -4,13 +4,16 @@ import csv
 import io
 import os
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, clean_environment
+import yaml
+from conftest import ROOT, SMALL, clean_environment, merge
+from recorded_runs import open_client
 
 from samebits.digests import digest_file
 
@@ -88,6 +91,49 @@ def test_installed_from_the_wheel_the_codes_identity_is_the_wheels_own_digest(cl
         [sys.executable, "-c", in_checkout], env=environment, cwd=tmp_path, capture_output=True, encoding="utf-8", check=True
     )
     assert printed.split() == [digest_file(wheel), sources.stdout.strip()]
+
+
+def install(wheel: Path, environment: Path) -> Path:
+    """Install the wheel where this environment's packages are found, and return the program."""
+    subprocess.run(["uv", "venv", "-q", "--no-project", "--python", sys.executable, str(environment)], check=True)
+    python = environment / "bin/python"
+    subprocess.run(["uv", "pip", "install", "-q", "--no-deps", "--python", str(python), str(wheel)], check=True)
+    packages = next(path for path in sys.path if path.endswith("site-packages"))
+    (next(environment.glob("lib/python*/site-packages")) / "packages.pth").write_text(packages + "\n", encoding="utf-8")
+    return environment / "bin/samebits"
+
+
+def test_a_run_of_the_wheel_without_repository_and_lock_is_made_again_after_all_that_made_it_is_gone(
+    clone: Path, own_store: str, tmp_path: Path
+) -> None:
+    """Its packages by their names, held to the files that they had; samebits by the wheel that the run kept."""
+    wheel = build(clone)
+    digest = digest_file(wheel)
+    program = install(wheel, tmp_path / "environment")
+    project = tmp_path / "project"
+    project.mkdir()
+    config = merge(SMALL, {"name": "wheel", "models": {"dummy": {}}, "data": {"archive": "always"}})
+    (project / "mine.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    variables = clean_environment(MLFLOW_TRACKING_URI=own_store)
+    command = [str(program), "train", "mine.yaml"]
+    trained = subprocess.run(command, cwd=project, env=variables, capture_output=True, encoding="utf-8", check=False)
+    assert trained.returncode == 0, trained.stderr
+    run_id = trained.stdout.split()[1]
+    shutil.rmtree(project)
+    wheel.unlink()
+    (tmp_path / "elsewhere").mkdir()
+
+    command = [str(program), "reproduce", run_id]
+    done = subprocess.run(command, cwd=tmp_path / "elsewhere", env=variables, capture_output=True, encoding="utf-8", check=False)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"samebits from its recorded wheel, {wheel.name}" in done.stdout
+    assert "packages by their names, with the files that they had" in done.stdout and "verdict     IDENTICAL" in done.stdout
+    client = open_client(own_store)
+    kept = Path(client.download_artifacts(run_id, f"environment/{wheel.name}", str(tmp_path)))
+    assert digest_file(kept) == digest
+    rerun = client.get_run(client.get_run(run_id).data.tags["reproduced_by"])
+    assert rerun.data.tags["inputs_digest"] == client.get_run(run_id).data.tags["inputs_digest"]
 
 
 def test_locks_that_disagree_fail_the_check(clone: Path, tmp_path: Path) -> None:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import argparse
 import atexit
+import contextlib
 import errno
 import gc
 import importlib.util
 import os
 import signal
 import sys
-import traceback
 from pathlib import Path
 from types import FrameType
 
@@ -22,6 +22,7 @@ if not __package__:
 
 from samebits import __version__
 from samebits.errors import EXIT_BUG, EXIT_REFUSED, EXIT_WAITING, Interrupted, Problem, SamebitsError, Undelivered
+from samebits.text import format_bug, guard_other_output, warn
 from samebits.verdicts import EXIT_CODES, EXIT_CODES_TEXT, Verdict
 
 COMMANDS = ("train", "push", "status", "verify", "reproduce", "diff", "lineage", "data", "schema")
@@ -32,12 +33,23 @@ _REPRODUCE_OPTIONS = {
     "here": "in the present environment instead of the rebuilt one",
     "restore-only": "bring everything back and train nothing",
     "keep": "keep the folder",
+    "yes": "trust the run's code without being asked; a run that you made on this machine needs no word",
 }
 # Git sets these for its hooks and aliases: a repository is found here by the project's folder, never by them.
 _GIT_VARIABLES = (
     *("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES"),
     *("GIT_COMMON_DIR", "GIT_NAMESPACE", "GIT_PREFIX"),
 )
+# What there is no room for, or that the disk itself fails, is nobody's bug, also where no file is named.
+_OF_THE_DISK = {
+    errno.ENOSPC: ("free space", "Make some, and run this again."),
+    errno.EDQUOT: ("room under the quota", "Make some, and run this again."),
+    errno.EFBIG: ("room for a file of this size", "Raise the limit (ulimit -f), and run this again."),
+    errno.EIO: ("a disk that can be read and written", "Look at the disk, and run this again."),
+    errno.EROFS: ("a disk that can be written", "Choose another folder (TMPDIR), and run this again."),
+    errno.EMFILE: ("as many open files as it takes", "Raise the limit (ulimit -n), and run this again."),
+    errno.ENOMEM: ("enough memory", "Free some, and run this again."),
+}
 _NEEDED = ("mlflow", "sklearn", "pandas", "yaml", "git", "pydantic", "skops")
 
 
@@ -66,6 +78,7 @@ def make_parser() -> argparse.ArgumentParser:
     verify = commands.add_parser("verify", help="say whether what the server and the disk hold of a run is what it recorded")
     _add_run(verify)
     verify.add_argument("--content", action="store_true", help="also load a model of over 4 MiB and digest its content")
+    _add_recorded_places(verify)
     _add_json(verify)
     reproduce = commands.add_parser("reproduce", help="make a run again from its id alone, and say whether it is the same to the bit")
     _add_run(reproduce)
@@ -75,6 +88,7 @@ def make_parser() -> argparse.ArgumentParser:
     diff = commands.add_parser("diff", help="say what differs between two runs or lineages, the most likely cause first")
     _add_run(diff, "left")
     _add_run(diff, "right")
+    _add_recorded_places(diff)
     _add_json(diff)
     lineage = commands.add_parser("lineage", help="print a run's lineage.json, byte for byte")
     _add_run(lineage)
@@ -85,6 +99,11 @@ def make_parser() -> argparse.ArgumentParser:
 def _add_run(parser: argparse.ArgumentParser, name: str = "run") -> None:
     text = "run id or unique prefix, runs:/ID, models:/NAME/VERSION, models:/NAME@ALIAS, latest, or a lineage.json"
     parser.add_argument(name, metavar=name.upper(), help=text)
+
+
+def _add_recorded_places(parser: argparse.ArgumentParser) -> None:
+    text = "also look where the run itself says that its table, repository and remote are: of a run whose author is trusted"
+    parser.add_argument("--recorded-places", action="store_true", help=text)
 
 
 def _add_json(parser: argparse.ArgumentParser) -> None:
@@ -100,31 +119,42 @@ def main(arguments: list[str] | None = None) -> int:
     missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         remedy = "Install requirements.txt into it; one that `mlflow run` left half built must be deleted first."
-        print(Problem(sys.prefix, f"an environment with {', '.join(_NEEDED)}", f"no {', '.join(missing)}", remedy), file=sys.stderr)
+        warn(str(Problem(sys.prefix, f"an environment with {', '.join(_NEEDED)}", f"no {', '.join(missing)}", remedy)))
         return EXIT_REFUSED
     try:
         exit_code = _run_command(options)
         sys.stdout.flush()
         return exit_code
     except SamebitsError as error:
-        print(error, file=sys.stderr)
+        warn(*error.list_sentences())
         return EXIT_WAITING if isinstance(error, Undelivered) else EXIT_REFUSED
     except (Interrupted, KeyboardInterrupt) as interruption:
         number = interruption.signal_number if isinstance(interruption, Interrupted) else signal.SIGINT
-        print("stopped from the keyboard" if number == signal.SIGINT else f"stopped by signal {number}", file=sys.stderr)
+        warn("stopped from the keyboard" if number == signal.SIGINT else f"stopped by signal {number}")
         return EXIT_CODES[Verdict.INCONCLUSIVE] if options.command in PROOFS else 128 + number
     except OSError as error:
-        if error.errno not in (errno.EPIPE, errno.ENOSPC):
-            traceback.print_exc()
-            return EXIT_BUG
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still to be written there cannot be
-        if error.errno == errno.ENOSPC:
-            print(Problem(error.filename or "the disk", "free space", "none left", "Make some, and run this again."), file=sys.stderr)
-            return EXIT_REFUSED
-        return EXIT_CODES[Verdict.INCONCLUSIVE] if options.command in PROOFS else 0  # a verdict that nobody was told is none
-    except Exception:
-        traceback.print_exc()
+        return _explain_system_error(error, options.command)
+    except Exception as error:
+        warn(*format_bug(error))
         return EXIT_BUG
+
+
+def _explain_system_error(error: OSError, command: str) -> int:
+    """Say what the operating system refused; without a file, and but for what a full disk or a closed pipe gives, it is a bug."""
+    if error.errno in (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still to be written there cannot be
+    if error.errno == errno.EPIPE:
+        return EXIT_CODES[Verdict.INCONCLUSIVE] if command in PROOFS else 0  # a verdict that nobody was told is none
+    if error.filename is None and error.errno not in _OF_THE_DISK:
+        warn(*format_bug(error))
+        return EXIT_BUG
+    otherwise = ("what samebits may read or write", "Check it and its permissions, and run this again.")
+    expected, remedy = _OF_THE_DISK.get(error.errno or 0, otherwise)
+    place = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes | os.PathLike) else "the disk"
+    found = "none left" if error.errno == errno.ENOSPC else error.strerror or str(error)
+    warn(str(Problem(place, expected, found, remedy)))
+    return EXIT_REFUSED
 
 
 def _run_command(options: argparse.Namespace) -> int:
@@ -143,7 +173,7 @@ def _run_command(options: argparse.Namespace) -> int:
     elif options.command == "verify":
         from samebits.commands.verify import run_verify
 
-        return run_verify(options.run, options.json, options.content).exit_code
+        return run_verify(options.run, options.json, options.content, options.recorded_places).exit_code
     elif options.command == "reproduce":
         from samebits.commands.reproduce import run_reproduce
         from samebits.proof.reproduction import Wishes
@@ -153,7 +183,7 @@ def _run_command(options: argparse.Namespace) -> int:
     elif options.command == "diff":
         from samebits.commands.diff import run_diff
 
-        return run_diff(options.left, options.right, options.json).exit_code
+        return run_diff(options.left, options.right, options.json, options.recorded_places).exit_code
     elif options.command == "lineage":
         from samebits.commands.verify import run_lineage
 
@@ -180,6 +210,7 @@ def run_program() -> None:
     one at exit, takes half of the time of a command that trains nothing.
     """
     gc.disable()
+    guard_other_output()
     for name in _GIT_VARIABLES:
         os.environ.pop(name, None)
     for number in (signal.SIGTERM, signal.SIGHUP):

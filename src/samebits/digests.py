@@ -6,6 +6,7 @@ RFC 8785 asks of a serialiser). Nothing here knows what is being digested; model
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import math
@@ -13,6 +14,8 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+from samebits.plain_files import open_plain
 
 PREFIX = "sha256:"
 _READ_BYTES = 1 << 20
@@ -55,12 +58,24 @@ def digest_value(value: Any) -> str:
 
 
 def digest_file(path: Path) -> str:
-    """Return the digest of all bytes of a file, read in constant memory."""
+    """Return the digest of all bytes of a regular file, read in constant memory.
+
+    Raises
+    ------
+    OSError
+        It is no such file, or changes its size while it is read.
+    """
     sha256 = hashlib.sha256()
     buffer = memoryview(bytearray(_READ_BYTES))
-    with path.open("rb", buffering=0) as file:
-        while count := file.readinto(buffer):
+    with open_plain(path) as file:
+        left = os.fstat(file.fileno()).st_size
+        while count := file.readinto(buffer):  # type: ignore[attr-defined]
             sha256.update(buffer[:count])
+            left -= count
+            if left < 0:
+                raise OSError(errno.EBUSY, "a file that grows while it is read", str(path))
+    if left:
+        raise OSError(errno.EBUSY, "a file that shrinks while it is read", str(path))
     return PREFIX + sha256.hexdigest()
 
 

@@ -1,7 +1,8 @@
 """The mistakes that somebody can mend, one class for each party that can mend them.
 
-Every message is built here from facts: where, what was expected, what was found, what to do. Its first line stands alone. Only
-the command line catches `SamebitsError`; anything else that is raised is a bug of samebits and shows its traceback.
+Every message is built here from facts: where, what was expected, what was found, what to do. Its first line stands alone, and what
+others wrote into it is cleaned of credentials and control characters. Only the command line catches `SamebitsError`; anything else
+that is raised is a bug of samebits and shows its traceback.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from samebits.text import clean_text
 
 _NEAR = 0.75  # of difflib's ratio: what is less alike is another word
 EXIT_REFUSED = 2  # also the code of INCONCLUSIVE: nothing was decided
@@ -31,7 +34,7 @@ class Problem:
     remedy: str
 
     def __str__(self) -> str:
-        return f"{self.where}: expected {self.expected}, found {self.found}. {self.remedy}".rstrip()
+        return clean_text(f"{self.where}: expected {self.expected}, found {self.found}. {self.remedy}".rstrip())
 
 
 def describe_unreadable(path: Path, error: OSError, remedy: str = "Check its permissions.") -> Problem:
@@ -76,7 +79,11 @@ class SamebitsError(Exception):
 
     def __init__(self, *problems: Problem) -> None:
         self.problems: Sequence[Problem] = problems
-        super().__init__("\n".join(str(problem) for problem in problems))
+        super().__init__("\n".join(self.list_sentences()))
+
+    def list_sentences(self) -> list[str]:
+        """Return what each problem says, one line each."""
+        return [str(problem) for problem in self.problems]
 
 
 class ConfigError(SamebitsError):

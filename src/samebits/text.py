@@ -1,45 +1,252 @@
 """Text on its way to a reader, a log or a server: what must not be in it is taken out, what is too long is cut between words.
 
-Everything that is printed or sent and was made from an address passes through this module, so that no record holds a password.
+Everything that is printed or sent passes through `clean_text`: addresses lose their credentials, the secrets of this process's own
+variables are replaced wherever they stand, and what moves a cursor, hides a word or turns the line around is shown as its escape.
+Many of these texts were written by others: a lineage, a table, a server's answer.
 """
 
 from __future__ import annotations
 
+import base64
+import functools
 import json
+import logging
+import os
 import re
 import sys
-from collections.abc import Iterable
+import threading
+import traceback
+import warnings
+from collections.abc import Iterable, Iterator
+from typing import Any, TextIO
+from urllib.parse import unquote
+
+_HIDDEN = "***"
+_LONGEST_LINE = 4000  # of a report: a record may hold megabytes in one text
+_SECRET_VARIABLES = (
+    *("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"),
+    *("PGPASSWORD", "AZURE_STORAGE_ACCESS_KEY", "AZURE_STORAGE_CONNECTION_STRING", "DATABRICKS_TOKEN"),
+)
+_ADDRESS_VARIABLES = (
+    *("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "MLFLOW_S3_ENDPOINT_URL"),
+    *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"),
+)
+_SHORTEST_SECRET = 4  # what is shorter stands in words that are none
+_SHORTEST_ANYWHERE = 8  # what is shorter counts only as a word of its own: "cafe" stands in many a digest
+# Of Unicode's categories Cc, Cf, Cs, Zl and Zp all but the two joiners that some scripts are written with.
+_CONTROLS = re.compile(
+    "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
+)
+# A password may hold slashes, as SQLAlchemy takes it; what looks like a port is one only where http, git or a file is spoken.
+_SCHEME = r"(?P<scheme>[A-Za-z][\w+.-]{0,30}:)?(?<!/)//(?!/)"
+_USERINFO = re.compile(
+    rf"{_SCHEME}(?:(?P<plain>[^\s/?#]{{0,900}})@"
+    r"|(?P<user>[^\s@/:?#\[]{0,200}):(?P<port>\d{1,5}(?=[/?#]))?(?P<rest>[^\s@]{0,900}(?:@[^\s@/]{0,200}){0,9})@(?=[^\s/]))"
+)
+_ADDRESS_TAIL = re.compile(r"(?P<head>[A-Za-z][\w+.-]{0,30}:/[^\s?#;\"'<>`]{0,900})(?P<tail>[;?#][^\s\"'<>`]*)")
+# Outside of addresses: a parameter or a header whose name says that its value is a secret.
+_NAMED_SECRET = re.compile(
+    r"(?i)([?&;#][\w.-]{0,40}?(?:token|secret|passw|pwd|sig|key|credential|auth|session)[\w.-]{0,40}=|authorization['\"]?\s*[:=]\s*['\"]?(?:\w+\s+)?)"
+    r"[^\s&;#'\"<>`]+"
+)
+_WITH_PORT = ("http:", "https:", "git:", "ftp:", "file:", "s3:", "gs:", "")
+# Parameters of an address that are no secret and help whoever reads it.
+_OPEN_PARAMETERS = frozenset(
+    {
+        *("run_id", "run_uuid", "experiment_id", "path", "name", "version", "alias", "max_results", "filter", "order_by"),
+        *("sslmode", "timeout", "mode", "cache", "uri", "charset", "driver", "host", "port"),
+        *("sha256", "sha512", "subdirectory", "egg"),
+    }
+)
 
 
 def tell(*lines: str) -> None:
     """Print lines on stdout, for whoever asked for them, at once."""
-    for line in lines:
-        print(line, flush=True)
+    _write(sys.stdout, lines)
 
 
 def warn(*lines: str) -> None:
     """Print lines on stderr, for whoever watches, at once."""
+    _write(sys.stderr, lines)
+
+
+def tell_json(document: Any) -> None:
+    """Print a plain value on stdout as JSON, its texts without secrets and controls."""
+    text = json.dumps(_hide_in_values(document), indent=2, ensure_ascii=False, default=str)
+    _write_raw(sys.stdout, _CONTROLS.sub(lambda found: found[0] if found[0] == "\n" else _escape_for_json(found[0]), text))
+
+
+def _write(stream: TextIO, lines: Iterable[str]) -> None:
     for line in lines:
-        print(line, file=sys.stderr, flush=True)
+        text = clean_text(line)
+        _write_raw(stream, text if len(text) <= _LONGEST_LINE else f"{text[:_LONGEST_LINE]}…")
+
+
+def _write_raw(stream: TextIO, text: str) -> None:
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)
+
+
+def _escape_for_json(letter: str) -> str:
+    return json.dumps(letter)[1:-1]
+
+
+def _hide_in_values(value: Any) -> Any:
+    if isinstance(value, str):
+        return _hide_secrets(str(value))
+    if isinstance(value, dict):
+        return {_hide_secrets(str(key)): _hide_in_values(member) for key, member in value.items()}
+    return [_hide_in_values(member) for member in value] if isinstance(value, list | tuple) else value
 
 
 def clean_text(text: str) -> str:
-    """Return a text without what must not be in it."""
-    return text
+    r"""Return a text as one line without credentials, its control characters shown as escapes.
+
+    >>> clean_text("no answer from https://me:secret@host/x\n\x1b[8mIDENTICAL")
+    'no answer from https://host/x\\n\\x1b[8mIDENTICAL'
+    """
+    return _CONTROLS.sub(_escape, _hide_secrets(text))
 
 
-def escape_markdown(text: str) -> str:
-    """Return a text that Markdown shows as it is."""
-    return text
+def clean_lines(text: str) -> list[str]:
+    """Return the lines of a text that may have several, each cleaned."""
+    return [clean_text(line) for line in _hide_secrets(text).split("\n")]
+
+
+def _escape(found: re.Match[str]) -> str:
+    letter = found[0]
+    return letter.encode("unicode_escape").decode("ascii")
+
+
+def _hide_secrets(text: str) -> str:
+    values = tuple(os.environ.get(name, "") for name in (*_SECRET_VARIABLES, *_ADDRESS_VARIABLES))
+    pattern = _find_secrets(values)
+    text = pattern.sub(_HIDDEN, text) if pattern is not None else text
+    text = hide_credentials(text) if ":/" in text or "//" in text else text
+    return _NAMED_SECRET.sub(rf"\1{_HIDDEN}", text)
+
+
+@functools.lru_cache(maxsize=8)
+def _find_secrets(values: tuple[str, ...]) -> re.Pattern[str] | None:
+    """Return what matches the secrets of some variables, the longest first."""
+    secrets = set(values[: len(_SECRET_VARIABLES)])
+    for uri in values[len(_SECRET_VARIABLES) :]:
+        secrets.update(_list_secrets_of_address(uri))
+    secrets |= set(map(unquote, secrets))
+    words = sorted((secret for secret in secrets if len(secret) >= _SHORTEST_SECRET), key=lambda word: (-len(word), word))
+    patterns = [
+        _write_pattern(word) if len(word) >= _SHORTEST_ANYWHERE else rf"(?<![^\W_]){_write_pattern(word)}(?![^\W_])" for word in words
+    ]
+    return re.compile("|".join(patterns)) if patterns else None
+
+
+def _list_secrets_of_address(uri: str) -> Iterator[str]:
+    """Yield what of an address is secret; a word that the rest of the address says too, as in `mlflow:mlflow@db`, is none."""
+    open_part = hide_credentials(uri)
+    for match in _USERINFO.finditer(uri):
+        user, _, password = _read_userinfo(match).partition(":")
+        if password and password not in (user, unquote(user)) and password not in open_part:
+            yield password
+            yield base64.b64encode(f"{unquote(user)}:{unquote(password)}".encode()).decode("ascii")
+        elif not password and len(user) >= _SHORTEST_ANYWHERE and user not in open_part:  # a token in a user's place
+            yield user
+    for name, value in re.findall(r"[?&;#]([^=&;#]*)=([^&;#]*)", uri):
+        if name.lower() not in _OPEN_PARAMETERS:
+            yield value
+
+
+def _write_pattern(secret: str) -> str:
+    """Return what matches a secret with any of its letters percent-encoded, or escaped as in a literal."""
+    return "".join(rf"(?:\\?{re.escape(letter)}|(?i:{_percent(letter)}))" for letter in secret)
+
+
+def _percent(letter: str) -> str:
+    return "".join(f"%{byte:02x}" for byte in letter.encode("utf-8", "surrogateescape"))
+
+
+def _read_userinfo(match: re.Match[str]) -> str:
+    if match["plain"] is not None:
+        return match["plain"]
+    return f"{match['user']}:{match['port'] or ''}{match['rest']}"
 
 
 def hide_credentials(uri: str) -> str:
-    """Return a URI without user name, password or token.
+    """Return an address without user name, password and token; the user of SSH is part of the address.
 
-    >>> hide_credentials("https://me:secret@host/x")
+    >>> hide_credentials("https://me:p@ss@host/x?access_token=SECRET")
     'https://host/x'
+    >>> hide_credentials("postgresql://ml:ab/cd@db:5432/mlflow"), hide_credentials("ssh://git@host:2222/team/repo.git")
+    ('postgresql://db:5432/mlflow', 'ssh://git@host:2222/team/repo.git')
     """
-    return re.sub(r"(?<=://)[^/@]*@", "", uri)
+    return _ADDRESS_TAIL.sub(_close_tail, _USERINFO.sub(_drop_userinfo, uri))
+
+
+def _drop_userinfo(match: re.Match[str]) -> str:
+    scheme = match["scheme"] or ""
+    if match["port"] and scheme.lower() in _WITH_PORT:  # https://host:8080/@scope
+        return match[0]
+    if scheme.lower() in ("ssh:", "git+ssh:", "ssh+git:"):
+        return f"{scheme}//{_read_userinfo(match).partition(':')[0]}@"
+    return f"{scheme}//"
+
+
+def _close_tail(match: re.Match[str]) -> str:
+    """Keep of an address's tail the parameters that are no secret, and a page's place such as `#/experiments/1`."""
+    kept = ""
+    for sign, part in re.findall(r"([;?#&])([^;?#&]*)", match["tail"]):
+        name, is_named, _ = part.partition("=")
+        is_open = name.lower() in _OPEN_PARAMETERS if is_named else not part or (sign == "#" and part.startswith("/"))
+        kept += (("?" if sign == "&" and "?" not in kept else sign) + part) if is_open else ""
+    return match["head"] + kept
+
+
+def escape_markdown(text: str) -> str:
+    r"""Return a cleaned text that Markdown shows as it is, be it in the middle of a line or at its beginning.
+
+    >>> print(escape_markdown("a_b <img src=x> [c](javascript:d)"))
+    a\_b \<img src=x\> \[c\](javascript:d)
+    """
+    escaped = re.sub(r"([\\`*_\[\]<>|~&!$])", r"\\\1", clean_text(text)).replace("://", "\\://")
+    return re.sub(r"^(\s*)([-+#=]|\d+(?=[.)]))", lambda start: f"{start[1]}{_escape_start(start[2])}", escaped)
+
+
+def _escape_start(mark: str) -> str:
+    return f"\\{mark}" if not mark.isdigit() else f"&#{ord(mark[0])};{mark[1:]}"
+
+
+def guard_other_output() -> None:
+    """Let what libraries log, warn of and leave as the traceback of a thread pass through here on its way to stderr."""
+    make_record = logging.getLogRecordFactory()
+
+    def make_clean_record(*args: Any, **kwargs: Any) -> logging.LogRecord:
+        record = make_record(*args, **kwargs)
+        try:
+            record.msg, record.args = "\n".join(clean_lines(record.getMessage())), ()
+        except Exception:  # of a message that does not fit its arguments logging itself says so
+            return record
+        if record.exc_info:
+            said = "".join(traceback.format_exception(*record.exc_info))
+            record.exc_text, record.exc_info = "\n".join(clean_lines(said.rstrip("\n"))), None
+        return record
+
+    logging.setLogRecordFactory(make_clean_record)
+    show = warnings.formatwarning
+    warnings.formatwarning = lambda *args, **kwargs: "\n".join(clean_lines(show(*args, **kwargs)))
+    threading.excepthook = lambda failed: warn(*format_bug(failed.exc_value) if failed.exc_value else [])
+
+
+def format_bug(error: BaseException) -> list[str]:
+    """Return the lines of a bug's traceback, cleaned."""
+    return clean_lines("".join(traceback.format_exception(error)).rstrip("\n"))
+
+
+def list_in_column(label: str, lines: Iterable[str]) -> list[str]:
+    """Return the lines of a report's section: the label before the first, the others below it.
+
+    >>> list_in_column("verdict", ["IDENTICAL", "at level V"])
+    ['verdict     IDENTICAL', '            at level V']
+    """
+    return [f"{label if index == 0 else '':11} {line}" for index, line in enumerate(lines)]
 
 
 def shorten_list(names: Iterable[str], most: int = 5) -> str:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from samebits.commands.data_pin import run_data_pin, write_pin
 from samebits.config.loading import load_config
 from samebits.digests import digest_file
 from samebits.errors import ConfigError, DataError
+from samebits.table.files import list_table_files
 
 TABLE = ROOT / "data/raw/wine.csv"
 DIGEST = digest_file(TABLE)
@@ -88,3 +91,29 @@ def test_a_table_that_is_not_there_is_refused_and_the_config_kept(tmp_path: Path
     with pytest.raises(DataError, match="expected the table, found no such file"):
         run_data_pin(str(path))
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("place", ["table.csv", "parts/table.csv"])
+@pytest.mark.parametrize("kind", ["pipe", "device", "loop"])
+def test_what_is_no_regular_file_is_no_table_and_is_not_waited_for(
+    write_config: Callable[..., Path], tmp_path: Path, place: str, kind: str
+) -> None:
+    path = tmp_path / place
+    path.parent.mkdir(exist_ok=True)
+    (path.parent / "other.csv").write_text("a,b\n1,2\n", encoding="utf-8")
+    {"pipe": lambda: os.mkfifo(path), "device": lambda: path.symlink_to("/dev/zero"), "loop": lambda: path.symlink_to(path)}[kind]()
+    named = path if place == "table.csv" else path.parent
+    config = write_config({"data": {"path": str(named)}})
+
+    with pytest.raises(DataError, match=r"expected (regular files|the table), found"):
+        run_data_pin(str(config))
+
+
+def test_a_folder_that_links_to_itself_has_an_end(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/t.csv").write_text("x", encoding="utf-8")
+    for name in ("up", "here"):
+        (tmp_path / "a" / name).symlink_to(tmp_path)
+    (tmp_path / "b").symlink_to(tmp_path / "a")
+
+    assert list(list_table_files(tmp_path)) == ["a/t.csv", "b/t.csv"]

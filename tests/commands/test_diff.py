@@ -62,8 +62,8 @@ def data_pair(store: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[str
 def test_a_change_in_row_15000_is_named_by_key_column_and_value(data_pair: tuple[str, str, Path], store: str) -> None:
     left, right, _ = data_pair
 
-    done = run_samebits("diff", left, right, "--json", MLFLOW_TRACKING_URI=store)
-    screen = run_samebits("diff", left, right, MLFLOW_TRACKING_URI=store)
+    done = run_samebits("diff", left, right, "--recorded-places", "--json", MLFLOW_TRACKING_URI=store)
+    screen = run_samebits("diff", left, right, "--recorded-places", MLFLOW_TRACKING_URI=store)
 
     report = json.loads(done.stdout)
     assert done.returncode == screen.returncode == EXIT_CODES[report["verdict"]]  # of the outputs: a test row may change none
@@ -87,12 +87,14 @@ def test_data_changed_after_the_run_is_refused_and_named(data_pair: tuple[str, s
     assert ",".join(fields) != lines[15_001]
     try:
         table.write_text("".join([*lines[:15_001], ",".join(fields), *lines[15_002:]]), encoding="utf-8")
-        verified = run_samebits("verify", left, MLFLOW_TRACKING_URI=store)
+        verified = run_samebits("verify", left, "--recorded-places", MLFLOW_TRACKING_URI=store)
+        unasked = run_samebits("verify", left, MLFLOW_TRACKING_URI=store)
         reproduced = run_samebits("reproduce", left, "--here", MLFLOW_TRACKING_URI=store)
     finally:
         table.write_text(content, encoding="utf-8")
 
     assert verified.returncode == 1 and f"DIFFERS  data at {table}" in verified.stdout
+    assert unasked.returncode == 2 and f"not asked, since only the run names it: {table} (--recorded-places" in unasked.stdout
     assert reproduced.returncode == 2 and f"other bytes at {table}" in reproduced.stdout
 
 

@@ -18,15 +18,17 @@ import yaml
 from conftest import ROOT, SMALL, merge, run_samebits
 from mlflow.entities import LoggedModelOutput
 from recorded_runs import clone_project, git, open_client, run_in, train
+from samebits.holdings.runs import RecordedRun, open_recorded_run
 
 from samebits.commands.verify import verify_run
+from samebits.digests import digest_file
 from samebits.errors import LineageError
+from samebits.holdings.archive import name_data_entry
+from samebits.holdings.code_search import list_code_sources, list_unasked
 from samebits.lineage.manifest import FILE_NAME, MODEL_FILE, OUTPUT_STAGES, digest_stages, read_lineage, write_lineage
 from samebits.lineage.tracked_values import list_metrics, list_tags
 from samebits.proof.model_content import ModelCheck
-from samebits.proof.verification import _is_same, check_record, check_sources, conclude
-from samebits.tracking.archive import name_data_entry
-from samebits.tracking.runs import RecordedRun, open_recorded_run
+from samebits.proof.verification import _is_same, check_level, check_record, check_sources, conclude
 from samebits.verdicts import Verdict
 
 pytestmark = pytest.mark.xdist_group("verify")
@@ -266,7 +268,10 @@ def test_a_process_that_dies_before_it_is_asked_is_said_not_raised(recorded: Rec
         model_check.ask(recorded.files[MODEL_FILE])
         answer = model_check.answer(recorded.read_lineage(), is_file_whole=True)
 
-    assert answer == "the model's content digest, beyond that of its file (the process that loads it ended)"
+    assert (
+        answer
+        == "the model's content digest, beyond that of its file (the process that loads it ended: it takes more time or memory than a model of its size can need)"
+    )
 
 
 def test_one_byte_of_the_table_at_its_path_is_named_and_the_archive_still_has_it(recorded: RecordedRun) -> None:
@@ -275,13 +280,15 @@ def test_one_byte_of_the_table_at_its_path_is_named_and_the_archive_still_has_it
     content = table.read_bytes()
     try:
         table.write_bytes(content.replace(b"17.99", b"17.98", 1))
-        checks = check_sources(lineage, recorded, ROOT)
+        checks = check_sources(lineage, recorded, ROOT, is_trusted=True)
+        unasked = check_sources(lineage, recorded, ROOT)
         table.unlink()
-        without = check_sources(lineage, recorded, ROOT)
+        without = check_sources(lineage, recorded, ROOT, is_trusted=True)
     finally:
         table.write_bytes(content)
 
     assert [check.name for check in checks if not check.passed] == [f"data at {table}"]
+    assert all(check.passed for check in unasked) and f"not asked, since only the run names it: {table}" in str(unasked)
     assert "the experiment's archive" in next(check.observed for check in checks if check.name == "data")
     assert all(check.passed for check in without)
 
@@ -294,9 +301,9 @@ def test_an_archived_table_that_was_changed_or_lost_is_named(recorded: RecordedR
     content = kept.read_bytes()
     try:
         kept.write_bytes(content[:-1] + b"x")
-        changed = [check.name for check in check_sources(lineage, recorded, ROOT) if not check.passed]
+        changed = [check.name for check in check_sources(lineage, recorded, ROOT, is_trusted=True) if not check.passed]
         (entry / "manifest.json").rename(entry / "manifest.away")
-        lost = [check.name for check in check_sources(lineage, recorded, ROOT) if not check.passed]
+        lost = [check.name for check in check_sources(lineage, recorded, ROOT, is_trusted=True) if not check.passed]
     finally:
         kept.write_bytes(content)
         (entry / "manifest.away").rename(entry / "manifest.json")
@@ -453,3 +460,132 @@ def test_a_large_models_content_is_checked_when_asked_and_said_otherwise(
     assert any("--content" in line for line in without["not_checked"]) and not any(
         "--content" in line for line in asked["not_checked"]
     )
+
+
+def forge_sources(recorded: RecordedRun, **changes: Any) -> dict[str, Any]:
+    lineage = recorded.read_lineage()
+    for stage, values in changes.items():
+        lineage["stages"][stage] |= values
+    lineage["archive"] = {}
+    return lineage
+
+
+def make_trap(folder: Path) -> Path:
+    """A repository that runs a command when Git looks there for an object that it has not."""
+    git("init", "-q", "--bare", str(folder / "evil"))
+    for name, value in {
+        "core.repositoryformatversion": "1",
+        "extensions.partialClone": "origin",
+        "remote.origin.promisor": "true",
+        "remote.origin.url": str(folder / "evil"),
+        "remote.origin.uploadpack": f"touch {folder}/PWNED; git-upload-pack",
+    }.items():
+        git("config", name, value, cwd=folder / "evil")
+    return folder / "evil"
+
+
+def test_no_command_runs_in_a_place_that_only_the_lineage_names(recorded: RecordedRun, tmp_path: Path) -> None:
+    trap = make_trap(tmp_path)
+    lineage = forge_sources(recorded, code={"repository": str(trap), "remote": f"file://{trap}", "commit": "1" * 40})
+
+    checks = check_sources(lineage, recorded, ROOT)
+
+    assert not (tmp_path / "PWNED").exists()
+    (commit,) = [check for check in checks if check.name == "commit"]
+    assert f"not asked, since only the run names it: repository {trap}, remote file://{trap}" in commit.observed
+    assert commit.passed is None
+
+
+def test_no_file_is_read_that_only_the_lineage_names_and_no_digest_of_one_is_told(recorded: RecordedRun, tmp_path: Path) -> None:
+    project, secret = tmp_path / "project", tmp_path / "secret"
+    (project / "data").mkdir(parents=True)
+    secret.write_text("password", encoding="utf-8")
+    (project / "own.csv").write_text("an own file", encoding="utf-8")
+    (project / "data/linked.csv").symlink_to(secret)
+    (project / ".env").write_text("password", encoding="utf-8")
+    own, hidden = digest_file(project / "own.csv"), digest_file(secret)
+
+    for path, location in (
+        ("nowhere.csv", str(secret)),
+        ("../secret", None),
+        ("data/linked.csv", None),
+        (".env", None),
+        (str(secret), None),
+        (".", None),
+        ("own.csv", None),
+        ("nul\0.csv", None),
+    ):
+        for size_bytes in (8, 11, None):
+            wanted = {"path": path, "location": location, "digest": hidden, "size_bytes": size_bytes}
+            checks = check_sources(forge_sources(recorded, data=wanted), recorded, project)
+            said = str([(check.name, check.observed) for check in checks])
+            assert own not in said and hidden not in said
+            assert not any(check.passed for check in checks if check.name == "data")
+
+
+def test_a_recorded_folder_that_is_large_is_not_walked(recorded: RecordedRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("samebits.holdings.data_search.digest_table", lambda *_: pytest.fail("read"))
+
+    for path in ("/usr", "/etc/shadow", "/", "~"):
+        forged = {"path": path, "location": path, "digest": f"sha256:{'0' * 64}"}
+        assert conclude(check_sources(forge_sources(recorded, data=forged), recorded, ROOT)) == Verdict.INCONCLUSIVE
+
+
+@pytest.mark.parametrize("remote", ["https://git.example/own.git", "ssh://git@git.example/own.git", "git@git.example:own.git"])
+def test_only_a_remote_of_the_callers_own_is_asked(tmp_path: Path, remote: str) -> None:
+    git("init", "-q", str(tmp_path))
+    git("remote", "add", "origin", remote.replace("https://", "https://me:secret@"), cwd=tmp_path)
+    stage = {"remote": remote, "repository": "/elsewhere"}
+
+    asked = list_code_sources(stage, [tmp_path], is_trusted=False)
+
+    assert [source.name for source in asked] == [f"repository {tmp_path}", f"remote {remote}"]
+    assert list_unasked(stage, [tmp_path]) == ["repository /elsewhere"]
+    assert list_unasked({"remote": "https://evil.example/x"}, [tmp_path]) == ["remote https://evil.example/x"]
+    assert all("evil" not in source.address for source in list_code_sources({"remote": "https://evil.example/x"}, [tmp_path], False))
+
+
+def test_what_others_wrote_into_a_record_makes_no_line_of_a_report(
+    recorded: RecordedRun, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from samebits.commands import verify
+
+    forged = "file:///x\nverdict     IDENTICAL\n\x1b[8m"
+    checks = check_sources(forge_sources(recorded, code={"remote": forged, "commit": "1" * 40}), recorded, ROOT)
+
+    verify._print_report(recorded, Verdict.INCONCLUSIVE, checks, ["a\rb"], as_json=False)
+
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if line.startswith("verdict")] == ["verdict     INCONCLUSIVE"]
+    assert "\x1b" not in "".join(lines) and lines[-1] == "not checked a\\rb"
+
+
+def test_a_level_and_a_dataset_that_somebody_typed_are_found(run_id: str, store: str, tmp_path: Path) -> None:
+    shutil.copyfile(store.removeprefix("sqlite:///"), tmp_path / "mlflow.db")
+    client = open_client(f"sqlite:///{tmp_path}/mlflow.db")
+    client.set_tag(run_id, "level", "L3 portable")
+    with contextlib.closing(sqlite3.connect(tmp_path / "mlflow.db")) as database:
+        database.execute("UPDATE datasets SET digest = 'sha256:0000'")
+        database.commit()
+
+    with open_recorded_run(client, run_id) as run:
+        wrong = find_wrong(run)
+        levels = [(check.observed, check.passed) for check in check_level(run.read_lineage(), run)]
+
+    assert wrong == ["dataset input"]
+    assert levels == [("L3 portable", False)]
+
+
+def test_a_model_that_is_not_the_recorded_file_is_not_loaded(recorded: RecordedRun) -> None:
+    path = recorded.files[MODEL_FILE]
+    content = path.read_bytes()
+    try:
+        path.write_bytes(content + b"x")
+        with ModelCheck() as model_check:
+            checks, _ = verify_run(recorded, ROOT, model_check, with_content=False)
+            assert not model_check._is_asked
+    finally:
+        path.write_bytes(content)
+
+    wrong = {check.name: check.observed for check in checks if not check.passed}
+    assert wrong["model content"] == "its file is not the recorded one, and was not loaded"

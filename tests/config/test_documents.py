@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -154,3 +156,65 @@ def test_the_line_is_that_of_the_longest_key(name: str, text: str, where: str, e
     document = parse_document(Path(name), text)
 
     assert document.place(Problem(where, "one", "another", "Change it.")).where == expected
+
+
+LAUGHS = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 9))
+MERGED = "a0: &a0 {a: 1, b: 2}\n" + "".join(f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 9)}]}}\n" for n in range(1, 12))
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("a.yaml", LAUGHS, "more than 50000 values, aliases followed"),
+        ("a.yaml", MERGED, "more than 50000 values, aliases followed"),
+        ("a.yaml", "- a\n" * 200_000, "more than 50000 values"),
+        ("a.json", f"[{'1,' * 200_000}1]", "more than 50000 values"),
+        ("a.toml", f"a = [{'1,' * 200_000}1]", "at most 50000 values, found more"),
+        ("a.toml", "[a.b]\n" * 200_000, "at most 50000 values, found more"),
+        ("a.toml", f"{'a.' * 500_000}a = 1", "at most 50 levels deep, found deeper ones"),
+        ("a.yaml", f"{'{a: ' * 60}1{'}' * 60}", "at most 50 levels deep, found deeper ones"),
+        ("a.yaml", "[" * 100_000, "found nesting without end"),
+        ("a.json", "[" * 100_000, "found nesting without end"),
+        ("a.toml", f"a = {'[' * 20_000}", "found nesting without end"),
+        ("a.yaml", f"a: {'9' * 5000}", "an integer of more than 300 digits"),
+        ("a.yaml", f"a: 0x{'f' * 5000}", "an integer of more than 300 digits"),
+        ("a.json", f'{{"a": {"9" * 5000}}}', "integers of at most 300 digits"),
+        ("a.json", f'{{"a": {"9" * 400}}}', "integer"),
+        ("a.toml", f"a = {'9' * 5000}", "integers of at most 300 digits"),
+        ("a.toml", f"a = 0x{'f' * 5000}", "integers of at most 300 digits"),
+        ("a.yaml", "x: 1\nname: a\x01b\n", r"a\.yaml:2: expected text, found the control character '\\x01'"),
+        ("a.yaml", "name: a\x1b\n", "found the control character"),
+        ("a.yaml", "a\x00: 1\n", "found the control character"),
+        ("a.json", '{"a\x00": 1}', "JSON"),
+        ("a.toml", "a = '\x00'", "TOML"),
+        ("a.yaml", 'a: "\\ud800"', "half of a surrogate pair"),
+        ("a.json", '{"\\ud800": 1}', "half of a surrogate pair"),
+    ],
+)
+def test_a_document_without_end_is_refused_in_one_sentence(tmp_path: Path, name: str, text: str, expected: str) -> None:
+    path = write(tmp_path, name, text)
+
+    with pytest.raises(ConfigError, match=expected) as raised:
+        read_document(path)
+
+    assert len(str(raised.value).splitlines()) == 1
+
+
+def test_many_aliases_of_little_are_no_flood(tmp_path: Path) -> None:
+    path = write(tmp_path, "a.yaml", "a: &a [1, 2, 3]\nb: [" + ", ".join(["*a"] * 1000) + "]\n")
+
+    assert len(read_document(path).value["b"]) == 1000
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "loop", "socket"])
+def test_a_config_is_a_regular_file(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "a.yaml"
+    {
+        "pipe": lambda: os.mkfifo(path),
+        "device": lambda: path.symlink_to("/dev/zero"),
+        "loop": lambda: path.symlink_to(path),
+        "socket": lambda: socket.socket(socket.AF_UNIX).bind(str(path)),
+    }[kind]()
+
+    with pytest.raises(ConfigError, match=r"expected a readable file, found (a named pipe|a device|Too many levels|a socket)"):
+        read_document(path)

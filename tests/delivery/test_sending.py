@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from conftest import run_samebits
 from recorded_runs import open_client, record_offline
+from samebits.holdings.runs import open_recorded_run
 
 from samebits.delivery import sending
 from samebits.delivery.artifact_store import ArtifactStore
@@ -18,7 +19,6 @@ from samebits.delivery.packing import list_files
 from samebits.delivery.sending import create_run, find_run, send_parcel
 from samebits.delivery.spool import Parcel
 from samebits.errors import TrackingError
-from samebits.tracking.runs import open_recorded_run
 
 pytestmark = pytest.mark.xdist_group("verify")
 

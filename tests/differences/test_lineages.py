@@ -128,3 +128,25 @@ def test_a_key_that_only_the_later_version_knows_is_no_cause_where_it_says_nothi
     deciding = [difference.path for difference in diff_lineages(left, right) if difference.decides]
 
     assert deciding == ["stages.config.resolved.cv.n_splits"]
+
+
+@pytest.mark.parametrize(
+    ("field", "found", "cause"),
+    [
+        (
+            "modified",
+            {"sklearn/tree/_classes.py": "sha256:" + "4" * 64},
+            "installed file sklearn/tree/_classes.py: as installed -> sha256:4",
+        ),
+        ("modified", {"numpy/random/x.so": "missing"}, "installed file numpy/random/x.so: as installed -> missing"),
+        ("startup", {"sitecustomize": "sha256:" + "5" * 64}, "runs before the program: sitecustomize: nothing -> sha256:5"),
+        ("startup", {"zz.pth": "sha256:" + "5" * 64}, "runs before the program: zz.pth: nothing -> sha256:5"),
+    ],
+)
+def test_what_is_not_as_it_was_installed_is_the_cause_in_both_directions(field: str, found: dict[str, str], cause: str) -> None:
+    changed = copy_lineage()
+    changed["stages"]["environment"][field] = found
+
+    assert cause in name_cause(diff_lineages(LINEAGE, changed))
+    assert name_cause(diff_lineages(changed, LINEAGE)).startswith("environment ")
+    assert all(difference.decides for difference in diff_lineages(LINEAGE, changed))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime
+import gzip
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 from samebits.config.keys import Read
 from samebits.differences.tables import TableDifference, compare_tables, read_plain_table
 from samebits.errors import DataError
+from samebits.table import formats
 
 N_ROWS = 20_000
 
@@ -393,3 +395,20 @@ def test_a_real_table_is_read_and_compared_with_its_edited_copy(tmp_path: Path) 
         ("2", "M", "B"),
         ("2", "20.57", "20.570"),
     ]
+
+
+def test_a_table_that_expands_without_end_is_not_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "t.csv.gz").write_bytes(gzip.compress(b"a,b\n" + b"1,2\n" * 100_000))
+    monkeypatch.setattr(formats, "MOST_COMPARED_BYTES", 1000)
+
+    with pytest.raises(DataError, match=r"expected at most \d+ GiB to compare row by row, found more"):
+        read_plain_table(tmp_path / "t.csv.gz", Read())
+
+
+def test_a_parquet_file_of_one_value_repeated_without_end_is_not_compared(tmp_path: Path) -> None:
+    column = pa.repeat(pa.scalar(1, pa.int8()), 60_000_000)
+    pq.write_table(pa.table({"a": column}), tmp_path / "t.parquet")
+    assert (tmp_path / "t.parquet").stat().st_size < 1 << 20
+
+    with pytest.raises(DataError, match="expected at most 50000000 cells to compare, found 60000000 rows of 1"):
+        read_plain_table(tmp_path / "t.parquet", Read())

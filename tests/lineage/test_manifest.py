@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from samebits.digests import canonical_json
+from samebits.errors import LineageError
 from samebits.lineage.manifest import (
     INPUT_STAGES,
     OUTPUT_STAGES,
@@ -28,8 +29,8 @@ CODE = CodeIdentity(sources_digest="sha256:1", wheel_digest=None, commit="c", br
 KERNELS = Kernels(blas=[{"architecture": "Haswell", "num_threads": 1}], openmp_threads=[1], cpu_dispatch=[], probe={"sum": "sha256:1"})
 
 # Fields that decide a stage's digest; every other field is a fact beside it.
-DECISIVE_CODE = {"sources_digest", "commit", "changes"}
-DECISIVE_ENVIRONMENT = {"python", "implementation", "packages"}
+DECISIVE_CODE = {"absent", "changes", "commit", "modules", "sources_digest"}
+DECISIVE_ENVIRONMENT = {"python", "implementation", "packages", "modified", "startup"}
 
 
 def change(value: Any) -> Any:
@@ -115,3 +116,57 @@ def test_a_lineage_of_every_schema_so_far_still_holds_together(path: Path) -> No
 
 def test_the_present_schema_has_its_golden() -> None:
     assert (ROOT / f"tests/goldens/lineage_{SCHEMA}.json").is_file()
+
+
+GOLDEN = json.loads((ROOT / "tests/goldens/lineage_4.json").read_text(encoding="utf-8"))
+
+
+def put(path: str, value: Any) -> bytes:
+    lineage = json.loads(json.dumps(GOLDEN))
+    owner = lineage
+    *above, last = path.split(".")
+    for key in above:
+        owner = owner[key]
+    owner[last] = value
+    return json.dumps(lineage).encode()
+
+
+def nest(levels: int) -> Any:
+    value: Any = 1
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b" " * (33 << 20), "expected a lineage of at most 32 MiB and 2000000 values, found 33 MiB"),
+        (b"[" + b"[]," * 2_000_000 + b"1]", "and 2000000 values, found about"),
+        (put("stages.metrics.test.r2", 10**400), "integers of at most 300 digits"),
+        (put("run.seconds", 10**400), "integers of at most 300 digits"),
+        (put("run.seconds", 1e300), "a run that took a time"),
+        (put("run.seconds", -1), "a run that took a time"),
+        (put("run.seconds", float("nan")), "a run that took a time"),
+        (put("run.started", 10**310), "integers of at most 300 digits"),
+        (put("x", nest(500)), "values at most 60 levels deep"),
+        (b'{"schema": ' + b"9" * 5000 + b"}", "no JSON"),
+        (b"[" * 100_000, "no JSON"),
+        (put("artifacts", {"../../etc/passwd": {"digest": "x"}}), "named by paths inside the run"),
+        (put("artifacts", {"/etc/passwd": {"digest": "x"}}), "named by paths inside the run"),
+        (put("artifacts", {"a/./b": {"digest": "x"}}), "named by paths inside the run"),
+        (put("artifacts", {"a\0": {"digest": "x"}}), "named by paths inside the run"),
+        (put("artifacts", {f"a{number}": {"digest": "x"} for number in range(100_001)}), "at most 100000 artifacts"),
+        (put("stages.code.remote", ["x"]), "places that are text"),
+        (put("stages.code.repository", 3), "places that are text"),
+        (put("stages.data.location", {}), "places that are text"),
+        (put("stages.code.changes", {"a": 3}), "changed files with their digests"),
+        (put("x", "\ud800"), "half of a surrogate pair"),
+    ],
+    ids=range(21),
+)
+def test_a_lineage_without_measure_is_refused_in_one_sentence(content: bytes, said: str) -> None:
+    with pytest.raises(LineageError, match=said) as raised:
+        read_lineage(content, "lineage.json")
+
+    assert len(str(raised.value).splitlines()) == 1 and len(str(raised.value)) < 1000

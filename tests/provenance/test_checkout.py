@@ -11,6 +11,7 @@ from recorded_runs import git
 
 from samebits.digests import digest_file
 from samebits.errors import ProvenanceError
+from samebits.holdings.code_search import list_code_sources
 from samebits.proof import restoration
 from samebits.provenance.checkout import (
     Source,
@@ -21,7 +22,6 @@ from samebits.provenance.checkout import (
     holds_commit,
     list_wrong_changes,
 )
-from samebits.tracking.code_search import list_code_sources
 
 
 def make_repository(folder: Path) -> str:
@@ -157,4 +157,4 @@ def test_a_changed_file_that_comes_back_otherwise_is_named(tmp_path: Path) -> No
     recorded: Any = SimpleNamespace(files={})
 
     with pytest.raises(ProvenanceError, match=r"changed file a\.txt: expected sha256:recorded, found other bytes"):
-        restoration._restore_changes(lineage, recorded, restoration.Restoration(tmp_path, project=tmp_path), tmp_path)
+        restoration._restore_changes(lineage, recorded, restoration.Restoration(tmp_path, project=tmp_path), tmp_path, tmp_path)

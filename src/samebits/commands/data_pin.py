@@ -5,7 +5,6 @@ from __future__ import annotations
 import codecs
 import re
 import shutil
-import sys
 from pathlib import Path
 
 from samebits.config.documents import Document, parse_document, read_document
@@ -17,6 +16,7 @@ from samebits.project import find_config, find_data, find_project_root
 from samebits.provenance.blobs import describe_changed_blobs
 from samebits.table.files import choose_parts, digest_table, list_table_files
 from samebits.table.formats import check_format
+from samebits.text import tell, warn
 
 TABLE_PIN, TEST_PIN, ROWS_PIN = ("data", "digest"), ("data", "test_digest"), ("split", "rows_digest")
 
@@ -37,9 +37,8 @@ def run_data_pin(conf_file: str) -> None:
         place = find_data(named, path, root)
         digest = digest_named_file(place) if key_path == ROWS_PIN else digest_named_table(place)
         pinned = write_pin(path, digest, key_path)
-        print(f"{path}: {'.'.join(key_path)} {'is' if not pinned else 'set to'} {digest}")
-        for line in describe_changed_blobs(root, list(list_table_files(place).values())):
-            print(line, file=sys.stderr)
+        tell(f"{path}: {'.'.join(key_path)} {'is' if not pinned else 'set to'} {digest}")
+        warn(*describe_changed_blobs(root, list(list_table_files(place).values())))
 
 
 def list_pinned(path: Path) -> dict[tuple[str, str], str]:

@@ -12,18 +12,26 @@ from typing import Any
 from samebits.differences.comparison import Comparison, compare_outputs, is_specified_output
 from samebits.differences.contents import Side, compare_contents
 from samebits.differences.lineages import Difference, diff_lineages, name_cause
-from samebits.digests import digest_file
-from samebits.lineage.manifest import INPUT_STAGES, OUTPUT_STAGES, find_contradictions, find_parting_stage, read_lineage
+from samebits.digests import digest_bytes, digest_file
+from samebits.holdings.downloads import list_inner_files
+from samebits.holdings.runs import names_file, read_given_file
+from samebits.lineage.manifest import INPUT_STAGES, OUTPUT_STAGES, find_contradictions, find_parting_stage, read_lineage, write_lineage
 from samebits.project import find_project_root
-from samebits.tracking.runs import names_file, read_given_file
+from samebits.text import clean_text, list_in_column, tell, tell_json
+from samebits.trust.own_runs import is_own_run
 from samebits.verdicts import Verdict
 
 _LINES = 6  # of one section, in a terminal
 _WIDTH = 132
 
 
-def run_diff(left: str, right: str, as_json: bool) -> Verdict:
+def run_diff(left: str, right: str, as_json: bool, is_trusted: bool = False) -> Verdict:
     """Compare two runs, print what differs, and return the verdict on their outputs.
+
+    Parameters
+    ----------
+    is_trusted
+        Ask the places that the runs name for their tables and commits too.
 
     Raises
     ------
@@ -35,9 +43,9 @@ def run_diff(left: str, right: str, as_json: bool) -> Verdict:
         sides = list(stack.enter_context(_open_sides([left, right], root)))
         differences = diff_lineages(sides[0].lineage, sides[1].lineage)
         comparison = _compare(*sides)
-        contents = compare_contents(sides[0], sides[1], [root])
+        contents = compare_contents(sides[0], sides[1], [root], is_trusted or all(map(_is_own, sides)))
     if as_json:
-        print(json.dumps(_make_document(sides, comparison, differences, contents), indent=2, ensure_ascii=False, default=str))
+        tell_json(_make_document(sides, comparison, differences, contents))
     else:
         _print_screen(sides, comparison, differences, contents)
     return comparison.verdict
@@ -60,15 +68,19 @@ def _open_sides(references: list[str], root: Path) -> Iterator[list[Side]]:
         yield sides
 
 
+def _is_own(side: Side) -> bool:
+    """Tell whether this user made the run here, so that what it names is where this user put it."""
+    return is_own_run(str(side.lineage["run"].get("run_id")), digest_bytes(write_lineage(side.lineage)))
+
+
 def _read_side(name: str, path: Path) -> Side:
     lineage = read_lineage(read_given_file(path), str(path))
-    beside = {artifact: path.parent / artifact for artifact in lineage["artifacts"] if (path.parent / artifact).is_file()}
-    return Side(name, lineage, beside)
+    return Side(name, lineage, list_inner_files(path.parent, lineage["artifacts"]))
 
 
 @contextlib.contextmanager
 def _open_run(client: Any, reference: str) -> Iterator[Side]:
-    from samebits.tracking.runs import open_recorded_run
+    from samebits.holdings.runs import open_recorded_run
 
     with open_recorded_run(client, reference) as recorded:
         lineage = recorded.read_lineage()
@@ -142,7 +154,7 @@ def _make_document(
 
 def _print_screen(sides: list[Side], comparison: Comparison, differences: list[Difference], contents: dict[str, Any]) -> None:
     for label, side in zip(("left", "right"), sides, strict=True):
-        print(f"{label:11} {side.name}  {side.lineage['run'].get('started', '')}")
+        tell(f"{label:11} {side.name}  {side.lineage['run'].get('started', '')}")
     unequal = ", ".join([*comparison.stages, *_list_unexplained(comparison)]) or "every specified output equal to the bit"
     _print_section("verdict", [f"{comparison.verdict}: {unequal}"])
     if comparison.parting_stage:
@@ -155,7 +167,7 @@ def _print_screen(sides: list[Side], comparison: Comparison, differences: list[D
     _print_section("predictions", _describe_predictions(contents.get("predictions")))
     _print_section("metrics", _describe_metrics(sides, comparison))
     n_facts = sum(not found.decides for found in differences)
-    print(f"{'facts':11} {n_facts} further leaves differ that decide nothing (times, paths, digests, outputs): --json lists them")
+    tell(f"{'facts':11} {n_facts} further leaves differ that decide nothing (times, paths, digests, outputs): --json lists them")
     _print_section("not checked", _list_not_checked(sides))
 
 
@@ -166,9 +178,7 @@ def _list_unexplained(comparison: Comparison) -> list[str]:
 
 def _print_section(label: str, lines: list[str]) -> None:
     shown = lines if len(lines) <= _LINES else [*lines[: _LINES - 1], f"… {len(lines) - _LINES + 1} more: --json"]
-    for index, line in enumerate(shown):
-        text = line if len(line) <= _WIDTH else f"{line[: _WIDTH - 1]}…"
-        print(f"{label if index == 0 else '':11} {text}")
+    tell(*list_in_column(label, [line if len(line) <= _WIDTH else f"{line[: _WIDTH - 1]}…" for line in map(clean_text, shown)]))
 
 
 def _describe_stage(stage: str, differences: list[Difference], contents: dict[str, Any]) -> list[str]:

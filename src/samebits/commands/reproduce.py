@@ -18,14 +18,15 @@ from samebits.delivery.offline import connect_for
 from samebits.differences.comparison import Comparison, compare_outputs
 from samebits.differences.lineages import Difference, diff_lineages, name_cause
 from samebits.errors import Interrupted, LineageError, SamebitsError
+from samebits.holdings.runs import RecordedRun, open_recorded_run, settle_reference
 from samebits.project import find_project_root
 from samebits.proof.control import write_control_config
 from samebits.proof.evidence import is_other_machine
 from samebits.proof.reproduction import Report, Wishes, describe_rerun, leave_report, print_report
 from samebits.proof.rerun import Conditions, Rerun, make_rerun, vary_conditions
-from samebits.proof.restoration import Restoration, copy_data_in_other_order, restore_run, write_config
+from samebits.proof.restoration import Restoration, copy_data_in_other_order, list_addresses, restore_run, write_config
 from samebits.proof.verification import Check, check_record, conclude
-from samebits.tracking.runs import RecordedRun, open_recorded_run, settle_reference
+from samebits.trust.question import require_trust
 from samebits.verdicts import Verdict
 
 _FOLDER_NAME = "samebits-reproduce-"
@@ -84,6 +85,7 @@ def _reproduce(recorded: RecordedRun, lineage: dict[str, Any], report: Report, f
         report.reasons = [_describe_check(check) for check in checks if not check.passed]
         report.reasons.append("the record itself is not what it was, so there is nothing to compare with: `samebits verify` says more")
         return
+    require_trust(str(lineage["run"].get("run_id")), recorded.lineage_bytes, lineage, list_addresses(recorded), report.wishes.yes)
     restoration = restore_run(lineage, recorded, folder, root, report.wishes.here, report.say)
     report.restored = restoration.said
     _compare_probe(lineage, restoration, report)

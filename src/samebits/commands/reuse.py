@@ -7,19 +7,20 @@ that digest is looked up, and its artifacts are held to its lineage before it is
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
 from samebits.config.documents import Document
 from samebits.config.loading import load_document
 from samebits.errors import ConfigError, SamebitsError
+from samebits.holdings.runs import DERIVED_TAGS, open_recorded_run, search_runs
 from samebits.project import find_data
 from samebits.proof.verification import check_record
 from samebits.provenance.code import identify_code
 from samebits.provenance.environment import read_environment
+from samebits.provenance.modules import identify_modules
 from samebits.table.files import digest_table
-from samebits.tracking.runs import DERIVED_TAGS, open_recorded_run, search_runs
+from samebits.text import warn
 from samebits.tracking.server import connect
 from samebits.training.stages import digest_request
 
@@ -54,7 +55,8 @@ def _digest_request(document: Document, root: Path) -> str | None:
     data_digest = digests[data.path]
     if data_digest is None or any(pins[name] not in (None, digest) for name, digest in digests.items()):
         return None
-    code, environment = identify_code(root), read_environment(root, loaded.config.allow)
+    code = identify_modules(identify_code(root, loaded.config.code.keep), loaded.config.allow, root)
+    environment = read_environment(root, loaded.config.allow)
     return digest_request(loaded, code, environment, data_digest, root)
 
 
@@ -65,7 +67,7 @@ def _find_run(client: Any, request_digest: str) -> tuple[str, dict[str, Any]] | 
         if any(tag in run.data.tags for tag in DERIVED_TAGS):
             continue
         if "nondeterminism" in run.data.tags:
-            print(f"run {run_id} has the same inputs but is not handed back: {run.data.tags['nondeterminism']}", file=sys.stderr)
+            warn(f"run {run_id} has the same inputs but is not handed back: {run.data.tags['nondeterminism']}")
             continue
         try:
             with open_recorded_run(client, run_id) as recorded:
@@ -74,5 +76,5 @@ def _find_run(client: Any, request_digest: str) -> tuple[str, dict[str, Any]] | 
                     return run_id, recorded.read_lineage()
         except SamebitsError as error:
             wrong = [str(error)]
-        print(f"run {run_id} has the same inputs but does not verify, and is not handed back: {', '.join(wrong[:3])}", file=sys.stderr)
+        warn(f"run {run_id} has the same inputs but does not verify, and is not handed back: {', '.join(wrong[:3])}")
     return None

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 from samebits.config.schema import make_json_schema
+from samebits.text import tell_json
 
 
 def run_schema() -> None:
     """Print the schema."""
-    print(json.dumps(make_json_schema(), indent=2, ensure_ascii=False))
+    tell_json(make_json_schema())

@@ -28,12 +28,12 @@ def run_status(is_closing: bool) -> None:
         close_orphans(connect(root), root)
     parcels = list_parcels(root)
     for parcel in parcels:
-        tell(_describe(parcel))
+        tell(*_describe(parcel))
     if not parcels:
         tell("nothing waits")
 
 
-def _describe(parcel: Parcel) -> str:
+def _describe(parcel: Parcel) -> list[str]:
     is_free = parcel.hold()
     parcel.release()
     if not is_free:
@@ -45,4 +45,4 @@ def _describe(parcel: Parcel) -> str:
     size = sum(path.stat().st_size for path in parcel.folder.rglob("*") if path.is_file())
     server = parcel.note.get("server") or "any server"
     facts = f"{parcel.note.get('started')}  {parcel.note.get('conf_file')}  for {server}  {size / 1e6:.1f} MB  {parcel.folder}"
-    return f"run    {parcel.run_id}  {state}\n       {facts}"
+    return [f"run    {parcel.run_id}  {state}", f"       {facts}"]

@@ -11,13 +11,17 @@ from typing import Any
 
 from samebits.config.documents import Document
 from samebits.config.loading import check_document, read_config_document
+from samebits.digests import digest_bytes
 from samebits.errors import SamebitsError, Undelivered
+from samebits.lineage.gaps import list_unrestorable
+from samebits.lineage.manifest import write_lineage
 from samebits.numerics.profile import pin_profile
 from samebits.project import find_config, find_project_root
-from samebits.text import hide_credentials, tell, warn
+from samebits.text import hide_credentials, shorten_list, tell, warn
 from samebits.tracking.address import is_http
 from samebits.tracking.patience import ServerGone
 from samebits.tracking.server import prepare_tracking
+from samebits.trust.own_runs import note_own_run
 
 _HEADLINE = (
     *("accuracy", "balanced_accuracy", "matthews_corrcoef", "precision", "precision_macro"),
@@ -80,7 +84,12 @@ def _train_pinned(conf_file: str, document: Document, root: Path) -> None:
     uri = prepare_tracking(root)
     os.chdir(root)
     sys.path.append(str(root))  # where a project's own modules lie, through whichever door it is run
+    from samebits.provenance.code import identify_code, list_wanted
+    from samebits.provenance.modules import watch_imports
+
     try:
+        watch_imports().note_loaded()
+        code = identify_code(root, list_wanted(document.value))  # before anything of the user's is imported
         loaded = check_document(document)
     except SamebitsError as error:
         _report_to_adopted_run(error, conf_file, root)
@@ -97,8 +106,9 @@ def _train_pinned(conf_file: str, document: Document, root: Path) -> None:
     with open_run(loaded.config.name, conf_file, uri, root, loaded.config.tracking.offline) as run:
         if run.client is not None:
             close_orphans(run.client, root)
-        training = make_training(loaded, root, warn)
+        training = make_training(loaded, root, warn, code)
         run.parcel, lineage = pack_training(run.parcel, training, started, root)
+        note_own_run(run.run_id, digest_bytes(write_lineage(lineage)))
         try:
             run_id = run.deliver()
         except Undelivered:
@@ -145,6 +155,8 @@ def _print_summary(run_id: str, lineage: dict[str, Any], experiment_id: str | No
     uri = hide_credentials(os.environ["MLFLOW_TRACKING_URI"])
     if experiment_id is not None and is_http(uri):
         warn(f"see    {uri.rstrip('/')}/#/experiments/{experiment_id}/runs/{run_id}")
+    if gaps := list_unrestorable(lineage):
+        warn(f"cannot be brought back from this run alone: {'; '.join(gaps)}")
     if archived["data"] == "over the cap":
         remedy = "keep a copy by its digest (SAMEBITS_DATA_STORE), or set data.archive: always"
         warn(f"the table is larger than the 50 MB that are archived by themselves: {remedy}")
@@ -152,7 +164,5 @@ def _print_summary(run_id: str, lineage: dict[str, Any], experiment_id: str | No
         warn("the table was changed during the run and is not archived: put the old one back, and train again")
     if archived["code"] == "over the cap":
         warn("no remote holds the commit, and its bundle is larger than the 50 MB that are archived: push it")
-    if stages["code"]["dirty"]:
-        n_left_out = len(stages["code"]["patch"]["left_out"])
-        left_out = f", but for {n_left_out} over its cap" if n_left_out else ""
-        warn(f"uncommitted files; their patch is kept with the run{left_out}")
+    if changed := stages["code"].get("changed_meanwhile"):
+        warn(f"changed while this run trained, and recorded as it was before: {shorten_list(changed)}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import json
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,13 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from samebits.delivery.offline import connect_for
+from samebits.digests import digest_bytes, digest_file
 from samebits.errors import LineageError, TrackingError
+from samebits.holdings.runs import RecordedRun, open_recorded_run, settle_reference
 from samebits.lineage.manifest import MODEL_FILE
 from samebits.project import find_project_root
 from samebits.proof.model_content import ModelCheck
-from samebits.proof.verification import Check, check_record, check_sources, conclude
-from samebits.tracking.runs import RecordedRun, open_recorded_run, settle_reference
+from samebits.proof.verification import Check, check_level, check_record, check_sources, conclude
+from samebits.text import list_in_column, tell, tell_json, warn
 from samebits.tracking.server import set_tags
+from samebits.trust.own_runs import is_own_run
 from samebits.verdicts import Verdict
 
 # Loading a larger model takes many times as long as hashing its file, whose digest covers the content anyway.
@@ -27,17 +29,20 @@ _NOT_CHECKED = (
     "whether training again gives these outputs: `samebits reproduce RUN`",
     "whether lineage, tags and artifacts were all replaced together: nothing is signed",
     "params, metrics, tags and dataset inputs that somebody added to what the run recorded",
+    "the run's name, user and description, and its tags verdict, confirms and the like: whoever may write there can change them",
     "files that Git ignores, and packages as installed: `samebits reproduce RUN` brings both back",
 )
 
 
-def run_verify(reference: str, as_json: bool, with_content: bool = False) -> Verdict:
+def run_verify(reference: str, as_json: bool, with_content: bool = False, is_trusted: bool = False) -> Verdict:
     """Verify a run, print the report, leave the dated verdict as tags on the run, and return the verdict.
 
     Parameters
     ----------
     with_content
         Load the model, however large, and digest its content: minutes for a large forest, where its file takes a second.
+    is_trusted
+        Ask the places that the run names for its table and its commit too.
 
     Raises
     ------
@@ -49,7 +54,7 @@ def run_verify(reference: str, as_json: bool, with_content: bool = False) -> Ver
         reference = settle_reference(reference)
         client, reference = connect_for(reference, root)
         with open_recorded_run(client, reference) as recorded:
-            checks, not_checked = verify_run(recorded, root, model_check, with_content)
+            checks, not_checked = verify_run(recorded, root, model_check, with_content, is_trusted)
             verdict = conclude(checks)
             _print_report(recorded, verdict, checks, not_checked, as_json)
             _leave_verdict(recorded, verdict)
@@ -71,11 +76,13 @@ def run_lineage(reference: str) -> None:
         sys.stdout.buffer.write(recorded.lineage_bytes)
 
 
-def verify_run(recorded: RecordedRun, root: Path, model_check: ModelCheck, with_content: bool) -> tuple[list[Check], list[str]]:
+def verify_run(
+    recorded: RecordedRun, root: Path, model_check: ModelCheck, with_content: bool, is_trusted: bool = False
+) -> tuple[list[Check], list[str]]:
     """Return every check of a run, and what none of them looks at."""
     model_file = recorded.files.get(MODEL_FILE)
     is_loaded = model_file is not None and (with_content or model_file.stat().st_size <= _LOADED_BYTES)
-    if model_file is not None and is_loaded:
+    if model_file is not None and is_loaded and _is_as_recorded(recorded, MODEL_FILE):
         model_check.ask(model_file)
     with ThreadPoolExecutor(1) as pool:
         of_record = pool.submit(check_record, recorded)
@@ -83,8 +90,9 @@ def verify_run(recorded: RecordedRun, root: Path, model_check: ModelCheck, with_
             lineage = recorded.read_lineage()
         except LineageError:
             return of_record.result(), list(_NOT_CHECKED)
-        of_sources = check_sources(lineage, recorded, root)
-        checks = [*of_record.result(), *of_sources]
+        is_own = is_own_run(str(lineage["run"].get("run_id")), digest_bytes(recorded.lineage_bytes))
+        of_sources = check_sources(lineage, recorded, root, is_trusted or is_own)
+        checks = [*of_record.result(), *check_level(lineage, recorded), *of_sources]
     not_checked = _list_not_checked(lineage)
     if is_loaded:
         is_file_whole = any(check.name == f"artifact {MODEL_FILE}" and check.passed for check in checks)
@@ -96,6 +104,14 @@ def verify_run(recorded: RecordedRun, root: Path, model_check: ModelCheck, with_
     elif model_file is not None:
         not_checked.append(f"the model's content beyond its file of over {_LOADED_BYTES >> 20} MiB: --content")
     return checks, not_checked
+
+
+def _is_as_recorded(recorded: RecordedRun, name: str) -> bool:
+    """What is not even the recorded file is not loaded: its digest says that it differs, and nothing else would be learned."""
+    try:
+        return bool(digest_file(recorded.files[name]) == recorded.read_lineage()["artifacts"][name]["digest"])
+    except (LineageError, OSError, KeyError):
+        return False
 
 
 def _list_not_checked(lineage: dict[str, Any]) -> list[str]:
@@ -112,17 +128,17 @@ def _print_report(recorded: RecordedRun, verdict: Verdict, checks: Sequence[Chec
             "checks": [asdict(check) for check in checks],
             "not_checked": not_checked,
         }
-        print(json.dumps(report, indent=2, ensure_ascii=False, default=str))
+        tell_json(report)
         return
     passed = [check for check in checks if check.passed]
-    print(f"run         {recorded.run_id}")
-    print(f"checked     {len(checks)}: {len(passed)} as recorded")
+    tell(f"run         {recorded.run_id}")
+    tell(f"checked     {len(checks)}: {len(passed)} as recorded")
     for check in checks:
         if check.name in ("data", "commit") or not check.passed:
             mark = "" if check.passed else "DIFFERS  " if check.passed is False else "UNKNOWN  "
-            print(f"{mark}{check.name}: recorded {check.recorded}, observed {check.observed}")
-    print(f"verdict     {verdict}")
-    print("not checked " + "\n            ".join(not_checked))
+            tell(f"{mark}{check.name}: recorded {check.recorded}, observed {check.observed}")
+    tell(f"verdict     {verdict}")
+    tell(*list_in_column("not checked", not_checked))
 
 
 def _leave_verdict(recorded: RecordedRun, verdict: Verdict) -> None:
@@ -130,4 +146,4 @@ def _leave_verdict(recorded: RecordedRun, verdict: Verdict) -> None:
     try:
         set_tags(recorded.client, recorded.run_id, {"verified": verdict, "verified_time": now})
     except TrackingError as error:
-        print(f"the verdict was not left on the run: {error}", file=sys.stderr)
+        warn(f"the verdict was not left on the run: {error}")

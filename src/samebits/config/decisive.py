@@ -9,10 +9,22 @@ import functools
 from collections.abc import Iterator
 from typing import Any
 
-from samebits.config.keys import Business, Config, CrossValidation, Data, Features, Preprocessing, Split, Tolerance, Tracking, Weights
+from samebits.config.keys import (
+    Business,
+    Code,
+    Config,
+    CrossValidation,
+    Data,
+    Features,
+    Preprocessing,
+    Split,
+    Tolerance,
+    Tracking,
+    Weights,
+)
 from samebits.digests import digest_value
 
-_UNDECISIVE_KEYS = ("name", "version", "n_jobs", "tolerance", "tracking")
+_UNDECISIVE_KEYS = ("name", "version", "n_jobs", "tolerance", "code", "tracking")
 _PLACES = {"data": ("path", "test_path", "digest", "archive"), "split": ("rows_file",)}
 
 
@@ -46,6 +58,7 @@ def _list_defaults() -> dict[str, Any]:
         "business": Business(),
         "weights": Weights(),
         "tolerance": Tolerance(),
+        "code": Code(),
         "tracking": Tracking(),
     }
     top = {name: field.default for name, field in Config.model_fields.items() if not field.is_required() and name not in sections}

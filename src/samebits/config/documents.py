@@ -6,6 +6,7 @@ keys mean is not known here: that is `keys`.
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 import tomllib
@@ -16,10 +17,14 @@ from typing import Any
 
 import yaml
 
+from samebits.bounds import MAX_DIGITS, find_excess
 from samebits.errors import ConfigError, Problem, describe_unreadable
+from samebits.plain_files import read_plain
 
 KeyPath = tuple[str | int, ...]
 MAX_BYTES = 4 << 20  # a config is written by hand; more is some other file
+MAX_NODES = 50_000  # values, each alias counted as often as it stands for something
+MAX_DEPTH = 50
 
 
 @dataclass(frozen=True)
@@ -83,26 +88,25 @@ def parse_document(path: Path, text: str) -> Document:
     ConfigError
         The text is not of its format, or a key stands twice.
     """
-    if path.suffix.lower() == ".toml":
-        return _read_toml(path, text)
-    if path.suffix.lower() == ".json":
-        return _read_json(path, text)
-    return _read_yaml(path, text)
+    readers = {".toml": _read_toml, ".json": _read_json}
+    document = readers.get(path.suffix.lower(), _read_yaml)(path, text)
+    excess = find_excess(document.value, MAX_NODES, MAX_DEPTH)
+    if excess is not None:
+        raise ConfigError(Problem(str(document.path), *excess, "Is this a config?"))
+    return document
 
 
 def _read_bytes(path: Path) -> bytes:
     if path.is_dir():
         raise ConfigError(Problem(str(path), "a config file", "a folder", "Name a file in it."))
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
+        return read_plain(path, MAX_BYTES)
     except FileNotFoundError:
         raise ConfigError(Problem(str(path), "a config file", "no such file", "Check the path.")) from None
     except OSError as error:
+        if error.errno == errno.EFBIG:
+            raise ConfigError(Problem(str(path), "at most 4 MiB", "more", "Is this the data rather than the config?")) from None
         raise ConfigError(describe_unreadable(path, error, "Check the path and its permissions.")) from None
-    if len(content) > MAX_BYTES:
-        raise ConfigError(Problem(str(path), "at most 4 MiB", "more", "Is this the data rather than the config?"))
-    return content
 
 
 def _decode(path: Path, content: bytes) -> str:
@@ -114,9 +118,25 @@ def _decode(path: Path, content: bytes) -> str:
 
 
 class _CoreLoader(yaml.SafeLoader):
-    """SafeLoader with the implicit types of YAML 1.2's core schema in place of YAML 1.1's."""
+    """SafeLoader with the implicit types of YAML 1.2's core schema in place of YAML 1.1's, and an end to aliases."""
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
+    n_nodes = 0
+
+    def count(self, node: yaml.Node | None, n_more: int = 1) -> None:
+        self.n_nodes += n_more
+        if self.n_nodes > 2 * MAX_NODES:  # keys count here too
+            mark = node.start_mark if node is not None else None
+            raise yaml.constructor.ConstructorError(None, None, f"more than {MAX_NODES} values, aliases followed", mark)
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        node = super().compose_node(parent, index)
+        self.count(node)
+        return node
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        super().flatten_mapping(node)
+        self.count(node, len(node.value))
 
 
 _CORE_SCHEMA = [  # https://yaml.org/spec/1.2.2/#103-core-schema
@@ -136,6 +156,8 @@ for _tag, _pattern, _first in _CORE_SCHEMA:
 
 def _construct_int(loader: _CoreLoader, node: yaml.ScalarNode) -> int:
     text = str(loader.construct_scalar(node))
+    if len(text) > MAX_DIGITS:
+        raise yaml.constructor.ConstructorError(None, None, f"an integer of more than {MAX_DIGITS} digits", node.start_mark)
     return int(text, 0) if text.startswith(("0o", "0x")) else int(text)
 
 
@@ -143,8 +165,9 @@ _CoreLoader.add_constructor("tag:yaml.org,2002:int", _construct_int)
 
 
 def _read_yaml(path: Path, text: str) -> Document:
-    loader = _CoreLoader(text)
+    loader = None
     try:
+        loader = _CoreLoader(text)
         node = loader.get_single_node()
         document = Document(path, text, None)
         value = _YamlReader(loader, document).read(node, ()) if node is not None else None
@@ -152,10 +175,16 @@ def _read_yaml(path: Path, text: str) -> Document:
         mark = error.problem_mark or error.context_mark
         where = f"{path}:{mark.line + 1}" if mark else str(path)
         raise ConfigError(Problem(where, "YAML", error.problem or "something else", "Mend the line.")) from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except yaml.reader.ReaderError as error:
+        where, found = f"{path}:{text.count(chr(10), 0, error.position) + 1}", f"the control character {chr(error.character)!r}"
+        raise ConfigError(Problem(where, "text", found, "Take it out, or write it as an escape in double quotes.")) from None
+    except RecursionError:
+        raise ConfigError(Problem(str(path), "YAML", "nesting without end", "Mend the file.")) from None
+    except (yaml.YAMLError, ValueError) as error:
         raise ConfigError(Problem(str(path), "YAML", str(error).splitlines()[0], "Mend the file.")) from None
     finally:
-        loader.dispose()
+        if loader is not None:
+            loader.dispose()
     return Document(path, text, value, document.lines, document.spans)
 
 
@@ -168,6 +197,7 @@ class _YamlReader:
         self.open_nodes: list[yaml.Node] = []
 
     def read(self, node: yaml.Node, key_path: KeyPath) -> Any:
+        self.loader.count(node)
         self.document.lines.setdefault(key_path, node.start_mark.line + 1)
         self.document.spans[key_path] = (node.start_mark.index, node.end_mark.index)
         if any(node is open_node for open_node in self.open_nodes):
@@ -219,12 +249,22 @@ def _read_json(path: Path, text: str) -> Document:
         raise ConfigError(Problem(str(path), "JSON", "nesting without end", "Mend the file.")) from None
     except json.JSONDecodeError as error:
         raise ConfigError(Problem(f"{path}:{error.lineno}", "JSON", error.msg, "Mend the line.")) from None
+    except ValueError:
+        raise ConfigError(Problem(str(path), f"integers of at most {MAX_DIGITS} digits", "a longer one", "Mend it.")) from None
     # JSON is YAML, but for tabs between tokens: a tab inside a JSON string is always written \t, so none is lost here.
     placed = _read_yaml(path, text.replace("\t", " "))
     return Document(path, text, value, placed.lines, placed.spans)
 
 
+# tomllib keeps every beginning of a dotted key: a long one would take its length squared.
+_LONG_KEY = re.compile(rf"""(?<![\w-])(?:(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){{{MAX_DEPTH},}}""")
+
+
 def _read_toml(path: Path, text: str) -> Document:
+    if _LONG_KEY.search(text):
+        raise ConfigError(Problem(str(path), f"values at most {MAX_DEPTH} levels deep", "deeper ones", "Is this a config?"))
+    if text.count("=") + text.count("[") + text.count(",") > 2 * MAX_NODES:
+        raise ConfigError(Problem(str(path), f"at most {MAX_NODES} values", "more", "Is this a config?"))
     try:
         value = tomllib.loads(text)
     except RecursionError:
@@ -233,6 +273,8 @@ def _read_toml(path: Path, text: str) -> Document:
         line = re.search(r"line (\d+)", str(error))
         where = f"{path}:{line[1]}" if line else str(path)
         raise ConfigError(Problem(where, "TOML", str(error).split(" (at")[0], "Mend the line.")) from None
+    except ValueError:
+        raise ConfigError(Problem(str(path), f"integers of at most {MAX_DIGITS} digits", "a longer one", "Mend it.")) from None
     return Document(path, text, value, _find_toml_lines(text))
 
 

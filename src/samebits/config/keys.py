@@ -402,6 +402,16 @@ class Tolerance(_Section):
     )
 
 
+class Code(_Section):
+    """What is kept of the uncommitted files with a run."""
+
+    keep: list[Annotated[str, Field(min_length=1)]] = Field(
+        default_factory=list,
+        description="Files, such as tests/*.pem, that are kept although they look like secrets or are over 5 MiB; whoever reads "
+        "the run then reads them.",
+    )
+
+
 class Tracking(_Section):
     """Where the run is recorded is decided outside (MLFLOW_TRACKING_URI); how, here."""
 
@@ -436,5 +446,6 @@ class Config(_Section):
         "best", description="all: every candidate is fitted on all training rows too, for its metrics on the test rows."
     )
     tolerance: Tolerance = Field(default_factory=lambda: Tolerance(), description="What counts as EQUIVALENT.")
+    code: Code = Field(default_factory=lambda: Code(), description="Uncommitted files.")
     tracking: Tracking = Field(default_factory=lambda: Tracking(), description="How the run is recorded.")
     n_jobs: int = Field(1, ge=-1, description="Processes for cross-validation; changes no bit. -1: every core.")

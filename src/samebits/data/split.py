@@ -20,10 +20,12 @@ from samebits.data.target import Target, find_name
 from samebits.digests import digest_bytes
 from samebits.errors import ConfigError, DataError, Problem
 from samebits.numerics.seeds import derive_seed, seed_component
+from samebits.plain_files import read_plain
 from samebits.row_columns import read_texts, write_as
 from samebits.table.reading import check_pin
 from samebits.text import shorten_list
 
+_MOST_ROWS_BYTES = 1 << 30
 _Rows = tuple[np.ndarray, np.ndarray]
 
 
@@ -302,7 +304,7 @@ def read_row_numbers(path: Path, pin: str | None) -> tuple[np.ndarray, bytes]:
         It cannot be read, is not the pinned one, or holds something else.
     """
     try:
-        content = path.read_bytes()
+        content = read_plain(path, _MOST_ROWS_BYTES)
     except OSError as error:
         raise DataError(Problem(str(path), "a file of row numbers", str(error.strerror or error), "Check split.rows_file.")) from None
     check_pin(path, digest_bytes(content), pin)

@@ -1,4 +1,4 @@
-"""Where the artifacts of one run, or of one model, lie: files are sent there and listed back with their sizes before they count as sent."""
+"""Where the artifacts of one run, or of one model, lie: files are sent there, and listed back with their sizes before that counts."""
 
 from __future__ import annotations
 

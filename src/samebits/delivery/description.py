@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from samebits.estimation.scoring import Threshold
+from samebits.text import escape_markdown
 from samebits.training.training import Training
 
 
 def describe_run(training: Training) -> str:
     """Return the run's description."""
     best = training.result.best
-    scores = ", ".join(f"{candidate.name} {candidate.mean:.4f}" for candidate in training.result.scored)
+    scores = ", ".join(f"{escape_markdown(candidate.name)} {candidate.mean:.4f}" for candidate in training.result.scored)
     rows = "test" if training.result.metrics["test"] else "out_of_fold"
     shown = list(training.result.metrics[rows].items())[:4]
     dirty = f", uncommitted files: {len(training.code.changes)}" if training.code.is_dirty else ""
+    scoring = training.materials.scoring
     lines = [
-        f"**{best.name}** is best of {len(training.result.scored)} by cross-validated {training.materials.scoring}: {best.mean:.4f}",
+        f"**{escape_markdown(best.name)}** is best of {len(training.result.scored)} by cross-validated {scoring}: {best.mean:.4f}",
         f"{rows.replace('_', ' ').capitalize()}: " + ", ".join(f"{name} {value:.4f}" for name, value in shown),
         "",
         f"All candidates: {scores}",
@@ -24,7 +26,7 @@ def describe_run(training: Training) -> str:
     ]
     if training.result.threshold:
         lines.append(_describe_threshold(training.result.threshold))
-    lines += [f"- {remark}" for remark in training.result.remarks]
+    lines += [f"- {escape_markdown(remark)}" for remark in training.result.remarks]
     return "\n".join(lines)
 
 

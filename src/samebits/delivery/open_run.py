@@ -180,7 +180,7 @@ def open_run(experiment_name: str, conf_file: str, uri: str, project_root: Path,
         return OpenRun(client, parcel)
     except ServerGone as error:
         PATIENCE.is_gone = True
-        warn(f"{error}\ntraining without it: what the run makes will wait in {parcel.folder}")
+        warn(*error.list_sentences(), f"training without it: what the run makes will wait in {parcel.folder}")
         return OpenRun(client, parcel)
     except BaseException:
         parcel.let_go()

@@ -26,8 +26,9 @@ from samebits.delivery.description import describe_run
 from samebits.delivery.spool import Parcel, move_parcel
 from samebits.digests import PREFIX, digest_file
 from samebits.errors import Problem, TrackingError
+from samebits.holdings.archive import CAP_BYTES, name_code_entry, name_data_entry
 from samebits.lineage.manifest import FILE_NAME, assemble_lineage, write_lineage
-from samebits.lineage.tracked_values import list_fold_scores, list_metrics, list_params, list_tags
+from samebits.lineage.tracked_values import DATASET_DIGEST_LENGTH, list_fold_scores, list_metrics, list_params, list_tags
 from samebits.model import mlflow_flavor
 from samebits.model.file import list_trusted_types
 from samebits.provenance.checkout import bundle_commit
@@ -35,7 +36,6 @@ from samebits.signals import hold_signals
 from samebits.table.files import digest_table, list_table_files
 from samebits.table.reading import Source
 from samebits.text import warn
-from samebits.tracking.archive import CAP_BYTES, name_code_entry, name_data_entry
 from samebits.tracking.server import name_user
 from samebits.training.training import Training
 
@@ -45,7 +45,6 @@ ARTIFACTS, MODEL, ARCHIVE = (
     "archive",
 )  # a parcel's folders: the run's own files, its model's, what the archive keeps
 N_EXAMPLE_ROWS = 5
-_DATASET_DIGEST_LENGTH = 36  # of MLflow's own dataset input; the whole digest is in the lineage and the tags
 _SERVING_PACKAGES = ("mlflow", "scikit-learn", "numpy", "scipy", "pandas", "skops", "joblib", "threadpoolctl")
 _MLFLOW_TYPES = {"numeric": "double", "categorical": "string", "text": "string", "boolean": "boolean", "date": "datetime"}
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -180,18 +179,24 @@ def _keep_table(parcel: Parcel, source: Source, wish: str) -> str:
 
 
 def _keep_commit(parcel: Parcel, training: Training) -> str:
+    """Commits of repositories inside are kept likewise; what is said is of the project's own, or that one is too large."""
     code = training.code
     if code.commit is None or code.root is None:
         return "no commit"
-    if code.is_pushed:
-        return "pushed"
-    path = parcel.folder / ARCHIVE / name_code_entry(code.commit) / "commit.bundle"
+    kept = [_bundle(parcel, root, commit) for root, commit in code.list_unpushed()]
+    return "over the cap" if not all(kept) else "pushed" if code.is_pushed else "kept"
+
+
+def _bundle(parcel: Parcel, root: Path, commit: str) -> bool:
+    path = parcel.folder / ARCHIVE / name_code_entry(commit) / "commit.bundle"
+    if path.is_file():
+        return True
     path.parent.mkdir(parents=True)
-    bundle_commit(code.root, code.commit, path)
+    bundle_commit(root, commit, path)
     if path.stat().st_size > CAP_BYTES:
         shutil.rmtree(path.parent)
-        return "over the cap"
-    return "kept"
+        return False
+    return True
 
 
 def _describe_dataset(training: Training) -> dict[str, Any]:
@@ -199,7 +204,7 @@ def _describe_dataset(training: Training) -> dict[str, Any]:
     columns = [{"type": _MLFLOW_TYPES[kind], "name": name, "required": True} for name, kind in dataset.kinds.items()]
     return {
         "name": dataset.path.stem[:500],
-        "digest": dataset.digest[:_DATASET_DIGEST_LENGTH],
+        "digest": dataset.digest[:DATASET_DIGEST_LENGTH],
         "source_type": "local",
         "source": json.dumps({"uri": str(dataset.path)}),
         "schema": json.dumps({"mlflow_colspec": columns}) if len(columns) < 500 else None,  # the server takes 65,535 characters

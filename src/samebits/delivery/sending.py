@@ -17,11 +17,11 @@ from samebits.delivery.artifact_store import ArtifactStore
 from samebits.delivery.packing import ARCHIVE, ARTIFACTS, MODEL, list_files
 from samebits.delivery.spool import Parcel
 from samebits.errors import Problem, TrackingError
+from samebits.holdings.archive import Archive
+from samebits.holdings.runs import PARCEL_TAG
 from samebits.lineage.manifest import FILE_NAME
-from samebits.text import hide_credentials
+from samebits.text import hide_credentials, shorten_list, warn
 from samebits.tracking.address import is_http
-from samebits.tracking.archive import Archive
-from samebits.tracking.runs import PARCEL_TAG
 from samebits.tracking.server import MAX_TAG_LENGTH, explain_failures, find_experiment, name_user
 
 MODEL_NAME = "model"
@@ -204,7 +204,9 @@ def _send_archive(client: Any, parcel: Parcel, run: Any) -> None:
     experiment = explain_failures("find the run's experiment", lambda: client.get_experiment(run.info.experiment_id))
     archive = Archive(experiment.artifact_location, client.tracking_uri)
     for folder in sorted(folders):
-        archive.put(folder.relative_to(parcel.folder / ARCHIVE).as_posix(), list_files(folder))
+        name = folder.relative_to(parcel.folder / ARCHIVE).as_posix()
+        if mended := archive.put(name, list_files(folder)):
+            warn(f"the archive's {name} was damaged, and is mended: {shorten_list(mended, 3)}")
 
 
 def _send_values(client: Any, run: Any, values: dict[str, Any]) -> None:

@@ -15,11 +15,15 @@ from samebits.config.keys import Read
 from samebits.differences.comparison import infer_task
 from samebits.differences.predictions import compare_predictions
 from samebits.errors import SamebitsError
+from samebits.holdings.archive import Archive
+from samebits.holdings.code_search import list_all_code_sources
+from samebits.holdings.data_search import find_recorded_data, list_unread
 from samebits.lineage.manifest import MODEL_FILE, PATCH_FILE
+from samebits.plain_files import read_plain
 from samebits.provenance.checkout import diff_trees, fetch_commit, write_tree
-from samebits.tracking.archive import Archive
-from samebits.tracking.code_search import list_all_code_sources
-from samebits.tracking.data_search import find_recorded_data
+
+_MOST_BYTES = 4 << 30  # of a file that is read whole
+_MOST_PATCH_BYTES = 64 << 20  # a recorded one has at most 10 MiB of changes
 
 
 @dataclass
@@ -45,17 +49,19 @@ class Side:
         return str(self.lineage["stages"][stage]["digest"])
 
 
-def compare_contents(left: Side, right: Side, folders: Sequence[Path]) -> dict[str, Any]:
+def compare_contents(left: Side, right: Side, folders: Sequence[Path], is_trusted: bool = False) -> dict[str, Any]:
     """Return what differs inside each stage whose digests differ: by part, plain values, or `not_compared` with the reason.
 
     Parameters
     ----------
     folders
         Project folders in which commits and tables are looked for.
+    is_trusted
+        Whether the places that the lineages name are asked too.
     """
     parts: dict[str, Callable[[], Any]] = {
-        "code": lambda: _compare_code(left, right, folders),
-        "data": lambda: _compare_data(left, right, folders),
+        "code": lambda: _compare_code(left, right, folders, is_trusted),
+        "data": lambda: _compare_data(left, right, folders, is_trusted),
         "model": lambda: _compare_models(left, right),
         "predictions": lambda: _compare_predictions(left, right),
     }
@@ -67,17 +73,22 @@ def _attempt(compare: Callable[[], Any]) -> Any:
         return compare()
     except SamebitsError as error:
         return {"not_compared": " ".join(str(error).split())}
+    except OSError as error:
+        return {"not_compared": f"{error.filename}: {error.strerror or error}"}
 
 
-def _compare_code(left: Side, right: Side, folders: Sequence[Path]) -> dict[str, Any]:
+def _compare_code(left: Side, right: Side, folders: Sequence[Path], is_trusted: bool) -> dict[str, Any]:
     stages = [side.lineage["stages"]["code"] for side in (left, right)]
     if not all(stage["commit"] for stage in stages):
         return {"not_compared": "a side has no commit"}
     for side, stage in zip((left, right), stages, strict=True):
         if stage["patch"]["size_bytes"] and PATCH_FILE not in side.files:
             return {"not_compared": f"the uncommitted patch of {side.name} is not at hand: name the run instead of its file"}
+    for side in (left, right):
+        if PATCH_FILE in side.files:
+            read_plain(side.files[PATCH_FILE], _MOST_PATCH_BYTES)
     with tempfile.TemporaryDirectory(prefix="samebits-diff-") as scratch:
-        trees = [_build_tree(side, Path(scratch, name), folders) for name, side in (("left", left), ("right", right))]
+        trees = [_build_tree(side, Path(scratch, name), folders, is_trusted) for name, side in (("left", left), ("right", right))]
         left_folder, right_folder = Path(scratch, "left"), Path(scratch, "right")
         alternates = left_folder / ".git/objects/info/alternates"
         alternates.parent.mkdir(parents=True, exist_ok=True)
@@ -87,14 +98,14 @@ def _compare_code(left: Side, right: Side, folders: Sequence[Path]) -> dict[str,
     return {"files": files, "patch": patch}
 
 
-def _build_tree(side: Side, folder: Path, folders: Sequence[Path]) -> str:
+def _build_tree(side: Side, folder: Path, folders: Sequence[Path], is_trusted: bool) -> str:
     stage = side.lineage["stages"]["code"]
-    sources = list_all_code_sources(stage, folders, side.archive, folder.with_name(f"{folder.name}-archive"))
+    sources = list_all_code_sources(stage, folders, side.archive, folder.with_name(f"{folder.name}-archive"), is_trusted)
     fetch_commit(folder, stage["commit"], sources, stage.get("remote"))
     return write_tree(folder, side.files.get(PATCH_FILE))
 
 
-def _compare_data(left: Side, right: Side, folders: Sequence[Path]) -> dict[str, Any]:
+def _compare_data(left: Side, right: Side, folders: Sequence[Path], is_trusted: bool) -> dict[str, Any]:
     from samebits.differences.tables import compare_tables, read_plain_table
 
     with tempfile.TemporaryDirectory(prefix="samebits-diff-") as scratch:
@@ -102,9 +113,11 @@ def _compare_data(left: Side, right: Side, folders: Sequence[Path]) -> dict[str,
         for name, side in (("left", left), ("right", right)):
             folder = Path(scratch, name)
             folder.mkdir()
-            found = find_recorded_data(side.lineage["stages"]["data"], list(folders), side.archive, folder)
+            found = find_recorded_data(side.lineage["stages"]["data"], list(folders), side.archive, folder, is_trusted)
             if found.path is None:
-                return {"not_compared": f"the table of {side.name} ({side.digest('data')}) is at hand nowhere"}
+                unread = [] if is_trusted else list_unread(side.lineage["stages"]["data"], list(folders))
+                hint = f"; not asked, since only the run names it: {', '.join(unread)} (--recorded-places does)" if unread else ""
+                return {"not_compared": f"the table of {side.name} ({side.digest('data')}) is at hand nowhere{hint}"}
             frames.append(read_plain_table(found.path, Read.model_validate(_read_data_config(side)["read"])))
     return asdict(compare_tables(frames[0], frames[1], _read_data_config(left)["drop"]))
 
@@ -121,7 +134,7 @@ def _compare_models(left: Side, right: Side) -> dict[str, Any]:
     from samebits.differences.models import compare_models
     from samebits.model.file import load_model
 
-    models = [load_model(side.files[MODEL_FILE].read_bytes()) for side in (left, right)]
+    models = [load_model(read_plain(side.files[MODEL_FILE], _MOST_BYTES)) for side in (left, right)]
     found = compare_models(*models)
     found.sort(key=lambda difference: "columns" in difference.path.split("."))  # the estimator before what prepares its columns
     return {"differences": [asdict(difference) for difference in found]}
@@ -131,6 +144,6 @@ def _compare_predictions(left: Side, right: Side) -> dict[str, Any]:
     absent = [side.name for side in (left, right) if "predictions.csv" not in side.files]
     if absent:
         return {"not_compared": f"the predictions of {' and '.join(absent)} are not at hand: name the run instead of its file"}
-    contents = [side.files["predictions.csv"].read_bytes() for side in (left, right)]
+    contents = [read_plain(side.files["predictions.csv"], _MOST_BYTES) for side in (left, right)]
     found = compare_predictions(contents[0], contents[1], infer_task(left.lineage))
     return {**asdict(found), "flip_examples": [flip._asdict() for flip in found.flip_examples]}

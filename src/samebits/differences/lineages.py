@@ -27,8 +27,11 @@ _CAUSES = (
     "stages.numeric_profile.probe",
     "stages.numeric_profile.",
     *(f"stages.environment.packages.{name}" for name in _NUMERIC_PACKAGES),
+    "stages.environment.modified.",
+    "stages.environment.startup.",
     "stages.code.sources_digest",
     "stages.code.changes",
+    "stages.code.modules",
     "stages.code.commit",
     "stages.environment.python",
     "stages.environment.",
@@ -131,7 +134,17 @@ def name_cause(differences: list[Difference]) -> str:
     if first.stage == "numeric_profile":
         return _describe_kernels(deciding)
     name = first.path.removeprefix("stages.").replace("config.resolved.", "config ").replace(".packages.", " ").removesuffix(".digest")
+    if name.startswith(("environment.modified.", "environment.startup.")):
+        return _describe_installed(first)
     return f"{name}: {_shorten(first.left)} -> {_shorten(first.right)}"
+
+
+def _describe_installed(first: Difference) -> str:
+    """A package that is as it was installed has no entry of its own."""
+    _, _, kind, name = first.path.split(".", maxsplit=3)
+    ordinary, word = ("as installed", "installed file") if kind == "modified" else ("nothing", "runs before the program:")
+    left, right = (ordinary if side is None else _shorten(side) for side in (first.left, first.right))
+    return f"environment {word} {name}: {left} -> {right}"
 
 
 def _describe_kernels(deciding: list[Difference]) -> str:

@@ -22,6 +22,7 @@ from samebits.table.files import list_table_files, read_partitions
 from samebits.table.formats import is_parquet, list_csv_settings, read_decompressed
 
 MAX_EXAMPLES = 5
+MOST_CELLS = 50_000_000  # of one Parquet file: each is compared as text
 _MEASUREMENT = r"[+-]?(?:\d*[.,]\d*[1-9]\d*(?:[eE][+-]?\d+)?|\d+[eE]-\d+)"  # a number with a fraction, and no 12.0
 _GLANCE = 1000  # rows that show of most columns that they are no key
 
@@ -113,11 +114,23 @@ def _read_part(path: Path, read: Read) -> pd.DataFrame:
         raise DataError(Problem(str(path), "the table", "no such file", "Check data.path."))
     content = read_decompressed(path)
     try:
+        if is_parquet(path, read):
+            _refuse_many_cells(path, content)
         return _parse_parquet(content) if is_parquet(path, read) else _parse_csv(content, read)
     except (ValueError, OSError, LookupError, pd.errors.ParserWarning) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
         problem = Problem(str(path), "a table as data.read says", reason, "Check data.read (sep, encoding, quotechar…).")
         raise DataError(problem) from None
+
+
+def _refuse_many_cells(path: Path, content: bytes) -> None:
+    """Parquet writes a value that repeats once, however many rows have it."""
+    from pyarrow import parquet
+
+    metadata = parquet.ParquetFile(io.BytesIO(content)).metadata
+    if metadata.num_rows * metadata.num_columns > MOST_CELLS:
+        found = f"{metadata.num_rows} rows of {metadata.num_columns}"
+        raise DataError(Problem(str(path), f"at most {MOST_CELLS} cells to compare", found, "Its digest says that it differs."))
 
 
 def _parse_csv(content: bytes, read: Read) -> pd.DataFrame:

@@ -9,14 +9,20 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from samebits import __version__
+from samebits.bounds import find_excess
 from samebits.config.decisive import digest_config, is_decisive
 from samebits.digests import canonical_json, digest_value
 from samebits.errors import LineageError, Problem
 
 SCHEMA = 4
+MAX_BYTES = 32 << 20
+MAX_VALUES = 2_000_000
+MAX_LEVELS = 60
+MAX_ARTIFACTS = 100_000
 READABLE_SCHEMAS = (1, 2, 3, 4)
 INPUT_STAGES = ("code", "config", "data", "environment", "numeric_profile", "seeds")
 OUTPUT_STAGES = ("split", "cross_validation", "model", "threshold", "predictions", "metrics", "drift_baseline")
@@ -24,8 +30,11 @@ STAGES = (*INPUT_STAGES, *OUTPUT_STAGES)
 FILE_NAME = "lineage.json"
 MODEL_FILE = "model/model.skops"
 PATCH_FILE = "code/uncommitted.patch"
+NESTED_FOLDER = "code/nested"  # the patches of repositories inside the project's
+MODULES_FOLDER = "code/modules"  # what was imported and neither a package nor the commit holds
 OUT_OF_FOLD_FILE = "out_of_fold.csv"
 LOCK_FILE = "environment/uv.lock"
+PACKAGES_FILE = "environment/packages.json"  # what is kept where there is no lock
 ROWS_FILE = "config/test_rows.txt"  # the numbers of the test rows, where a file named them
 REPORT_FILE = "reproduction.json"  # what a comparison with the original leaves on a rerun
 # The artifacts that two runs with the same inputs must have equal to the bit. The rest are records of the inputs, or MLflow's own
@@ -42,11 +51,16 @@ SPECIFIED_OUTPUTS = (
 
 Stage = dict[str, Any]
 # What stands in a stage beside its digest and what the digest covers.
+_CODE_FACTS_OF_4 = ("nested", "filtered", "line_ends", "changed_meanwhile")
 _FACTS = {
-    "code": {"wheel_digest", "branch", "remote", "dirty", "patch", "repository", "project_folder", "pushed"},
-    "environment": {"bystanders", "lock_digest", "machine", "platform", "libc", "cpu", "cpu_flags", "n_cores"},
+    "code": {"wheel_digest", "branch", "remote", "dirty", "patch", "repository", "project_folder", "pushed", *_CODE_FACTS_OF_4},
+    "environment": {
+        *("bystanders", "lock_digest", "not_held", "beside_lock"),
+        *("machine", "platform", "libc", "cpu", "cpu_flags", "n_cores"),
+    },
     "split": {"n_train", "n_test", "n_folds"},
 }
+_WHEEL = re.compile(r"environment/samebits-[\w.+]+-[\w.]+-[\w.]+-[\w.]+\.whl", flags=re.ASCII)
 _DIGESTED_ALONE = ("config", "data", "model", "predictions", "drift_baseline")  # of something that the stage only describes
 
 
@@ -112,12 +126,9 @@ def read_lineage(content: bytes, where: str) -> dict[str, Any]:
     Raises
     ------
     LineageError
-        They are no JSON, or no lineage of a schema that is read here.
+        They are no JSON, too much of it, or no lineage of a schema that is read here.
     """
-    try:
-        lineage = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise LineageError(Problem(where, "a lineage", f"no JSON ({error})", "Fetch it again.")) from None
+    lineage = read_bounded_json(content, where)
     schema = lineage.get("schema") if isinstance(lineage, dict) else None
     if schema not in READABLE_SCHEMAS:
         known = f"{', '.join(map(str, READABLE_SCHEMAS[:-1]))} or {READABLE_SCHEMAS[-1]}"
@@ -129,6 +140,29 @@ def read_lineage(content: bytes, where: str) -> dict[str, Any]:
     except (UnicodeEncodeError, RecursionError) as error:
         raise LineageError(Problem(where, "text that is UTF-8", type(error).__name__, "It was edited: fetch it again.")) from None
     return dict(lineage)
+
+
+def read_bounded_json(content: bytes, where: str) -> Any:
+    """Return the plain value of a record's bytes, which holds no more than a record may.
+
+    Raises
+    ------
+    LineageError
+        They are no JSON, or too much of it.
+    """
+    n_values = sum(content.count(sign) for sign in (b",", b"[", b"{"))
+    if len(content) > MAX_BYTES or n_values > MAX_VALUES:
+        found = f"{len(content) >> 20} MiB" if len(content) > MAX_BYTES else f"about {n_values}"
+        expected = f"a lineage of at most {MAX_BYTES >> 20} MiB and {MAX_VALUES} values"
+        raise LineageError(Problem(where, expected, found, "It is no run's record."))
+    try:
+        value = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise LineageError(Problem(where, "a lineage", f"no JSON ({error})"[:200], "Fetch it again.")) from None
+    excess = find_excess(value, MAX_VALUES, MAX_LEVELS)
+    if excess is not None:
+        raise LineageError(Problem(where, *excess, "It was edited: fetch it again."))
+    return value
 
 
 # What a reader of any schema so far takes for granted: the kind of each field, by its place.
@@ -150,6 +184,11 @@ _FORM: dict[str, dict[str, type | tuple[type, ...]]] = {
 }
 
 
+_MOST_SECONDS = 3e9  # a century
+_PLACES = (
+    *(f"stages.code.{name}" for name in ("repository", "remote", "branch", "project_folder")),
+    *("stages.data.location", "stages.data.test.location", "stages.environment.lock_digest", "run.started", "run.user"),
+)
 _FORM_SINCE_2: dict[str, dict[str, type | tuple[type, ...]]] = {
     "archive": {"data": str, "code": str},
     "": {**_FORM[""], "request_digest": str, "archive": dict},
@@ -181,6 +220,12 @@ def _find_loose_ends(lineage: dict[str, Any], where: str) -> list[Problem]:
         "a candidate that is best": stages["cross_validation"]["best"] in candidates,
         "candidates with their scores": all(map(_has_scores, candidates.values())),
         "artifacts with their digests": all(isinstance(_reach(one, "digest"), str) for one in lineage["artifacts"].values()),
+        f"at most {MAX_ARTIFACTS} artifacts, named by paths inside the run": len(lineage["artifacts"]) <= MAX_ARTIFACTS
+        and all(map(is_inner_path, lineage["artifacts"])),
+        "a run that took a time": _is_number(lineage["run"]["seconds"]) and 0 <= lineage["run"]["seconds"] <= _MOST_SECONDS,
+        "places that are text": all(isinstance(_reach(lineage, path), str | None) for path in _PLACES),
+        "changed files with their digests": all(isinstance(digest, str) for digest in code["changes"].values())
+        and all(isinstance(name, str) for name in code["patch"]["left_out"]),
         "metrics that are numbers": all(map(_holds_numbers, _list_metrics(stages["metrics"]))),
         "a table of test rows with its digest and path": "test" not in stages["data"]
         or all(isinstance(_reach(stages["data"], f"test.{name}"), str) for name in ("digest", "path")),
@@ -189,12 +234,37 @@ def _find_loose_ends(lineage: dict[str, Any], where: str) -> list[Problem]:
         or all(_is_number(threshold.get(name)) for name in ("value", "precision", "recall")),
         "a threshold with what it reached by its method": threshold.get("reached") is None
         or (_is_number(threshold["reached"]) and isinstance(threshold.get("method"), str)),
-        "a commit's id, or null": "commit" in code
-        and (code["commit"] is None or re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", code["commit"]) is not None),
+        "a commit's id, or null": _names_commit(code),
+        "changes, modules and places with their digests": _describes_code(code),
+        "repositories inside with their commits and changes": isinstance(code.get("nested", {}), dict)
+        and all(
+            isinstance(inner, dict) and _names_commit(inner) and _describes_code(inner) for inner in code.get("nested", {}).values()
+        ),
     }
     return [
         Problem(where, expected, "something else", "It was edited: fetch it again.") for expected, is_so in sound.items() if not is_so
     ]
+
+
+def is_inner_path(name: str) -> bool:
+    """Tell whether a name is a path that leads nowhere but below the folder it is taken from."""
+    return not name.startswith("/") and "\\" not in name and "\0" not in name and not {"", ".", ".."} & set(name.split("/"))
+
+
+def _names_commit(code: dict[str, Any]) -> bool:
+    commit = code.get("commit", "")
+    return commit is None or (isinstance(commit, str) and re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", commit) is not None)
+
+
+def _describes_code(code: dict[str, Any]) -> bool:
+    """Tell whether what restores a working tree is of the kinds that it takes; most of it stands only where there is any."""
+    mappings = [code.get("changes"), *(code.get(name, {}) for name in ("modules", "filtered")), _reach(code, "patch.reasons") or {}]
+    names = [*(code.get(name, []) for name in ("absent", "line_ends")), _reach(code, "patch.left_out") or []]
+    return (
+        all(isinstance(one, dict) and all(isinstance(value, str) for value in one.values()) for one in mappings)
+        and all(isinstance(one, list) and all(isinstance(name, str) for name in one) for one in names)
+        and all(isinstance(code.get(name), str | None) for name in ("remote", "repository"))
+    )
 
 
 def _has_scores(candidate: Any) -> bool:
@@ -272,6 +342,11 @@ def _list_doubly_recorded(lineage: dict[str, Any]) -> list[tuple[str, str, str]]
     if stages["environment"].get("lock_digest"):
         found.append(("stages.environment.lock_digest", LOCK_FILE, stages["environment"]["lock_digest"]))
     return found
+
+
+def find_wheel(artifacts: Iterable[str]) -> str | None:
+    """Return which of some artifacts is the wheel that holds samebits itself; None where none is."""
+    return next((name for name in sorted(artifacts) if _WHEEL.fullmatch(name)), None)
 
 
 def find_parting_stage(left: dict[str, Any], right: dict[str, Any]) -> str | None:

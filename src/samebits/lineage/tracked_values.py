@@ -12,6 +12,7 @@ from samebits.config.keys import MLFLOW_NAME
 from samebits.digests import canonical_json, digest_bytes
 
 MAX_PARAM_LENGTH = 6000  # MLflow cuts longer ones silently
+DATASET_DIGEST_LENGTH = 36  # of MLflow's own dataset input; the whole digest is in the lineage and the tags
 
 
 def list_params(lineage: dict[str, Any]) -> dict[str, str]:

@@ -4,6 +4,7 @@ skops names a model's parts by memory addresses, dates them by the clock and rep
 appearance, equal arrays stored once, dates fixed; all but large arrays are compressed by bzip2, whose output, unlike zlib's, is the
 same from every implementation in use. A model is only handed out by `load_model` after its types passed an allow-list of our own
 (never the one in the file) and every tree's child and feature indices were found inside their bounds, which neither library checks.
+How far a file may be expanded is `expansion`.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from skops.io.exceptions import UntrustedTypesFoundException
 
 from samebits.digests import digest_bytes
 from samebits.errors import LineageError, Problem
+from samebits.model.expansion import expand_archive
 from samebits.model.fingerprint import is_incidental
 from samebits.model.stand_ins import put_stand_ins
 
@@ -224,7 +226,7 @@ def load_model(content: bytes, allow: Sequence[str] = ()) -> Any:
         The file is damaged, holds a type that is on no list, or a tree that points outside itself.
     """
     try:
-        expanded = _expand_archive(content)
+        expanded = expand_archive(content)
         model = skops.io.loads(expanded, trusted=list_trusted_types(expanded, allow))
     except UntrustedTypesFoundException as error:
         raise LineageError(Problem("model file", "only trusted types", str(error), "Do not load this file.")) from None
@@ -235,15 +237,6 @@ def load_model(content: bytes, allow: Sequence[str] = ()) -> Any:
         raise LineageError(Problem("model file", "a skops archive", found, "Fetch it again.")) from None
     _check_trees(model, set())
     return model
-
-
-def _expand_archive(content: bytes) -> bytes:
-    """The same archive without compression: skops reads it twice, once for the types and once for the model."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(content)) as source, zipfile.ZipFile(buffer, "w") as target:
-        for name in source.namelist():
-            target.writestr(name, source.read(name))
-    return buffer.getvalue()
 
 
 def _check_trees(value: Any, seen: set[int]) -> None:

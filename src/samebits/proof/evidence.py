@@ -6,16 +6,16 @@ lineage still has the original's outputs. A tag that somebody typed is no eviden
 
 from __future__ import annotations
 
-import json
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from samebits.digests import digest_bytes
-from samebits.errors import LineageError
-from samebits.lineage.manifest import FILE_NAME, REPORT_FILE, read_lineage
-from samebits.tracking.archive import name_drill_entry
-from samebits.tracking.runs import RecordedRun, search_runs
+from samebits.errors import LineageError, TrackingError, describe_unreadable
+from samebits.holdings.archive import name_drill_entry
+from samebits.holdings.runs import RecordedRun, search_runs
+from samebits.lineage.manifest import FILE_NAME, MAX_BYTES, REPORT_FILE, read_bounded_json, read_lineage
+from samebits.plain_files import read_plain
 from samebits.tracking.server import explain_failures
 from samebits.verdicts import Evidence, Verdict
 
@@ -52,7 +52,7 @@ def _read_evidence(client: Any, run: Any, lineage: dict[str, Any]) -> Evidence |
         if digest_bytes(content) != announced:
             return _read_tag(run.data.tags.get("verdict"))
         try:
-            report = json.loads(content)
+            report = read_bounded_json(content, REPORT_FILE)
             if report["reproduces"] != lineage["run"]["run_id"]:
                 return None
             verdict = Verdict(report["verdict"])
@@ -81,4 +81,7 @@ def _read_tag(verdict: str | None) -> Evidence | None:
 
 def _fetch(client: Any, run_id: str, name: str, folder: str) -> bytes:
     path = explain_failures(f"give {name} of run {run_id}", lambda: client.download_artifacts(run_id, name, folder))
-    return Path(path).read_bytes()
+    try:
+        return read_plain(Path(path), MAX_BYTES)
+    except OSError as error:
+        raise TrackingError(describe_unreadable(Path(path), error)) from None

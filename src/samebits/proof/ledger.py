@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from samebits.errors import LineageError, TrackingError
-from samebits.lineage.manifest import FILE_NAME, find_parting_stage, read_lineage
-from samebits.text import warn
-from samebits.tracking.runs import search_runs
+from samebits.holdings.runs import search_runs
+from samebits.lineage.manifest import FILE_NAME, MAX_BYTES, find_parting_stage, read_lineage
+from samebits.plain_files import read_plain
+from samebits.text import escape_markdown, warn
 from samebits.tracking.server import explain_failures, set_tags
 
 ALARM = "NONDETERMINISM DETECTED"
@@ -50,7 +51,7 @@ def enter_ledger(client: Any, run_id: str, lineage: dict[str, Any]) -> None:
         warn(f"not compared with earlier runs: {error}")
         return
     if entry is not None:
-        warn(f"run {run_id} {entry}" if not entry.contradicts else f"{entry}\nthis run: {run_id}")
+        warn(*([f"run {run_id} {entry}"] if not entry.contradicts else [str(entry), f"this run: {run_id}"]))
 
 
 def compare_with_ledger(client: Any, run_id: str, lineage: dict[str, Any]) -> LedgerEntry | None:
@@ -93,8 +94,8 @@ def _find_stage(client: Any, twin_id: str, lineage: dict[str, Any]) -> str | Non
             return None
         path = explain_failures(f"give the lineage of run {twin_id}", lambda: client.download_artifacts(twin_id, FILE_NAME, folder))
         try:
-            return find_parting_stage(lineage, read_lineage(Path(path).read_bytes(), f"run {twin_id}"))
-        except LineageError:
+            return find_parting_stage(lineage, read_lineage(read_plain(Path(path), MAX_BYTES), f"run {twin_id}"))
+        except (LineageError, OSError):
             return None
 
 
@@ -113,7 +114,7 @@ def _raise_alarm(client: Any, run_id: str, other_id: str, stage: str) -> None:
     run = explain_failures(f"find run {run_id}", lambda: client.get_run(run_id))
     other = explain_failures(f"find run {other_id}", lambda: client.get_run(other_id)).info
     former = run.data.tags.get(_NOTE, "")
-    link = f"[{other.run_name}](#/experiments/{other.experiment_id}/runs/{other_id})"
+    link = f"[{escape_markdown(str(other.run_name))}](#/experiments/{other.experiment_id}/runs/{other_id})"
     line = f"**{ALARM}**: with the same inputs, run {link} parts from this one at the stage `{stage}`."
     note = former if ALARM in former else f"{line}\n\n{former}"
     set_tags(

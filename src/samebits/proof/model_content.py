@@ -18,16 +18,23 @@ from typing import Any, Self
 from samebits.project import PACKAGE
 from samebits.proof.verification import Check
 
+# A model is a stranger's: the process that loads it has no secret of the caller's.
+_HANDED_DOWN = ("PATH", "HOME", "LANG", "TMPDIR", "TZ", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONHOME", "VIRTUAL_ENV")
+_TOO_MUCH = "the process that loads it ended: it takes more time or memory than a model of its size can need"
+_ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+
 
 class ModelCheck:
     """A process that stands ready to load one model, until this is closed."""
 
     def __init__(self) -> None:
-        environment = {**os.environ, "PYTHONPATH": str(PACKAGE.parent), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+        kept = {name: value for name, value in os.environ.items() if name in _HANDED_DOWN or name.startswith("LC_")}
+        environment = {**kept, "PYTHONPATH": str(PACKAGE.parent), "PYTHONDONTWRITEBYTECODE": "1", **_ONE_THREAD}
         self._process = subprocess.Popen(
             [sys.executable, "-m", f"{PACKAGE.name}.model.check"],
             env=environment, cwd=PACKAGE.parent, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
         )  # fmt: skip
+        self._is_asked = False
 
     def __enter__(self) -> Self:
         return self
@@ -38,6 +45,7 @@ class ModelCheck:
 
     def ask(self, path: Path) -> None:
         """Let the process load a model file; the answer is waited for later."""
+        self._is_asked = True
         if self._process.stdin is not None:
             with contextlib.suppress(BrokenPipeError):  # the process ended already: its answer says so
                 self._process.stdin.write(f"{path}\n")
@@ -54,7 +62,7 @@ class ModelCheck:
         observed = self._process.communicate()[0].strip()
         expected = lineage["stages"]["model"]["digest"]
         if not observed.startswith("sha256:"):
-            reason = observed or "the process that loads it ended"
+            reason = observed or (_TOO_MUCH if self._is_asked else "its file is not the recorded one, and was not loaded")
             unknown = f"the model's content digest, beyond that of its file ({reason})"
             return unknown if is_file_whole else Check("model content", expected, reason, False)
         if observed != expected and not _has_same_packages(lineage):

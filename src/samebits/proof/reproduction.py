@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import datetime
 import json
-import sys
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,10 +15,11 @@ from typing import Any
 from samebits.differences.comparison import Comparison
 from samebits.digests import digest_file
 from samebits.errors import SamebitsError
+from samebits.holdings.archive import name_drill_entry
+from samebits.holdings.runs import RecordedRun
 from samebits.lineage.manifest import REPORT_FILE
 from samebits.proof.evidence import collect_evidence
-from samebits.tracking.archive import name_drill_entry
-from samebits.tracking.runs import RecordedRun
+from samebits.text import escape_markdown, list_in_column, tell, tell_json, warn
 from samebits.tracking.server import explain_failures, set_tags
 from samebits.verdicts import Level, Verdict, compute_level
 
@@ -36,6 +36,7 @@ class Wishes:
     restore_only: bool = False
     keep: bool = False
     as_json: bool = False
+    yes: bool = False
 
 
 @dataclass
@@ -57,7 +58,7 @@ class Report:
 
     def say(self, line: str) -> None:
         """Print a line of progress; on stderr where stdout is to hold JSON alone."""
-        print(line, file=sys.stderr if self.wishes.as_json else sys.stdout, flush=True)
+        (warn if self.wishes.as_json else tell)(line)
 
     def as_document(self) -> dict[str, Any]:
         """Return the report as plain values."""
@@ -116,7 +117,7 @@ def leave_report(recorded: RecordedRun, lineage: dict[str, Any], report: Report)
             tags |= {"verdict": report.verdict, "verdict_time": now, "reproduced_by": report.run_id}
         set_tags(recorded.client, recorded.run_id, tags)
     except SamebitsError as error:
-        print(f"the verdict was not left on the server: {error}", file=sys.stderr)
+        warn(f"the verdict was not left on the server: {error}")
 
 
 def _keep_drill(recorded: RecordedRun, report: Report) -> None:
@@ -150,7 +151,7 @@ def describe_rerun(recorded: RecordedRun, run_id: str, line: str) -> None:
         The server does not take it.
     """
     info = recorded.run.info
-    link = f"[{info.run_name}](#/experiments/{info.experiment_id}/runs/{info.run_id})"
+    link = f"[{escape_markdown(str(info.run_name))}](#/experiments/{info.experiment_id}/runs/{info.run_id})"
     former = explain_failures("find the rerun", lambda: recorded.client.get_run(run_id)).data.tags.get("mlflow.note.content", "")
     set_tags(recorded.client, run_id, {"mlflow.note.content": f"{line} {link}\n\n{former}"})
 
@@ -158,11 +159,10 @@ def describe_rerun(recorded: RecordedRun, run_id: str, line: str) -> None:
 def print_report(report: Report) -> None:
     """Print the verdict, why, the level, and what was not checked."""
     if report.wishes.as_json:
-        print(json.dumps(report.as_document(), indent=2, ensure_ascii=False))
+        tell_json(report.as_document())
         return
     here = " in the present environment, which was not rebuilt" if report.wishes.here and report.run_id else ""
-    print(f"verdict     {report.verdict}{here}")
-    for reason in report.reasons:
-        print(f"            {reason}")
-    print(f"level       {report.level or 'unknown'}")
-    print("not checked " + "\n            ".join(report.list_not_checked()))
+    tell(f"verdict     {report.verdict}{here}")
+    tell(*(f"            {reason}" for reason in report.reasons))
+    tell(f"level       {report.level or 'unknown'}")
+    tell(*list_in_column("not checked", report.list_not_checked()))

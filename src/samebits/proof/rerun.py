@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from samebits.holdings.runs import RecordedRun
 from samebits.proof.restoration import Restoration
 from samebits.signals import hold_signals, ignore_signals
-from samebits.tracking.runs import RecordedRun
 from samebits.tracking.server import explain_failures, name_user
 
 _OTHER_TIME_ZONES = ("Asia/Kathmandu", "America/St_Johns")

@@ -20,16 +20,26 @@ from typing import Any
 from samebits.config.documents import read_document
 from samebits.digests import digest_folder
 from samebits.errors import Problem, ProvenanceError, SamebitsError
-from samebits.lineage.manifest import LOCK_FILE, PATCH_FILE, ROWS_FILE
+from samebits.holdings.code_search import list_all_code_sources
+from samebits.holdings.data_search import STORE_VARIABLE, find_recorded_data
+from samebits.holdings.runs import RecordedRun
+from samebits.installed.kept import pack_own_wheel, read_kept_packages
+from samebits.lineage.manifest import LOCK_FILE, PACKAGES_FILE, ROWS_FILE, find_wheel
 from samebits.numerics.profile import ProfileName, make_environment
-from samebits.project import PACKAGE
-from samebits.provenance.checkout import apply_patch, copy_left_out, fetch_commit, list_wrong_changes
+from samebits.project import PACKAGE, is_checkout
+from samebits.proof.restored_code import restore_changes, restore_modules
+from samebits.provenance.checkout import fetch_commit
 from samebits.provenance.code import read_sources_digest
-from samebits.provenance.rebuild import keep_variables, list_missing_packages, probe_environment, rebuild_environment
+from samebits.provenance.rebuild import (
+    install_wheel,
+    list_missing_packages,
+    list_site_folders,
+    probe_environment,
+    rebuild_environment,
+    rebuild_from_packages,
+)
 from samebits.table.files import list_table_files
-from samebits.tracking.code_search import list_all_code_sources
-from samebits.tracking.data_search import STORE_VARIABLE, find_recorded_data
-from samebits.tracking.runs import RecordedRun
+from samebits.trust.variables import list_run_variables
 
 
 @dataclass
@@ -48,10 +58,20 @@ class Restoration:
         That of the table of test rows, where the run had one.
     rows_file
         The file of the test rows' numbers, where the run had one.
+    modules
+        A folder of modules that the run imported from elsewhere, where there were any.
     profile
         The numeric profile's name.
     probe
         What the kernels compute of known numbers here, under the profile; None where it is not known.
+    here
+        Whether the present environment is used instead of the recorded one.
+    wheel
+        Of samebits itself, where the run was made from one and kept it.
+    is_installed
+        Whether the environment holds samebits itself.
+    addresses
+        Of the tracking server and of its artifacts.
     said
         For each of code, data and environment: what it is and where it came from.
     """
@@ -65,6 +85,11 @@ class Restoration:
     config_as_written: Any = None
     test_data: Path | None = None
     rows_file: Path | None = None
+    here: bool = False
+    wheel: Path | None = None
+    is_installed: bool = False
+    addresses: list[str] = field(default_factory=list)
+    modules: Path | None = None
     said: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -74,18 +99,25 @@ class Restoration:
         return [str(self.python), str(own)] if (own / "__main__.py").is_file() else [str(self.python), "-m", PACKAGE.name]
 
     @property
-    def source_folder(self) -> Path:
-        """The folder from which samebits is imported in it, where the environment does not hold it."""
+    def source_folder(self) -> Path | None:
+        """The folder from which samebits is imported in it; None where the environment itself holds it."""
         own = self.project / "src"
-        return own if (own / PACKAGE.name).is_dir() else PACKAGE.parent
+        return own if (own / PACKAGE.name).is_dir() else None if self.is_installed else PACKAGE.parent
 
     def list_variables(self, tracking_uri: str) -> dict[str, str]:
-        """Return the environment variables of a process in it: the caller's but for what is the caller's own, under the profile."""
-        kept = keep_variables()
-        if self.program[1] == "-m":
+        """Return the environment variables of a process in it, under the profile: a few of the caller's, and places in the folder.
+
+        What a program leaves behind where it works, or notes of itself, is gone with the folder.
+        """
+        kept = list_run_variables([tracking_uri, *self.addresses])
+        if self.program[1] == "-m" and self.source_folder is not None:
             kept["PYTHONPATH"] = str(self.source_folder)
+        places = {"TMPDIR": _make_folder(self.folder / "tmp"), "XDG_STATE_HOME": _make_folder(self.folder / "state")}
+        if self.modules is not None:
+            kept["PYTHONPATH"] = os.pathsep.join(filter(None, [kept.get("PYTHONPATH"), str(self.modules)]))
         path = f"{self.python.parent}{os.pathsep}{kept.get('PATH', '')}"
-        return make_environment(self.profile, {**kept, "PATH": path, "MLFLOW_TRACKING_URI": tracking_uri})
+        own = {**{name: str(place) for name, place in places.items()}, "PATH": path, "MLFLOW_TRACKING_URI": tracking_uri}
+        return make_environment(self.profile, {**kept, **own})
 
 
 def restore_run(
@@ -110,8 +142,15 @@ def restore_run(
         Something could not be brought back: one problem for each part.
     """
     profile: ProfileName = "native" if lineage["stages"]["numeric_profile"]["name"] == "native" else "portable"
+    wheel = None if here else find_wheel(recorded.files)
     restoration = Restoration(
-        folder, profile=profile, config_as_written=_read_config_as_written(recorded), rows_file=recorded.files.get(ROWS_FILE)
+        folder,
+        profile=profile,
+        config_as_written=_read_config_as_written(recorded),
+        rows_file=recorded.files.get(ROWS_FILE),
+        here=here,
+        wheel=recorded.files[wheel] if wheel else None,
+        addresses=list_addresses(recorded),
     )
     problems: list[Problem] = []
 
@@ -131,6 +170,11 @@ def restore_run(
     return restoration
 
 
+def list_addresses(recorded: RecordedRun) -> list[str]:
+    """Return the addresses of a run's tracking server and of its artifacts."""
+    return [str(recorded.client.tracking_uri), str(recorded.run.info.artifact_uri)]
+
+
 def _restore_code(lineage: dict[str, Any], recorded: RecordedRun, restoration: Restoration, caller: Path) -> str:
     stage = lineage["stages"]["code"]
     checkout = restoration.folder / "checkout"
@@ -142,7 +186,7 @@ def _restore_code(lineage: dict[str, Any], recorded: RecordedRun, restoration: R
     if not restoration.project.resolve().is_relative_to(checkout.resolve()):
         remedy = "The lineage was edited: `samebits verify` says more."
         raise ProvenanceError(Problem("project folder", "one inside the repository", repr(stage["project_folder"]), remedy))
-    n_changes = _restore_changes(lineage, recorded, restoration, checkout)
+    n_changes = _restore_changes(lineage, recorded, restoration, checkout, caller)
     own = restoration.project / "src" / PACKAGE.name
     observed = digest_folder(own) if own.is_dir() else stage["sources_digest"]
     if observed != stage["sources_digest"]:
@@ -153,10 +197,12 @@ def _restore_code(lineage: dict[str, Any], recorded: RecordedRun, restoration: R
 
 
 def _take_installed_code(stage: dict[str, Any], restoration: Restoration, checkout: Path) -> str:
+    restoration.project = _make_folder(checkout)
+    if restoration.wheel is not None:
+        return f"no repository was recorded; samebits from its recorded wheel, {restoration.wheel.name}"
     if read_sources_digest() != stage["sources_digest"]:
         remedy = "Install the samebits that made the run, and commit the project to a repository for later ones."
         raise ProvenanceError(Problem("code", f"samebits with sources {stage['sources_digest']}", "another version", remedy))
-    restoration.project = _make_folder(checkout)
     return "no repository was recorded; the installed samebits is the same to the bit"
 
 
@@ -171,24 +217,15 @@ def _find_project_folder(checkout: Path) -> str:
     return found[0].parent.relative_to(checkout).as_posix() if found else "."
 
 
-def _restore_changes(lineage: dict[str, Any], recorded: RecordedRun, restoration: Restoration, checkout: Path) -> int:
+def _restore_changes(lineage: dict[str, Any], recorded: RecordedRun, restoration: Restoration, checkout: Path, caller: Path) -> int:
     """Put the recorded changes on top of the commit, all but the config's own file, which is brought back as it was resolved."""
     stage = lineage["stages"]["code"]
     config_file = restoration.project / lineage["stages"]["config"]["file"]
     own = [config_file.relative_to(checkout).as_posix()] if config_file.is_relative_to(checkout) else []
-    if PATCH_FILE in recorded.files:
-        apply_patch(checkout, recorded.files[PATCH_FILE], own)
-    repository = Path(stage["repository"]) if stage.get("repository") else None
-    left_out = [name for name in stage["patch"]["left_out"] if name in stage["changes"]]
-    missing = copy_left_out(checkout, repository, stage["changes"], left_out)
-    if missing:
-        remedy = "It went over the patch's cap of 10 MiB and is no longer where it was: put it back, or commit it for later runs."
-        raise ProvenanceError(*(Problem(f"changed file {name}", stage["changes"][name], "it nowhere", remedy) for name in missing))
-    wrong = list_wrong_changes(checkout, stage["changes"])
-    if wrong:
-        remedy = "A filter or a line-ending setting of this machine's Git changes it."
-        raise ProvenanceError(*(Problem(f"changed file {name}", stage["changes"][name], "other bytes", remedy) for name in wrong))
-    return len(stage["changes"])
+    scratch = restoration.folder / "archive" / "nested"
+    n_changes = restore_changes(stage, recorded, checkout, own, caller, scratch)
+    restoration.modules = restore_modules(stage, recorded, checkout, restoration.folder / "modules")
+    return n_changes
 
 
 def _restore_data(lineage: dict[str, Any], recorded: RecordedRun, restoration: Restoration, caller: Path) -> str:
@@ -220,23 +257,64 @@ def _find_table(
 def _restore_environment(lineage: dict[str, Any], recorded: RecordedRun, restoration: Restoration, here: bool) -> str:
     stage = lineage["stages"]["environment"]
     if here:
+        restoration.is_installed = not is_checkout()
         _probe(restoration, recorded, warm_up=False)
         other = list_missing_packages(Path(sys.executable), stage["packages"])
         differences = f"; other than recorded: {', '.join(other[:5])}{', …' if len(other) > 5 else ''}" if other else ""
         return f"the present one, Python {'.'.join(map(str, sys.version_info[:3]))}, not rebuilt{differences}"
+    started = time.monotonic()
+    how = _rebuild(lineage, recorded, restoration)
+    _settle_own_code(lineage["stages"]["code"], restoration)
+    _probe(restoration, recorded, warm_up=True)
+    return f"Python {stage['python']} and {len(stage['packages'])} packages {how}, in {time.monotonic() - started:.1f} s"
+
+
+def _rebuild(lineage: dict[str, Any], recorded: RecordedRun, restoration: Restoration) -> str:
+    stage, folder = lineage["stages"]["environment"], restoration.folder / "environment"
+    lock, packages = recorded.files.get(LOCK_FILE), recorded.files.get(PACKAGES_FILE)
+    if lock is None and packages is not None:
+        kept = read_kept_packages(packages.read_bytes(), f"run {recorded.run_id}: {PACKAGES_FILE}")
+        restoration.python = rebuild_from_packages(stage, kept, restoration.wheel, folder, restoration.addresses)
+        return "by their names, with the files that they had"
     if not lineage["stages"]["code"]["commit"]:
         remedy = "Commit the project for later runs, or use the present environment, which the verdict then says: --here."
         raise ProvenanceError(Problem("environment", "the project that its uv.lock belongs to", "no repository on record", remedy))
-    started = time.monotonic()
-    lock = recorded.files.get(LOCK_FILE)
-    restoration.python = rebuild_environment(stage, restoration.project, lock, restoration.folder / "environment")
-    _probe(restoration, recorded, warm_up=True)
-    seconds = time.monotonic() - started
-    return f"Python {stage['python']} and {len(stage['packages'])} packages by the recorded uv.lock and its hashes, in {seconds:.1f} s"
+    restoration.python = rebuild_environment(stage, restoration.project, lock, folder, restoration.addresses)
+    return "by the recorded uv.lock and its hashes"
+
+
+def _settle_own_code(stage: dict[str, Any], restoration: Restoration) -> None:
+    """See to it that the samebits that runs is the recorded one: the project's own, the environment's, or the caller's."""
+    if restoration.program[1] != "-m":
+        return
+    folders = [Path(folder, PACKAGE.name) for folder in list_site_folders(restoration.python)]
+    restoration.is_installed = any(folder.is_dir() and digest_folder(folder) == stage["sources_digest"] for folder in folders)
+    if restoration.is_installed:
+        return
+    wheel = restoration.wheel or _find_callers_own(stage, restoration)
+    if wheel is not None:
+        install_wheel(restoration.python, wheel)
+        restoration.is_installed = True
+
+
+def _find_callers_own(stage: dict[str, Any], restoration: Restoration) -> Path | None:
+    """Return a wheel of the caller's samebits; None in a checkout, from whose folder it is imported.
+
+    The folder of an installed one holds all packages of the caller's, which would come before the rebuilt ones.
+    """
+    if read_sources_digest() != stage["sources_digest"]:
+        remedy = "Install the samebits that made the run beside this project."
+        raise ProvenanceError(Problem("code", f"samebits with sources {stage['sources_digest']}", "another version", remedy))
+    for name, content in pack_own_wheel().items():
+        (restoration.folder / name).write_bytes(content)
+        return restoration.folder / name
+    return None
 
 
 def _probe(restoration: Restoration, recorded: RecordedRun, warm_up: bool) -> None:
-    variables = {**restoration.list_variables(recorded.client.tracking_uri), "PYTHONPATH": str(restoration.source_folder)}
+    variables = restoration.list_variables(recorded.client.tracking_uri)
+    if restoration.source_folder is not None:
+        variables["PYTHONPATH"] = str(restoration.source_folder)
     restoration.probe = probe_environment(restoration.python, variables, warm_up)
 
 
@@ -247,6 +325,8 @@ def write_config(lineage: dict[str, Any], restoration: Restoration, name: str, *
     if restoration.test_data is not None:
         data["test_path"] = str(restoration.test_data)
     config = {**resolved, "data": data, **changes}
+    if "tracking" in resolved:  # a rerun is recorded beside its original, wherever that is
+        config["tracking"] = {**resolved["tracking"], "offline": False}
     if restoration.rows_file is not None:
         config["split"] = {**resolved["split"], "rows_file": str(restoration.rows_file)}
     path = restoration.folder / f"{name}.json"

@@ -18,15 +18,17 @@ from typing import Any
 
 from samebits.digests import digest_bytes, digest_file
 from samebits.errors import LineageError, TrackingError
+from samebits.holdings.archive import name_code_entry
+from samebits.holdings.code_search import list_code_sources, list_unasked
+from samebits.holdings.data_search import ARCHIVE, find_recorded_data, list_unread
+from samebits.holdings.runs import RecordedRun
 from samebits.lineage.manifest import FILE_NAME, REPORT_FILE, find_contradictions
-from samebits.lineage.tracked_values import list_fold_scores, list_metrics, list_params, list_tags
+from samebits.lineage.tracked_values import DATASET_DIGEST_LENGTH, list_fold_scores, list_metrics, list_params, list_tags
+from samebits.proof.evidence import collect_evidence
 from samebits.provenance.checkout import holds_commit, is_whole_bundle
-from samebits.tracking.archive import name_code_entry
-from samebits.tracking.code_search import list_code_sources
-from samebits.tracking.data_search import ARCHIVE, find_recorded_data
-from samebits.tracking.runs import RecordedRun
+from samebits.text import clean_text
 from samebits.tracking.server import explain_failures
-from samebits.verdicts import Verdict
+from samebits.verdicts import Level, Verdict, compute_level
 
 
 @dataclass(frozen=True)
@@ -135,9 +137,43 @@ def _check_tracked_values(lineage: dict[str, Any], recorded: RecordedRun) -> lis
         if not wrong:
             checks.append(Check(f"{kind}s on the server", f"{len(expected)} as in the lineage", "the same", True))
     checks += _check_fold_scores(lineage, recorded)
+    checks += [*_check_dataset(lineage, recorded), *_check_places(lineage, recorded)]
     status = recorded.run.info.status
     checks.append(Check("status", "FINISHED", status, status == "FINISHED"))
     return checks
+
+
+def _check_dataset(lineage: dict[str, Any], recorded: RecordedRun) -> Iterator[Check]:
+    """A run logs its table as an input of MLflow's, which shows no more than a digest's beginning."""
+    stage = lineage["stages"]["data"]
+    expected = stage["digest"][:DATASET_DIGEST_LENGTH]
+    inputs = recorded.run.inputs.dataset_inputs if recorded.run.inputs else []
+    observed = [str(found.dataset.digest) for found in inputs]
+    yield Check("dataset input", expected, ", ".join(observed) or "missing", expected in observed)
+
+
+def _check_places(lineage: dict[str, Any], recorded: RecordedRun) -> Iterator[Check]:
+    """Tags that say where the code is from: not all runs have them, and what they say is on record."""
+    code = lineage["stages"]["code"]
+    for name, recorded_value in (("mlflow.source.git.repoURL", code.get("remote")), ("mlflow.source.git.branch", code.get("branch"))):
+        observed = recorded.tags.get(name)
+        if observed is not None and observed not in (recorded_value, clean_text(str(recorded_value))):
+            yield Check(f"tag {name}", recorded_value, observed, False)
+
+
+def check_level(lineage: dict[str, Any], recorded: RecordedRun) -> Iterator[Check]:
+    """Hold the level that stands on a run to what the evidence on the server comes to: a tag that somebody typed is none.
+
+    Raises
+    ------
+    TrackingError
+        The server cannot be searched.
+    """
+    claimed = recorded.tags.get("level")
+    if claimed is not None:
+        shown = compute_level(collect_evidence(recorded, lineage))
+        is_shown = claimed in [level.value for level in Level] and claimed <= shown.value
+        yield Check("tag level", f"at most {shown.value}, by the evidence on the server", claimed, is_shown)
 
 
 def _check_fold_scores(lineage: dict[str, Any], recorded: RecordedRun) -> list[Check]:
@@ -157,19 +193,27 @@ def _is_same(recorded: Any, observed: Any) -> bool:
     return bool(recorded == observed)
 
 
-def check_sources(lineage: dict[str, Any], recorded: RecordedRun, project_root: Path) -> list[Check]:
-    """Hold the table and the commit, where they lie today, to the lineage."""
+def check_sources(lineage: dict[str, Any], recorded: RecordedRun, project_root: Path, is_trusted: bool = False) -> list[Check]:
+    """Hold the table and the commit, where they lie today, to the lineage.
+
+    Parameters
+    ----------
+    is_trusted
+        Whether the places that the lineage names are asked too; otherwise only what is the caller's own, and the run's archive.
+    """
     stage = lineage["stages"]["data"]
-    tables = [*_check_table("data", stage, lineage, recorded, project_root)]
+    tables = [*_check_table("data", stage, lineage, recorded, project_root, is_trusted)]
     if "test" in stage:
-        tables += _check_table("test_data", stage["test"], lineage, recorded, project_root)
-    return [*tables, *_check_commit(lineage, recorded, project_root)]
+        tables += _check_table("test_data", stage["test"], lineage, recorded, project_root, is_trusted)
+    return [*tables, *_check_commit(lineage, recorded, project_root, is_trusted)]
 
 
-def _check_table(kind: str, stage: dict[str, Any], lineage: dict[str, Any], recorded: RecordedRun, project_root: Path) -> list[Check]:
+def _check_table(
+    kind: str, stage: dict[str, Any], lineage: dict[str, Any], recorded: RecordedRun, project_root: Path, is_trusted: bool
+) -> list[Check]:
     name = kind.replace("_", " ")
     with tempfile.TemporaryDirectory(prefix="samebits-data-") as scratch:
-        found = find_recorded_data(stage, [project_root], None, Path(scratch))
+        found = find_recorded_data(stage, [project_root], None, Path(scratch), is_trusted)
         archived = find_recorded_data({**stage, "path": "nowhere", "location": None}, [], recorded.archive, Path(scratch))
     checks = [Check(f"{name} at {path}", stage["digest"], digest, False) for path, digest in found.other_bytes.items()]
     wrong_copy = archived.other_bytes
@@ -177,19 +221,26 @@ def _check_table(kind: str, stage: dict[str, Any], lineage: dict[str, Any], reco
     if archived.path is None and not wrong_copy and lineage.get("archive", {}).get(kind) == "kept":
         checks.append(Check(f"{name} in {ARCHIVE}", stage["digest"], "missing", False))
     places = [str(found.path)] * (found.path is not None) + [archived.place] * (archived.path is not None)
-    checks.append(Check(name, stage["digest"], f"at {', '.join(places)}" if places else "found nowhere", bool(places) or None))
+    unread = [] if is_trusted or found.path is not None else list_unread(stage, [project_root])
+    said = _say_unasked(f"at {', '.join(places)}" if places else "found nowhere", unread)
+    checks.append(Check(name, stage["digest"], said, bool(places) or None))
     return checks
 
 
-def _check_commit(lineage: dict[str, Any], recorded: RecordedRun, project_root: Path) -> list[Check]:
+def _say_unasked(observed: str, places: list[str]) -> str:
+    return f"{observed}; not asked, since only the run names it: {', '.join(places)} (--recorded-places does)" if places else observed
+
+
+def _check_commit(lineage: dict[str, Any], recorded: RecordedRun, project_root: Path, is_trusted: bool) -> list[Check]:
     stage = lineage["stages"]["code"]
     if not stage["commit"]:
         return [Check("commit", "none", "no repository was recorded", None)]
-    sources = list_code_sources(stage, [project_root])
+    sources = list_code_sources(stage, [project_root], is_trusted)
     held = {source.name: holds_commit(source, stage["commit"]) for source in sources}
     held[ARCHIVE] = _holds_bundle(recorded, stage["commit"])
     observed = "; ".join(f"{'in' if is_held else 'not in'} {name}" for name, is_held in held.items())
-    checks = [Check("commit", stage["commit"], observed, any(held.values()) or None)]
+    said = _say_unasked(observed, [] if is_trusted else list_unasked(stage, [project_root]))
+    checks = [Check("commit", stage["commit"], said, any(held.values()) or None)]
     if lineage.get("archive", {}).get("code") == "kept" and not held[ARCHIVE]:
         checks.insert(0, Check(f"commit in {ARCHIVE}", stage["commit"], "missing or damaged", False))
     return checks

@@ -6,15 +6,14 @@ here, and no digest that is on record says so before somebody clones. Nothing he
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import git
+from samebits.errors import ProvenanceError
+from samebits.provenance.repository import Repository, ask, ask_list, digest_blob, open_repository
 
 _FILES_IN_ONE_CALL = 200
 _SAID = 3  # of a folder's files
@@ -60,36 +59,40 @@ def find_changed_blobs(project_root: Path, paths: Sequence[Path]) -> list[Change
     returned. Where Git reads no repository, nothing is.
     """
     try:
-        with git.Repo(project_root, search_parent_directories=True) as repository:
-            root = Path(str(repository.working_tree_dir)).resolve()
-            resolved = sorted({path.resolve() for path in paths})
-            files = {path.relative_to(root).as_posix(): path for path in resolved if path.is_relative_to(root)}
-            names = list(files)
-            return [
-                changed
-                for start in range(0, len(names), _FILES_IN_ONE_CALL)
-                for changed in _find_changed(repository, {name: files[name] for name in names[start : start + _FILES_IN_ONE_CALL]})
-            ]
-    except git.GitError:
+        repository = open_repository(project_root)
+        if repository is None:
+            return []
+        root = repository.root.resolve()
+        resolved = sorted({path.resolve() for path in paths})
+        files = {path.relative_to(root).as_posix(): path for path in resolved if path.is_relative_to(root)}
+        names = list(files)
+        return [
+            changed
+            for start in range(0, len(names), _FILES_IN_ONE_CALL)
+            for changed in _find_changed(repository, {name: files[name] for name in names[start : start + _FILES_IN_ONE_CALL]})
+        ]
+    except ProvenanceError:
         return []
 
 
-def _find_changed(repository: git.Repo, files: dict[str, Path]) -> Iterator[ChangedBlob]:
+def _find_changed(repository: Repository, files: dict[str, Path]) -> Iterator[ChangedBlob]:
     blobs = _list_blobs(repository, list(files))
-    of_same_size = [name for name, (_, size_bytes) in blobs.items() if files[name].stat().st_size == size_bytes]
-    ids = dict(zip(of_same_size, hash_files(repository, [str(files[name]) for name in of_same_size]), strict=True))
-    other = [name for name, (oid, _) in blobs.items() if ids.get(name) != oid]
+    other = [name for name, (oid, size_bytes) in blobs.items() if not _is_blob(files[name], oid, size_bytes, repository.object_format)]
     if not other:
         return
-    status = _split(repository, "status", "--porcelain", "-z", "--no-renames", "--untracked-files=no", "--", *other)
+    status = ask_list(repository.root, "status", "--porcelain", "-z", "--no-renames", "--untracked-files=no", "--", *other)
     modified = {entry[3:] for entry in status}
     yield from _name_causes(repository, [name for name in other if name not in modified])
 
 
-def _list_blobs(repository: git.Repo, names: list[str]) -> dict[str, tuple[str, int]]:
+def _is_blob(path: Path, oid: str, size_bytes: int, object_format: str) -> bool:
+    return path.stat().st_size == size_bytes and digest_blob(path, object_format) == oid
+
+
+def _list_blobs(repository: Repository, names: list[str]) -> dict[str, tuple[str, int]]:
     """Return the id and the size of each file that the last commit holds."""
     blobs = {}
-    for entry in _split(repository, "ls-tree", "-l", "-z", "--full-tree", "HEAD", "--", *names):
+    for entry in ask_list(repository.root, "ls-tree", "-l", "-z", "--full-tree", "HEAD", "--", *names):
         facts, _, name = entry.partition("\t")
         _, kind, oid, size_bytes = facts.split()
         if kind == "blob":
@@ -97,12 +100,12 @@ def _list_blobs(repository: git.Repo, names: list[str]) -> dict[str, tuple[str, 
     return blobs
 
 
-def _name_causes(repository: git.Repo, names: list[str]) -> Iterator[ChangedBlob]:
+def _name_causes(repository: Repository, names: list[str]) -> Iterator[ChangedBlob]:
     """Ask Git what it converts; where it names nothing, the file was hidden from it (assume-unchanged)."""
     if not names:
         return
     attributes = _read_attributes(repository, names)
-    line_ends = [entry.partition("\t") for entry in _split(repository, "ls-files", "-z", "--eol", "--", *names)]
+    line_ends = [entry.partition("\t") for entry in ask_list(repository.root, "ls-files", "-z", "--eol", "--", *names)]
     with_other_ends = {name for facts, _, name in line_ends if _has_other_ends(facts)}
     for name in names:
         converting = [attribute for attribute in _CONVERTING if attribute in attributes[name]]
@@ -113,22 +116,21 @@ def _name_causes(repository: git.Repo, names: list[str]) -> Iterator[ChangedBlob
         yield ChangedBlob(name, cause, f"{_quote_pattern(name)} {unset}")
 
 
-def _read_attributes(repository: git.Repo, names: list[str]) -> dict[str, dict[str, str]]:
+def _read_attributes(repository: Repository, names: list[str]) -> dict[str, dict[str, str]]:
     attributes: dict[str, dict[str, str]] = {name: {} for name in names}
-    fields = iter(_split(repository, "check-attr", "-z", *_CONVERTING, "eol", "--", *names))
+    fields = iter(ask_list(repository.root, "check-attr", "-z", *_CONVERTING, "eol", "--", *names))
     for name, attribute, value in zip(fields, fields, fields, strict=True):
         if value not in ("unspecified", "unset"):
             attributes[name][attribute] = value
     return attributes
 
 
-def _is_turned_back(repository: git.Repo, name: str, attributes: dict[str, str]) -> bool:
+def _is_turned_back(repository: Repository, name: str, attributes: dict[str, str]) -> bool:
     """Tell whether the committed attributes alone, without a filter or a setting of this machine, give a clone the bytes again."""
     if "filter" in attributes or not (attributes.keys() - {"eol"} or attributes.get("eol") == "crlf"):
         return False
-    command = ["git", "-c", "core.autocrlf=false", "-c", "core.eol=lf", "cat-file", "--filters", f"HEAD:{name}"]
-    content = repository.git.execute(command, stdout_as_string=False, strip_newline_in_stdout=False)
-    return bytes(content) == Path(str(repository.working_tree_dir), name).read_bytes()
+    content = ask(repository.root, "-c", "core.autocrlf=false", "-c", "core.eol=lf", "cat-file", "--filters", f"HEAD:{name}")
+    return content == (repository.root / name).read_bytes()
 
 
 def _has_other_ends(facts: str) -> bool:
@@ -154,23 +156,3 @@ def _quote_pattern(name: str) -> str:
         escaped = pattern.replace("\\", "\\\\").replace('"', '\\"')
         return f'"{escaped}"'
     return pattern
-
-
-def _split(repository: git.Repo, *words: str) -> list[str]:
-    """Return the entries that Git prints with NUL between them, asked of paths as they are written."""
-    command = ["git", "--literal-pathspecs", *words]
-    printed = repository.git.execute(command, stdout_as_string=False, strip_newline_in_stdout=False)
-    return [os.fsdecode(entry) for entry in bytes(printed).split(b"\0") if entry]
-
-
-def hash_files(repository: git.Repo, paths: Sequence[str], *options: str) -> list[str]:
-    """Return the id that a blob of each file's own bytes has, all in one process; with `-w` the blobs are stored too."""
-    with tempfile.TemporaryFile() as listing:
-        listing.write(b"".join(_quote(path) + b"\n" for path in paths))
-        listing.seek(0)
-        return str(repository.git.hash_object(*options, "--no-filters", "--stdin-paths", istream=listing)).split()
-
-
-def _quote(path: str) -> bytes:
-    """Git reads a quoted path as C does a string: with every byte as an octal number, it may hold line ends."""
-    return b'"' + b"".join(b"\\%03o" % byte for byte in os.fsencode(path)) + b'"'

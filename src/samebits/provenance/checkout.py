@@ -1,44 +1,46 @@
 """Brings a recorded commit back into a fresh folder, with the uncommitted changes on top; and bundles one that no remote holds.
 
-Nothing of the caller's checkout is read but Git's objects, and nothing of it is moved.
+A record is somebody's word: no Git runs in a folder that it names, no hook, filter or setting of anybody's takes part, and nothing is
+written outside the fresh folder. Nothing of the caller's checkout is read but Git's objects, and nothing of it is moved.
 """
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import git
 
+from samebits.digests import PREFIX
 from samebits.errors import Problem, ProvenanceError
 from samebits.lineage.manifest import PATCH_FILE
-from samebits.provenance.code import digest_entry
+from samebits.provenance.changes import DELETED, find_entry, is_recorded_entry
+from samebits.provenance.repository import (
+    ask_if_any,
+    ask_text,
+    digest_object,
+    explain,
+    find_objects,
+    init_repository,
+    is_commit_id,
+    make_fetcher,
+    make_runner,
+    name_object_format,
+    open_scratch,
+    run_git,
+)
 
 _TIMEOUT_SECONDS = 600
 _ASK_TIMEOUT_SECONDS = 20
 # The commit stands on a branch of a remote in the folder too, so that a run made there does not take it for unpushed.
 _RESTORED_REF = "refs/remotes/origin/samebits-restored"
-# No question to anybody, and no hook or template of the caller's in a folder that is to hold what was recorded and nothing else.
-_ALONE = {
-    "GIT_TERMINAL_PROMPT": "0",
-    "GIT_ALLOW_PROTOCOL": "file:git:http:https:ssh",
-    "GIT_HTTP_LOW_SPEED_LIMIT": "1",
-    "GIT_HTTP_LOW_SPEED_TIME": "20",
-    "GIT_SSH_COMMAND": "ssh -oBatchMode=yes -oConnectTimeout=15",
-    "GIT_CONFIG_COUNT": "4",
-    "GIT_CONFIG_KEY_0": "core.hooksPath",
-    "GIT_CONFIG_VALUE_0": "/dev/null",
-    "GIT_CONFIG_KEY_1": "init.templateDir",
-    "GIT_CONFIG_VALUE_1": "",
-    "GIT_CONFIG_KEY_2": "core.fsmonitor",
-    "GIT_CONFIG_VALUE_2": "false",
-    "GIT_CONFIG_KEY_3": "core.autocrlf",
-    "GIT_CONFIG_VALUE_3": "false",
-    "LC_ALL": "C",
-}
+_NO_CONVERSION = "* -text -ident -filter -working-tree-encoding\n"
 
 
 @dataclass(frozen=True)
@@ -65,42 +67,16 @@ def bundle_commit(repository_root: Path, commit: str, path: Path) -> None:
     ProvenanceError
         Git cannot write it.
     """
-    runner = _make_runner(repository_root)
     reference = f"refs/samebits/{commit}"
+    objects = (repository_root / ask_text(repository_root, "rev-parse", "--git-path", "objects")).resolve()
+    held = ask_text(repository_root, "for-each-ref", "--format=%(objectname)", "refs/remotes").split()
     try:
         # a bundle names a reference, which is made in a repository beside the user's own
-        with tempfile.TemporaryDirectory(prefix="samebits-bundle-") as folder:
-            scratch = _init(Path(folder, "scratch"))
-            alternates = Path(folder, "scratch/.git/objects/info/alternates")
-            objects = _find_objects(runner)
-            alternates.write_text(f"{objects}\n", encoding="utf-8")
-            if (objects.parent / "shallow").is_file():
-                shutil.copyfile(objects.parent / "shallow", Path(folder, "scratch/.git/shallow"))
+        with open_scratch(objects, name_object_format(commit)) as (scratch, _):
             scratch.execute(["git", "update-ref", reference, commit])
-            held = str(runner.execute(["git", "for-each-ref", "--format=%(objectname)", "refs/remotes"])).split()
             scratch.execute(["git", "bundle", "create", "-q", str(path), reference, *(f"^{oid}" for oid in dict.fromkeys(held))])
     except git.CommandError as error:
         raise ProvenanceError(Problem(f"repository {repository_root}", "a bundle of its commit", explain(error), "Push it.")) from None
-
-
-def _find_objects(runner: git.Git) -> Path:
-    folder = Path(runner.execute(["git", "rev-parse", "--git-common-dir"]))
-    return (Path(str(runner.working_dir)) / folder / "objects").resolve()
-
-
-def _make_runner(folder: Path) -> git.Git:
-    if shutil.which("git") is None:
-        raise ProvenanceError(Problem("Git", "it, to bring a commit back or look for it", "none on PATH", "Install it."))
-    runner = git.Git(str(folder))
-    runner.update_environment(**_ALONE)
-    return runner
-
-
-def _init(folder: Path) -> git.Git:
-    folder.mkdir(parents=True)
-    runner = _make_runner(folder)
-    runner.execute(["git", "-c", "init.defaultBranch=main", "init", "-q"])
-    return runner
 
 
 def fetch_commit(folder: Path, commit: str, sources: Sequence[Source], remote: str | None) -> Source:
@@ -111,15 +87,19 @@ def fetch_commit(folder: Path, commit: str, sources: Sequence[Source], remote: s
     ProvenanceError
         No source has it; each is named with what Git said.
     """
-    runner = _init(folder)
+    if not is_commit_id(commit):
+        remedy = "The lineage was edited: `samebits verify` says more."
+        raise ProvenanceError(Problem("commit", "the whole id of one", repr(commit), remedy))
+    runner = init_repository(folder, name_object_format(commit))
     if remote and not remote.startswith("-"):
-        runner.execute(["git", "remote", "add", "origin", remote])
+        runner.execute(["git", "config", "remote.origin.url", remote])
+        runner.execute(["git", "config", "remote.origin.fetch", "+refs/heads/*:refs/remotes/origin/*"])
     failures = []
     for source in sources:
-        reason = _try_fetch(runner, commit, source, sources)
+        reason = _try_fetch(folder, commit, source, sources)
         if reason is None:
-            runner.execute(["git", "update-ref", _RESTORED_REF, commit])
             try:
+                runner.execute(["git", "update-ref", _RESTORED_REF, commit])
                 runner.execute(["git", "checkout", "-q", "--detach", commit])
             except git.CommandError as error:
                 raise ProvenanceError(Problem(f"commit {commit}", "one that Git checks out", explain(error), "Mend it.")) from None
@@ -130,31 +110,66 @@ def fetch_commit(folder: Path, commit: str, sources: Sequence[Source], remote: s
     raise ProvenanceError(Problem(f"commit {commit}", "one that a repository or the archive holds", found, remedy))
 
 
-def _try_fetch(runner: git.Git, commit: str, source: Source, sources: Sequence[Source]) -> str | None:
+def _try_fetch(folder: Path, commit: str, source: Source, sources: Sequence[Source]) -> str | None:
     """Return None where the commit is there afterwards, else why it is not."""
     reason = "it is not there"
-    for words in _list_fetches(commit, source, sources):
+    for address, wanted in _list_fetches(commit, source, sources):
         try:
-            runner.execute(["git", "fetch", "-q", "--no-tags", *words], kill_after_timeout=_TIMEOUT_SECONDS)
+            _fetch(folder, address, commit, wanted)
         except git.CommandError as error:
             reason = explain(error)
-        if _has_commit(runner, commit):
+        if _has_commit(make_runner(folder), commit):
             return None
     return reason
 
 
-def _list_fetches(commit: str, source: Source, sources: Sequence[Source]) -> Iterator[list[str]]:
+def _list_fetches(commit: str, source: Source, sources: Sequence[Source]) -> Iterator[tuple[str, list[str]]]:
     """The commit alone, which most servers give; else all branches. A bundle may build on what the other sources hold."""
-    everything = "+refs/*:refs/samebits/*"
+    everything = ["+refs/*:refs/samebits/*"]
     if not source.address.endswith(".bundle"):
-        yield ["--depth=1", source.address, commit]
-        yield [source.address, everything]
+        yield source.address, ["--depth=1", commit]
+        yield source.address, everything
         return
-    yield [source.address, everything]
+    yield source.address, everything
     for other in sources:
         if other is not source:
-            yield [other.address, "+refs/heads/*:refs/samebits/heads/*"]
-    yield [source.address, everything]
+            yield other.address, ["+refs/heads/*:refs/samebits/heads/*"]
+    yield source.address, everything
+
+
+def _fetch(folder: Path, address: str, commit: str, wanted: Sequence[str], seconds: float = _TIMEOUT_SECONDS) -> None:
+    """Of a folder that somebody names only the objects are read, through a repository of ours: its settings could run anything."""
+    options, references = ([word for word in wanted if word.startswith("--") is is_option] for is_option in (True, False))
+    command = ["git", "fetch", "-q", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head", *options, "--"]
+    local = _find_local_folder(address)
+    if local is None:
+        make_fetcher(folder).execute([*command, address, *references], kill_after_timeout=seconds)
+        return
+    objects = find_objects(local)
+    if objects is None:
+        raise git.GitCommandError(["git", "fetch"], 128, b"no repository is there")
+    with open_scratch(objects, name_object_format(commit)) as (scratch, other):
+        tips = [commit] if commit in references else _list_tips(objects.parent)
+        for number, tip in enumerate(tips):
+            run_git(scratch, ["git", "update-ref", f"refs/heads/{number}", tip], seconds=_ASK_TIMEOUT_SECONDS)
+        make_runner(folder).execute([*command, str(other), *references], kill_after_timeout=seconds)
+
+
+def _list_tips(git_folder: Path) -> list[str]:
+    """Return the ids that the references of a repository name, read as files."""
+    lines: list[str] = []
+    for path in [git_folder / "packed-refs", *sorted((git_folder / "refs").rglob("*"))]:
+        if path.is_file() and not path.is_symlink():
+            lines += path.read_text(encoding="utf-8", errors="replace").splitlines()
+    return sorted({line.split(" ")[0] for line in lines if is_commit_id(line.split(" ")[0])})
+
+
+def _find_local_folder(address: str) -> Path | None:
+    """Return the folder of this machine that an address means; None where it means a server or a bundle."""
+    if address.lower().startswith("file://"):
+        address = unquote(urlsplit(address).path)
+    path = Path(address)
+    return path if _is_folder(path) else None
 
 
 def _has_commit(runner: git.Git, commit: str) -> bool:
@@ -168,23 +183,32 @@ def _has_commit(runner: git.Git, commit: str) -> bool:
 
 def holds_commit(source: Source, commit: str) -> bool:
     """Tell whether a source gives a commit; it is fetched, without its files where the server allows that, and thrown away."""
+    if not is_commit_id(commit):
+        return False
+    local = _find_local_folder(source.address)
+    if local is not None:
+        objects = find_objects(local)
+        return objects is not None and _holds_object(objects, commit)
     with tempfile.TemporaryDirectory(prefix="samebits-fetch-") as folder:
-        own = Path(source.address)
-        if _is_folder(own):
+        runner = init_repository(Path(folder, "scratch"), name_object_format(commit))
+        for wanted in (["--depth=1", "--filter=blob:none", commit], ["+refs/*:refs/samebits/*"]):
             try:
-                _make_runner(own).execute(["git", "cat-file", "-e", f"{commit}^{{commit}}"])
-            except git.CommandError:
-                return False
-            return True
-        runner = _init(Path(folder, "scratch"))
-        for words in (["--depth=1", "--filter=blob:none", source.address, commit], [source.address, "+refs/*:refs/samebits/*"]):
-            try:
-                runner.execute(["git", "fetch", "-q", "--no-tags", *words], kill_after_timeout=_ASK_TIMEOUT_SECONDS)
+                _fetch(Path(folder, "scratch"), source.address, commit, wanted, _ASK_TIMEOUT_SECONDS)
                 runner.execute(["git", "cat-file", "-e", f"{commit}^{{commit}}"])
             except git.CommandError:
                 continue
             return True
     return False
+
+
+def _holds_object(objects: Path, commit: str) -> bool:
+    """Objects that are read as files are believed when they have the id that they go by."""
+    with open_scratch(objects, name_object_format(commit)) as (scratch, _):
+        try:
+            content = run_git(scratch, ["git", "cat-file", "commit", commit], seconds=_ASK_TIMEOUT_SECONDS)
+        except git.CommandError:
+            return False
+        return digest_object("commit", content, name_object_format(commit)) == commit
 
 
 def _is_folder(path: Path) -> bool:
@@ -196,16 +220,19 @@ def _is_folder(path: Path) -> bool:
 
 def is_whole_bundle(path: Path, commit: str) -> bool:
     """Tell whether a bundle can be read and gives a commit, be it on top of others that are to come from elsewhere."""
+    if not is_commit_id(commit):
+        return False
     with tempfile.TemporaryDirectory(prefix="samebits-bundle-") as folder:
-        runner = _init(Path(folder, "scratch"))
+        runner = init_repository(Path(folder, "scratch"), name_object_format(commit))
         try:
-            return commit in str(runner.execute(["git", "bundle", "list-heads", str(path)]))
+            listed = run_git(runner, ["git", "bundle", "list-heads", str(path.absolute())], seconds=_ASK_TIMEOUT_SECONDS)
         except git.CommandError:
             return False
+        return commit.encode("ascii") in listed
 
 
 def apply_patch(folder: Path, patch: Path, left_alone: Sequence[str]) -> None:
-    """Apply a recorded patch to a checkout, but for some paths.
+    """Apply a recorded patch to a checkout, but for some paths, byte for byte: no attribute of the commit converts what it writes.
 
     Raises
     ------
@@ -213,11 +240,106 @@ def apply_patch(folder: Path, patch: Path, left_alone: Sequence[str]) -> None:
         It does not apply.
     """
     excluded = [f"--exclude={_escape_pattern(name)}" for name in left_alone]
+    with tempfile.TemporaryDirectory(prefix="samebits-index-") as scratch:
+        runner = make_runner(folder, GIT_INDEX_FILE=str(Path(scratch, "index")))
+        try:
+            base = _find_base(folder)
+            runner.execute(["git", "read-tree", base])
+            runner.execute(["git", "apply", "--cached", "--whitespace=nowarn", *excluded, "--", str(patch.absolute())])
+            _write_staged(folder, runner, base)
+        except git.CommandError as error:
+            remedy = "The recorded patch is damaged: `samebits verify` says more."
+            raise ProvenanceError(Problem(PATCH_FILE, "a patch that applies to the commit", explain(error), remedy)) from None
+
+
+def _find_base(folder: Path) -> str:
+    """Return the commit of a checkout, or the empty tree where a repository inside had none."""
+    object_format = ask_text(folder, "rev-parse", "--show-object-format")
+    return ask_if_any(folder, "rev-parse", "-q", "--verify", "HEAD") or digest_object("tree", b"", object_format)
+
+
+def _write_staged(folder: Path, runner: git.Git, base: str) -> None:
+    listing = ["git", "diff-index", "--cached", "--no-renames", "--name-only", "-z"]
+    changed, gone = (run_git(runner, [*listing, f"--diff-filter={kinds}", base]) for kinds in ("AMT", "D"))
+    for name in filter(None, gone.split(b"\0")):
+        remove_entry(folder, os.fsdecode(name))
+    attributes = folder / ".git/info/attributes"
+    attributes.parent.mkdir(exist_ok=True)
+    attributes.write_text(_NO_CONVERSION, encoding="ascii")
     try:
-        _make_runner(folder).execute(["git", "apply", "--whitespace=nowarn", *excluded, str(patch)])
-    except git.CommandError as error:
-        remedy = "The recorded patch is damaged: `samebits verify` says more."
-        raise ProvenanceError(Problem(PATCH_FILE, "a patch that applies to the commit", explain(error), remedy)) from None
+        run_git(runner, ["git", "checkout-index", "-f", "-z", "--stdin"], changed)
+    finally:
+        attributes.unlink()
+
+
+def is_inside(folder: Path, name: str) -> bool:
+    """Tell whether a recorded name lies in a folder, through no link and not in Git's own."""
+    path = Path(name)
+    parts = path.parts
+    if path.is_absolute() or not parts or ".." in parts or any(part.lower() == ".git" for part in parts):
+        return False
+    return not any(Path(folder, *parts[:depth]).is_symlink() for depth in range(1, len(parts)))
+
+
+def remove_entry(folder: Path, name: str) -> None:
+    """Remove a file, or a folder with all that is in it, that a name in a record means."""
+    if not is_inside(folder, name):
+        return
+    path = folder / name
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def hide_absent(folder: Path, names: Sequence[str]) -> None:
+    """Leave out of a checkout what the recorded one was without, a sparse one, so that Git does not take it for deleted."""
+    if not names:
+        return
+    runner = make_runner(folder)
+    listed = run_git(runner, ["git", "ls-files", "-z"]).split(b"\0")
+    wanted = [os.fsencode(name) for name in names]
+    gone = [one for one in listed if one and any(one == name or (name.endswith(b"/") and one.startswith(name)) for name in wanted)]
+    runner.execute(["git", "config", "core.sparseCheckout", "true"])
+    run_git(runner, ["git", "update-index", "-z", "--skip-worktree", "--stdin"], b"".join(name + b"\0" for name in gone))
+    for name in names:
+        remove_entry(folder, name.rstrip("/"))
+
+
+def ignore_entry(folder: Path, name: str) -> None:
+    """Let Git ignore a file of a checkout as it did where it was recorded, by whichever of its lists."""
+    parts = Path(name).parts
+    depth = max((depth for depth in range(1, len(parts)) if Path(folder, *parts[:depth], ".git").is_dir()), default=0)
+    listing = Path(folder, *parts[:depth], ".git/info/exclude")
+    listing.parent.mkdir(exist_ok=True)
+    pattern = re.sub(r"([\\\\*?\[\]! #])", r"\\\1", "/".join(parts[depth:]))
+    with listing.open("a", encoding="utf-8") as file:
+        file.write(f"/{pattern}\n")
+
+
+def convert_line_ends(folder: Path, names: Sequence[str]) -> None:
+    """Give texts of a checkout the line ends CRLF."""
+    for name in names:
+        path = folder / name
+        if is_inside(folder, name) and path.is_file() and not path.is_symlink():
+            path.write_bytes(path.read_bytes().replace(b"\r\n", b"\n").replace(b"\n", b"\r\n"))
+
+
+def copy_filtered(folder: Path, places: Sequence[Path], filtered: dict[str, str]) -> list[str]:
+    """Put the bytes that a filter gave in the place of what the commit holds, where a place has them; return the others.
+
+    Of Git LFS a clone has them by their digest. No program is asked.
+    """
+    missing = []
+    for name, digest in filtered.items():
+        oid = digest.removeprefix(PREFIX)
+        candidates = [path for place in places for path in (place / name, place / f".git/lfs/objects/{oid[:2]}/{oid[2:4]}/{oid}")]
+        source = next((path for path in candidates if _is_same(path, name, digest)), None)
+        if source is None or not is_inside(folder, name) or not (folder / name).is_file() or (folder / name).is_symlink():
+            missing.append(name)
+        else:
+            shutil.copyfile(source, folder / name)
+    return missing
 
 
 def _escape_pattern(name: str) -> str:
@@ -225,50 +347,79 @@ def _escape_pattern(name: str) -> str:
 
 
 def copy_left_out(folder: Path, repository: Path | None, changes: dict[str, str], left_out: Sequence[str]) -> list[str]:
-    """Copy the files that went over the patch's cap from where they were, if they are still the same; return the others."""
+    """Copy the files that no patch holds from where they were, if they are still the same; return the others."""
     missing = []
     for name in left_out:
-        source = repository / name if repository else None
-        target = folder / name
-        is_inside = target.resolve().is_relative_to(folder.resolve())
-        if source is None or not is_inside or not _is_same(source, changes.get(name)):
+        source = find_entry(repository, name) if repository else None
+        target = (
+            folder / source.relative_to(repository) if source and repository and source.is_relative_to(repository) else folder / name
+        )
+        if source is None or not is_inside(folder, name) or not _is_same(source, name, changes.get(name)):
             missing.append(name)
             continue
         target.parent.mkdir(parents=True, exist_ok=True)
+        target.unlink(missing_ok=True)  # a link would be written through
         shutil.copyfile(source, target)
+        shutil.copymode(source, target)
     return missing
 
 
-def _is_same(path: Path, digest: str | None) -> bool:
+def _is_same(path: Path, name: str, digest: str | None) -> bool:
     try:
-        return path.is_file() and digest_entry(path) == digest
+        return digest is not None and path.is_file() and not path.is_symlink() and is_recorded_entry(path, name, digest)
     except OSError:
         return False
 
 
 def list_wrong_changes(folder: Path, changes: dict[str, str]) -> list[str]:
     """Return the changed files that are not what was recorded of them, by name."""
-    return [name for name, digest in sorted(changes.items()) if digest_entry(folder / name) != digest]
+    return [name for name, digest in sorted(changes.items()) if not _is_back(folder, name, digest)]
+
+
+def _is_back(folder: Path, name: str, digest: str) -> bool:
+    is_gone = digest == DELETED and not is_inside(folder, name)  # a link stands where its folder was
+    return is_gone or is_recorded_entry(find_entry(folder, name), name, digest)
 
 
 def write_tree(folder: Path, patch: Path | None) -> str:
-    """Return Git's id of the tree that a checkout's commit and a patch on top of it make; the working tree is not touched."""
-    runner = _make_runner(folder)
+    """Return Git's id of the tree that a checkout's commit and a patch on top of it make; the working tree is not touched.
+
+    Raises
+    ------
+    ProvenanceError
+        The patch does not apply.
+    """
     with tempfile.TemporaryDirectory(prefix="samebits-index-") as scratch:
-        runner.update_environment(**_ALONE, GIT_INDEX_FILE=str(Path(scratch, "index")))
-        runner.execute(["git", "read-tree", "HEAD"])
-        if patch is not None:
-            runner.execute(["git", "apply", "--cached", "--whitespace=nowarn", str(patch)])
-        return str(runner.execute(["git", "write-tree"]))
+        runner = make_runner(folder, GIT_INDEX_FILE=str(Path(scratch, "index")))
+        try:
+            runner.execute(["git", "read-tree", "HEAD"])
+            if patch is not None:
+                runner.execute(["git", "apply", "--cached", "--whitespace=nowarn", "--", str(patch.absolute())])
+            return str(runner.execute(["git", "write-tree"]))
+        except git.CommandError as error:
+            remedy = "The recorded patch is damaged: `samebits verify` says more."
+            raise ProvenanceError(Problem(PATCH_FILE, "a patch that applies to the commit", explain(error), remedy)) from None
 
 
 def diff_trees(folder: Path, left_tree: str, right_tree: str) -> str:
-    """Return the patch from one tree to another of a repository."""
-    return str(_make_runner(folder).execute(["git", "diff", "--no-color", "--no-ext-diff", left_tree, right_tree]))
+    """Return the patch from one tree to another of a repository.
+
+    Raises
+    ------
+    ProvenanceError
+        Git does not give it.
+    """
+    command = ["git", "diff", "--no-color", "--no-ext-diff", "--no-textconv", left_tree, right_tree]
+    try:
+        return run_git(make_runner(folder), command).decode("utf-8", "backslashreplace")
+    except git.CommandError as error:
+        raise ProvenanceError(Problem(f"repository {folder}", "the difference of two trees", explain(error), "Mend it.")) from None
 
 
-def explain(error: git.CommandError) -> str:
-    """Return what Git said, on one line."""
-    said = str(error.stderr or error).replace("stderr:", " ").strip().strip("'")
-    lines = [line.strip().strip("'") for line in said.splitlines() if line.strip()]
-    return " ".join(lines[-3:])[:400] or "no reason"
+def list_remotes(repository_root: Path) -> list[str]:
+    """Return the addresses of the remotes of a repository of the caller's own; none where Git does not tell."""
+    try:
+        said = str(make_runner(repository_root).execute(["git", "config", "--get-regexp", r"^remote\..*\.url$"]))
+    except (git.CommandError, ProvenanceError):
+        return []
+    return [line.partition(" ")[2] for line in said.splitlines()]

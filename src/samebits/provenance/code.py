@@ -7,24 +7,28 @@ patch, untracked files included, up to a cap that is said when it is met. The pa
 from __future__ import annotations
 
 import dataclasses
+import fnmatch
 import importlib.metadata
 import json
 import os
-import tempfile
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import git
 
 from samebits.digests import PREFIX, digest_bytes, digest_file, digest_folder
 from samebits.errors import Problem, ProvenanceError
+from samebits.lineage.manifest import MODULES_FOLDER, NESTED_FOLDER, PATCH_FILE
 from samebits.project import PACKAGE, is_checkout
-from samebits.provenance.blobs import hash_files
-from samebits.text import hide_credentials
+from samebits.provenance.changes import DELETED, WorkingTree, as_text, compare_tree, read_kind
+from samebits.provenance.repository import NULL_IDS, Repository, explain, open_repository, open_scratch, run_git, store_blobs
+from samebits.text import shorten_list
 
 PATCH_CAP_BYTES = 10 << 20
-_FILES_IN_ONE_CALL = 200
+FILE_CAP_BYTES = 5 << 20
+_SECRET_REMEDY = "name it in `code: {keep: [...]}` to keep it, or in .gitignore if no code reads it"
 
 
 @dataclass(frozen=True)
@@ -44,11 +48,32 @@ class CodeIdentity:
     root
         The repository's working tree, in which changes are named; None where there is none.
     changes
-        Digest of each file that differs from the commit, untracked ones included; "deleted" where it is gone.
+        Digest of each file that differs from the commit, untracked ones included; "deleted" where it is gone. Of a repository inside
+        this one, the digest of what is in it, if that is not what the commit says.
     patch
         From the commit to the working tree, binary-safe, for `git apply`; empty where the tree is clean.
     left_out
-        Changed files that the patch does not hold, since they go over the cap.
+        Changed files that no patch holds, those of repositories inside included.
+    reasons
+        Why each of them is left out.
+    absent
+        What a sparse checkout leaves out: files, and folders with a slash at their end.
+    line_ends
+        Changed files that have CRLF where the commit has LF, and differ in nothing else; no patch holds them.
+    filtered
+        Digest of each file that a filter of Git's, such as Git LFS, turns into what the commit holds.
+    nested
+        Of each repository inside: its commit, changes and places.
+    trees
+        The project's working tree, and each repository inside it, by its path from the root.
+    patches
+        Of the repositories inside, by the same path.
+    modules
+        Digest of each module that was imported, or is allowed, and that neither a package nor the commit with its changes holds.
+    module_files
+        The bytes of those that are kept, by the same name.
+    changed_meanwhile
+        Files that are not any more what they were when the code was identified.
     """
 
     sources_digest: str
@@ -61,35 +86,98 @@ class CodeIdentity:
     changes: dict[str, str] = field(default_factory=dict)
     patch: bytes = b""
     left_out: list[str] = field(default_factory=list)
+    reasons: dict[str, str] = field(default_factory=dict)
+    absent: list[str] = field(default_factory=list)
+    line_ends: list[str] = field(default_factory=list)
+    filtered: dict[str, str] = field(default_factory=dict)
+    nested: dict[str, Any] = field(default_factory=dict)
+    trees: dict[str, WorkingTree] = field(default_factory=dict, compare=False)
+    patches: dict[str, bytes] = field(default_factory=dict)
+    modules: dict[str, str] = field(default_factory=dict)
+    module_files: dict[str, bytes] = field(default_factory=dict)
+    changed_meanwhile: list[str] = field(default_factory=list)
 
     @property
     def is_dirty(self) -> bool:
-        """Whether the working tree held anything that the commit does not."""
-        return bool(self.changes)
+        """Whether the working tree held anything that the commit does not, and that no filter of Git's turns into what it holds."""
+        return bool(self.changes.keys() - self.filtered.keys())
+
+    @property
+    def files(self) -> dict[str, bytes]:
+        """What is kept with a run, by its path on the server."""
+        nested = {name_nested_patch(name): patch for name, patch in self.patches.items()}
+        modules = {f"{MODULES_FOLDER}/{name}": content for name, content in self.module_files.items()}
+        return {**({PATCH_FILE: self.patch} if self.patch else {}), **nested, **modules}
+
+    def list_unpushed(self) -> list[tuple[Path, str]]:
+        """Return the working tree and the commit of each repository, inside the project's or its own, of which no remote has it."""
+        trees = self.trees.values()
+        return [(tree.root, tree.commit) for tree in trees if tree.commit is not None and not tree.is_pushed]
 
 
-def identify_code(project_root: Path) -> CodeIdentity:
-    """Return the identity of the code that is running.
+def name_nested_patch(name: str) -> str:
+    """Return the path on the server of the patch of a repository inside the project's."""
+    return f"{NESTED_FOLDER}/{name}.patch"
+
+
+def identify_code(project_root: Path, keep: Sequence[str] = ()) -> CodeIdentity:
+    """Return the identity of the code as it lies here now.
+
+    Parameters
+    ----------
+    keep
+        Patterns of changed files that are kept although they look like secrets or are large.
 
     Raises
     ------
     ProvenanceError
-        There is a repository, but Git cannot read it.
+        There is a repository, but Git cannot read it; or a file changed while it was read.
     """
     own = CodeIdentity(sources_digest=read_sources_digest(), wheel_digest=_read_wheel_digest())
-    try:
-        repository = git.Repo(project_root, search_parent_directories=True)
-    except (git.InvalidGitRepositoryError, git.NoSuchPathError):
+    repository = open_repository(project_root)
+    if repository is None:
         return own
-    with repository:
-        try:
-            return _add_repository(own, repository)
-        except git.GitCommandNotFound:
-            raise ProvenanceError(Problem(f"repository {project_root}", "Git", "none on PATH", "Install it.")) from None
-        except git.GitCommandError as error:
-            reason = " ".join(str(error.stderr or error).split())
-            remedy = f"If it names dubious ownership: git config --global --add safe.directory {project_root}"
-            raise ProvenanceError(Problem(f"repository {project_root}", "one that Git reads", reason, remedy)) from None
+    trees = _compare_trees(repository)
+    tree = trees[""]
+    if tree.commit is None:
+        return dataclasses.replace(own, remote=tree.remote)  # nothing was committed yet
+    kept, reasons = _choose_kept(trees, keep)
+    patches = {name: _make_patch(trees[name], names) for name, names in kept.items() if names}
+    return dataclasses.replace(
+        own,
+        commit=tree.commit,
+        branch=tree.branch,
+        remote=tree.remote,
+        is_pushed=tree.is_pushed,
+        root=tree.root,
+        changes={as_text(name): digest for name, digest in tree.changes.items()},
+        patch=patches.pop("", b""),
+        left_out=sorted(reasons),
+        reasons=dict(sorted(reasons.items())),
+        absent=[as_text(name) for name in tree.absent],
+        line_ends=[as_text(name) for name in tree.line_ends],
+        filtered={f"{place}{as_text(name)}": one.filtered[name] for place, one in _with_places(trees) for name in one.filtered},
+        nested={name: _describe_nested(one, patches.get(name, b"")) for name, one in trees.items() if name},
+        trees=trees,
+        patches=patches,
+    )
+
+
+def identify_trees(project_root: Path) -> dict[str, WorkingTree]:
+    """Return the project's working tree, and each repository inside it, by its path from the root; none without a repository."""
+    repository = open_repository(project_root)
+    return _compare_trees(repository) if repository is not None else {}
+
+
+def _compare_trees(repository: Repository) -> dict[str, WorkingTree]:
+    return dict(_flatten(compare_tree(repository)))
+
+
+def list_wanted(config: Any) -> list[str]:
+    """Return the patterns of `code.keep` of a config that nobody has checked yet: it is, once the code is identified."""
+    code = config.get("code") if isinstance(config, dict) else None
+    keep = code.get("keep") if isinstance(code, dict) else None
+    return [pattern for pattern in keep if isinstance(pattern, str)] if isinstance(keep, list) else []
 
 
 def read_sources_digest() -> str:
@@ -97,107 +185,140 @@ def read_sources_digest() -> str:
     return digest_folder(PACKAGE)
 
 
-def _add_repository(own: CodeIdentity, repository: git.Repo) -> CodeIdentity:
-    remote = _read_remote(repository)
-    if not repository.head.is_valid():
-        return dataclasses.replace(own, remote=remote)  # nothing was committed yet
-    root = Path(str(repository.working_tree_dir))
-    changed = _list_changed(repository)
-    kept, left_out = _choose_kept(root, changed)
-    return dataclasses.replace(
-        own,
-        commit=repository.git.rev_parse("HEAD"),
-        branch=None if repository.head.is_detached else repository.active_branch.name,
-        remote=remote,
-        is_pushed=bool(repository.git.for_each_ref("refs/remotes", contains="HEAD", count=1)),
-        root=root,
-        changes={_as_text(name): digest_entry(root / name) for name in changed},
-        patch=_make_patch(repository, kept) if kept else b"",
-        left_out=[_as_text(name) for name in left_out],
-    )
+def _describe_nested(tree: WorkingTree, patch: bytes) -> dict[str, Any]:
+    return {
+        **tree.describe_content(),
+        "remote": tree.remote,
+        "repository": str(tree.root),
+        "pushed": tree.is_pushed,
+        "line_ends": [as_text(name) for name in tree.line_ends],
+        "patch": {"digest": digest_bytes(patch), "size_bytes": len(patch)},
+    }
 
 
-def _as_text(name: str) -> str:
-    """A name that is no UTF-8 is written with its bytes escaped: a lineage is UTF-8."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
+def describe_kept(code: CodeIdentity) -> list[str]:
+    """Return what is to be said before anything is sent: which uncommitted files are kept with the run, and which are not, and why."""
+    lines = []
+    kept = [name for name in _list_changes(code) if name not in code.reasons]
+    converted = {f"{place}{as_text(name)}" for place, tree in _with_places(code.trees) for name in tree.line_ends}
+    if others := [name for name in kept if name not in converted]:
+        lines.append(f"uncommitted files that are kept with the run: {shorten_list(sorted(others), 10)}")
+    if converted:
+        files = shorten_list(sorted(converted), 3)
+        lines.append(f"Git's line ends here are not the commit's (core.autocrlf); what ran has CRLF, and comes back so: {files}")
+    if code.reasons:
+        left_out = shorten_list([f"{name} ({reason})" for name, reason in code.reasons.items()], 10)
+        lines.append(f"uncommitted files that are not kept with the run: {left_out}; {_SECRET_REMEDY}")
+    return lines
 
 
-def _read_remote(repository: git.Repo) -> str | None:
-    if not repository.remotes:
-        return None
-    names = [remote.name for remote in repository.remotes]
-    url = repository.remotes["origin" if "origin" in names else 0].url
-    return hide_credentials(url)
+def _list_changes(code: CodeIdentity) -> list[str]:
+    return [
+        f"{place}{as_text(name)}" for place, tree in _with_places(code.trees) for name in tree.changes if name not in tree.inner_names
+    ]
 
 
-def digest_entry(path: Path) -> str:
-    """Return a file's digest, or a link's of where it points; "deleted" where nothing is, "folder" where a folder is."""
-    if path.is_symlink():
-        return digest_bytes(os.fsencode(path.readlink()))
-    return digest_file(path) if path.is_file() else "deleted" if not path.exists() else "folder"
+def _with_places(trees: dict[str, WorkingTree]) -> Iterator[tuple[str, WorkingTree]]:
+    for name, tree in trees.items():
+        yield f"{name}/" if name else "", tree
 
 
-def _choose_kept(root: Path, changed: list[str]) -> tuple[list[str], list[str]]:
-    """Divide the changed files into those that fit under the cap, small ones first so that most fit, and the others."""
-    sizes = {name: (root / name).lstat().st_size if (root / name).is_file() else 0 for name in changed}
-    left_out, total = [], 0
-    for name in sorted(changed, key=lambda name: (sizes[name], name)):
-        total += sizes[name]
-        if total > PATCH_CAP_BYTES or (root / name).is_dir():  # a repository inside this one
-            left_out.append(name)
-    return [name for name in changed if name not in left_out], sorted(left_out)
+def _flatten(tree: WorkingTree, place: str = "") -> Iterator[tuple[str, WorkingTree]]:
+    yield place, tree
+    for inner in tree.nested:
+        yield from _flatten(inner, f"{place}/{as_text(inner.name)}".lstrip("/"))
 
 
-def _make_patch(repository: git.Repo, kept: list[str]) -> bytes:
-    """Compare the commit with the working tree through an index and an object store of our own: nothing of the user's moves."""
-    with tempfile.TemporaryDirectory(prefix="samebits-index-") as folder:
-        environment = {
-            "GIT_INDEX_FILE": str(Path(folder, "index")),
-            "GIT_OBJECT_DIRECTORY": folder,
-            "GIT_ALTERNATE_OBJECT_DIRECTORIES": str(Path(repository.common_dir, "objects")),
-        }
-        repository.git.read_tree("HEAD", env=environment)
-        with repository.git.custom_environment(**environment):
-            _stage_as_they_are(repository, kept, Path(folder))
-            patch = repository.git.execute(
+def _choose_kept(trees: dict[str, WorkingTree], keep: Sequence[str]) -> tuple[dict[str, list[str]], dict[str, str]]:
+    """Divide the changed files into those that a patch holds, small ones first so that most fit under the cap, and the others."""
+    kept: dict[str, list[str]] = {name: [] for name in trees}
+    reasons, waiting = {}, []
+    for place, (name, tree) in zip((place for place, _ in _with_places(trees)), trees.items(), strict=True):
+        for changed in (one for one in tree.changes if one not in tree.inner_names and one not in tree.line_ends):
+            shown, size_bytes = f"{place}{as_text(changed)}", _measure(tree, changed)
+            if reason := _find_reason(tree, changed, size_bytes, any(_matches(shown, pattern) for pattern in keep)):
+                reasons[shown] = reason
+            elif tree.changes[changed] != DELETED or changed not in _repositories(tree):
+                waiting.append((size_bytes, shown, name, changed))
+    total = 0
+    for size_bytes, shown, name, changed in sorted(waiting):
+        total += size_bytes
+        if total <= PATCH_CAP_BYTES:
+            kept[name].append(changed)
+        elif trees[name].changes[changed] != DELETED:
+            reasons[shown] = f"over the cap of {PATCH_CAP_BYTES >> 20} MiB for all together"
+    return {name: sorted(names) for name, names in kept.items()}, reasons
+
+
+def _repositories(tree: WorkingTree) -> set[str]:
+    return {name for name, (mode, _) in tree.held.items() if mode == "160000"}
+
+
+def _measure(tree: WorkingTree, name: str) -> int:
+    path = tree.root / name
+    return path.lstat().st_size if path.is_file() or path.is_symlink() else 0
+
+
+def _find_reason(tree: WorkingTree, name: str, size_bytes: int, is_wanted: bool) -> str | None:
+    if name in tree.filtered:
+        return "a filter of Git's makes it of what the commit holds"
+    if name not in tree.ids and tree.changes[name] != DELETED:
+        return "the folder of a submodule without its repository"
+    if name in tree.secrets and not is_wanted:
+        return tree.secrets[name]
+    if size_bytes > FILE_CAP_BYTES and not is_wanted:
+        return f"larger than {FILE_CAP_BYTES >> 20} MiB"
+    return None
+
+
+def _matches(name: str, pattern: str) -> bool:
+    """A pattern without a slash is one of a file's name in any folder, as in .gitignore.
+
+    >>> _matches("app/.env", ".env"), _matches("app/.env", "app/*"), _matches("app/.env", "lib/*")
+    (True, True, False)
+    """
+    return fnmatch.fnmatchcase(name if "/" in pattern else PurePosixPath(name).name, pattern.lstrip("/"))
+
+
+def _make_patch(tree: WorkingTree, kept: Sequence[str]) -> bytes:
+    """Compare the commit with the working tree in a repository of ours: nothing of the user's moves, no setting of theirs counts."""
+    repository = tree.repository
+    with open_scratch(repository.objects, repository.object_format) as (scratch, folder):
+        try:
+            scratch.execute(["git", "read-tree", tree.commit or "--empty"])
+            _stage_as_they_are(tree, kept, scratch, folder)
+            return run_git(
+                scratch,
                 ["git", "-c", "core.quotePath=true", "diff", "--cached", "--binary", "--full-index", "--no-color", "--no-ext-diff",
-                 "--no-textconv", "--no-renames", "-U3", "--inter-hunk-context=0", "--src-prefix=a/", "--dst-prefix=b/", "HEAD"],
-                stdout_as_string=False, strip_newline_in_stdout=False,
+                 "--no-textconv", "--no-renames", "-U3", "--inter-hunk-context=0", "--src-prefix=a/", "--dst-prefix=b/",
+                 *([tree.commit] if tree.commit else [])],
             )  # fmt: skip
-    return bytes(patch)
+        except git.CommandError as error:
+            remedy = "`git fsck` says more of the repository."
+            raise ProvenanceError(Problem(f"repository {tree.root}", "a patch of its changes", explain(error), remedy)) from None
 
 
-def _stage_as_they_are(repository: git.Repo, kept: list[str], scratch: Path) -> None:
+def _stage_as_they_are(tree: WorkingTree, kept: Sequence[str], scratch: git.Git, folder: Path) -> None:
     """Put files into the index byte for byte: `git add` would change line ends and more by attributes and settings."""
-    root = Path(str(repository.working_tree_dir))
-    for start in range(0, len(kept), _FILES_IN_ONE_CALL):
-        entries: list[tuple[str, str, str]] = []
-        gone: list[str] = []
-        for name in kept[start : start + _FILES_IN_ONE_CALL]:
-            path = root / name
-            if path.is_symlink():
-                target = scratch / f"link-{len(entries)}"
-                target.write_bytes(os.fsencode(path.readlink()))
-                entries.append(("120000", str(target), name))
-            elif path.is_file():
-                entries.append(("100755" if os.access(path, os.X_OK) else "100644", str(path), name))
-            else:
-                gone.append(name)
-        ids = hash_files(repository, [source for _, source, _ in entries], "-w")
-        added = [f"{mode},{oid},{name}" for (mode, _, name), oid in zip(entries, ids, strict=True)]
-        repository.git.update_index("--add", *(word for entry in added for word in ("--cacheinfo", entry)))
-        repository.git.update_index("--force-remove", "--", *gone)
+    there = [name for name in kept if name in tree.ids]
+    ids = store_blobs(scratch, [_find_source(tree.root / name, folder / f"link-{number}") for number, name in enumerate(there)], "-w")
+    moved = [name for name, oid in zip(there, ids, strict=True) if oid != tree.ids[name]]
+    if moved:
+        problem = Problem(f"file {moved[0]}", "one that stays as it is while it is recorded", "that it changed", "Run this again.")
+        raise ProvenanceError(problem)
+    lines = [f"{read_kind(tree.root / name)} {tree.ids[name]}\t" for name in there]
+    lines += [f"0 {NULL_IDS[tree.repository.object_format]}\t" for name in kept if name not in tree.ids]
+    names = [*there, *(name for name in kept if name not in tree.ids)]
+    entries = [line.encode() + os.fsencode(name) + b"\0" for line, name in zip(lines, names, strict=True)]
+    removed_first = sorted(entries, key=lambda entry: not entry.startswith(b"0 "))
+    run_git(scratch, ["git", "update-index", "-z", "--index-info"], b"".join(removed_first))
 
 
-def _list_changed(repository: git.Repo) -> list[str]:
-    """Return every path that differs from the commit: staged, unstaged, deleted or untracked, but not ignored."""
-    listing = repository.git.execute(
-        ["git", "status", "--porcelain", "-z", "--untracked-files=all", "--no-renames", "--ignore-submodules=none"],
-        stdout_as_string=False,
-        strip_newline_in_stdout=False,
-    )
-    entries = [os.fsdecode(entry) for entry in bytes(listing).split(b"\0") if entry]
-    return sorted(entry[3:] for entry in entries)
+def _find_source(path: Path, link: Path) -> str:
+    if path.is_symlink():
+        link.write_bytes(os.fsencode(path.readlink()))
+        return str(link)
+    return str(path)
 
 
 def _read_wheel_digest() -> str | None:

@@ -8,15 +8,19 @@ import platform
 import re
 import sys
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from samebits.digests import digest_file
+from samebits.installed.distributions import Distribution, list_distributions, normalise_name
+from samebits.installed.held import hold_packages
+from samebits.installed.startup import find_startup
 from samebits.numerics.profile import read_cpu_flags
 from samebits.project import PACKAGE
 
 _NAME = re.compile(r"^\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
+_LOCKED = re.compile(r'^name = "([^"\n]+)"\nversion = "([^"\n]+)"$', flags=re.MULTILINE)
 _CPU_FLAGS = ("sse4_2", "avx", "avx2", "fma", "avx512f", "avx512vl", "avx512bw", "avx512dq", "asimd", "sve")
 
 
@@ -32,6 +36,14 @@ class Environment:
         Version of every other installed package.
     lock_digest
         Of uv.lock; None where the project has none.
+    modified
+        Digest of each file of these packages that is other than it was installed, by its path; none where all are as they were.
+    startup
+        Digest of what runs before the program, or stands before a package on the path, and that no installer put there.
+    not_held
+        Why a package could not be held to what its installer wrote down.
+    beside_lock
+        The packages that uv.lock does not have, or not in this version: they were installed by hand.
     """
 
     python: str
@@ -45,6 +57,10 @@ class Environment:
     cpu: str
     cpu_flags: list[str]
     n_cores: int
+    modified: dict[str, str] = field(default_factory=dict)
+    startup: dict[str, str] = field(default_factory=dict)
+    not_held: dict[str, str] = field(default_factory=dict)
+    beside_lock: list[str] = field(default_factory=list)
 
 
 def read_environment(project_root: Path, allow: list[str]) -> Environment:
@@ -55,16 +71,17 @@ def read_environment(project_root: Path, allow: list[str]) -> Environment:
     allow
         Import names of further packages whose versions count.
     """
-    installed: dict[str, importlib.metadata.Distribution] = {}
-    for found in importlib.metadata.distributions():
-        installed.setdefault(_normalise(str(found.metadata["Name"])), found)  # the first on the path is the one imported
+    installed = list_distributions()
     needed = _close_over(_list_roots(project_root, allow), installed)
+    startup = find_startup(installed, needed)
+    held = hold_packages((installed[name] for name in sorted(needed | startup.runs_code)), installed.values())
     versions = {name: found.version for name, found in sorted(installed.items()) if not name.startswith("samebits")}
+    packages = {name: version for name, version in versions.items() if name in needed}
     lock = project_root / "uv.lock"
     return Environment(
         python=platform.python_version(),
         implementation=sys.implementation.name,
-        packages={name: version for name, version in versions.items() if name in needed},
+        packages=packages,
         bystanders={name: version for name, version in versions.items() if name not in needed},
         lock_digest=digest_file(lock) if lock.is_file() else None,
         machine=platform.machine(),
@@ -73,11 +90,16 @@ def read_environment(project_root: Path, allow: list[str]) -> Environment:
         cpu=_read_cpu_name(),
         cpu_flags=sorted(read_cpu_flags() & set(_CPU_FLAGS)),
         n_cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        modified=held.modified,
+        startup=startup.found,
+        not_held=held.not_held,
+        beside_lock=_list_beside_lock(lock, packages) if lock.is_file() else [],
     )
 
 
-def _normalise(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
+def _list_beside_lock(lock: Path, packages: dict[str, str]) -> list[str]:
+    locked = {(normalise_name(name), version) for name, version in _LOCKED.findall(lock.read_text(encoding="utf-8", errors="replace"))}
+    return [f"{name} {version}" for name, version in packages.items() if (name, version) not in locked]
 
 
 def _list_roots(project_root: Path, allow: list[str]) -> list[str]:
@@ -92,17 +114,17 @@ def _list_roots(project_root: Path, allow: list[str]) -> list[str]:
     return [*requirements, *allowed]
 
 
-def _close_over(requirements: list[str], installed: dict[str, importlib.metadata.Distribution]) -> set[str]:
+def _close_over(requirements: list[str], installed: dict[str, Distribution]) -> set[str]:
     """Return the installed packages that some requirements lead to; extras are not followed."""
     needed: set[str] = set()
     waiting = list(requirements)
     while waiting:
         requirement = waiting.pop()
         match = _NAME.match(requirement)
-        name = _normalise(match[1]) if match else ""
+        name = normalise_name(match[1]) if match else ""
         if name in installed and name not in needed and "extra ==" not in requirement:
             needed.add(name)
-            waiting += installed[name].requires or []
+            waiting += installed[name].requirements
     return needed
 
 

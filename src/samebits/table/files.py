@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote
 
 from samebits.digests import digest_file, digest_folder, digest_manifest
 from samebits.errors import DataError, Problem
+from samebits.plain_files import is_plain
 from samebits.text import shorten_list
 
 _COMPRESSED_SUFFIXES = (".gz", ".bz2", ".xz", ".zst", ".zip")
@@ -25,10 +27,22 @@ def list_table_files(path: Path) -> dict[str, Path]:
     """Return a table's files by their path inside its folder, in the order of these paths as bytes; or the one file by its name."""
     if not path.is_dir():
         return {path.name: path}
-    found = [Path(root, name) for root, _, names in os.walk(path, followlinks=True) for name in names]
+    found = [Path(root, name) for root, names in _walk_once(path) for name in names]
     by_name = {file.relative_to(path).as_posix(): file for file in found}
     kept = [name for name in by_name if not _is_marker(name)]
     return {name: by_name[name] for name in sorted(kept, key=os.fsencode)}
+
+
+def _walk_once(path: Path) -> Iterator[tuple[str, list[str]]]:
+    """Walk through links too, but into each folder once on its way down: a link to a folder above would have no end."""
+    above: dict[str, frozenset[tuple[int, int]]] = {}
+    for root, folders, names in os.walk(path, followlinks=True):
+        own = Path(root).stat()
+        entered = above.pop(root, frozenset()) | {(own.st_dev, own.st_ino)}
+        inside = {name: Path(root, name).stat() for name in folders}
+        folders[:] = [name for name in folders if (inside[name].st_dev, inside[name].st_ino) not in entered]
+        above |= {str(Path(root, name)): entered for name in folders}
+        yield root, names
 
 
 def _is_marker(name: str) -> bool:
@@ -54,6 +68,9 @@ def choose_parts(path: Path) -> dict[str, Path]:
             Problem(str(path), "a folder with files", "none but markers (names with a leading _ or .)", "Check data.path.")
         )
     kinds = {name: _name_kind(name) for name in parts}
+    odd = [name for name, file in parts.items() if not is_plain(file)]
+    if odd:
+        raise DataError(Problem(str(path), "regular files", f"pipes, devices or broken links: {shorten_list(odd)}", "Move them away."))
     counts = Counter(kinds.values())
     usual = max(counts, key=lambda kind: (kind in _KNOWN_KINDS, counts[kind]))
     odd = [name for name in parts if kinds[name] != usual]

@@ -17,9 +17,12 @@ from typing import Any, BinaryIO
 
 from samebits.config.keys import Read
 from samebits.errors import DataError, Problem, describe_unreadable
+from samebits.plain_files import open_plain
 from samebits.text import shorten_list
 
 _HEAD_BYTES = 512
+_READ_BYTES = 1 << 24
+MOST_COMPARED_BYTES = 2 << 30  # of one file, decompressed
 _PARQUET = b"PAR1"
 _COMPRESSIONS = {b"\x1f\x8b\x08": "gzip", b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd": "zstd", b"PK\x03\x04": "zip"}
 DAMAGED = (EOFError, OSError, lzma.LZMAError, zipfile.BadZipFile, RuntimeError, NotImplementedError)  # of a compressed file
@@ -129,7 +132,7 @@ def read_head(path: Path) -> bytes:
         It cannot be read.
     """
     try:
-        with path.open("rb") as file:
+        with open_plain(path) as file:
             return file.read(_HEAD_BYTES)
     except OSError as error:
         raise DataError(describe_unreadable(path, error)) from None
@@ -219,20 +222,27 @@ def describe_damage(path: Path, head: bytes, error: Exception) -> Problem:
 
 
 def read_decompressed(path: Path) -> bytes:
-    """Return all that a table's file holds, decompressed.
+    """Return all that a table's file holds, decompressed, for whoever compares it whole.
 
     Raises
     ------
     DataError
-        It cannot be read or decompressed, or is known to be no table.
+        It cannot be read or decompressed, is known to be no table, or holds more than is compared.
     """
     check_format(path)
     head = read_head(path)
+    content = bytearray()
     with path.open("rb") as file:
         try:
-            return decompress(file, path, head).read()
+            stream = decompress(file, path, head)
+            while len(content) <= MOST_COMPARED_BYTES and (piece := stream.read(_READ_BYTES)):
+                content += piece
         except DAMAGED as error:
             raise DataError(describe_damage(path, head, error)) from None
+    if len(content) > MOST_COMPARED_BYTES:
+        most = f"at most {MOST_COMPARED_BYTES >> 30} GiB to compare row by row"
+        raise DataError(Problem(str(path), most, "more", "Its digest says that it differs."))
+    return bytes(content)
 
 
 def list_csv_settings(read: Read) -> dict[str, Any]:

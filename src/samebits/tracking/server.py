@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from samebits.errors import Problem, SamebitsError, TrackingError
 from samebits.project import PACKAGE
-from samebits.text import hide_credentials
+from samebits.text import clean_text, hide_credentials
 from samebits.tracking.address import find_database, is_remote, settle_address
 from samebits.tracking.database_lock import lock_database
 from samebits.tracking.greeting import check_server
@@ -180,10 +180,10 @@ def _is_own_mistake(error: Exception) -> bool:
 
 
 def _explain(action: str, error: Exception) -> TrackingError:
-    lines = str(error).splitlines() or [type(error).__name__]
+    said = clean_text(str(error).partition("\n")[0]) or type(error).__name__
     uri = hide_credentials(os.environ.get("MLFLOW_TRACKING_URI", ""))
     is_silent = is_silence(error)
-    found = name_cause(error) if is_silent else f"{type(error).__name__}: {lines[0][:500]}"
+    found = name_cause(error) if is_silent else f"{type(error).__name__}: {said[:500]}"
     problem = Problem(uri, f"a tracking store that can {action}", found, "Check the URI and the server.")
     if is_silent:
         PATIENCE.is_gone = not math.isinf(PATIENCE.limit_seconds)

@@ -71,12 +71,16 @@ def list_input_paths(loaded: LoadedConfig, project_root: Path) -> list[Path]:
 
 
 def describe_code(code: CodeIdentity, paths_with_own_stage: list[Path], project_root: Path) -> Stage:
-    """A change to the config or the table is named by its own stage and is not one of code."""
+    """A change to the config or the table is named by its own stage and is not one of code.
+
+    What an ordinary run has not (a sparse checkout, repositories inside, modules from elsewhere) has a field only where it is there.
+    """
     own = {path.resolve() for path in paths_with_own_stage}
     root = (code.root or Path()).resolve()
     changes = {name: digest for name, digest in code.changes.items() if not own & {root / name, *(root / name).parents}}
+    unusual = _take_unusual(code, "absent", "modules")
     return make_stage(
-        {"sources_digest": code.sources_digest, "commit": code.commit, "changes": changes},
+        {"sources_digest": code.sources_digest, "commit": code.commit, "changes": changes, **unusual},
         wheel_digest=code.wheel_digest,
         branch=code.branch,
         remote=code.remote,
@@ -84,8 +88,19 @@ def describe_code(code: CodeIdentity, paths_with_own_stage: list[Path], project_
         project_folder=relative_to(project_root, root) if code.root else None,
         pushed=code.is_pushed,
         dirty=code.is_dirty,
-        patch={"digest": digest_bytes(code.patch), "size_bytes": len(code.patch), "left_out": code.left_out},
+        patch={
+            "digest": digest_bytes(code.patch),
+            "size_bytes": len(code.patch),
+            "left_out": code.left_out,
+            **_take_unusual(code, "reasons"),
+        },
+        **_take_unusual(code, "nested", "filtered", "line_ends", "changed_meanwhile"),
     )
+
+
+def _take_unusual(code: CodeIdentity, *names: str) -> dict[str, Any]:
+    """Return some fields of the code's identity, those that are not empty."""
+    return {name: getattr(code, name) for name in names if getattr(code, name)}
 
 
 def describe_config(loaded: LoadedConfig, project_root: Path) -> Stage:
@@ -124,9 +139,12 @@ def _describe_source(source: Source, project_root: Path) -> dict[str, Any]:
 
 
 def describe_environment(environment: Environment) -> Stage:
-    """Python and the packages that samebits needs decide; the machine is a fact."""
+    """Python and the packages that samebits needs decide, and what of them is not as it was installed; the machine is a fact."""
     facts = dataclasses.asdict(environment)
     decisive = {name: facts.pop(name) for name in ("python", "implementation", "packages")}
+    found = {name: facts.pop(name) for name in ("modified", "startup", "not_held", "beside_lock")}
+    decisive |= {name: found[name] for name in ("modified", "startup") if found[name]}
+    facts |= {name: found[name] for name in ("not_held", "beside_lock") if found[name]}
     return make_stage(decisive, **facts)
 
 

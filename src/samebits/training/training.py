@@ -12,11 +12,13 @@ from pathlib import Path
 from samebits.config.loading import LoadedConfig
 from samebits.data.dataset import list_reading_lines
 from samebits.digests import canonical_json
-from samebits.lineage.manifest import LOCK_FILE, OUT_OF_FOLD_FILE, PATCH_FILE, ROWS_FILE, Stage
+from samebits.installed.kept import collect_environment_files, pack_own_wheel
+from samebits.lineage.manifest import LOCK_FILE, OUT_OF_FOLD_FILE, ROWS_FILE, Stage
 from samebits.numerics.profile import check_kernels, read_kernels
 from samebits.numerics.seeds import plant_seeds
-from samebits.provenance.code import CodeIdentity, identify_code
+from samebits.provenance.code import CodeIdentity, describe_kept, identify_code
 from samebits.provenance.environment import Environment, read_environment
+from samebits.provenance.modules import identify_modules, note_what_ran, refuse_changed_imports
 from samebits.training.materials import Materials, prepare_materials
 from samebits.training.result import Result, make_result
 from samebits.training.stages import describe_inputs, describe_outputs, digest_request
@@ -46,13 +48,17 @@ class Training:
     files: dict[str, bytes]
 
 
-def make_training(loaded: LoadedConfig, project_root: Path, say: Callable[[str], None] = lambda line: None) -> Training:
+def make_training(
+    loaded: LoadedConfig, project_root: Path, say: Callable[[str], None] = lambda line: None, code: CodeIdentity | None = None
+) -> Training:
     """Train what a config says, and describe it.
 
     Parameters
     ----------
     say
-        Called with each line that a person is told before training starts: what was read.
+        Called with each line that a person is told before training starts: what was read, and what is kept of the code.
+    code
+        As it was identified before anything of the config's was imported; else as it is now.
 
     Raises
     ------
@@ -65,28 +71,38 @@ def make_training(loaded: LoadedConfig, project_root: Path, say: Callable[[str],
     plant_seeds(config.seed, "run")
     kernels = read_kernels()
     check_kernels(config.numeric_profile, kernels)
-    code = identify_code(project_root)
+    code = code or identify_code(project_root, config.code.keep)
+    code = identify_modules(code, config.allow, project_root)
+    refuse_changed_imports(code)
     environment = read_environment(project_root, config.allow)
-    lock = _read_lock(project_root)  # now, since training may take hours
+    kept = _keep_environment(environment, project_root)  # now, since training may take hours
     with loaded.naming_lines():
         materials = prepare_materials(loaded, project_root)
-    for line in list_reading_lines(materials.dataset.reading):
+    for line in [*list_reading_lines(materials.dataset.reading), *describe_kept(code)]:
         say(line)
     with loaded.naming_lines():
         result = make_result(config, materials)
+    code = note_what_ran(code, project_root)
     stages = {
         **describe_inputs(loaded, code, environment, kernels, materials, project_root),
         **describe_outputs(materials, result),
     }
     dataset = materials.dataset
     request_digest = digest_request(loaded, code, environment, dataset.digest, project_root)
-    files = _collect_files(loaded, code, result, stages, lock, materials.rows_file)
+    files = _collect_files(loaded, code, result, stages, kept, materials.rows_file)
     return Training(loaded, code, environment, materials, result, stages, request_digest, files)
 
 
-def _read_lock(project_root: Path) -> bytes | None:
+def _keep_environment(environment: Environment, project_root: Path) -> dict[str, bytes]:
+    """Return the lock, or what else the environment can be rebuilt from; and samebits' own wheel, where it runs from one."""
     path = project_root / "uv.lock"
-    return path.read_bytes() if path.is_file() else None
+    if path.is_file():
+        return {LOCK_FILE: path.read_bytes(), **_name_in_run(pack_own_wheel())}
+    return _name_in_run(collect_environment_files(environment.packages))
+
+
+def _name_in_run(files: dict[str, bytes]) -> dict[str, bytes]:
+    return {f"environment/{name}": content for name, content in files.items()}
 
 
 def _collect_files(
@@ -94,7 +110,7 @@ def _collect_files(
     code: CodeIdentity,
     result: Result,
     stages: dict[str, Stage],
-    lock: bytes | None,
+    kept: dict[str, bytes],
     rows_file: bytes | None,
 ) -> dict[str, bytes]:
     files = {
@@ -106,11 +122,9 @@ def _collect_files(
         OUT_OF_FOLD_FILE: result.out_of_fold,
         "predictions.csv": result.predictions,
         "threshold.json": canonical_json(stages["threshold"]),
+        **kept,
     }
-    if code.patch:
-        files[PATCH_FILE] = code.patch
+    files |= code.files
     if rows_file is not None:
         files[ROWS_FILE] = rows_file
-    if lock is not None:
-        files[LOCK_FILE] = lock
     return files

@@ -1,7 +1,8 @@
 """The recorded run: which one a user means, and what the tracking server holds of it today.
 
 A run is named by its id, a unique prefix of it, `runs:/…`, `models:/name/version`, `models:/name@alias`, `latest`, or the path of a
-lineage.json. Its files are fetched as they are; nothing in them is believed or unpickled here.
+lineage.json. Which run a model belongs to is `named_models`; its files are fetched as they are by `downloads`, and nothing in them is
+believed or unpickled.
 """
 
 from __future__ import annotations
@@ -16,9 +17,12 @@ from types import TracebackType
 from typing import Any, Self
 
 from samebits.errors import LineageError, Problem, TrackingError, describe_unreadable
-from samebits.lineage.manifest import FILE_NAME, read_lineage
+from samebits.holdings.archive import Archive
+from samebits.holdings.downloads import fetch_files
+from samebits.holdings.named_models import check_model_is_the_runs, find_named_model
+from samebits.lineage.manifest import FILE_NAME, MAX_BYTES, read_lineage
+from samebits.plain_files import read_plain
 from samebits.text import hide_credentials
-from samebits.tracking.archive import Archive
 from samebits.tracking.server import explain_failures
 
 _MIN_PREFIX = 4
@@ -99,26 +103,22 @@ def open_recorded_run(client: Any, reference: str) -> RecordedRun:
     given = Path(reference).expanduser()
     is_file = names_file(reference)
     content = read_given_file(given) if is_file else b""
-    names_model = not is_file and reference.startswith("models:/")
-    model_id: str | None = None
-    if names_model:
-        run_id, model_id = _find_model(client, reference)
-    else:
-        run_id = _read_run_id(content, given) if is_file else find_run_id(client, reference)
+    named = find_named_model(client, reference) if not is_file and reference.startswith("models:/") else None
+    run_id = named.run_id if named is not None else _read_run_id(content, given) if is_file else find_run_id(client, reference)
     run = explain_failures(f"find run {run_id}", lambda: _take_run(client, run_id))
     run_id = str(run.info.run_id)
-    if names_model:
-        _check_model_is_the_runs(client, run, reference, model_id)
+    if named is not None:
+        check_model_is_the_runs(client, run, reference, named)
     experiment = explain_failures("find the run's experiment", lambda: client.get_experiment(run.info.experiment_id))
     archive = explain_failures("open its artifacts", lambda: Archive(experiment.artifact_location, client.tracking_uri))
     scratch = Path(tempfile.mkdtemp(prefix="samebits-run-"))
     try:
-        files = explain_failures(f"give the artifacts of run {run_id}", lambda: _fetch_files(client, run, scratch))
+        files = explain_failures(f"give the artifacts of run {run_id}", lambda: fetch_files(client, run, scratch))
     except BaseException:
         shutil.rmtree(scratch, ignore_errors=True)
         raise
     if not is_file and FILE_NAME in files:
-        content = files[FILE_NAME].read_bytes()
+        content = read_given_file(files[FILE_NAME])
     return RecordedRun(client, run, content, given if is_file else None, files, archive, scratch)
 
 
@@ -144,15 +144,15 @@ def names_file(reference: str) -> bool:
 
 
 def read_given_file(path: Path) -> bytes:
-    """Return the bytes of a lineage.json that a user named.
+    """Return the bytes of a lineage.json.
 
     Raises
     ------
     LineageError
-        It cannot be read.
+        It cannot be read, or is larger than a lineage may be.
     """
     try:
-        return path.read_bytes()
+        return read_plain(path, MAX_BYTES)
     except OSError as error:
         raise LineageError(describe_unreadable(path, error)) from None
 
@@ -180,39 +180,11 @@ def find_run_id(client: Any, reference: str) -> str:
     if reference == "latest":
         return _find_latest(client)
     if reference.startswith("models:/"):
-        return _find_model(client, reference)[0]
+        return find_named_model(client, reference).run_id
     run_id = reference.removeprefix("runs:/").partition("/")[0] if reference.startswith("runs:/") else reference
     if re.fullmatch(r"[0-9a-f]{32}", run_id):
         return run_id
     return _find_by_prefix(client, run_id)
-
-
-def _find_model(client: Any, reference: str) -> tuple[str, str | None]:
-    """Return the id of the run that a model names as its own, and the id of the model; None where it was logged by none."""
-    name = reference.removeprefix("models:/")
-    if logged := re.fullmatch(r"(m-[0-9a-f]+)(?:/.*)?", name):
-        run_id = explain_failures(f"find {reference}", lambda: client.get_logged_model(logged[1])).source_run_id
-        model_id = logged[1]
-    elif version := re.fullmatch(r"(.+)/(\d+)", name):
-        found = explain_failures(f"find {reference}", lambda: client.get_model_version(version[1], version[2]))
-        run_id, model_id = found.run_id, found.model_id
-    elif alias := re.fullmatch(r"(.+)@([^@/]+)", name):
-        found = explain_failures(f"find {reference}", lambda: client.get_model_version_by_alias(alias[1], alias[2]))
-        run_id, model_id = found.run_id, found.model_id
-    else:
-        raise TrackingError(Problem(reference, "models:/name/version or models:/name@alias", "another form", "Name it so."))
-    if not run_id:
-        raise TrackingError(Problem(reference, "a model that a run logged", "one without a run", "Name the run itself."))
-    return str(run_id), model_id
-
-
-def _check_model_is_the_runs(client: Any, run: Any, reference: str, model_id: str | None) -> None:
-    """A version of a registered model may name a run and hold another model: the run's record says nothing of that one."""
-    own = [model.model_id for model in explain_failures("find the run's model", lambda: _list_models(client, run))][:1]
-    if model_id not in own:
-        expected = f"the model that run {run.info.run_id} recorded ({', '.join(own) or 'none'})"
-        found = model_id or "files from elsewhere"
-        raise TrackingError(Problem(reference, expected, found, "Register the run's own model, or name the run itself."))
 
 
 def list_experiment_ids(client: Any) -> list[str]:
@@ -272,48 +244,3 @@ def _find_by_prefix(client: Any, prefix: str) -> str:
         seen = f"{len(found)}: {', '.join(found[:5])}" if found else f"none on {hide_credentials(client.tracking_uri)}"
         raise TrackingError(Problem(f"run {prefix}…", "one run whose id begins so", seen, "Give more digits." if found else remedy))
     return found[0]
-
-
-def _fetch_files(client: Any, run: Any, scratch: Path) -> dict[str, Path]:
-    """Return every file of a run; where the server's store is a folder of this machine, the files in their own place."""
-    files = _list_folder(_open_location(client, run.info.artifact_uri, scratch / "run"))
-    for number, model in enumerate(_list_models(client, run)):
-        place = "model" if number == 0 else f"model of {model.model_id}"
-        found = _list_folder(_open_location(client, model.artifact_location, scratch / place))
-        files.update({f"{place}/{name}": path for name, path in found.items()})
-    return files
-
-
-def _list_models(client: Any, run: Any) -> list[Any]:
-    """A run records one model, the first: whatever was logged into it later is one too many."""
-    outputs = run.outputs.model_outputs if run.outputs else []
-    models = [client.get_logged_model(output.model_id) for output in outputs]
-    return sorted(models, key=lambda model: model.creation_timestamp)
-
-
-def _open_location(client: Any, uri: str, folder: Path) -> Path:
-    """Return a folder with what a location holds and nothing else: MLflow's own download of a model adds a file to it."""
-    local = _find_local_folder(uri)
-    if local is not None:
-        return local
-    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-
-    folder.mkdir()
-    repository = get_artifact_repository(uri, client.tracking_uri)
-    if repository.list_artifacts():
-        repository.download_artifacts("", str(folder))
-    return folder
-
-
-def _find_local_folder(uri: str) -> Path | None:
-    if "://" in uri and not uri.startswith("file://"):
-        return None
-    if re.match(r"[a-z-]{3,}:/", uri) and not uri.startswith("file:"):
-        return None
-    from mlflow.utils.file_utils import local_file_uri_to_path
-
-    return Path(local_file_uri_to_path(uri))
-
-
-def _list_folder(folder: Path) -> dict[str, Path]:
-    return {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import shutil
 from pathlib import Path
@@ -14,9 +16,10 @@ from recorded_runs import clone_project, git, run_in
 from samebits.delivery.packing import _keep_table
 from samebits.delivery.spool import open_parcel
 from samebits.digests import digest_file, digest_folder
+from samebits.errors import TrackingError
+from samebits.holdings.archive import Archive, name_data_entry
+from samebits.holdings.data_search import find_recorded_data
 from samebits.table.reading import Source
-from samebits.tracking.archive import Archive, name_data_entry
-from samebits.tracking.data_search import find_recorded_data
 
 TABLE = ROOT / "data/raw/wine.csv"
 
@@ -146,3 +149,74 @@ def test_a_table_and_a_commit_over_the_cap_are_named_as_not_archived_with_what_t
     assert "UNKNOWN  data: " in verified.stdout and "found nowhere" in verified.stdout and "UNKNOWN  commit: " in verified.stdout
     again = run_samebits("reproduce", run_id, "--here", MLFLOW_TRACKING_URI=store)
     assert again.returncode == 2 and "Archive: over the cap" in again.stdout
+
+
+@pytest.fixture(params=["a folder", "a server"])
+def either(request: pytest.FixtureRequest, archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Archive:
+    """The archive, as a folder of this machine and as a store of which only sizes are known."""
+    if request.param == "a server":
+        monkeypatch.setattr(archive, "_folder", None)
+    return archive
+
+
+@pytest.mark.parametrize("damage", ["cut", "gone", "emptied", "manifest cut"])
+@pytest.mark.parametrize("name_now", ["wine.csv", "renamed.csv"])
+def test_a_damaged_entry_is_mended_by_whoever_has_the_bytes(either: Archive, tmp_path: Path, damage: str, name_now: str) -> None:
+    name = name_data_entry(digest_file(TABLE))
+    either.put(name, {"wine.csv": TABLE})
+    entry = tmp_path / "experiment/samebits-archive" / name
+    kept = entry / "files/wine.csv"
+    {
+        "cut": lambda: kept.write_bytes(kept.read_bytes()[:100]),
+        "gone": kept.unlink,
+        "emptied": lambda: kept.write_bytes(b""),
+        "manifest cut": lambda: (entry / "manifest.json").write_text("{", encoding="utf-8"),
+    }[damage]()
+
+    again = either.put(name, {name_now: TABLE})
+
+    assert again == ([] if damage == "manifest cut" else [name_now if damage == "gone" else "wine.csv"])
+    (tmp_path / "to").mkdir()
+    assert either.is_whole(name, tmp_path / "to")
+    assert either.put(name, {name_now: TABLE}) == []
+
+
+def test_a_changed_byte_is_mended_where_the_store_is_a_folder(archive: Archive, tmp_path: Path) -> None:
+    name = name_data_entry(digest_file(TABLE))
+    archive.put(name, {"wine.csv": TABLE})
+    kept = tmp_path / "experiment/samebits-archive" / name / "files/wine.csv"
+    kept.write_bytes(kept.read_bytes().replace(b"1", b"2", 1))
+    assert not archive.is_sound(name)
+
+    assert archive.put(name, {"wine.csv": TABLE}) == ["wine.csv"]
+    assert archive.is_sound(name) and digest_file(kept) == digest_file(TABLE)
+
+
+def test_a_whole_entry_is_asked_for_in_few_calls(either: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = name_data_entry(digest_file(TABLE))
+    either.put(name, {"wine.csv": TABLE})
+    calls = []
+    real = either._repository.list_artifacts
+    monkeypatch.setattr(either._repository, "list_artifacts", lambda path=None: calls.append(path) or real(path))
+    monkeypatch.setattr(either._repository, "log_artifact", None)
+
+    either.put(name, {"wine.csv": TABLE})
+
+    assert len(calls) == 2
+
+
+@pytest.mark.parametrize("inside", ["../../../../outside", "/etc/passwd", "linked"])
+def test_a_manifest_leads_nowhere_outside(archive: Archive, tmp_path: Path, inside: str) -> None:
+    name = name_data_entry(digest_file(TABLE))
+    archive.put(name, {"wine.csv": TABLE})
+    entry = tmp_path / "experiment/samebits-archive" / name
+    (tmp_path / "experiment/outside").write_text("x", encoding="utf-8")
+    if inside == "linked":  # MLflow itself does not give it
+        (entry / "files/linked").symlink_to("/etc/passwd")
+    target = (entry / "files" / inside).resolve()
+    (entry / "manifest.json").write_text(json.dumps({inside: digest_file(target)}), encoding="utf-8")
+
+    (tmp_path / "to").mkdir()
+    assert not archive.is_sound(name)
+    with contextlib.suppress(TrackingError):
+        assert not archive.is_whole(name, tmp_path / "to")

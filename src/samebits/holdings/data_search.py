@@ -1,12 +1,14 @@
 """Finds a recorded table by its digest: at its recorded path, in a content-addressed store, or in the experiment's archive.
 
 A store is any folder of SAMEBITS_DATA_STORE (several are separated as in PATH) that names files by the SHA-256 of their bytes:
-`<hex>`, `sha256/<hex>`, `ab/<rest>` or, as Git LFS lays them out, `ab/cd/<hex>`. Where a path holds other bytes, that is said.
+`<hex>`, `sha256/<hex>`, `ab/<rest>` or, as Git LFS lays them out, `ab/cd/<hex>`. Where a path holds other bytes, that is said. A path
+that only the lineage names is read for a caller who trusts it, and for no other.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,12 +16,15 @@ from typing import Any
 
 from samebits.digests import PREFIX, digest_file
 from samebits.errors import TrackingError
+from samebits.holdings.archive import Archive, name_data_entry
 from samebits.project import find_repository
-from samebits.table.files import digest_table
-from samebits.tracking.archive import Archive, name_data_entry
+from samebits.table.files import digest_table, list_table_files
 
 ARCHIVE = "the experiment's archive"
 STORE_VARIABLE = "SAMEBITS_DATA_STORE"
+RECORDED_PATH = "recorded path"
+_SOME_OTHER = "other bytes"
+_DIGEST = re.compile(rf"{PREFIX}[0-9a-f]{{64}}")
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,9 @@ class FoundData:
     other_bytes: dict[str, str] = field(default_factory=dict)
 
 
-def find_recorded_data(stage: dict[str, Any], folders: list[Path], archive: Archive | None, scratch: Path) -> FoundData:
+def find_recorded_data(
+    stage: dict[str, Any], folders: list[Path], archive: Archive | None, scratch: Path, is_trusted: bool = True
+) -> FoundData:
     """Return a place whose bytes have the recorded digest, asking the nearest first.
 
     Parameters
@@ -54,17 +61,21 @@ def find_recorded_data(stage: dict[str, Any], folders: list[Path], archive: Arch
         Asked last; None where it must not be.
     scratch
         What the archive gives is brought here.
+    is_trusted
+        Whether the caller takes the lineage's word for where to look. Otherwise nothing is read but below the folders and the stores,
+        through no link that leads out of them, and of other bytes that are found no digest is told.
     """
     digest = str(stage["digest"])
     other_bytes: dict[str, str] = {}
-    for path, place in _list_paths(stage, folders):
-        observed = digest_table(path, digest)
+    for path, place in _list_paths(stage, folders, is_trusted):
+        may_be_it = is_trusted or place != RECORDED_PATH or _has_size(path, stage.get("size_bytes"))
+        observed = (digest_table(path, digest) if may_be_it else _SOME_OTHER) if path.exists() else None
         if observed == digest:
             return FoundData(path, place, other_bytes)
-        if observed and place == "recorded path":
-            other_bytes[str(path)] = observed
+        if observed and place == RECORDED_PATH:
+            other_bytes[str(path)] = observed if is_trusted else _SOME_OTHER
     try:
-        fetched = archive.fetch(name_data_entry(digest), scratch) if archive is not None else None
+        fetched = archive.fetch(name_data_entry(digest), scratch) if archive is not None and _DIGEST.fullmatch(digest) else None
     except TrackingError as error:
         return FoundData(None, "nowhere", {**other_bytes, ARCHIVE: f"not to be had: {error.problems[0].found}"})
     if fetched is not None:
@@ -73,6 +84,16 @@ def find_recorded_data(stage: dict[str, Any], folders: list[Path], archive: Arch
             return FoundData(path, ARCHIVE, other_bytes)
         other_bytes[ARCHIVE] = digest_table(path) or "nothing"
     return FoundData(None, "nowhere", other_bytes)
+
+
+def _has_size(path: Path, size_bytes: Any) -> bool:
+    """Tell whether a table may be the recorded one by its size alone: what else lies below a folder is not read."""
+    if not isinstance(size_bytes, int):
+        return True
+    try:
+        return sum(file.stat().st_size for file in list_table_files(path).values()) == size_bytes
+    except OSError:
+        return False
 
 
 def _choose_fetched(folder: Path, stage: dict[str, Any]) -> Path:
@@ -84,12 +105,10 @@ def _choose_fetched(folder: Path, stage: dict[str, Any]) -> Path:
     return files[0].rename(files[0].with_name(name)) if name not in ("", "..") else files[0]
 
 
-def _list_paths(stage: dict[str, Any], folders: list[Path]) -> Iterator[tuple[Path, str]]:
-    recorded = [folder / str(stage["path"]) for folder in folders]
-    if stage.get("location"):
-        recorded.append(Path(str(stage["location"])))
-    for path in dict.fromkeys(recorded):
-        yield path, "recorded path"
+def _list_paths(stage: dict[str, Any], folders: list[Path], is_trusted: bool) -> Iterator[tuple[Path, str]]:
+    for path in _list_recorded_paths(stage, folders):
+        if is_trusted or any(_is_inside(path, folder) for folder in folders):
+            yield path, RECORDED_PATH
     for store in filter(None, os.environ.get(STORE_VARIABLE, "").split(os.pathsep)):
         for path in _list_store_paths(Path(store).expanduser(), str(stage["digest"])):
             yield path, f"store {store}"
@@ -98,7 +117,29 @@ def _list_paths(stage: dict[str, Any], folders: list[Path]) -> Iterator[tuple[Pa
             yield path, "Git LFS"
 
 
+def _list_recorded_paths(stage: dict[str, Any], folders: list[Path]) -> list[Path]:
+    recorded = [folder / str(stage["path"]) for folder in folders]
+    recorded += [Path(str(stage["location"]))] if stage.get("location") else []
+    return [path for path in dict.fromkeys(recorded) if "\0" not in str(path)]
+
+
+def _is_inside(path: Path, folder: Path) -> bool:
+    """Tell whether a path lies below a folder, its links followed, and in none of the folder's hidden ones."""
+    try:
+        real, top = path.resolve(), folder.resolve()
+    except (OSError, RuntimeError):  # a loop
+        return False
+    return real != top and real.is_relative_to(top) and not any(part.startswith(".") for part in real.relative_to(top).parts)
+
+
+def list_unread(stage: dict[str, Any], folders: list[Path]) -> list[str]:
+    """Return the places that a lineage names for its table and that are not looked at, unless the caller takes its word."""
+    return [str(path) for path in _list_recorded_paths(stage, folders) if not any(_is_inside(path, folder) for folder in folders)]
+
+
 def _list_store_paths(store: Path, digest: str) -> list[Path]:
     name = digest.removeprefix(PREFIX)
+    if not _DIGEST.fullmatch(digest):
+        return []
     layouts = (name, f"sha256/{name}", f"{name[:2]}/{name[2:]}", f"{name[:2]}/{name[2:4]}/{name}")
     return [store / layout for layout in layouts if (store / layout).exists()]

@@ -1,0 +1,275 @@
+"""Git itself, asked in words: of the user's own repository as it is, and in repositories of our own in which nobody's settings count.
+
+A library that reads repositories by itself knows neither every object format nor every ref store; `git` does. What it cannot answer is
+said in one sentence. In a folder that somebody else names, no Git ever runs: its objects are read through a repository of ours.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import git
+
+from samebits.digests import PREFIX
+from samebits.errors import Problem, ProvenanceError
+
+NULL_IDS = {"sha1": "0" * 40, "sha256": "0" * 64}
+_READ_BYTES = 1 << 20
+_COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+_GITLINK_BYTES = 4096  # a file `.git` that says where the repository is has one path in it
+# What a setting of the user's would otherwise change in an answer: replaced objects, a cached view of the working tree.
+_AS_IT_IS = {"GIT_NO_REPLACE_OBJECTS": "1", "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0"}
+_NO_CACHES = ("-c", "core.fsmonitor=false", "-c", "core.untrackedCache=false")
+# No question to anybody, nothing fetched behind our back, and no hook, template or conversion.
+_SETTINGS = {
+    "core.hooksPath": "/dev/null",
+    "init.templateDir": "",
+    "core.fsmonitor": "false",
+    "core.autocrlf": "false",
+    "core.eol": "lf",
+    "core.attributesFile": "/dev/null",
+    "core.excludesFile": "/dev/null",
+    "gc.auto": "0",
+    "maintenance.auto": "false",
+    "submodule.recurse": "false",
+    "fetch.recurseSubmodules": "false",
+}
+_FETCHING = {
+    **_AS_IT_IS,
+    "GIT_NO_LAZY_FETCH": "1",
+    "GIT_ALLOW_PROTOCOL": "file:git:http:https:ssh",
+    "GIT_HTTP_LOW_SPEED_LIMIT": "1",
+    "GIT_HTTP_LOW_SPEED_TIME": "20",
+    "GIT_SSH_COMMAND": "ssh -oBatchMode=yes -oConnectTimeout=15",
+    "GIT_ATTR_NOSYSTEM": "1",
+    "GIT_CONFIG_PARAMETERS": "",
+    "GIT_CONFIG_COUNT": str(len(_SETTINGS)),
+    **{f"GIT_CONFIG_KEY_{number}": key for number, key in enumerate(_SETTINGS)},
+    **{f"GIT_CONFIG_VALUE_{number}": value for number, value in enumerate(_SETTINGS.values())},
+    "LC_ALL": "C",
+}
+# Only the way to a server needs what the caller has set: a proxy, a certificate, a credential helper.
+_ALONE = {**_FETCHING, "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_SYSTEM": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1"}
+
+
+@dataclass(frozen=True)
+class Repository:
+    """A repository of the user's, with a working tree.
+
+    Parameters
+    ----------
+    objects
+        The folder of its objects.
+    object_format
+        `sha1` or `sha256`.
+    """
+
+    root: Path
+    objects: Path
+    object_format: str
+
+
+def open_repository(folder: Path) -> Repository | None:
+    """Return the repository that a folder lies in; None where there is none.
+
+    Raises
+    ------
+    ProvenanceError
+        There is one, but Git cannot read it.
+    """
+    if not any(os.path.lexists(parent / ".git") for parent in (folder, *folder.absolute().parents)):
+        return None
+    words = ("rev-parse", "--show-object-format", "--show-toplevel", "--git-path", "objects")
+    try:
+        object_format, *root, objects = ask_text(folder, *words).split("\n")
+    except ProvenanceError as error:
+        if "not a git repository" in str(error) or "must be run in a work tree" in str(error):
+            return None
+        raise
+    return Repository(Path("\n".join(root)), (folder / objects).resolve(), object_format)
+
+
+def ask(folder: Path, *words: str, given: bytes | None = None) -> bytes:
+    """Return what Git prints in a repository of the user's.
+
+    Raises
+    ------
+    ProvenanceError
+        Git is not there, or says that it cannot.
+    """
+    command = ["git", "--literal-pathspecs", *_NO_CACHES, *words]
+    if shutil.which("git") is None:
+        raise ProvenanceError(Problem(f"repository {folder}", "Git", "none on PATH", "Install it."))
+    try:
+        return run_git(_make_runner(folder, _AS_IT_IS), command, given)
+    except git.CommandError as error:
+        remedy = f"If it names dubious ownership: git config --global --add safe.directory {folder}"
+        raise ProvenanceError(Problem(f"repository {folder}", "one that Git reads", explain(error), remedy)) from None
+
+
+def ask_text(folder: Path, *words: str) -> str:
+    """Return the same as text, without the line's end."""
+    return os.fsdecode(ask(folder, *words)).rstrip("\n")
+
+
+def ask_list(folder: Path, *words: str, given: bytes | None = None) -> list[str]:
+    """Return the entries that Git prints with NUL between them."""
+    return [os.fsdecode(entry) for entry in ask(folder, *words, given=given).split(b"\0") if entry]
+
+
+def ask_if_any(folder: Path, *words: str) -> str | None:
+    """Return the first line of an answer that may well be none."""
+    try:
+        return (ask_text(folder, *words).splitlines() or [""])[0] or None
+    except ProvenanceError:
+        return None
+
+
+def run_git(runner: git.Git, command: Sequence[str], given: bytes | None = None, seconds: float | None = None) -> bytes:
+    """Run one command, with bytes on its standard input, and return its output as it is."""
+    with contextlib.ExitStack() as stack:
+        stream = stack.enter_context(tempfile.TemporaryFile()) if given is not None else None
+        if stream is not None and given is not None:
+            stream.write(given)
+            stream.seek(0)
+        printed = runner.execute(
+            command, istream=stream, stdout_as_string=False, strip_newline_in_stdout=False, kill_after_timeout=seconds
+        )
+    return bytes(printed)
+
+
+def make_runner(folder: Path, **variables: str) -> git.Git:
+    """Return a runner of Git in a folder of ours, for which no setting of the caller's or the machine's counts."""
+    return _make_runner(folder, {**_ALONE, **variables})
+
+
+def make_fetcher(folder: Path) -> git.Git:
+    """Return a runner that may ask a server as the caller would: by the caller's proxy, certificates and credential helper."""
+    return _make_runner(folder, _FETCHING)
+
+
+def _make_runner(folder: Path, variables: dict[str, str]) -> git.Git:
+    if shutil.which("git") is None:
+        raise ProvenanceError(Problem("Git", "it, to bring a commit back or look for it", "none on PATH", "Install it."))
+    runner = git.Git(str(folder))
+    runner.update_environment(**variables)
+    return runner
+
+
+def init_repository(folder: Path, object_format: str = "sha1", objects: Path | None = None) -> git.Git:
+    """Make an empty repository of ours in a folder, which may borrow another's objects, and return a runner in it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    runner = make_runner(folder)
+    runner.execute(["git", "-c", "init.defaultBranch=main", "init", "-q", f"--object-format={object_format}"])
+    if objects is not None:
+        alternates = folder / ".git/objects/info/alternates"
+        alternates.parent.mkdir(parents=True, exist_ok=True)
+        alternates.write_bytes(_quote_if_needed(objects) + b"\n")
+        shallow = objects.parent / "shallow"
+        if shallow.is_file() and not shallow.is_symlink():
+            shutil.copyfile(shallow, folder / ".git/shallow")
+    return runner
+
+
+def _quote_if_needed(path: Path) -> bytes:
+    return quote(str(path)) if re.search(r'["#\n]', str(path)) else os.fsencode(path)
+
+
+@contextlib.contextmanager
+def open_scratch(objects: Path, object_format: str) -> Iterator[tuple[git.Git, Path]]:
+    """Give a repository of ours for a while, with another's objects in it; return a runner in it and its folder."""
+    with tempfile.TemporaryDirectory(prefix="samebits-git-") as folder:
+        root = Path(folder, "scratch")
+        yield init_repository(root, object_format, objects), root
+
+
+def find_objects(folder: Path) -> Path | None:
+    """Return where the objects of a repository lie that somebody names, read as files; None where there is none."""
+    try:
+        own = folder / ".git"
+        if own.is_file() and own.stat().st_size < _GITLINK_BYTES:
+            own = folder / own.read_text(encoding="utf-8").removeprefix("gitdir:").strip()
+            common = own / "commondir"
+            own = own / common.read_text(encoding="utf-8").strip() if common.is_file() else own
+        found = (own if own.is_dir() else folder) / "objects"
+        is_one = found.is_dir() and (found.parent / "HEAD").is_file() and not _holds_odd_files(found)
+        return found.resolve() if is_one else None
+    except (OSError, ValueError):  # below a folder that this user may not enter, or a name that is none
+        return None
+
+
+def _holds_odd_files(objects: Path) -> bool:
+    """Whoever opens a pipe among the objects waits for ever."""
+    return any(not (Path(folder, name).is_file()) for folder, _, names in os.walk(objects) for name in names)
+
+
+def is_commit_id(commit: str) -> bool:
+    """Tell whether some text is a whole id, which Git takes for no option, name or range."""
+    return _COMMIT.fullmatch(commit) is not None
+
+
+def name_object_format(commit: str) -> str:
+    """Return the format of objects that an id is one of."""
+    return "sha256" if len(commit) == 64 else "sha1"
+
+
+def digest_blob(path: Path, object_format: str) -> str:
+    """Return the id of the blob that a file's own bytes make, read in constant memory."""
+    size_bytes = path.stat().st_size
+    found = start_object("blob", size_bytes, object_format)
+    with path.open("rb", buffering=0) as file:
+        while part := file.read(_READ_BYTES):
+            found.update(part)
+    return found.hexdigest()
+
+
+def digest_new_blob(path: Path, object_format: str) -> tuple[str, str]:
+    """Return the id of a file's blob and the digest of its bytes, both of one reading."""
+    blob, plain = start_object("blob", path.stat().st_size, object_format), hashlib.sha256()
+    with path.open("rb", buffering=0) as file:
+        while part := file.read(_READ_BYTES):
+            blob.update(part)
+            plain.update(part)
+    return blob.hexdigest(), PREFIX + plain.hexdigest()
+
+
+def digest_object(kind: str, content: bytes, object_format: str) -> str:
+    """Return the id of an object.
+
+    >>> digest_object("blob", b"", "sha1")
+    'e69de29bb2d1d6434b8b29ae775ad8c2e48c5391'
+    """
+    found = start_object(kind, len(content), object_format)
+    found.update(content)
+    return found.hexdigest()
+
+
+def start_object(kind: str, size_bytes: int, object_format: str) -> hashlib._Hash:
+    """Return the digest of an object's head, to which its content is to be added."""
+    return hashlib.new(object_format, f"{kind} {size_bytes}\0".encode(), usedforsecurity=False)
+
+
+def store_blobs(runner: git.Git, paths: Sequence[str], *options: str) -> list[str]:
+    """Return the id that a blob of each file's own bytes has, as Git computes it; with `-w` the blobs are stored too."""
+    listing = b"".join(quote(path) + b"\n" for path in paths)
+    return run_git(runner, ["git", "hash-object", *options, "--no-filters", "--stdin-paths"], listing).decode().split()
+
+
+def quote(path: str) -> bytes:
+    """Git reads a quoted path as C does a string: with every byte as an octal number, it may hold line ends."""
+    return b'"' + b"".join(b"\\%03o" % byte for byte in os.fsencode(path)) + b'"'
+
+
+def explain(error: git.CommandError) -> str:
+    """Return what Git said, on one line."""
+    said = str(error.stderr or error).replace("stderr:", " ").strip().strip("'")
+    lines = [line.strip().strip("'") for line in said.splitlines() if line.strip()]
+    return " ".join(lines[-3:])[:400] or "no reason"

@@ -1,0 +1,97 @@
+"""Files that hold a secret, by their name or by what stands in them: none of them is kept with a run unless somebody says so.
+
+The patterns are those by which the issuers of tokens let them be found; a word such as "password" counts only where a value is given
+to it in a file of settings. A digest that anybody may read must not give a short secret away: such a file has a slow one.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import re
+from pathlib import Path, PurePosixPath
+
+SLOW_PREFIX = "scrypt:"
+_READ_BYTES = 16 << 20
+_NAMES = (
+    *(".env", ".env.*", "*.env", ".envrc", ".netrc", "_netrc", ".pypirc", ".npmrc", ".yarnrc.yml", ".pgpass", ".my.cnf", ".htpasswd"),
+    *(".git-credentials", ".dockercfg", ".dockerconfigjson", ".vault-token", ".boto", ".s3cfg", "rclone.conf", "kubeconfig"),
+    *("id_rsa", "id_dsa", "id_ecdsa", "id_ed25519", "id_ecdsa_sk", "id_ed25519_sk", "*.pem", "*.key", "*.p12", "*.pfx", "*.p8"),
+    *("*.jks", "*.keystore", "*.ppk", "*.kdbx", "*.kdb", "*.tfstate", "*.tfstate.*", "*.tfvars", "*.ovpn", "*.mobileprovision"),
+    *("credentials", "credentials.*", "*_credentials.*", "*-credentials.*", ".credentials", ".credentials.*", "client_secret*.json"),
+    *("secrets", "secrets.*", "secret.*", ".secrets", ".secrets.*", "service-account*.json", "service_account*.json", "kaggle.json"),
+)
+_FOLDERS = (".ssh", ".gnupg", ".aws", ".kube", ".docker", ".azure")
+# Ends of names that say that nothing in it is real, or say nothing.
+_SAMPLES = (".example", ".sample", ".template", ".dist")
+_SOURCES = (
+    *(".py", ".pyx", ".r", ".c", ".h", ".cpp", ".rs", ".go", ".js", ".ts", ".java"),
+    *(".md", ".rst", ".ipynb"),
+)
+_PATTERNS = {
+    "a private key": rb"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----",
+    "a key of AWS": rb"(?<![A-Z0-9])(?:AKIA|ASIA|AGPA|AROA)[A-Z2-7]{16}(?![A-Z0-9])",
+    "a token of GitHub": rb"(?<![A-Za-z0-9_])(?:gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{22,})",
+    "a token of GitLab": rb"(?<![A-Za-z0-9_-])gl(?:pat|dt|rt|cbt|ptt|soat)-[A-Za-z0-9_-]{20,}",
+    "a token of Slack": rb"(?<![A-Za-z0-9])xox[abeoprs]-[A-Za-z0-9-]{10,}|hooks\.slack\.com/services/T\w+/B\w+/\w+",
+    "a key of Google": rb"(?<![A-Za-z0-9_-])AIza[A-Za-z0-9_-]{35}(?![A-Za-z0-9_-])",
+    "a token of Google": rb"(?<![A-Za-z0-9])ya29\.[A-Za-z0-9_-]{20,}|(?<![A-Za-z0-9])GOCSPX-[A-Za-z0-9_-]{20,}",
+    "a JSON web token": rb"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}",
+    "a token of Hugging Face": rb"(?<![A-Za-z0-9_])hf_[A-Za-z0-9]{30,}",
+    "a token of PyPI": rb"pypi-AgE[A-Za-z0-9_-]{50,}",
+    "a token of npm": rb"(?<![A-Za-z0-9_])npm_[A-Za-z0-9]{36}",
+    "a key of a model's provider": rb"(?<![A-Za-z0-9_-])sk-(?:ant-|proj-|svcacct-|or-v1-)?[A-Za-z0-9_-]{32,}",
+    "a key of Stripe": rb"(?<![A-Za-z0-9_])[rs]k_(?:live|test)_[A-Za-z0-9]{16,}",
+    "a key of SendGrid": rb"(?<![A-Za-z0-9_])SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}",
+    "a token of Databricks": rb"(?<![A-Za-z0-9])dapi[0-9a-f]{32}",
+    "a key of a storage account": rb"AccountKey=[A-Za-z0-9+/]{40,}={0,2}",
+    "a password in an address": rb"[a-z][a-z0-9+.-]{2,20}://[^\s/:@'\"<>{}$]{1,64}:(?!/)[^\s/@'\"<>{}$*]{3,128}@"
+    rb"(?!localhost|127\.|(?:[\w-]+\.)*example\b)[A-Za-z0-9.-]+",
+}
+_CONTENT = {reason: re.compile(pattern) for reason, pattern in _PATTERNS.items()}
+_SETTINGS = (".ini", ".cfg", ".conf", ".toml", ".yaml", ".yml", ".json", ".properties", ".env", ".sh", ".bash", ".zsh", ".xml", ".txt")
+_ASSIGNMENT = re.compile(
+    rb"(?im)^[ \t]*(?:export[ \t]+|set[ \t]+)?[\"']?[\w.-]*(?:passw(?:or)?d|passphrase|secret(?:_?(?:access_?)?key)?|api_?key|"
+    rb"access_?token|auth_?token|client_?secret|private_?key)[\"']?[ \t]*[=:][ \t]*[\"']?"
+    rb"(?!(?:null|none|true|false|nil|changeme|xxx+|\*+|<|\$|\{|%)[\w\"',;>})-]*[ \t]*$)([^\s\"'#,;]{4,})"
+)
+
+
+def find_secret(name: str, path: Path) -> str | None:
+    """Return why a file is taken for a secret, as the end of a sentence; None where it is not."""
+    return find_secret_name(name) or next(iter(sorted(find_secrets(name, _read_start(path)))), (None, b""))[0]
+
+
+def find_secret_name(name: str) -> str | None:
+    """Return why a file's name says that it holds a secret.
+
+    >>> find_secret_name("app/.env.local"), find_secret_name(".env.example"), find_secret_name("credentials.py")
+    ('a secret by its name', None, None)
+    """
+    parts = PurePosixPath(name.lower()).parts or ("",)
+    if parts[-1].endswith((*_SAMPLES, *_SOURCES, ".pub")):
+        return None
+    is_named = any(fnmatch.fnmatchcase(parts[-1], pattern) for pattern in _NAMES) or any(part in _FOLDERS for part in parts[:-1])
+    return "a secret by its name" if is_named else None
+
+
+def find_secrets(name: str, content: bytes) -> set[tuple[str, bytes]]:
+    """Return each secret in some bytes, with what it is."""
+    found = {(reason, match[0]) for reason, pattern in _CONTENT.items() for match in pattern.finditer(content)}
+    last = PurePosixPath(name.lower()).name
+    if last.startswith(".") or last.endswith(_SETTINGS):
+        found |= {("a password or key that is set in it", match[1]) for match in _ASSIGNMENT.finditer(content)}
+    return found
+
+
+def _read_start(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(_READ_BYTES)
+
+
+def digest_slowly(name: str, digest: str) -> str:
+    """Return a digest that takes about a tenth of a second to compute: whoever guesses a short secret must pay that for each guess."""
+    made = hashlib.scrypt(
+        digest.encode("ascii"), salt=PurePosixPath(name).name.encode("utf-8", "surrogateescape"), n=1 << 15, r=8, p=1, maxmem=64 << 20
+    )
+    return SLOW_PREFIX + made[:32].hex()
