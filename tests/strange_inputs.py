@@ -214,7 +214,7 @@ def _choose_words(rng: random.Random, run_id: str, file: str, other: str) -> lis
     as_json = ["--json"] if command != "lineage" and rng.random() < 0.4 else []
     if command == "diff":
         return ["diff", *rng.choice([[file, other], [other, file], [run_id, other]]), *as_json]
-    further = ["--here", "--restore-only"] if command == "reproduce" else []
+    further = ["--here", "--restore-only", *rng.choice([[], ["--yes"]])] if command == "reproduce" else []
     return [command, rng.choice([run_id, run_id, file]), *further, *as_json]
 
 
@@ -251,7 +251,11 @@ def make_patches(bench: Bench) -> Callable[[random.Random], contextlib.AbstractC
         content = mutate_patch(rng, run.sound[PATCH_FILE])
         run.replace(PATCH_FILE, content)
         run.seal(json.loads(run.sound[FILE_NAME]))
-        commands = [["reproduce", run.run_id, "--here", "--restore-only"], ["diff", clean.run_id, run.run_id], ["verify", run.run_id]]
+        commands = [
+            ["reproduce", run.run_id, "--here", "--restore-only", "--yes"],
+            ["diff", clean.run_id, run.run_id],
+            ["verify", run.run_id],
+        ]
         yield Case(rng.choice([*commands, commands[0], commands[1]]), content)
         run.restore()
 
