@@ -24,9 +24,9 @@ from faulty_proxy import Fault, FaultyProxy, Kind, Request
 from strange_run import make_project
 from warm_program import Ended, WarmProgram
 
+from samebits.holdings.runs import open_recorded_run
 from samebits.numerics.profile import make_environment
 from samebits.proof.verification import check_record
-from samebits.tracking.runs import open_recorded_run
 
 UNDELIVERED = 75
 N_FITS = 3  # of the config below: two folds, and the final model
