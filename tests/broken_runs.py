@@ -258,5 +258,5 @@ def signal_at(runs: BrokenRuns, which: int | str, *signals: int) -> Callable[[Re
     return act
 
 
-TRANSIENT = [Kind.REFUSE, Kind.RESET, Kind.ERROR, Kind.LIE, Kind.LOGIN, Kind.LOSE, Kind.CUT, Kind.SLOW]
+TRANSIENT = [Kind.REFUSE, Kind.RESET, Kind.ERROR, Kind.LIE, Kind.LOGIN, Kind.LOSE, Kind.HOLLOW, Kind.CUT, Kind.SLOW]
 LASTING = [Kind.REFUSE, Kind.RESET, Kind.ERROR, Kind.HANG, Kind.BLACK_HOLE, Kind.LIE, Kind.LOGIN, Kind.LOSE]

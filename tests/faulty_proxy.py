@@ -6,6 +6,7 @@ It stands between a program and a server that are both real: what is broken is o
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import enum
 import http.client
 import json
@@ -34,6 +35,7 @@ class Kind(enum.Enum):
     LIE = "lie"  # 200, and nothing stored
     LOGIN = "login page"  # 200, of a gateway
     LOSE = "lost answer"  # stored, and not told
+    HOLLOW = "hollow"  # taken without what was in it, as by a full disk, and answered
     CUT = "cut answer"  # stored, and half of it told
     SLOW = "slow"
 
@@ -180,6 +182,8 @@ class FaultyProxy:
             return None
         headers = http.client.parse_headers(reading)
         body = _read_body(reading, headers)
+        if len(body) < int(headers.get("Content-Length", 0)):  # who sent it is gone
+            return None
         with self._lock:
             request = Request(len(self.requests) + 1, words[0], words[1], headers, body)
             self.requests.append(request)
@@ -198,7 +202,8 @@ class FaultyProxy:
             return True
         if kind is Kind.SLOW:
             self._released.wait(self.slow_seconds)
-        written = _write_answer(self._forward(request), request)
+        passed = dataclasses.replace(request, body=b"") if kind is Kind.HOLLOW else request
+        written = _write_answer(self._forward(passed), request)
         if self.after:
             self.after(request)
         if kind in (Kind.LOSE, Kind.CUT):

@@ -43,6 +43,7 @@ def test_a_run_on_a_good_day_is_delivered_and_leaves_nothing_behind(runs: Broken
         (Kind.LOSE, VALUES),
         (Kind.LIE, PREDICTIONS),
         (Kind.LOGIN, LINEAGE),
+        (Kind.HOLLOW, PREDICTIONS),
         (Kind.CUT, CLOSE),
         (Kind.ERROR, CLOSE),
     ],
@@ -82,6 +83,9 @@ def test_a_server_that_is_never_there_costs_no_training(runs: BrokenRuns, kind: 
 @pytest.mark.parametrize(
     ("signals", "matching"),
     [
+        ((signal.SIGINT, signal.SIGINT), VERSION),
+        ((signal.SIGTERM,), CREATE),
+        ((signal.SIGKILL,), CREATE),
         ((signal.SIGTERM,), MODEL),
         ((signal.SIGINT, signal.SIGINT), PREDICTIONS),
         ((signal.SIGTERM,), LINEAGE),
