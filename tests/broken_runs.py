@@ -131,14 +131,19 @@ class BrokenRuns:
     def push(self, fault: Fault | None = None, before: Callable[[Request], None] | None = None) -> Outcome:
         """Push a run that was made while no server was there, under a fault, and hold what came of it to the promise."""
         name = next(self._names)
+        self.leave_waiting(name)
+        self.proxy.fault, self.proxy.before = fault, before
+        return self._judge(name, self.run("push", name=name))
+
+    def leave_waiting(self, name: str) -> Path:
+        """Train while no server is there, and return the folder in which the run waits."""
         (self.folder / name / "tmp").mkdir(parents=True)
         self.proxy.clear()
         self.proxy.fault = Fault(Kind.REFUSE, lasts=True)
         trained = self.run("train", "config.json", name=name)
         assert trained.exit_code == UNDELIVERED, trained.stderr.decode()
         self.proxy.clear()
-        self.proxy.fault, self.proxy.before = fault, before
-        return self._judge(name, self.run("push", name=name))
+        return next((self.folder / name / "spool").glob("*/values.json")).parent
 
     def train_and_signal(self, numbers: tuple[int, ...], fault: Fault | None = None) -> Outcome:
         """Train, and send signals while a model is being fitted."""
