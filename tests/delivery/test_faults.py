@@ -5,6 +5,7 @@ A sample of moments and failures; benchmarks/break_runs.py tries each failure at
 
 from __future__ import annotations
 
+import fcntl
 import signal
 from collections.abc import Iterator
 
@@ -130,3 +131,15 @@ def test_a_push_that_is_broken_off_is_taken_up_by_the_next(
     outcome = runs.push(fault, signal_at(runs, matching, *signals))
 
     assert outcome.wrong == []
+
+
+def test_a_run_that_another_process_is_sending_is_left_to_it(runs: BrokenRuns) -> None:
+    waiting = runs.leave_waiting("held")
+
+    with (waiting / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        beside = runs.run("push", name="held")
+    alone = runs.run("push", name="held")
+
+    assert (beside.exit_code, alone.exit_code) == (UNDELIVERED, 0)
+    assert b"another process" in beside.stderr
