@@ -1,6 +1,6 @@
 """Times samebits beside what a user would do instead, in turn in one run, and prints medians, ratios and peak memory.
 
-just bench [small] [large] [hash] [help] [profile] [verify] [reproduce] [diff] [reuse] [--runs N]
+just bench [small] [large] [hash] [help] [profile] [verify] [reproduce] [diff] [reuse] [http] [push] [spool] [guards] [--runs N]
 """
 
 from __future__ import annotations
@@ -10,14 +10,13 @@ import json
 import os
 import platform
 import re
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+
+from delivery_cases import DELIVERY_CASES
+from measuring import LABELS, compare, make_environment, print_ratio
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMEBITS = [sys.executable, "-m", "samebits"]
@@ -25,17 +24,6 @@ PLAIN = [sys.executable, str(Path(__file__).with_name("plain_script.py"))]
 PLAIN_VERIFY = [sys.executable, str(Path(__file__).with_name("plain_verify.py"))]
 N_LARGE = 500_000
 HASHED_BYTES = 2 << 30
-LABELS = {"wall": "wall s", "cpu": "cpu s", "peak": "peak MiB"}
-
-
-@dataclass(frozen=True)
-class Measured:
-    """A command's wall and CPU seconds, the peak MiB of its largest single process, and what it printed."""
-
-    wall: float
-    cpu: float
-    peak: float
-    said: str
 
 
 def main() -> None:
@@ -184,46 +172,8 @@ CASES = {
     "reproduce": compare_reproduce,
     "diff": compare_diff,
     "reuse": compare_reuse,
+    **DELIVERY_CASES,
 }
-
-
-def compare(title: str, left: list[str], right: list[str], folder: Path, runs: int) -> list[tuple[Measured, Measured]]:
-    """Run two commands in turn, after one uncounted turn; print both medians and the median of the ratios, and return all."""
-    environment = make_environment(folder)
-    turns = [(measure(left, environment, folder), measure(right, environment, folder)) for _ in range(runs + 1)]
-    for name, label in LABELS.items():
-        print_ratio(title, label, [(getattr(ours, name), getattr(theirs, name)) for ours, theirs in turns[1:]])
-    return turns[1:]
-
-
-def print_ratio(title: str, label: str, pairs: list[tuple[float, float]]) -> None:
-    ours, theirs = (statistics.median(pair[side] for pair in pairs) for side in (0, 1))
-    ratio = statistics.median(one / other for one, other in pairs)
-    print(f"{title:26} {label:9} samebits {ours:9.2f}   other {theirs:9.2f}   ratio {ratio:5.2f}", flush=True)
-
-
-def make_environment(folder: Path) -> dict[str, str]:
-    """Return this environment with a store in the benchmark's folder, and with byte code written as a user has it."""
-    kept = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
-    return {**kept, "MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db", "MLFLOW_DISABLE_TELEMETRY": "true"}
-
-
-def measure(command: list[str], environment: dict[str, str], folder: Path) -> Measured:
-    """Run a command to its end; the benchmark ends with it where it fails."""
-    started = time.perf_counter()
-    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
-        process = subprocess.Popen(command, env=environment, cwd=folder, stdout=output, stderr=errors)
-        _, status, usage = os.wait4(process.pid, 0)
-        wall = time.perf_counter() - started
-        said, wrong = (read_text(file) for file in (output, errors))
-    if status != 0:
-        sys.exit(f"{command} failed:\n{wrong[-2000:]}")
-    return Measured(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, said)
-
-
-def read_text(file: IO[bytes]) -> str:
-    file.seek(0)
-    return file.read().decode()
 
 
 if __name__ == "__main__":

@@ -10,10 +10,14 @@ import atexit
 import gc
 import json
 import os
+import re
+import resource
+import signal
 import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,34 +26,100 @@ _NO_THREAD = {"JE_ARROW_MALLOC_CONF": "background_thread:false"}
 SRC = Path(__file__).resolve().parent.parent / "src"
 
 
-class WarmProgram:
-    """A process that stands ready to be forked, until this one ends."""
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended that ran within limits.
 
-    def __init__(self, environment: dict[str, str]) -> None:
+    Parameters
+    ----------
+    exit_code
+        Minus the number of the signal that ended it; `TOO_LONG` where its time was over.
+    cpu_seconds
+        Of it and of all that it started and waited for: what a busy machine does not change.
+    peak_mib
+        Of the largest process among it and those that it started and waited for.
+    """
+
+    exit_code: int
+    seconds: float
+    cpu_seconds: float
+    peak_mib: float
+    stdout: bytes
+    stderr: bytes
+
+    def name_traceback(self) -> str | None:
+        """Return the kind of an exception whose traceback was shown, and the last place in samebits that it passed."""
+        text = self.stderr.decode("utf-8", "replace")
+        if self.exit_code != 70 and "Traceback (most recent call last)" not in text:
+            return None
+        places = re.findall(r'File "[^"]*/samebits/([^"]+)", line (\d+), in \w+', text)
+        lines = [line for line in text.splitlines() if re.match(r"[\w.]+(Error|Exception|Exit|Interrupt|Warning)\b", line)]
+        return f"{lines[-1][:120] if lines else '?'} in {':'.join(places[-1]) if places else '?'}"
+
+
+TOO_LONG = -1000
+
+
+class WarmProgram:
+    """A process that stands ready to be forked, until this one ends.
+
+    Parameters
+    ----------
+    source
+        The folder that samebits is imported from.
+    """
+
+    def __init__(self, environment: dict[str, str], source: Path = SRC) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, str(Path(__file__))], env={**environment, **_NO_THREAD}, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            encoding="utf-8",
+            [sys.executable, str(Path(__file__)), str(source)], env={**environment, **_NO_THREAD}, stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, encoding="utf-8",
         )  # fmt: skip
         atexit.register(self._process.communicate)
 
     def run(self, words: list[str], environment: dict[str, str], cwd: Path) -> subprocess.CompletedProcess[str]:
         """Run one command to its end."""
+        ended = self.run_within(words, environment, cwd)
+        return subprocess.CompletedProcess(words, ended.exit_code, ended.stdout.decode(), ended.stderr.decode())
+
+    def run_within(
+        self,
+        words: list[str],
+        environment: dict[str, str],
+        cwd: Path,
+        seconds: float = 0,
+        n_bytes: int = 0,
+        silence_seconds: float | None = None,
+    ) -> Ended:
+        """Run one command to its end, or to the end of its seconds, or with so many bytes of address space; 0 is no limit.
+
+        Parameters
+        ----------
+        silence_seconds
+            For how long the server may be silent, where a test does not have the time that a user has.
+        """
         assert self._process.stdin is not None and self._process.stdout is not None
         with tempfile.TemporaryDirectory(prefix="samebits-warm-") as folder:
             outputs = [Path(folder, name) for name in ("stdout", "stderr")]
             request = {"words": words, "environment": environment, "cwd": str(cwd), "outputs": list(map(str, outputs))}
-            self._process.stdin.write(json.dumps(request) + "\n")
+            self._process.stdin.write(
+                json.dumps({**request, "seconds": seconds, "n_bytes": n_bytes, "silence_seconds": silence_seconds}) + "\n"
+            )
             self._process.stdin.flush()
-            exit_code = int(self._process.stdout.readline())
-            stdout, stderr = (path.read_text(encoding="utf-8") for path in outputs)
-        return subprocess.CompletedProcess(words, exit_code, stdout, stderr)
+            answer = json.loads(self._process.stdout.readline())
+            return Ended(**answer, stdout=outputs[0].read_bytes(), stderr=outputs[1].read_bytes())
+
+    def signal_command(self, number: int) -> None:
+        """Send a signal to the command that is running; another thread waits for its end."""
+        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text(encoding="ascii").split()
+        for child in children:
+            os.kill(int(child), number)
 
 
 def _import_all() -> None:
-    sys.path.insert(0, str(SRC))
+    sys.path.insert(0, sys.argv[1])
     from samebits.tracking.server import prepare_tracking
 
-    prepare_tracking(SRC.parent)
+    prepare_tracking(Path(sys.argv[1]).parent)
     import mlflow.pyfunc
     import mlflow.sklearn
     import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
@@ -70,6 +140,11 @@ def _import_all() -> None:
 
 def _become(request: dict[str, Any]) -> None:
     """Be the process that the request asks for; does not return."""
+    if request["seconds"]:
+        os.setpgid(0, 0)  # what it starts ends with it, where its time is over
+    if request["n_bytes"]:
+        resource.setrlimit(resource.RLIMIT_AS, (request["n_bytes"],) * 2)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # also where whoever started the tests ignores it
     os.environ.clear()
     os.environ.update(request["environment"])
     time.tzset()
@@ -77,11 +152,13 @@ def _become(request: dict[str, Any]) -> None:
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     for number, path in enumerate(request["outputs"], start=1):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), number)
-    sys.argv = [str(SRC / "samebits"), *request["words"]]
+    sys.argv = [f"{sys.argv[1]}/samebits", *request["words"]]
     sys.orig_argv = [sys.executable, *sys.argv]  # with which the program replaces itself where it must
     sys.path[0:0] = list(filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep)))
     from samebits.__main__ import run_program
+    from samebits.tracking import server
 
+    server.SILENCE_SECONDS = request["silence_seconds"] or server.SILENCE_SECONDS
     run_program()
 
 
@@ -92,7 +169,25 @@ def _serve() -> None:
         child = os.fork()
         if child == 0:
             _become(json.loads(line))
-        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+        print(json.dumps(_wait(child, json.loads(line)["seconds"])), flush=True)
+
+
+def _wait(child: int, seconds: float) -> dict[str, Any]:
+    started, is_over = time.monotonic(), False
+    while seconds and not is_over and os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+        time.sleep(0.005)
+        is_over = time.monotonic() - started > seconds
+    if is_over:
+        os.killpg(child, signal.SIGKILL)
+    _, status, usage = os.wait4(child, 0)
+    exit_code = TOO_LONG if is_over else os.waitstatus_to_exitcode(status)
+    cpu_seconds = usage.ru_utime + usage.ru_stime
+    return {
+        "exit_code": exit_code,
+        "seconds": time.monotonic() - started,
+        "cpu_seconds": cpu_seconds,
+        "peak_mib": usage.ru_maxrss / 1024,
+    }
 
 
 if __name__ == "__main__":
