@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 from conftest import SMALL, merge, run_samebits
+from recorded_runs import record_offline
 from servers import SECRET, Services, TeamServer, need_services, say_what_is_missing, start_services, start_team_server
 
 pytestmark = pytest.mark.xdist_group("servers")
@@ -42,6 +43,20 @@ def team_server(
 ) -> Iterator[TeamServer]:
     with start_team_server(request.param, tmp_path_factory.mktemp("team"), services) as started:
         yield started
+
+
+def test_a_run_that_was_made_without_a_server_is_pushed_to_a_teams_server(
+    team_server: TeamServer, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    parcel = record_offline(tmp_path_factory.getbasetemp(), tmp_path / "spool")
+    variables = {**team_server.variables, "SAMEBITS_SPOOL": str(parcel.parent)}
+
+    pushed = run_samebits("push", **variables)
+    verified = run_samebits("verify", parcel.name, **variables)
+
+    assert pushed.returncode == 0, pushed.stderr
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+    assert SECRET not in pushed.stdout + pushed.stderr + verified.stdout + verified.stderr
 
 
 def test_a_runs_whole_life_on_a_teams_server(team_server: TeamServer, tmp_path: Path) -> None:
