@@ -269,7 +269,7 @@ def test_a_limit_on_the_size_of_files_is_said_before_training(write_config: Any,
     done = subprocess.run(["bash", "-c", command], env=environment, cwd=ROOT, capture_output=True, encoding="utf-8", check=False)
 
     assert done.returncode == 2, done.stderr
-    assert "expected files of 1024 MiB to be allowed, found a limit of 307200 bytes. Lift it: ulimit -f" in done.stderr
+    assert "expected files of 64 MiB to be allowed, found a limit of 307200 bytes. Lift it: ulimit -f" in done.stderr
 
 
 def test_a_silent_store_that_is_apart_from_the_server_does_not_keep_the_run_from_being_closed(own_store: str, tmp_path: Path) -> None:

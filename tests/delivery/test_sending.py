@@ -313,3 +313,21 @@ def test_a_damaged_parcel_is_not_sent_and_stays(own_store: str, parcel: Parcel, 
     assert done.returncode == 75 and "found other: " in done.stderr, done.stderr
     assert parcel.folder.exists()
     assert open_client(own_store).search_experiments(filter_string="name = 'offline'") == []
+
+
+def test_once_an_upload_has_failed_for_good_no_further_one_is_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = ArtifactStore(str(tmp_path / "store"), f"sqlite:///{tmp_path}/mlflow.db")
+    monkeypatch.setattr(store, "_n_uploads", 2)
+    tried: list[str] = []
+
+    def refuse(path: str, _: str | None) -> None:
+        tried.append(path)
+        raise ConnectionError(path)
+
+    monkeypatch.setattr(store._repository, "log_artifact", refuse)
+    files = {f"{number:02}": tmp_path / f"{number:02}" for number in range(50)}
+
+    with pytest.raises(TrackingError):
+        store.send(files, is_anew=False)
+
+    assert len(tried) < 50

@@ -62,7 +62,7 @@ def run_verify(reference: str, as_json: bool, with_content: bool = False, is_tru
 
 
 def run_lineage(reference: str) -> None:
-    """Print a run's lineage as its bytes stand on the server.
+    """Print a run's lineage as its bytes stand on the server; on a terminal, without what would move its cursor.
 
     Raises
     ------
@@ -73,7 +73,10 @@ def run_lineage(reference: str) -> None:
     client, reference = connect_for(reference, find_project_root())
     with open_recorded_run(client, reference) as recorded:
         recorded.read_lineage()
-        sys.stdout.buffer.write(recorded.lineage_bytes)
+        if sys.stdout.isatty():
+            tell(*recorded.lineage_bytes.decode("utf-8").splitlines())  # a terminal would do what a stranger's text tells it
+        else:
+            sys.stdout.buffer.write(recorded.lineage_bytes)
 
 
 def verify_run(

@@ -64,8 +64,11 @@ class ArtifactStore:
 
     def _each(self, action: str, call: Callable[[str], Any], names: list[str]) -> list[Any]:
         def call_all() -> list[Any]:
-            with ThreadPoolExecutor(self._n_uploads) as pool:  # waited for by nobody once the server is given up
+            pool = ThreadPoolExecutor(self._n_uploads)  # waited for by nobody once the server is given up
+            try:
                 return list(pool.map(call, names))
+            finally:
+                pool.shutdown(wait=False, cancel_futures=True)  # what failed for good once need not be tried with each further file
 
         if self._n_uploads == 1 or len(names) < 2:
             return [explain_failures(action, partial(call, name)) for name in names]

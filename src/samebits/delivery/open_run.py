@@ -23,7 +23,7 @@ from samebits.signals import ignore_signals
 from samebits.text import clean_lines, escape_markdown, warn
 from samebits.tracking.address import find_scheme, is_remote
 from samebits.tracking.greeting import check_server
-from samebits.tracking.patience import PATIENCE, ServerGone, hurried
+from samebits.tracking.patience import PATIENCE, UNHEARD, ServerGone, hurried
 from samebits.tracking.server import MAX_TAG_LENGTH, explain_failures, make_client, set_tags
 
 HEARTBEAT_SECONDS = 60.0
@@ -52,7 +52,7 @@ class OpenRun:
 
     def __enter__(self) -> Self:
         if self.client is not None:
-            threading.Thread(target=self._beat, daemon=True).start()
+            threading.Thread(target=self._beat, name=UNHEARD, daemon=True).start()
         return self
 
     def deliver(self) -> str:

@@ -14,12 +14,13 @@ from urllib.parse import unquote, urlsplit
 
 from samebits.errors import Problem, TrackingError
 from samebits.parcels.spool import FREE_BYTES
-from samebits.text import hide_credentials
+from samebits.text import hide_credentials, warn
 from samebits.tracking.address import find_scheme, is_remote
 from samebits.tracking.drivers import find_missing_driver
 from samebits.tracking.server import explain_failures
 
-LEAST_FILE_BYTES = 1 << 30  # that a limit on the size of files must allow
+LEAST_FILE_BYTES = 64 << 20  # that a limit on the size of files must allow
+_AMPLE_BYTES = 1 << 30  # below which it is said
 _FOLDER, _PROBE = "samebits-archive", "preflight-{}.txt"  # beside what is archived: no run's own files
 _CONTENT = "Written, read and deleted again before a training, to see that its results can be kept here.\n"
 
@@ -33,10 +34,12 @@ def check_limits() -> None:
         A limit of the shell's or the batch system's forbids it.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    if soft == resource.RLIM_INFINITY or soft >= LEAST_FILE_BYTES:
-        return
-    if hard == resource.RLIM_INFINITY or hard >= LEAST_FILE_BYTES:
+    if soft != hard:
         resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+    if hard == resource.RLIM_INFINITY or hard >= _AMPLE_BYTES:
+        return
+    if hard >= LEAST_FILE_BYTES:
+        warn(f"no file may be larger than {hard >> 20} MiB here (ulimit -f): a larger model could not be kept")
         return
     expected = f"files of {LEAST_FILE_BYTES >> 20} MiB to be allowed"
     raise TrackingError(Problem("this process", expected, f"a limit of {hard} bytes", "Lift it: ulimit -f unlimited."))

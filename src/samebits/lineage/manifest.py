@@ -156,7 +156,7 @@ def read_bounded_json(content: bytes, where: str) -> Any:
         expected = f"a lineage of at most {MAX_BYTES >> 20} MiB and {MAX_VALUES} values"
         raise LineageError(Problem(where, expected, found, "It is no run's record."))
     try:
-        value = json.loads(content)
+        value = json.loads(content.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise LineageError(Problem(where, "a lineage", f"no JSON ({error})"[:200], "Fetch it again.")) from None
     excess = find_excess(value, MAX_VALUES, MAX_LEVELS)

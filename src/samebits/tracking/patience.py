@@ -19,6 +19,7 @@ from samebits.errors import Problem, TrackingError
 
 SILENCE_SECONDS = 30.0
 CLOSING_SECONDS = 5.0  # once a run is being ended by a signal or a failure
+UNHEARD = "unheard"  # of a thread whose calls say nothing of whether the server answers
 _TICK_SECONDS = 0.05
 _SILENT = ("ConnectionError", "Timeout", "EndpointConnectionError", "ConnectTimeoutError", "ReadTimeoutError", "ConnectionClosedError")
 T = TypeVar("T")
@@ -131,7 +132,8 @@ def watch_transfers() -> None:
 def _watch(plain: Callable[..., Any]) -> Callable[..., Any]:
     def watched(*args: Any, **options: Any) -> Any:
         done = plain(*args, **options)
-        PATIENCE.note_sign_of_life()
+        if threading.current_thread().name != UNHEARD:
+            PATIENCE.note_sign_of_life()
         return done
 
     watched.is_watched = True  # type: ignore[attr-defined]
