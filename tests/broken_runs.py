@@ -178,7 +178,7 @@ class BrokenRuns:
         wrong += self._judge_runs(name, runs, must_be_there=outcome.waited or ended.exit_code in (0, UNDELIVERED))
         left = [path.name for path in (own / "tmp").iterdir() if not path.name.endswith(".lock")]
         wrong += [f"left in TMPDIR: {left}"] * bool(left and ended.exit_code >= 0)
-        waiting = [path.name for path in (own / "spool").glob("*")] if (own / "spool").exists() else []
+        waiting = [path.name for path in (own / "spool").glob("*") if path.is_dir()] if (own / "spool").exists() else []
         wrong += [f"left in the spool: {waiting}"] * bool(waiting)
         outcome.wrong = wrong
         if not wrong:
