@@ -131,7 +131,7 @@ def _import_all() -> None:
     import samebits.commands.train
     import samebits.commands.verify
     import samebits.delivery.open_run
-    import samebits.delivery.packing
+    import samebits.parcels.packing
     import samebits.training.training  # noqa: F401
 
     gc.collect()

@@ -22,6 +22,7 @@ if not __package__:
 
 from samebits import __version__
 from samebits.errors import EXIT_BUG, EXIT_REFUSED, EXIT_WAITING, Interrupted, Problem, SamebitsError, Undelivered
+from samebits.signals import ignore_signals
 from samebits.text import format_bug, guard_other_output, warn
 from samebits.verdicts import EXIT_CODES, EXIT_CODES_TEXT, Verdict
 
@@ -129,6 +130,7 @@ def main(arguments: list[str] | None = None) -> int:
         warn(*error.list_sentences())
         return EXIT_WAITING if isinstance(error, Undelivered) else EXIT_REFUSED
     except (Interrupted, KeyboardInterrupt) as interruption:
+        ignore_signals()  # it is being said
         number = interruption.signal_number if isinstance(interruption, Interrupted) else signal.SIGINT
         warn("stopped from the keyboard" if number == signal.SIGINT else f"stopped by signal {number}")
         return EXIT_CODES[Verdict.INCONCLUSIVE] if options.command in PROOFS else 128 + number

@@ -313,7 +313,6 @@ def list_processes_of(run_id: str) -> list[int]:
 def test_typed_tags_are_no_evidence(original: str, store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither a drill that was not made nor somebody else's reproduction raises a level."""
     from samebits.holdings.runs import open_recorded_run
-
     from samebits.proof.evidence import collect_evidence
 
     forge(monkeypatch, tmp_path, original, "none", store)

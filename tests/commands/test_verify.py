@@ -18,13 +18,13 @@ import yaml
 from conftest import ROOT, SMALL, merge, run_samebits
 from mlflow.entities import LoggedModelOutput
 from recorded_runs import clone_project, git, open_client, run_in, train
-from samebits.holdings.runs import RecordedRun, open_recorded_run
 
 from samebits.commands.verify import verify_run
 from samebits.digests import digest_file
 from samebits.errors import LineageError
 from samebits.holdings.archive import name_data_entry
 from samebits.holdings.code_search import list_code_sources, list_unasked
+from samebits.holdings.runs import RecordedRun, open_recorded_run
 from samebits.lineage.manifest import FILE_NAME, MODEL_FILE, OUTPUT_STAGES, digest_stages, read_lineage, write_lineage
 from samebits.lineage.tracked_values import list_metrics, list_tags
 from samebits.proof.model_content import ModelCheck

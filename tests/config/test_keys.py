@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import copy
+import functools
 import json
 import math
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +16,11 @@ from conftest import ROOT, SMALL, merge
 from hypothesis import given
 from hypothesis import strategies as st
 
-from samebits.config.documents import read_document
+from samebits.config.documents import parse_document, read_document
 from samebits.config.keys import Config
 from samebits.config.loading import check_config, load_config
 from samebits.config.schema import make_json_schema
+from samebits.config.validation import find_problems
 from samebits.errors import ConfigError
 
 SHIPPED = sorted(path for path in (ROOT / "confs").glob("*.yaml") if path.name != "datasets.yaml")
@@ -317,3 +320,21 @@ def test_an_infinity_decides_like_any_number(write_config: Callable[..., Path], 
     left, right = (load_config(write_config(change)).digest for change in changes)
 
     assert left != right
+
+
+def list_key_paths(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    if isinstance(value, dict):
+        for key, member in value.items():
+            yield (*path, key)
+            yield from list_key_paths(member, (*path, key))
+
+
+@pytest.mark.parametrize("odd", [[1], {"a": 1}, [["x"]]], ids=["list", "mapping", "lists"])
+def test_a_list_or_mapping_in_any_keys_place_is_a_problem_and_no_bug(odd: Any) -> None:
+    written = yaml.safe_load((ROOT / "confs/training.yaml").read_text(encoding="utf-8"))
+
+    for path in list_key_paths(written):
+        changed = copy.deepcopy(written)
+        section = functools.reduce(lambda part, key: part[key], path[:-1], changed)
+        section[path[-1]] = odd
+        find_problems(parse_document(Path("a.yaml"), yaml.safe_dump(changed)))

@@ -17,8 +17,8 @@ from recorded_runs import open_client
 from samebits.delivery import open_run as opening
 from samebits.delivery.open_run import OpenRun, open_run
 from samebits.delivery.orphans import close_orphans
-from samebits.delivery.spool import list_parcels
 from samebits.errors import Interrupted, TrackingError, Undelivered
+from samebits.parcels.spool import list_parcels
 from samebits.signals import ENDING
 from samebits.tracking.greeting import check_server
 from samebits.tracking.patience import PATIENCE, ServerGone
@@ -270,3 +270,48 @@ def test_a_limit_on_the_size_of_files_is_said_before_training(write_config: Any,
 
     assert done.returncode == 2, done.stderr
     assert "expected files of 1024 MiB to be allowed, found a limit of 307200 bytes. Lift it: ulimit -f" in done.stderr
+
+
+def test_a_silent_store_that_is_apart_from_the_server_does_not_keep_the_run_from_being_closed(own_store: str, tmp_path: Path) -> None:
+    with pytest.raises(ServerGone), open_one(own_store, tmp_path) as run:
+        run.parcel.write_note(is_store_apart=True)
+        PATIENCE.is_gone = True
+        raise ServerGone()
+
+    assert open_client(own_store).get_run(run.run_id).info.status == "FAILED"
+
+
+@pytest.mark.parametrize("is_silent_after", [False, True])
+def test_a_run_whose_creation_was_interrupted_is_closed_now_or_later(
+    own_store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_silent_after: bool
+) -> None:
+    """The server has it, and the answer did not come."""
+    plain = opening.create_run
+
+    def be_interrupted(client: Any, parcel: Any) -> None:
+        plain(client, parcel)
+        parcel.write_note(server_run_id=None)
+        PATIENCE.is_gone = is_silent_after
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(opening, "create_run", be_interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        open_one(own_store, tmp_path)
+    PATIENCE.renew()
+    client = open_client(own_store)
+    (run,) = client.search_runs([client.get_experiment_by_name("opened").experiment_id])
+    assert run.info.status == ("RUNNING" if is_silent_after else "KILLED")
+
+    close_orphans(client, tmp_path)
+
+    assert client.get_run(run.info.run_id).info.status == "KILLED"
+    assert [parcel for parcel in list_parcels(tmp_path) if parcel.folder.is_relative_to(tmp_path)] == []
+
+
+def test_what_a_process_left_before_it_asked_any_server_goes(own_store: str, tmp_path: Path) -> None:
+    left = open_one("", tmp_path, is_offline=True)
+    left.parcel.release()
+
+    close_orphans(open_client(own_store), tmp_path)
+
+    assert not left.parcel.folder.exists()

@@ -10,15 +10,16 @@ from typing import Any
 
 import pytest
 from conftest import run_samebits
+from mlflow.entities import FileInfo
 from recorded_runs import open_client, record_offline
-from samebits.holdings.runs import open_recorded_run
 
 from samebits.delivery import sending
 from samebits.delivery.artifact_store import ArtifactStore
-from samebits.delivery.packing import list_files
 from samebits.delivery.sending import create_run, find_run, send_parcel
-from samebits.delivery.spool import Parcel
 from samebits.errors import TrackingError
+from samebits.holdings.runs import open_recorded_run
+from samebits.parcels.packing import list_files
+from samebits.parcels.spool import Parcel
 
 pytestmark = pytest.mark.xdist_group("verify")
 
@@ -243,3 +244,72 @@ def test_a_value_that_was_lost_once_is_sent_again(own_store: str, parcel: Parcel
     run_id = send_parcel(client, parcel)
 
     assert lost and client.get_run(run_id).data.tags["outputs_digest"] == parcel.read_values()["tags"]["outputs_digest"]
+
+
+def test_a_run_that_was_made_without_a_server_is_reproduced_before_it_is_pushed_and_after(
+    own_store: str, parcel: Parcel, tmp_path: Path
+) -> None:
+    """Its config asks no server; its rerun is recorded beside it all the same, and counts as evidence for it."""
+    variables = {"MLFLOW_TRACKING_URI": own_store, "SAMEBITS_SPOOL": str(parcel.folder.parent)}
+
+    before = run_samebits("reproduce", parcel.parcel_id[:8], "--here", "--yes", **variables)
+    assert before.returncode == 0 and "verdict     IDENTICAL" in before.stdout, before.stdout + before.stderr
+    assert run_samebits("push", **variables).returncode == 0
+    after = run_samebits("reproduce", parcel.parcel_id, "--here", "--yes", "--json", **variables)
+
+    assert after.returncode == 0, after.stdout + after.stderr
+    assert json.loads(after.stdout)["verdict"] == "IDENTICAL"
+
+
+def test_an_empty_file_whose_size_is_not_told_is_no_whole_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Over HTTP, MLflow tells no size of what is empty; of a store that tells none at all, the listing is believed."""
+    store = ArtifactStore(str(tmp_path / "store"), f"sqlite:///{tmp_path}/mlflow.db")
+    path = tmp_path / "a"
+    path.write_text("content", encoding="utf-8")
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store/a").write_text("", encoding="utf-8")
+    plain = store._repository.list_artifacts
+    monkeypatch.setattr(
+        store._repository,
+        "list_artifacts",
+        lambda folder: [FileInfo(info.path, info.is_dir, info.file_size or None) for info in plain(folder)],
+    )
+
+    store.send({"a": path}, is_anew=True)
+    assert (tmp_path / "store/a").read_text(encoding="utf-8") == "content"
+
+    monkeypatch.setattr(store._repository, "list_artifacts", lambda folder: [FileInfo("a", False, None)])
+    store.send({"a": path}, is_anew=True)
+
+
+def remove_model(parcel: Parcel) -> None:
+    shutil.rmtree(parcel.folder / "model")
+
+
+def change_predictions(parcel: Parcel) -> None:
+    (parcel.folder / "artifacts/predictions.csv").write_text("row,predicted\n", encoding="utf-8")
+
+
+def add_a_link(parcel: Parcel) -> None:
+    (parcel.folder / "artifacts/users.csv").symlink_to("/etc/passwd")
+
+
+def change_lineage(parcel: Parcel) -> None:
+    path = parcel.folder / "lineage.json"
+    path.write_bytes(path.read_bytes().replace(b'"user":"', b'"user":"x'))
+
+
+def change_table(parcel: Parcel) -> None:
+    (path,) = (parcel.folder / "archive/data").rglob("*.csv")
+    path.write_text("a,b\n", encoding="utf-8")
+
+
+@pytest.mark.parametrize("damage", [remove_model, change_predictions, add_a_link, change_lineage, change_table])
+def test_a_damaged_parcel_is_not_sent_and_stays(own_store: str, parcel: Parcel, damage: Callable[[Parcel], None]) -> None:
+    damage(parcel)
+
+    done = run_samebits("push", MLFLOW_TRACKING_URI=own_store, SAMEBITS_SPOOL=str(parcel.folder.parent))
+
+    assert done.returncode == 75 and "found other: " in done.stderr, done.stderr
+    assert parcel.folder.exists()
+    assert open_client(own_store).search_experiments(filter_string="name = 'offline'") == []

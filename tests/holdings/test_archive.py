@@ -13,12 +13,12 @@ import yaml
 from conftest import ROOT, SMALL, merge, run_samebits
 from recorded_runs import clone_project, git, run_in
 
-from samebits.delivery.packing import _keep_table
-from samebits.delivery.spool import open_parcel
 from samebits.digests import digest_file, digest_folder
 from samebits.errors import TrackingError
 from samebits.holdings.archive import Archive, name_data_entry
 from samebits.holdings.data_search import find_recorded_data
+from samebits.parcels.packing import _keep_table
+from samebits.parcels.spool import open_parcel
 from samebits.table.reading import Source
 
 TABLE = ROOT / "data/raw/wine.csv"

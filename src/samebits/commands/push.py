@@ -9,9 +9,9 @@ from typing import Any
 
 from samebits.delivery.offline import forget_store
 from samebits.delivery.orphans import close_orphans
-from samebits.delivery.spool import Parcel, find_parcel, list_parcels
 from samebits.errors import Problem, TrackingError, Undelivered
 from samebits.lineage.manifest import FILE_NAME
+from samebits.parcels.spool import Parcel, find_parcel, list_parcels
 from samebits.project import find_project_root
 from samebits.text import hide_credentials, tell, warn
 from samebits.tracking.greeting import check_server
@@ -76,8 +76,8 @@ def _push(client: Any, parcel: Parcel, is_chosen: bool) -> list[Problem]:
     if not parcel.hold():
         return [Problem(f"run {parcel.run_id}", "a parcel that nobody is at", "another process that has it", "Wait for that one.")]
     try:
-        lineage = json.loads((parcel.folder / FILE_NAME).read_bytes())
         run_id = send_parcel(client, parcel)
+        lineage = json.loads((parcel.folder / FILE_NAME).read_bytes())
         parcel.let_go()
     except (TrackingError, OSError, ValueError) as error:
         found = error.problems[0].found if isinstance(error, TrackingError) else str(error)

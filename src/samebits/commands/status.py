@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from samebits.delivery.spool import Parcel, list_parcels
+from samebits.parcels.spool import Parcel, list_parcels
 from samebits.project import find_project_root
 from samebits.text import tell
 from samebits.tracking.server import connect

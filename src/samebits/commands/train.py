@@ -96,7 +96,7 @@ def _train_pinned(conf_file: str, document: Document, root: Path) -> None:
         raise
     from samebits.delivery.open_run import open_run
     from samebits.delivery.orphans import close_orphans
-    from samebits.delivery.packing import pack_training
+    from samebits.parcels.packing import pack_training
     from samebits.proof.ledger import enter_ledger
     from samebits.training.stages import list_input_paths
     from samebits.training.training import make_training

@@ -21,14 +21,27 @@ from samebits.errors import Problem, suggest
 def find_problems(document: Document) -> list[Problem]:
     """Return everything that is wrong with a config's keys and values, as far as no library is needed to know it."""
     problems: dict[str, Problem] = {}
+    value = document.value
     try:
-        Config.model_validate(document.value)
+        Config.model_validate(value)
     except ValidationError as error:
         problems = _join_branches(document, error.errors())
-    for key_path, facts in _find_contradictions(document.value):
+        for details in error.errors():
+            value = _leave_out(value, _find_key_path(document, details)) if isinstance(details["input"], dict | list) else value
+    for key_path, facts in _find_contradictions(value):
         where = document.locate(key_path)
         problems[where] = Problem(where, *facts)
     return list(problems.values())
+
+
+def _leave_out(value: Any, key_path: KeyPath) -> Any:
+    """Return a config without the mapping or list that stands where there should be a word or a number: nothing can be asked of it."""
+    if not key_path or not isinstance(value, dict) or key_path[0] not in value:
+        return value
+    first, *rest = key_path
+    if rest:
+        return {**value, first: _leave_out(value[first], tuple(rest))}
+    return {key: member for key, member in value.items() if key != first}
 
 
 def _join_branches(document: Document, found: list[ErrorDetails]) -> dict[str, Problem]:

@@ -1,5 +1,4 @@
-"""How what a run made comes to the server, whatever happens on the way.
+"""How a parcel comes to its server, whatever happens on the way: sent, listed back, and only then let go.
 
-It is packed whole in a folder of the user's, sent, listed back, and only then let go. Nothing is trained here and nothing judged.
-The promise: what was computed is on the server, complete, or it waits in the spool; never neither.
+Nothing is trained here and nothing judged. The promise: what was computed is on the server, complete, or it waits; never neither.
 """

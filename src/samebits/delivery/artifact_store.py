@@ -50,7 +50,7 @@ class ArtifactStore:
         wrong = self._list_missing(files)
         if wrong:  # once more: a gateway may have answered in the store's place
             self._upload(wrong)
-            wrong = self._list_missing(files)
+            wrong = self._list_missing(files, is_last=True)
         if wrong:
             remedy = "Check what stands between here and the store: a proxy, a login page, a full disk."
             found = f"an answer that it has them, and not the files: {', '.join(sorted(wrong)[:5])}"
@@ -71,11 +71,19 @@ class ArtifactStore:
             return [explain_failures(action, partial(call, name)) for name in names]
         return explain_failures(action, call_all)
 
-    def _list_missing(self, files: dict[str, Path]) -> dict[str, Path]:
-        """Return the files that the store does not list, or lists with another size; a store that tells no sizes is believed."""
+    def _list_missing(self, files: dict[str, Path], is_last: bool = False) -> dict[str, Path]:
+        """Return the files that the store does not list, or lists with another size.
+
+        MLflow tells no size of an empty file, and some stores tell none at all: those are believed in the end.
+        """
         folders = sorted({str(Path(name).parent) for name in files})
         listings = self._each(
             "list artifacts", lambda folder: self._repository.list_artifacts(None if folder == "." else folder), folders
         )
         sizes = {info.path: info.file_size for listing in listings for info in listing if not info.is_dir}
-        return {name: path for name, path in files.items() if name not in sizes or sizes[name] not in (None, path.stat().st_size)}
+        is_sizeless = is_last and not any(sizes.values())
+        return {
+            name: path
+            for name, path in files.items()
+            if name not in sizes or ((sizes[name] or 0) != path.stat().st_size and not (is_sizeless and sizes[name] is None))
+        }

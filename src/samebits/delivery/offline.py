@@ -15,7 +15,7 @@ from typing import Any
 
 from samebits.delivery.orphans import close_orphans
 from samebits.delivery.sending import find_run, send_parcel
-from samebits.delivery.spool import Parcel, find_parcel
+from samebits.parcels.spool import Parcel, find_parcel
 from samebits.tracking.address import name_database
 from samebits.tracking.server import connect, make_client, prepare_tracking
 

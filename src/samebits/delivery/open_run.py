@@ -16,11 +16,12 @@ from types import TracebackType
 from typing import Any, Self
 
 from samebits.delivery.preflight import check_limits, check_store
-from samebits.delivery.sending import create_run, list_first_tags, name_server, send_parcel
-from samebits.delivery.spool import Parcel, open_parcel
+from samebits.delivery.sending import create_run, find_run, list_first_tags, name_server, send_parcel
 from samebits.errors import Interrupted, Problem, SamebitsError, TrackingError, Undelivered
+from samebits.parcels.spool import Parcel, open_parcel
 from samebits.signals import ignore_signals
-from samebits.text import clean_text, escape_markdown, warn
+from samebits.text import clean_lines, escape_markdown, warn
+from samebits.tracking.address import find_scheme, is_remote
 from samebits.tracking.greeting import check_server
 from samebits.tracking.patience import PATIENCE, ServerGone, hurried
 from samebits.tracking.server import MAX_TAG_LENGTH, explain_failures, make_client, set_tags
@@ -93,13 +94,14 @@ class OpenRun:
         self._is_over.set()
         if error is not None and not self.is_delivered:
             ignore_signals()  # a second one must not stop what the first one asked for
-            status = "KILLED" if isinstance(error, Interrupted | KeyboardInterrupt) else "FAILED"
-            self._close(status, error, *_describe(error, kind, trace))
+            self._close(_name_status(error), error, *_describe(error))
         self.parcel.release()
 
     def _close(self, status: str, error: BaseException, reason: str, text: str) -> None:
         """End the run, and let its parcel go where it holds nothing; where the server cannot be told, the parcel says so later."""
         run_id = self.parcel.note.get("server_run_id")
+        if PATIENCE.is_gone and self.parcel.note.get("is_store_apart"):
+            PATIENCE.renew()  # it may have been the store that was silent, and not the server
         is_whole = self.parcel.is_whole
         is_told = self.client is None or (
             run_id is not None and close_run(self.client, run_id, status, reason, None if is_whole else text)
@@ -115,11 +117,11 @@ class OpenRun:
                 self.parcel.write_note(ended=status, reason=reason)
 
 
-def _describe(error: BaseException, kind: type[BaseException] | None, trace: TracebackType | None) -> tuple[str, str]:
+def _describe(error: BaseException) -> tuple[str, str]:
     """Return why a run ended, in a sentence and in full."""
     is_bug = not isinstance(error, SamebitsError | Interrupted | KeyboardInterrupt)
     reason = f"{type(error).__name__}: {error}" if is_bug else str(error) or "stopped from the keyboard"
-    return reason, "".join(traceback.format_exception(kind, error, trace)) if is_bug else reason + "\n"
+    return reason, "".join(traceback.format_exception(error)) if is_bug else reason + "\n"
 
 
 def describe_waiting(parcel: Parcel, reason: str) -> Problem:
@@ -145,11 +147,11 @@ def close_run(client: Any, run_id: str, status: str, reason: str, text: str | No
             return False
         # The error that ended the run is the one to report, not that there was no room for its words.
         with contextlib.suppress(TrackingError):
-            note = f"**{status}.** {escape_markdown(clean_text(reason))}"
+            note = f"**{status}.** {escape_markdown(reason)}"
             set_tags(client, run_id, {"mlflow.note.content": note[:MAX_TAG_LENGTH]})
         if text is not None:
             with contextlib.suppress(TrackingError):
-                explain_failures("take the reason", lambda: client.log_text(run_id, clean_text(text), "failure.txt"))
+                explain_failures("take the reason", lambda: client.log_text(run_id, "\n".join(clean_lines(text)), "failure.txt"))
     return True
 
 
@@ -182,9 +184,32 @@ def open_run(experiment_name: str, conf_file: str, uri: str, project_root: Path,
         PATIENCE.is_gone = True
         warn(*error.list_sentences(), f"training without it: what the run makes will wait in {parcel.folder}")
         return OpenRun(client, parcel)
-    except BaseException:
-        parcel.let_go()
+    except BaseException as error:
+        ignore_signals()
+        _give_up(client, parcel, error)
         raise
+
+
+def _give_up(client: Any, parcel: Parcel, error: BaseException) -> None:
+    """End what may stand on the server of a run that was not opened to the end: the answer to its creation may not have come."""
+    status, (reason, _) = _name_status(error), _describe(error)
+    if client is not None:
+        with contextlib.suppress(SamebitsError, OSError):
+            parcel.write_note(ended=status, reason=reason)
+        try:
+            with hurried():
+                run = find_run(client, parcel)
+        except SamebitsError:
+            parcel.release()
+            return
+        if run is not None and run.info.status == "RUNNING" and not close_run(client, run.info.run_id, status, reason, None):
+            parcel.release()
+            return
+    parcel.let_go()
+
+
+def _name_status(error: BaseException) -> str:
+    return "KILLED" if isinstance(error, Interrupted | KeyboardInterrupt) else "FAILED"
 
 
 def _note_run(experiment_name: str, conf_file: str, is_offline: bool) -> dict[str, Any]:
@@ -204,7 +229,9 @@ def _stand_on_server(client: Any, parcel: Parcel) -> None:
     adopted = os.environ.get("MLFLOW_RUN_ID")
     run = _adopt(client, adopted, parcel) if adopted else create_run(client, parcel)
     info = run.info
-    parcel.write_note(server_run_id=info.run_id, run_id=info.run_id, experiment_id=info.experiment_id)
+    is_store_apart = is_remote(info.artifact_uri) and find_scheme(info.artifact_uri) != "mlflow-artifacts"
+    known = {"server_run_id": info.run_id, "run_id": info.run_id, "experiment_id": info.experiment_id}
+    parcel.write_note(**known, is_store_apart=is_store_apart)
     try:
         experiment = explain_failures("find the run's experiment", lambda: client.get_experiment(info.experiment_id))
         check_store(experiment.artifact_location, client.tracking_uri, parcel.scratch)

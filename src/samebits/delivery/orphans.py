@@ -11,8 +11,8 @@ from typing import Any
 
 from samebits.delivery.open_run import close_run
 from samebits.delivery.sending import find_run, name_server
-from samebits.delivery.spool import Parcel, list_parcels
 from samebits.errors import SamebitsError
+from samebits.parcels.spool import Parcel, list_parcels
 from samebits.text import warn
 
 
@@ -23,7 +23,11 @@ def close_orphans(client: Any, project_root: Path) -> list[str]:
     """
     closed = []
     for parcel in list_parcels(project_root):
-        if parcel.note.get("server") == name_server(client) and not parcel.note.get("is_closed"):
+        server = parcel.note.get("server")
+        if server is None and not parcel.is_whole:  # of a process that ended before it asked any
+            if parcel.hold():
+                parcel.let_go()
+        elif server == name_server(client) and not parcel.note.get("is_closed"):
             with contextlib.suppress(SamebitsError, OSError):
                 closed += _close(client, parcel)
     for run_id in closed:
@@ -52,5 +56,5 @@ def _describe(parcel: Parcel) -> tuple[str, str]:
     """Return the status in which a run that was left ends, and why."""
     where = f"process {parcel.note.get('process')} on {parcel.note.get('host')}"
     kept = f" What it made waits there: samebits push {parcel.run_id}." if parcel.is_whole else ""
-    reason = str(parcel.note.get("reason") or f"its {where} ended without a word.")
+    reason = str(parcel.note.get("reason") or f"Its {where} ended without a word.")
     return str(parcel.note.get("ended") or "KILLED"), f"{reason}{kept}"

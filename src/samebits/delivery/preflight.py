@@ -7,19 +7,20 @@ from __future__ import annotations
 
 import contextlib
 import resource
+import secrets
 import shutil
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from samebits.delivery.spool import FREE_BYTES
 from samebits.errors import Problem, TrackingError
+from samebits.parcels.spool import FREE_BYTES
 from samebits.text import hide_credentials
 from samebits.tracking.address import find_scheme, is_remote
 from samebits.tracking.drivers import find_missing_driver
 from samebits.tracking.server import explain_failures
 
 LEAST_FILE_BYTES = 1 << 30  # that a limit on the size of files must allow
-_FOLDER, _PROBE = "samebits-archive", "preflight.txt"  # beside what is archived: no run's own files
+_FOLDER, _PROBE = "samebits-archive", "preflight-{}.txt"  # beside what is archived: no run's own files
 _CONTENT = "Written, read and deleted again before a training, to see that its results can be kept here.\n"
 
 
@@ -62,16 +63,17 @@ def check_store(location: str, tracking_uri: str, scratch: Path) -> None:
         raise TrackingError(missing)
     _check_room(location)
     repository = explain_failures("open its artifacts", lambda: get_artifact_repository(location, tracking_uri))
-    path, back = scratch / _PROBE, scratch / "back"
+    probe = _PROBE.format(secrets.token_hex(8))  # of many runs at once, none may delete what another is about to fetch
+    path, back = scratch / probe, scratch / "back"
     path.write_text(_CONTENT, encoding="utf-8")
     back.mkdir(exist_ok=True)
-    name = f"{_FOLDER}/{_PROBE}"
+    name = f"{_FOLDER}/{probe}"
     explain_failures("take artifacts", lambda: repository.log_artifact(str(path), _FOLDER))
     given = explain_failures("give artifacts", lambda: repository.download_artifacts(name, str(back)))
     if Path(given).read_text(encoding="utf-8", errors="replace") != _CONTENT:
         where = hide_credentials(location)
         raise TrackingError(Problem(where, "an artifact store that gives what it took", "other bytes", "Check what stands before it."))
-    with contextlib.suppress(TrackingError):  # who may write need not be allowed to delete: then it stays, and is written over
+    with contextlib.suppress(TrackingError):  # who may write need not be allowed to delete: then it stays
         explain_failures("delete artifacts", lambda: repository.delete_artifacts(name))
 
 

@@ -14,12 +14,13 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelOutput, 
 from mlflow.exceptions import MlflowException
 
 from samebits.delivery.artifact_store import ArtifactStore
-from samebits.delivery.packing import ARCHIVE, ARTIFACTS, MODEL, list_files
-from samebits.delivery.spool import Parcel
 from samebits.errors import Problem, TrackingError
 from samebits.holdings.archive import Archive
 from samebits.holdings.runs import PARCEL_TAG
 from samebits.lineage.manifest import FILE_NAME
+from samebits.parcels.checking import check_parcel
+from samebits.parcels.packing import ARCHIVE, ARTIFACTS, MODEL, list_files
+from samebits.parcels.spool import Parcel
 from samebits.text import hide_credentials, shorten_list, warn
 from samebits.tracking.address import is_http
 from samebits.tracking.server import MAX_TAG_LENGTH, explain_failures, find_experiment, name_user
@@ -35,9 +36,10 @@ def send_parcel(client: Any, parcel: Parcel) -> str:
     Raises
     ------
     TrackingError
-        The server did not take all of it; the parcel stays as it is.
+        The parcel is not what its run left, or the server did not take all of it; the parcel stays as it is.
     """
     values = parcel.read_values()
+    check_parcel(parcel, values)
     run = find_run(client, parcel) or create_run(client, parcel, values["started"])
     run_id = str(run.info.run_id)
     is_anew = parcel.note.get("is_sent") is True

@@ -37,28 +37,28 @@ def collect_evidence(recorded: RecordedRun, lineage: dict[str, Any]) -> list[Evi
     """
     found = [Evidence(None, rebuilt=True)] if recorded.archive.holds(name_drill_entry(recorded.run_id)) else []
     for run in search_runs(recorded.client, f"tags.reproduces = '{recorded.run_id}'"):
-        evidence = _read_evidence(recorded.client, run, lineage)
+        evidence = _read_evidence(recorded, run, lineage)
         if evidence is not None:
             found.append(evidence)
     return found
 
 
-def _read_evidence(client: Any, run: Any, lineage: dict[str, Any]) -> Evidence | None:
+def _read_evidence(recorded: RecordedRun, run: Any, lineage: dict[str, Any]) -> Evidence | None:
     announced = run.data.tags.get("report_digest")
     if announced is None:
         return None
     with tempfile.TemporaryDirectory(prefix="samebits-evidence-") as folder:
-        content = _fetch(client, run.info.run_id, REPORT_FILE, folder)
+        content = _fetch(recorded.client, run.info.run_id, REPORT_FILE, folder)
         if digest_bytes(content) != announced:
             return _read_tag(run.data.tags.get("verdict"))
         try:
             report = read_bounded_json(content, REPORT_FILE)
-            if report["reproduces"] != lineage["run"]["run_id"]:
+            if report["reproduces"] != recorded.run_id:
                 return None
             verdict = Verdict(report["verdict"])
             if verdict == Verdict.INCONCLUSIVE:
                 return None
-            observed = read_lineage(_fetch(client, run.info.run_id, FILE_NAME, folder), f"run {run.info.run_id}")
+            observed = read_lineage(_fetch(recorded.client, run.info.run_id, FILE_NAME, folder), f"run {run.info.run_id}")
             is_same = observed["outputs_digest"] == lineage["outputs_digest"] and run.info.status == "FINISHED"
             if verdict == Verdict.IDENTICAL and not is_same:
                 return None

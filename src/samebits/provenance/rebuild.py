@@ -49,7 +49,7 @@ _TRAINING_MODULES = (
     *(
         "samebits.training.training",
         "samebits.delivery.open_run",
-        "samebits.delivery.packing",
+        "samebits.parcels.packing",
         "samebits.tracking.recording",
         "samebits.commands.train",
         "samebits.proof.ledger",

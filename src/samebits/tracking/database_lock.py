@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import re
 import stat
 import time
 from collections.abc import Callable, Iterator
@@ -17,15 +16,16 @@ from pathlib import Path
 from typing import Any
 
 from samebits.errors import Problem, TrackingError
-from samebits.tracking.address import find_database
-from samebits.tracking.patience import ServerGone
+from samebits.tracking.address import find_database, find_scheme
+from samebits.tracking.drivers import find_missing_driver
+from samebits.tracking.patience import PATIENCE, ServerGone
 
 _WAIT_SECONDS = 600  # of one who makes the tables, a few; of thirty others before this one, a minute
 _POLL_SECONDS = 0.05
 _SUFFIX = ".lock"
 _KEY = 0x73616D6562697473  # "samebits"; PostgreSQL's locks are one per database, MySQL's one per server
-_ADDRESS = re.compile(r"(?P<dialect>\w+)(\+\w+)?://")
-_CONNECT_SECONDS = {"PGCONNECT_TIMEOUT": "10"}  # libpq's own variable: by default it waits as long as the network lets it
+# Of MySQL's errors, those of a server that is not there.
+_SILENT_CODES = (2002, 2003, 2005, 2006, 2013)
 
 
 @contextlib.contextmanager
@@ -34,13 +34,14 @@ def lock_database(uri: str) -> Iterator[None]:
 
     Raises
     ------
+    ServerGone
+        The database gives no answer.
     TrackingError
-        The lock cannot be had: its file is another's or no plain file, the database does not answer, or somebody holds it for ever.
+        The lock cannot be had: its file is another's or no plain file, the database lets nobody in, or somebody holds it for ever.
     """
-    found = _ADDRESS.match(uri)
-    dialect = found["dialect"].lower() if found else ""
-    if dialect == "sqlite":
-        with _lock_file_beside(uri):
+    dialect = find_scheme(uri)
+    if (database := find_database(uri)) is not None:
+        with _lock_file_beside(Path(os.path.realpath(database))):
             yield
     elif dialect in _TAKE:
         with _lock_in_database(uri, dialect):
@@ -50,11 +51,9 @@ def lock_database(uri: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _lock_file_beside(uri: str) -> Iterator[None]:
-    named = find_database(uri)
-    database = Path(os.path.realpath(named)) if named else None
-    descriptor = None if database is None else _open_lock(database)
-    if database is None or descriptor is None:
+def _lock_file_beside(database: Path) -> Iterator[None]:
+    descriptor = _open_lock(database)
+    if descriptor is None:
         yield
         return
     try:
@@ -133,21 +132,18 @@ def _lock_in_database(uri: str, dialect: str) -> Iterator[None]:
     """PostgreSQL's is let go with its transaction, so that it holds through a pool of connections too; MySQL's with its connection."""
     from sqlalchemy.exc import SQLAlchemyError
 
-    from samebits.tracking.drivers import find_missing_driver
-
     if missing := find_missing_driver(uri):
         raise TrackingError(missing)
     with contextlib.ExitStack() as stack:
         where = _name_database(uri)
         try:
-            connection = stack.enter_context(_connect(uri))
-            _wait_for(lambda: _ask(connection, _TAKE[dialect]), where)
+            connection = PATIENCE.ask(lambda: stack.enter_context(_connect(uri)))
+            _wait_for(lambda: PATIENCE.ask(lambda: _ask(connection, _TAKE[dialect])), where)
         except SQLAlchemyError as error:
-            stack.close()
-            raise ServerGone(_describe_silence(where, error)) from None
+            raise _explain(where, error) from None
         yield
-        with contextlib.suppress(SQLAlchemyError):  # it is let go all the same
-            _ask(connection, _LEAVE[dialect])
+        with contextlib.suppress(SQLAlchemyError, TrackingError):  # it is let go all the same
+            PATIENCE.ask(lambda: _ask(connection, _LEAVE[dialect]))
 
 
 _TAKE = {"postgresql": f"SELECT pg_try_advisory_xact_lock({_KEY})", "mysql": "SELECT GET_LOCK('samebits', 0)"}
@@ -159,10 +155,7 @@ def _connect(uri: str) -> Iterator[Any]:
     import sqlalchemy
     from sqlalchemy.exc import SQLAlchemyError
 
-    for name, value in _CONNECT_SECONDS.items():
-        os.environ.setdefault(name, value)
-    engine = sqlalchemy.create_engine(uri, poolclass=sqlalchemy.NullPool)
-    connection = engine.connect()
+    connection = sqlalchemy.create_engine(uri, poolclass=sqlalchemy.NullPool).connect()
     try:
         yield connection
     finally:
@@ -184,6 +177,16 @@ def _name_database(uri: str) -> str:
     return f"{url.get_backend_name()}://{url.host or ''}/{url.database or ''}"
 
 
-def _describe_silence(where: str, error: Exception) -> Problem:
-    lines = str(getattr(error, "orig", None) or error).strip().splitlines() or [type(error).__name__]
-    return Problem(where, "a database that answers", lines[0][:500], "Check the URI and the database.")
+def _explain(where: str, error: Exception) -> TrackingError:
+    found = getattr(error, "orig", None) or error
+    lines = str(found).strip().splitlines() or [type(error).__name__]
+    problem = Problem(where, "a database that lets this user in", lines[0][:500], "Check the URI and the database.")
+    return ServerGone(problem) if _is_silence(found) else TrackingError(problem)
+
+
+def _is_silence(error: BaseException) -> bool:
+    """Tell whether no server answered: MySQL's drivers have a number for it; of PostgreSQL's answers, a refusal begins with FATAL."""
+    code = error.args[0] if error.args else None
+    if isinstance(code, int):
+        return code in _SILENT_CODES
+    return type(error).__name__ == "OperationalError" and "FATAL:" not in str(error)

@@ -63,7 +63,10 @@ def _find_missing_dialect(uri: str, scheme: str) -> Problem | None:
         dialect.import_dbapi()
     except (ArgumentError, NoSuchModuleError, ValueError):
         return Problem(
-            f"{scheme}://…", "an address that SQLAlchemy takes", "another form", f"Write {scheme}://USER:PASSWORD@HOST/NAME."
+            f"{scheme}://…",
+            "an address that SQLAlchemy takes",
+            "another form",
+            f"Write {scheme}://HOST/NAME.",
         )
     except ImportError as error:
         return _describe(f"{scheme}://…", _name_package(error, str(dialect.driver)))

@@ -12,9 +12,12 @@ from typing import Any
 
 import pytest
 
-from samebits.delivery import spool
-from samebits.delivery.spool import find_parcel, list_parcels, open_parcel
 from samebits.errors import TrackingError
+from samebits.parcels import spool
+from samebits.parcels.spool import find_parcel, list_parcels, open_parcel
+
+NOTE = {"conf_file": "a.yaml", "experiment_name": "a", "started": "2026-11-26T00:00:00+00:00"}
+VALUES = {"params": {"a": "1"}, "metrics": [], "tags": {}, "dataset": {}, "model_tags": {}, "started": 1, "ended": 2}
 
 
 @pytest.fixture(autouse=True)
@@ -25,21 +28,21 @@ def own_spool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_parcel_is_whole_only_once_its_values_are_written(tmp_path: Path) -> None:
-    parcel = open_parcel(tmp_path, {"conf_file": "a.yaml"})
+    parcel = open_parcel(tmp_path, NOTE)
     assert not parcel.is_whole
 
-    parcel.write_values({"params": {"a": "1"}})
+    parcel.write_values(VALUES)
 
     (found,) = list_parcels(tmp_path)
-    assert found.is_whole and found.read_values() == {"params": {"a": "1"}}
+    assert found.is_whole and found.read_values() == VALUES
     assert found.note["conf_file"] == "a.yaml" and found.run_id == parcel.parcel_id
 
 
 def test_a_parcel_is_held_by_one_process_and_by_nobody_once_that_is_gone(tmp_path: Path) -> None:
     script = (
-        "import sys, pathlib; from samebits.delivery import spool\n"
+        "import sys, pathlib; from samebits.parcels import spool\n"
         "spool.list_places = lambda _: [pathlib.Path(sys.argv[1])]\n"
-        "parcel = spool.open_parcel(pathlib.Path(), {}); print(parcel.folder, flush=True); sys.stdin.read()"
+        f"parcel = spool.open_parcel(pathlib.Path(), {NOTE}); print(parcel.folder, flush=True); sys.stdin.read()"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", script, str(tmp_path / "first")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -64,7 +67,7 @@ def test_a_place_that_is_full_is_passed_over(tmp_path: Path, own_spool: Path, mo
 
     monkeypatch.setattr(spool.shutil, "disk_usage", tell_full)
 
-    assert open_parcel(tmp_path, {}).folder.parent == tmp_path / "second"
+    assert open_parcel(tmp_path, NOTE).folder.parent == tmp_path / "second"
 
 
 def test_where_no_place_takes_a_parcel_each_is_named_with_its_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,14 +78,14 @@ def test_where_no_place_takes_a_parcel_each_is_named_with_its_reason(tmp_path: P
     with pytest.raises(
         TrackingError, match=r"spool: expected a folder .* found .*first: File exists; .*second: it is a link"
     ) as raised:
-        open_parcel(tmp_path, {})
+        open_parcel(tmp_path, NOTE)
 
     assert "SAMEBITS_SPOOL" in str(raised.value)
     assert list((tmp_path / "target").iterdir()) == []
 
 
 def test_a_parcel_that_its_place_has_no_room_for_goes_to_the_next_and_keeps_its_id(tmp_path: Path) -> None:
-    parcel = open_parcel(tmp_path, {"run_id": "f" * 32})
+    parcel = open_parcel(tmp_path, {**NOTE, "run_id": "f" * 32})
 
     moved = next(spool.move_parcel(parcel, tmp_path))
 
@@ -91,7 +94,7 @@ def test_a_parcel_that_its_place_has_no_room_for_goes_to_the_next_and_keeps_its_
 
 
 def test_a_note_is_replaced_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    parcel = open_parcel(tmp_path, {"a": 1})
+    parcel = open_parcel(tmp_path, {**NOTE, "a": 1})
 
     def refuse(*_: Any, **__: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -105,8 +108,8 @@ def test_a_note_is_replaced_whole_or_not_at_all(tmp_path: Path, monkeypatch: pyt
 
 
 def test_a_parcel_goes_by_its_folder_its_id_its_runs_id_or_their_beginning(tmp_path: Path) -> None:
-    parcel = open_parcel(tmp_path, {"run_id": "abcdef" + "0" * 26})
-    open_parcel(tmp_path, {})
+    parcel = open_parcel(tmp_path, {**NOTE, "run_id": "abcdef" + "0" * 26})
+    open_parcel(tmp_path, NOTE)
 
     names = [str(parcel.folder), parcel.parcel_id, parcel.parcel_id[:12], "abcdef", parcel.run_id]
 
@@ -116,7 +119,7 @@ def test_a_parcel_goes_by_its_folder_its_id_its_runs_id_or_their_beginning(tmp_p
 
 def test_the_beginning_of_two_runs_is_refused_with_both(tmp_path: Path) -> None:
     for last in "12":
-        open_parcel(tmp_path, {"run_id": "abcd" + last * 28})
+        open_parcel(tmp_path, {**NOTE, "run_id": "abcd" + last * 28})
 
     with pytest.raises(TrackingError, match=r"expected one waiting run .* abcd1+, abcd2+|abcd2+, abcd1+"):
         find_parcel(tmp_path, "abcd")
@@ -140,8 +143,72 @@ def test_the_spool_is_where_the_users_environment_says(tmp_path: Path, monkeypat
 
 
 def test_a_parcel_is_nobodys_but_the_users(tmp_path: Path) -> None:
-    parcel = open_parcel(tmp_path, {})
+    parcel = open_parcel(tmp_path, NOTE)
 
     assert parcel.folder.stat().st_mode & 0o077 == 0
     assert (parcel.folder / "lock").stat().st_mode & 0o077 == 0
     assert parcel.folder.stat().st_uid == os.getuid()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{",
+        "[]",
+        "{}",
+        "[" * 100_000,
+        '{"parcel_id": "' + "a" * 32 + '"}',
+        json.dumps({**NOTE, "parcel_id": "../../x", "host": "h", "process": 1}),
+    ],
+    ids=["torn", "list", "empty", "deep", "bare", "path"],
+)
+def test_a_damaged_note_hides_no_other_parcel(tmp_path: Path, own_spool: Path, content: str) -> None:
+    parcel = open_parcel(tmp_path, NOTE)
+    (own_spool / "damaged").mkdir()
+    (own_spool / "damaged/parcel.json").write_text(content, encoding="utf-8")
+
+    assert [found.folder for found in list_parcels(tmp_path)] == [parcel.folder]
+
+
+@pytest.mark.parametrize("content", ["{}", "[]", json.dumps({**VALUES, "metrics": None})])
+def test_damaged_values_are_said(tmp_path: Path, content: str) -> None:
+    parcel = open_parcel(tmp_path, NOTE)
+    (parcel.folder / "values.json").write_text(content, encoding="utf-8")
+
+    with pytest.raises(TrackingError, match="expected a part of a parcel as a run left it"):
+        parcel.read_values()
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, lambda path: path.symlink_to("/etc/passwd"), os.mkfifo], ids=["folder", "link", "pipe"])
+def test_a_parcel_whose_lock_is_no_file_is_held_by_nobody_here(tmp_path: Path, make: Any) -> None:
+    parcel = open_parcel(tmp_path, NOTE)
+    parcel.release()
+    (parcel.folder / "lock").unlink()
+    make(parcel.folder / "lock")
+
+    (found,) = list_parcels(tmp_path)
+    assert found.hold() is (make is os.mkfifo)  # a pipe can be locked, and does not block
+
+
+def test_a_place_that_cannot_be_looked_at_hides_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spool, "list_places", lambda _: [tmp_path / ("x" * 5000), tmp_path / "second"])
+
+    parcel = open_parcel(tmp_path, NOTE)
+
+    assert [found.folder for found in list_parcels(tmp_path)] == [parcel.folder]
+
+
+def test_a_spool_in_a_project_is_no_change_of_its_code(tmp_path: Path, own_spool: Path) -> None:
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+
+    open_parcel(tmp_path, NOTE)
+
+    status = ["git", "-C", str(tmp_path), "status", "--porcelain", "--untracked-files=all"]
+    assert subprocess.run(status, capture_output=True, text=True, check=True).stdout == ""
+
+
+def test_a_spool_is_named_by_its_whole_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SAMEBITS_SPOOL", "rel/spool")
+
+    with pytest.raises(TrackingError, match="SAMEBITS_SPOOL: expected an absolute path, found 'rel/spool'"):
+        spool.find_spool()

@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
-from samebits.delivery import packing, spool
-from samebits.delivery.packing import pack_training
-from samebits.delivery.spool import Parcel, list_parcels, open_parcel
 from samebits.errors import TrackingError
+from samebits.parcels import packing, spool
+from samebits.parcels.packing import pack_training
+from samebits.parcels.spool import Parcel, list_parcels, open_parcel
 
+NOTE = {"conf_file": "a.yaml", "experiment_name": "a", "started": "2026-11-26T00:00:00+00:00"}
 NOW = datetime.datetime.now(datetime.UTC)
 
 
@@ -22,7 +23,7 @@ NOW = datetime.datetime.now(datetime.UTC)
 def parcel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Parcel:
     monkeypatch.setattr(spool, "list_places", lambda _: [tmp_path / "first", tmp_path / "second"])
     monkeypatch.setattr(packing.time, "sleep", lambda _: None)
-    return open_parcel(tmp_path, {})
+    return open_parcel(tmp_path, NOTE)
 
 
 def pack(parcel: Parcel, tmp_path: Path) -> tuple[Parcel, dict[str, Any]]:

@@ -11,6 +11,7 @@ import contextlib
 import fcntl
 import json
 import os
+import re
 import shutil
 import socket
 import tempfile
@@ -21,12 +22,16 @@ from pathlib import Path
 from typing import Any
 
 from samebits.errors import Problem, TrackingError
+from samebits.plain_files import read_plain
 
 SPOOL_VARIABLE = "SAMEBITS_SPOOL"
 FREE_BYTES = 64 << 20  # below which a place is passed over
 _NOTE = "parcel.json"
 _LOCK = "lock"
 _VALUES = "values.json"  # written last: a parcel with it is whole
+_VALUES_FORM = {"params": dict, "metrics": list, "tags": dict, "dataset": dict, "model_tags": dict, "started": int, "ended": int}
+_NOTE_FORM = {"parcel_id": str, "experiment_name": str, "conf_file": str, "started": str, "host": str, "process": int}
+_MOST_BYTES = 64 << 20
 
 
 @dataclass
@@ -84,14 +89,20 @@ class Parcel:
         Raises
         ------
         TrackingError
-            They cannot be read.
+            They cannot be read, or are not what a run leaves.
         """
-        return _read(self.folder / _VALUES)
+        values = _read(self.folder / _VALUES)
+        if not all(isinstance(values.get(name), kind) for name, kind in _VALUES_FORM.items()):
+            raise _describe_damage(self.folder / _VALUES, "another form")
+        return values
 
     def hold(self) -> bool:
         """Take the parcel's lock until this process ends or `release`; False where another process has it."""
         if self._lock is None:
-            file = os.open(self.folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            try:
+                file = os.open(self.folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
+            except OSError:  # it is no file, or not ours
+                return False
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
@@ -125,20 +136,32 @@ def _write_whole(path: Path, content: dict[str, Any]) -> None:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise TrackingError(
-            Problem(str(path), "a readable part of a parcel", str(error), "Delete its folder if it is of no use.")
-        ) from None
+        content = json.loads(read_plain(path, _MOST_BYTES))
+    except (OSError, ValueError, RecursionError) as error:
+        raise _describe_damage(path, str(error)) from None
     if not isinstance(content, dict):
-        raise TrackingError(Problem(str(path), "a mapping", type(content).__name__, "Delete its folder if it is of no use."))
+        raise _describe_damage(path, type(content).__name__)
     return content
 
 
+def _describe_damage(path: Path, found: str) -> TrackingError:
+    return TrackingError(Problem(str(path), "a part of a parcel as a run left it", found, "Delete its folder if it is of no use."))
+
+
 def find_spool() -> Path:
-    """Return the spool that this user's environment names, whether it exists or not."""
+    """Return the spool that this user's environment names, whether it exists or not.
+
+    Raises
+    ------
+    TrackingError
+        It is named by a relative path.
+    """
     if named := os.environ.get(SPOOL_VARIABLE):
-        return Path(named).expanduser().absolute()
+        path = Path(named).expanduser()
+        if not path.is_absolute():
+            remedy = "Write the whole path: a relative one would be another folder for each command."
+            raise TrackingError(Problem(SPOOL_VARIABLE, "an absolute path", repr(named), remedy))
+        return path
     state = os.environ.get("XDG_STATE_HOME")
     return (Path(state) if state and Path(state).is_absolute() else Path("~/.local/state").expanduser()) / "samebits" / "spool"
 
@@ -176,6 +199,8 @@ def _begin(place: Path, note: dict[str, Any]) -> Parcel:
         raise PermissionError(1, "it is a link, or another user's")
     if shutil.disk_usage(place).free < FREE_BYTES:
         raise OSError(28, "no space left")
+    if not (place / ".gitignore").exists():  # should it lie in a project: what waits is no change of its code
+        (place / ".gitignore").write_text("*\n", encoding="utf-8")
     parcel_id = uuid.uuid4().hex
     folder = place / parcel_id
     folder.mkdir(mode=0o700)
@@ -204,14 +229,25 @@ def list_parcels(project_root: Path) -> list[Parcel]:
     """Return every parcel of this user, the oldest first; what is no parcel is passed over."""
     found = []
     for place in dict.fromkeys(list_places(project_root)):
-        if place.is_symlink() or not place.is_dir() or place.stat().st_uid != os.getuid():
-            continue
-        for path in sorted(place.glob(f"*/{_NOTE}")):
-            with contextlib.suppress(TrackingError):
-                note = _read(path)
-                if isinstance(note.get("parcel_id"), str):
-                    found.append(Parcel(path.parent, note))
-    return sorted(found, key=lambda parcel: str(parcel.note.get("started")))
+        with contextlib.suppress(OSError):  # as it was passed over when a parcel was begun
+            if place.is_symlink() or not place.is_dir() or place.stat().st_uid != os.getuid():
+                continue
+            for path in sorted(place.glob(f"*/{_NOTE}")):
+                with contextlib.suppress(TrackingError):
+                    found.append(Parcel(path.parent, _read_note(path)))
+    return sorted(found, key=lambda parcel: str(parcel.note["started"]))
+
+
+def _read_note(path: Path) -> dict[str, Any]:
+    note = {"run_id": None, "experiment_id": None, "is_offline": False, **_read(path)}
+    ids = [note.get("parcel_id"), note["run_id"] or "0" * 32]
+    if not all(isinstance(note.get(name), kind) for name, kind in _NOTE_FORM.items()) or not all(map(_is_id, ids)):
+        raise _describe_damage(path, "another form")
+    return note
+
+
+def _is_id(value: Any) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"[0-9a-f]{32}", value) is not None
 
 
 def find_parcel(project_root: Path, reference: str) -> Parcel | None:

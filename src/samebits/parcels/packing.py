@@ -22,8 +22,6 @@ from mlflow.types import ColSpec, Schema
 from mlflow.types.schema import AnyType
 
 from samebits.data.dataset import Dataset as Table
-from samebits.delivery.description import describe_run
-from samebits.delivery.spool import Parcel, move_parcel
 from samebits.digests import PREFIX, digest_file
 from samebits.errors import Problem, TrackingError
 from samebits.holdings.archive import CAP_BYTES, name_code_entry, name_data_entry
@@ -31,6 +29,8 @@ from samebits.lineage.manifest import FILE_NAME, assemble_lineage, write_lineage
 from samebits.lineage.tracked_values import DATASET_DIGEST_LENGTH, list_fold_scores, list_metrics, list_params, list_tags
 from samebits.model import mlflow_flavor
 from samebits.model.file import list_trusted_types
+from samebits.parcels.description import describe_run
+from samebits.parcels.spool import Parcel, move_parcel
 from samebits.provenance.checkout import bundle_commit
 from samebits.signals import hold_signals
 from samebits.table.files import digest_table, list_table_files

@@ -1,0 +1,65 @@
+"""Is a parcel what its run left? It is held to its own lineage before any of it is sent.
+
+Disks fill, folders are cleaned, backups come back in part.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from samebits.digests import PREFIX, digest_bytes, digest_file, digest_folder
+from samebits.errors import LineageError, Problem, TrackingError
+from samebits.lineage.manifest import FILE_NAME, MAX_BYTES, read_lineage
+from samebits.parcels.packing import ARCHIVE, ARTIFACTS, MODEL
+from samebits.parcels.spool import Parcel
+from samebits.plain_files import read_plain
+
+
+def check_parcel(parcel: Parcel, values: dict[str, Any]) -> None:
+    """Make sure that a parcel holds the files that its lineage names, each with its digest, and nothing else.
+
+    Raises
+    ------
+    TrackingError
+        It does not; what differs is named.
+    """
+    try:
+        content = read_plain(parcel.folder / FILE_NAME, MAX_BYTES)
+        lineage = read_lineage(content, str(parcel.folder / FILE_NAME))
+        wrong = [FILE_NAME] if values["tags"].get("lineage_digest") != digest_bytes(content) else []
+        wrong += _list_wrong(parcel, {name: entry["digest"] for name, entry in lineage["artifacts"].items()})
+        wrong += _list_wrong_tables(parcel.folder / ARCHIVE / "data")
+    except (OSError, LineageError) as error:
+        wrong = [str(error)]
+    if wrong:
+        remedy = "Put it back from a backup, or train again; then delete this folder."
+        raise TrackingError(Problem(str(parcel.folder), "a parcel as its run left it", f"other: {', '.join(wrong[:5])}", remedy))
+
+
+def _list_wrong(parcel: Parcel, expected: dict[str, str]) -> list[str]:
+    """Return the artifacts that are not there, are links, have other bytes, or that no run recorded."""
+    folders = {"": parcel.folder / ARTIFACTS, f"{MODEL}/": parcel.folder / MODEL}
+    paths = {
+        f"{prefix}{path.relative_to(folder).as_posix()}": path
+        for prefix, folder in folders.items()
+        for path in folder.rglob("*")
+        if path.is_symlink() or not path.is_dir()
+    }
+    observed = {name: _digest(path) for name, path in paths.items()}
+    return sorted(name for name in expected.keys() | observed.keys() if expected.get(name) != observed.get(name))
+
+
+def _digest(path: Path) -> str:
+    return "a link" if path.is_symlink() else digest_file(path)
+
+
+def _list_wrong_tables(folder: Path) -> list[str]:
+    """An entry's name is the digest of the one file in it, or of the folder that it is."""
+    wrong = []
+    for entry in sorted(folder.glob("*")):
+        files = [path for path in entry.rglob("*") if path.is_symlink() or not path.is_dir()]
+        digests = {digest_folder(entry), *(digest_file(path) for path in files[:1] if len(files) == 1)}
+        if any(path.is_symlink() for path in files) or f"{PREFIX}{entry.name}" not in digests:
+            wrong.append(f"the table {entry.name[:12]}")
+    return wrong
