@@ -83,7 +83,7 @@ def list_lasting(runs: BrokenRuns, numbers: range) -> Iterator[tuple[str, int, C
 def list_signals(runs: BrokenRuns, numbers: range) -> Iterator[tuple[str, int, Callable[[], Outcome]]]:
     for name, signals in SIGNALS.items():
         for number in numbers:
-            yield name, number, lambda signals=signals, number=number: runs.train(before=signal_at(runs, number, *signals))
+            yield name, number, lambda signals=signals, number=number: runs.train(after=signal_at(runs, number, *signals))
         yield f"{name} in training", 0, lambda signals=signals: runs.train_and_signal(signals)
     for number in numbers:  # while the server gives no answer
         yield (
@@ -99,7 +99,7 @@ def list_pushes(runs: BrokenRuns, numbers: range) -> Iterator[tuple[str, int, Ca
             yield f"push, {kind.value}", number, lambda kind=kind, number=number: runs.push(Fault(kind, number))
     for name, signals in SIGNALS.items():
         for number in numbers:
-            yield f"push, {name}", number, lambda signals=signals, number=number: runs.push(before=signal_at(runs, number, *signals))
+            yield f"push, {name}", number, lambda signals=signals, number=number: runs.push(after=signal_at(runs, number, *signals))
 
 
 _GROUPS = {"once": list_once, "lasting": list_lasting, "signals": list_signals, "pushes": list_pushes}

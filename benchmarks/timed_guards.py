@@ -9,9 +9,11 @@ from collections.abc import Callable
 from typing import Any
 
 from samebits.__main__ import main
-from samebits.delivery import open_run, sending
+from samebits.delivery import open_run, orphans, sending
 
-GUARDS = [(open_run, "check_server"), (open_run, "check_store"), (sending.ArtifactStore, "_list_missing")]
+BEFORE = [(open_run, "check_server"), (open_run, "check_store"), (orphans, "close_orphans")]
+AFTER = [(sending.ArtifactStore, "_list_missing"), (sending, "_list_missing_values")]
+GUARDS = [*BEFORE, *AFTER]
 SPENT = {name: 0.0 for _, name in GUARDS}
 
 

@@ -29,6 +29,7 @@ from samebits.numerics.profile import make_environment
 from samebits.proof.verification import check_record
 
 UNDELIVERED = 75
+Hook = Callable[[Request], None] | None  # as the proxy calls them
 N_FITS = 3  # of the config below: two folds, and the final model
 _OWN_CLASS = '''"""A tree that leaves a mark each time that it is fitted, and waits where a test says so."""
 
@@ -119,20 +120,20 @@ class BrokenRuns:
         for number in numbers:
             self._program.signal_command(number)
 
-    def train(self, fault: Fault | None = None, before: Callable[[Request], None] | None = None) -> Outcome:
+    def train(self, fault: Fault | None = None, before: Hook = None, after: Hook = None) -> Outcome:
         """Train under a fault, or with something done at each request, and hold what came of it to the promise."""
         name = next(self._names)
         (self.folder / name / "tmp").mkdir(parents=True)
         self.proxy.clear()
-        self.proxy.fault, self.proxy.before = fault, before
+        self.proxy.fault, self.proxy.before, self.proxy.after = fault, before, after
         ended = self.run("train", "config.json", name=name)
         return self._judge(name, ended)
 
-    def push(self, fault: Fault | None = None, before: Callable[[Request], None] | None = None) -> Outcome:
+    def push(self, fault: Fault | None = None, before: Hook = None, after: Hook = None) -> Outcome:
         """Push a run that was made while no server was there, under a fault, and hold what came of it to the promise."""
         name = next(self._names)
         self.leave_waiting(name)
-        self.proxy.fault, self.proxy.before = fault, before
+        self.proxy.fault, self.proxy.before, self.proxy.after = fault, before, after
         return self._judge(name, self.run("push", name=name))
 
     def leave_waiting(self, name: str) -> Path:
@@ -178,7 +179,7 @@ class BrokenRuns:
         wrong += self._judge_runs(name, runs, must_be_there=outcome.waited or ended.exit_code in (0, UNDELIVERED))
         left = [path.name for path in (own / "tmp").iterdir() if not path.name.endswith(".lock")]
         wrong += [f"left in TMPDIR: {left}"] * bool(left and ended.exit_code >= 0)
-        waiting = [path.name for path in (own / "spool").glob("*") if path.is_dir()] if (own / "spool").exists() else []
+        waiting = [path.name for path in (own / "spool").glob("*") if path.is_dir()]
         wrong += [f"left in the spool: {waiting}"] * bool(waiting)
         outcome.wrong = wrong
         if not wrong:
@@ -245,7 +246,7 @@ def _judge_words(ended: Ended, own: Path, has_waited: bool, was_computed: bool) 
 
 
 def signal_at(runs: BrokenRuns, which: int | str, *signals: int) -> Callable[[Request], None]:
-    """Return what sends signals to the program when a request has come in and before it has its answer.
+    """Return what sends signals to the program when a request is before the server, or is answered and the program does not know it.
 
     Parameters
     ----------
@@ -258,7 +259,7 @@ def signal_at(runs: BrokenRuns, which: int | str, *signals: int) -> Callable[[Re
         if not is_sent and (request.number == which if isinstance(which, int) else re.search(which, str(request))):
             is_sent.append(True)
             runs.signal(*signals)
-            time.sleep(0.2)  # so that it is there before the answer; where it is later, that is a moment too
+            time.sleep(0.2)  # so that it is there before the answer
 
     return act
 

@@ -147,7 +147,8 @@ def judge(case: Case, ended: Ended, cpu_seconds: float) -> list[str]:
         kinds.append(f"exit {ended.exit_code}")
     if ended.peak_mib > PEAK_MIB:
         kinds.append(f"over {PEAK_MIB} MiB")
-    if odd := find_controls(said):
+    shown = ended.stderr if case.words[0] == "lineage" else said  # that prints the record's own bytes, for whoever asked for them
+    if odd := find_controls(shown):
         kinds.append(f"control characters: {odd}")
     if ended.exit_code == 0 and not case.may_be_identical:
         kinds.append("IDENTICAL is a lie")

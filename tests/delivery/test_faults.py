@@ -95,7 +95,7 @@ def test_a_server_that_is_never_there_costs_no_training(runs: BrokenRuns, kind: 
     ],
 )
 def test_a_signal_on_the_way_to_the_server_loses_nothing(runs: BrokenRuns, signals: tuple[int, ...], matching: str) -> None:
-    outcome = runs.train(before=signal_at(runs, matching, *signals))
+    outcome = runs.train(after=signal_at(runs, matching, *signals))
 
     assert outcome.wrong == []
 
@@ -128,7 +128,7 @@ def test_a_signal_while_the_server_hangs_ends_the_program_and_loses_nothing(runs
 def test_a_push_that_is_broken_off_is_taken_up_by_the_next(
     runs: BrokenRuns, fault: Fault | None, signals: tuple[int, ...], matching: str
 ) -> None:
-    outcome = runs.push(fault, signal_at(runs, matching, *signals))
+    outcome = runs.push(fault, after=signal_at(runs, matching, *signals))
 
     assert outcome.wrong == []
 
