@@ -131,3 +131,13 @@ package:
 [group('measure')]
 bench *options:
     @uv run python benchmarks/bench.py {{ options }}
+
+# Break a run at each of its requests, in each of many ways, and by signals: once lasting signals pushes
+[group('measure')]
+break *options:
+    @uv run python benchmarks/break_runs.py {{ options }}
+
+# Hand in thousands of strange configs, lineages, models and patches
+[group('measure')]
+fuzz *options:
+    @uv run python benchmarks/fuzz.py {{ options }}
