@@ -15,9 +15,10 @@ from conftest import run_samebits
 from recorded_runs import open_client
 
 from samebits.delivery import open_run as opening
+from samebits.delivery import sending
 from samebits.delivery.open_run import OpenRun, open_run
 from samebits.delivery.orphans import close_orphans
-from samebits.errors import Interrupted, TrackingError, Undelivered
+from samebits.errors import ConfigError, Interrupted, Problem, TrackingError, Undelivered
 from samebits.parcels.spool import list_parcels
 from samebits.signals import ENDING
 from samebits.tracking.greeting import check_server
@@ -315,3 +316,81 @@ def test_what_a_process_left_before_it_asked_any_server_goes(own_store: str, tmp
     close_orphans(open_client(own_store), tmp_path)
 
     assert not left.parcel.folder.exists()
+
+
+def adopt_new(store: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    client = open_client(store)
+    experiment = client.create_experiment("opened", artifact_location=str(folder / "artifacts"))
+    run_id: str = client.create_run(experiment).info.run_id
+    monkeypatch.setenv("MLFLOW_RUN_ID", run_id)
+    return run_id
+
+
+def test_a_run_that_another_process_has_taken_is_not_taken_too(
+    own_store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = adopt_new(own_store, tmp_path, monkeypatch)
+    first = open_one(own_store, tmp_path)
+
+    with pytest.raises(TrackingError, match="found one that another process has taken"):
+        open_one(own_store, tmp_path)
+
+    assert open_client(own_store).get_run(run_id).info.status == "RUNNING"
+    assert open_client(own_store).get_run(run_id).data.tags["parcel_id"] == first.parcel.parcel_id
+
+
+def test_a_job_that_is_started_again_takes_its_run_over_and_is_not_closed_for_the_first(
+    own_store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = adopt_new(own_store, tmp_path, monkeypatch)
+    open_one(own_store, tmp_path).parcel.release()  # as the system does for a process that is killed
+
+    second = open_one(own_store, tmp_path)
+    close_orphans(second.client, tmp_path)
+
+    run = open_client(own_store).get_run(run_id)
+    assert (run.info.status, run.data.tags["parcel_id"]) == ("RUNNING", second.parcel.parcel_id)
+
+
+def test_a_run_of_another_machine_is_left_alone(own_store: str, tmp_path: Path) -> None:
+    run = open_one(own_store, tmp_path)
+    run.parcel.write_note(host="elsewhere")
+    run.parcel.release()
+
+    assert close_orphans(make_client(own_store), tmp_path) == []
+    assert open_client(own_store).get_run(run.run_id).info.status == "RUNNING"
+
+
+def test_a_run_that_may_still_be_made_is_waited_for(own_store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The request is on its way as the signal comes; the server makes the run after nobody waits for it."""
+    plain = sending.explain_failures
+
+    def be_interrupted(action: str, call: Any) -> Any:
+        if action == "create a run":
+            raise KeyboardInterrupt
+        return plain(action, call)
+
+    monkeypatch.setattr(sending, "explain_failures", be_interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        open_one(own_store, tmp_path)
+    monkeypatch.setattr(sending, "explain_failures", plain)
+    (parcel,) = [found for found in list_parcels(tmp_path) if found.folder.is_relative_to(tmp_path)]
+    client = open_client(own_store)
+    assert close_orphans(client, tmp_path) == [] and parcel.folder.exists()
+
+    late = sending.create_run(client, parcel).info.run_id
+
+    assert close_orphans(client, tmp_path) == [late]
+    assert client.get_run(late).info.status == "KILLED"
+
+
+def test_a_mistake_of_the_users_is_said_on_the_run_that_was_made_for_it(
+    own_store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = adopt_new(own_store, tmp_path, monkeypatch)
+
+    opening.fail_adopted_run(run_id, own_store, ConfigError(Problem("a.yaml:3: sed", "a key", "'sed'", "Did you mean 'seed'?")))
+
+    run = open_client(own_store).get_run(run_id)
+    assert run.info.status == "FAILED" and "Did you mean" in run.data.tags["mlflow.note.content"]
+    assert [found for found in list_parcels(tmp_path) if found.folder.is_relative_to(tmp_path)] == []

@@ -210,7 +210,7 @@ def test_what_does_not_wait_is_refused(own_store: str, parcel: Parcel) -> None:
 
     assert "expected a run that waits in the spool, found none" in run_samebits("push", "abcdef01", **variables).stderr
     assert parcel.hold()
-    held = run_samebits("push", **variables)
+    held = run_samebits("push", parcel.parcel_id, **variables)
     assert held.returncode == 75 and "another process that has it" in held.stderr
     parcel.release()
     (parcel.folder / "values.json").unlink()

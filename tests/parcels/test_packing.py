@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from samebits.errors import TrackingError
+from samebits.errors import Problem, ProvenanceError, TrackingError
 from samebits.parcels import packing, spool
 from samebits.parcels.packing import pack_training
 from samebits.parcels.spool import Parcel, list_parcels, open_parcel
+from samebits.table.reading import Source
 
 NOTE = {"conf_file": "a.yaml", "experiment_name": "a", "started": "2026-11-26T00:00:00+00:00"}
 NOW = datetime.datetime.now(datetime.UTC)
@@ -26,7 +27,7 @@ def parcel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Parcel:
     return open_parcel(tmp_path, NOTE)
 
 
-def pack(parcel: Parcel, tmp_path: Path) -> tuple[Parcel, dict[str, Any]]:
+def pack(parcel: Parcel, tmp_path: Path) -> dict[str, Any]:
     return pack_training(parcel, None, NOW, tmp_path)  # type: ignore[arg-type]
 
 
@@ -47,10 +48,10 @@ def refuse_in(*places: str, number: int = errno.ENOSPC) -> Any:
 def test_another_place_takes_what_the_first_has_no_room_for(parcel: Parcel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packing, "_pack", refuse_in("first"))
 
-    packed, lineage = pack(parcel, tmp_path)
+    lineage = pack(parcel, tmp_path)
 
-    assert lineage == {"packed": "second"} and packed.parcel_id == parcel.parcel_id
-    assert [found.folder for found in list_parcels(tmp_path)] == [packed.folder]
+    assert lineage == {"packed": "second"} and parcel.folder.parent.name == "second"
+    assert [found.folder for found in list_parcels(tmp_path)] == [parcel.folder]
 
 
 def test_while_every_place_is_full_somebody_may_make_room(
@@ -63,9 +64,9 @@ def test_while_every_place_is_full_somebody_may_make_room(
 
     monkeypatch.setattr(packing.time, "sleep", make_room)
 
-    packed, _ = pack(parcel, tmp_path)
+    pack(parcel, tmp_path)
 
-    assert packed is parcel and parcel.is_whole
+    assert parcel.is_whole and parcel.folder.parent.name == "first"
     assert "no folder has room for what the run made" in capsys.readouterr().err
     assert len(list_parcels(tmp_path)) == 1
 
@@ -93,3 +94,42 @@ def test_a_signal_waits_until_the_parcel_is_whole(parcel: Parcel, tmp_path: Path
         pack(parcel, tmp_path)
 
     assert parcel.is_whole
+
+
+def test_a_refusal_of_the_system_is_one_whatever_a_library_makes_of_it(
+    parcel: Parcel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = refuse_in("first")
+
+    def wrap(place: Parcel, *_: Any) -> dict[str, Any]:
+        try:
+            return dict(plain(place))
+        except OSError as error:
+            raise ValueError("could not be copied") from error
+
+    monkeypatch.setattr(packing, "_pack", wrap)
+
+    assert pack(parcel, tmp_path) == {"packed": "second"}
+
+
+def test_a_table_that_is_gone_costs_its_archive_and_not_the_training(parcel: Parcel, tmp_path: Path) -> None:
+    source = Source(tmp_path / "gone.csv", "sha256:" + "0" * 64, 10, n_rows=1)
+
+    assert packing._keep_table(parcel, source, "auto") == "gone meanwhile"
+
+
+def test_a_commit_that_cannot_be_bundled_costs_its_archive_and_not_the_training(
+    parcel: Parcel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(reason: str) -> Any:
+        def bundle(*_: Any) -> None:
+            raise ProvenanceError(Problem("repository", "a bundle", reason, "Push it."))
+
+        return bundle
+
+    monkeypatch.setattr(packing, "bundle_commit", refuse("bad object"))
+    assert packing._bundle(parcel, tmp_path, "f" * 40) == "could not be bundled"
+
+    monkeypatch.setattr(packing, "bundle_commit", refuse("error: No space left on device"))
+    with pytest.raises(OSError, match="No space left"):
+        packing._bundle(parcel, tmp_path, "f" * 40)

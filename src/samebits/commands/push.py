@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from samebits.project import find_project_root
 from samebits.text import hide_credentials, tell, warn
 from samebits.tracking.greeting import check_server
 from samebits.tracking.server import make_client, prepare_tracking
+
+_TRIES, _PAUSE_SECONDS = 20, 0.1
 
 
 def run_push(reference: str | None) -> None:
@@ -73,9 +76,13 @@ def _push(client: Any, parcel: Parcel, is_chosen: bool) -> list[Problem]:
     if made_for not in (None, here) and not is_chosen:
         warn(f"run {parcel.run_id} was made for {made_for}: to send it here, name it")
         return []
-    if not parcel.hold():
+    if not _take(parcel):
+        if not is_chosen or not parcel.folder.exists():  # it is being made, or sent by another just now
+            return []
         return [Problem(f"run {parcel.run_id}", "a parcel that nobody is at", "another process that has it", "Wait for that one.")]
     try:
+        if made_for not in (None, here) and parcel.note.get("server_run_id"):
+            warn(f"run {parcel.note['server_run_id']} on {made_for} is not closed by this")
         run_id = send_parcel(client, parcel)
         lineage = json.loads((parcel.folder / FILE_NAME).read_bytes())
         parcel.let_go()
@@ -87,6 +94,15 @@ def _push(client: Any, parcel: Parcel, is_chosen: bool) -> list[Problem]:
     tell(f"run    {run_id}" + (f"  made as {parcel.run_id}" if run_id != parcel.run_id else ""))
     _enter_ledger(client, run_id, lineage)
     return []
+
+
+def _take(parcel: Parcel) -> bool:
+    """Wait a little for whoever only looks at a parcel."""
+    for _ in range(_TRIES):
+        if parcel.hold():
+            return True
+        time.sleep(_PAUSE_SECONDS)
+    return False
 
 
 def _enter_ledger(client: Any, run_id: str, lineage: dict[str, Any]) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from samebits.parcels.spool import Parcel, list_parcels
+import contextlib
+
+from samebits.parcels.spool import Parcel, list_damaged, list_parcels
 from samebits.project import find_project_root
-from samebits.text import tell
+from samebits.text import tell, warn
 from samebits.tracking.server import connect
 
 
@@ -29,6 +31,8 @@ def run_status(is_closing: bool) -> None:
     parcels = list_parcels(root)
     for parcel in parcels:
         tell(*_describe(parcel))
+    for folder in list_damaged(root):
+        warn(f"{folder}: what a run made stands there, and its parcel.json cannot be read")
     if not parcels:
         tell("nothing waits")
 
@@ -42,7 +46,9 @@ def _describe(parcel: Parcel) -> list[str]:
         state = f"waits: samebits push {parcel.run_id}"
     else:
         state = "left unfinished: samebits status --close"
-    size = sum(path.stat().st_size for path in parcel.folder.rglob("*") if path.is_file())
+    size = 0
+    with contextlib.suppress(OSError):  # it may be sent, and gone, at this moment
+        size = sum(path.stat().st_size for path in parcel.folder.rglob("*") if path.is_file())
     server = parcel.note.get("server") or "any server"
     facts = f"{parcel.note.get('started')}  {parcel.note.get('conf_file')}  for {server}  {size / 1e6:.1f} MB  {parcel.folder}"
     return [f"run    {parcel.run_id}  {state}", f"       {facts}"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import gc
 import os
@@ -54,7 +55,7 @@ def run_train(conf_file: str, reuse: bool = False) -> None:
         profile = document.value.get("numeric_profile", "portable")
         pin_profile(profile if profile in ("portable", "native") else "portable")
     except SamebitsError as error:
-        _report_to_adopted_run(error, conf_file, root)
+        _report_to_adopted_run(error, root)
         raise
     _train_pinned(conf_file, document, root)
 
@@ -92,7 +93,7 @@ def _train_pinned(conf_file: str, document: Document, root: Path) -> None:
         code = identify_code(root, list_wanted(document.value))  # before anything of the user's is imported
         loaded = check_document(document)
     except SamebitsError as error:
-        _report_to_adopted_run(error, conf_file, root)
+        _report_to_adopted_run(error, root)
         raise
     from samebits.delivery.open_run import open_run
     from samebits.delivery.orphans import close_orphans
@@ -107,12 +108,13 @@ def _train_pinned(conf_file: str, document: Document, root: Path) -> None:
         if run.client is not None:
             close_orphans(run.client, root)
         training = make_training(loaded, root, warn, code)
-        run.parcel, lineage = pack_training(run.parcel, training, started, root)
+        lineage = pack_training(run.parcel, training, started, root)
         note_own_run(run.run_id, digest_bytes(write_lineage(lineage)))
         try:
             run_id = run.deliver()
         except Undelivered:
-            _print_summary(run.run_id, lineage, None)
+            with contextlib.suppress(BrokenPipeError):  # nobody reads it: that the run waits is what counts
+                _print_summary(run.run_id, lineage, None)
             raise
     _print_summary(run_id, lineage, run.parcel.note["experiment_id"])
     _say_changed_blobs(root, list_input_paths(loaded, root)[1:])
@@ -128,17 +130,13 @@ def _say_changed_blobs(root: Path, inputs: list[Path]) -> None:
             warn(line)
 
 
-def _report_to_adopted_run(error: SamebitsError, conf_file: str, root: Path) -> None:
+def _report_to_adopted_run(error: SamebitsError, root: Path) -> None:
     """Where `mlflow run` has created the run, say there why nothing was trained; it ends the run by our exit code."""
     if not os.environ.get("MLFLOW_RUN_ID"):
         return
-    from samebits.delivery.open_run import open_run
+    from samebits.delivery.open_run import fail_adopted_run
 
-    try:
-        with open_run("", conf_file, prepare_tracking(root), root):
-            raise error
-    except SamebitsError:
-        return
+    fail_adopted_run(os.environ["MLFLOW_RUN_ID"], prepare_tracking(root), error)
 
 
 def _print_summary(run_id: str, lineage: dict[str, Any], experiment_id: str | None) -> None:

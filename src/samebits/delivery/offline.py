@@ -7,6 +7,7 @@ there stays there.
 from __future__ import annotations
 
 import dataclasses
+import fcntl
 import os
 import shutil
 from collections.abc import Iterable
@@ -54,7 +55,10 @@ def _record(client: Any, parcel: Parcel) -> str:
     """Have a parcel's run in its store, and return the run's id there; the parcel itself learns nothing of it."""
     elsewhere = {"server": None, "server_run_id": None, "is_sent": False, "wanted_experiment_id": None}
     copy = dataclasses.replace(parcel, note={**parcel.note, **elsewhere}, is_noted=False)
-    run = find_run(client, copy)
-    if run is not None and run.info.status == "FINISHED":
-        return str(run.info.run_id)
-    return send_parcel(client, copy)
+    with (parcel.folder.parent / _FOLDER / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two that ask for the same run are one after the other
+        run = find_run(client, copy)
+        if run is not None and run.info.status == "FINISHED":
+            return str(run.info.run_id)
+        copy.write_note(is_sent=run is not None)
+        return send_parcel(client, copy)

@@ -16,14 +16,15 @@ from types import TracebackType
 from typing import Any, Self
 
 from samebits.delivery.preflight import check_limits, check_store
-from samebits.delivery.sending import create_run, find_run, list_first_tags, name_server, send_parcel
+from samebits.delivery.sending import create_run, find_run, list_first_tags, send_parcel
 from samebits.errors import Interrupted, Problem, SamebitsError, TrackingError, Undelivered
+from samebits.holdings.runs import PARCEL_TAG
 from samebits.parcels.spool import Parcel, open_parcel
 from samebits.signals import ignore_signals
-from samebits.text import clean_lines, escape_markdown, warn
+from samebits.text import clean_lines, escape_markdown, hide_credentials, warn
 from samebits.tracking.address import find_scheme, is_remote
 from samebits.tracking.greeting import check_server
-from samebits.tracking.patience import PATIENCE, UNHEARD, ServerGone, hurried
+from samebits.tracking.patience import PATIENCE, SILENCE_SECONDS, UNHEARD, ServerGone, hurried
 from samebits.tracking.server import MAX_TAG_LENGTH, explain_failures, make_client, set_tags
 
 HEARTBEAT_SECONDS = 60.0
@@ -36,8 +37,6 @@ class OpenRun:
     ----------
     client
         None where the run is made without a server.
-    run_id
-        Its id on the server, or else its parcel's.
     """
 
     def __init__(self, client: Any, parcel: Parcel) -> None:
@@ -48,6 +47,7 @@ class OpenRun:
 
     @property
     def run_id(self) -> str:
+        """Its id on the server, or else its parcel's."""
         return self.parcel.run_id
 
     def __enter__(self) -> Self:
@@ -70,8 +70,9 @@ class OpenRun:
             run_id = send_parcel(self.client, self.parcel)
         except Undelivered:
             raise
-        except TrackingError as error:
-            raise Undelivered(describe_waiting(self.parcel, error.problems[0].found)) from None
+        except (TrackingError, OSError) as error:
+            found = error.problems[0].found if isinstance(error, TrackingError) else str(error)
+            raise Undelivered(describe_waiting(self.parcel, found)) from None
         self.is_delivered = True
         self.parcel.let_go()
         return run_id
@@ -81,7 +82,11 @@ class OpenRun:
         if PATIENCE.is_gone:
             PATIENCE.renew()
             check_server(os.environ["MLFLOW_TRACKING_URI"])
-        return self.client or make_client(os.environ["MLFLOW_TRACKING_URI"])
+        client = self.client or make_client(os.environ["MLFLOW_TRACKING_URI"])
+        if (adopted := self.parcel.note.get("wanted_run_id")) and self.parcel.note.get("server_run_id") is None:
+            run = _adopt(client, adopted, self.parcel)
+            self.parcel.write_note(server_run_id=run.info.run_id)
+        return client
 
     def _beat(self) -> None:
         """Say on the server, now and then, that the run is alive; nothing depends on it."""
@@ -106,15 +111,13 @@ class OpenRun:
         is_told = self.client is None or (
             run_id is not None and close_run(self.client, run_id, status, reason, None if is_whole else text)
         )
-        if is_whole and not isinstance(error, Undelivered):
-            warn(str(describe_waiting(self.parcel, "the end of this process before it was sent")))
-        elif is_whole:
-            pass
-        elif is_told:
-            self.parcel.let_go()
-        else:
+        if not is_told:
             with contextlib.suppress(OSError):
                 self.parcel.write_note(ended=status, reason=reason)
+        if is_whole and not isinstance(error, Undelivered):
+            warn(str(describe_waiting(self.parcel, "the end of this process before it was sent")))
+        elif is_told and not is_whole:
+            self.parcel.let_go()
 
 
 def _describe(error: BaseException) -> tuple[str, str]:
@@ -171,13 +174,13 @@ def open_run(experiment_name: str, conf_file: str, uri: str, project_root: Path,
         There is no such run or experiment, the run is not empty, or the server or its store cannot take a run.
     """
     check_limits()
-    parcel = open_parcel(project_root, _note_run(experiment_name, conf_file, is_offline))
+    server = None if is_offline else hide_credentials(uri)
+    parcel = open_parcel(project_root, {**_note_run(experiment_name, conf_file, is_offline), "server": server})
     client = None
     try:
         if not is_offline:
             check_server(uri)
             client = make_client(uri)
-            parcel.write_note(server=name_server(client))
             _stand_on_server(client, parcel)
         return OpenRun(client, parcel)
     except ServerGone as error:
@@ -202,10 +205,21 @@ def _give_up(client: Any, parcel: Parcel, error: BaseException) -> None:
         except SamebitsError:
             parcel.release()
             return
-        if run is not None and run.info.status == "RUNNING" and not close_run(client, run.info.run_id, status, reason, None):
+        is_running = run is not None and run.info.status == "RUNNING"
+        is_on_its_way = run is None and parcel.note.get("is_asked")  # it may be made after nobody waits for the answer
+        if is_on_its_way or (run is not None and is_running and not close_run(client, run.info.run_id, status, reason, None)):
             parcel.release()
             return
     parcel.let_go()
+
+
+def fail_adopted_run(run_id: str, uri: str, error: SamebitsError) -> None:
+    """Say on a run that somebody created for this process why nothing is trained; where that cannot be said, it is not."""
+    with contextlib.suppress(SamebitsError):
+        check_server(uri)
+        client = make_client(uri)
+        _take_empty(client, run_id)
+        close_run(client, run_id, "FAILED", str(error), f"{error}\n")
 
 
 def _name_status(error: BaseException) -> str:
@@ -218,6 +232,7 @@ def _note_run(experiment_name: str, conf_file: str, is_offline: bool) -> dict[st
         "experiment_name": os.environ.get("MLFLOW_EXPERIMENT_NAME") or experiment_name,
         "wanted_experiment_id": os.environ.get("MLFLOW_EXPERIMENT_ID"),
         "experiment_id": None,
+        "wanted_run_id": None if is_offline else os.environ.get("MLFLOW_RUN_ID"),
         "run_name": os.environ.get("MLFLOW_RUN_NAME"),
         "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "is_offline": is_offline,
@@ -226,7 +241,7 @@ def _note_run(experiment_name: str, conf_file: str, is_offline: bool) -> dict[st
 
 def _stand_on_server(client: Any, parcel: Parcel) -> None:
     """Have a run on the server that is this parcel's, and a store that takes its files."""
-    adopted = os.environ.get("MLFLOW_RUN_ID")
+    adopted = parcel.note["wanted_run_id"]
     run = _adopt(client, adopted, parcel) if adopted else create_run(client, parcel)
     info = run.info
     is_store_apart = is_remote(info.artifact_uri) and find_scheme(info.artifact_uri) != "mlflow-artifacts"
@@ -234,19 +249,47 @@ def _stand_on_server(client: Any, parcel: Parcel) -> None:
     parcel.write_note(**known, is_store_apart=is_store_apart)
     try:
         experiment = explain_failures("find the run's experiment", lambda: client.get_experiment(info.experiment_id))
+        if is_remote(experiment.artifact_location):
+            PATIENCE.limit_seconds = min(PATIENCE.limit_seconds, SILENCE_SECONDS)  # a local database may have its files in a bucket
         check_store(experiment.artifact_location, client.tracking_uri, parcel.scratch)
+    except ServerGone:
+        raise
     except TrackingError as error:
         close_run(client, info.run_id, "FAILED", str(error), None)
         raise
 
 
 def _adopt(client: Any, run_id: str, parcel: Parcel) -> Any:
-    """Take a run over that somebody created for this process, unless something stands in it already."""
+    """Take a run over that somebody created for this process, unless something stands in it already, or another has taken it."""
+    run = _take_empty(client, run_id)
+    owner = run.data.tags.get(PARCEL_TAG)
+    if owner not in (None, parcel.parcel_id) and not _is_left(owner, parcel):
+        raise _refuse_adoption(run_id, "one that another process has taken")
+    set_tags(client, run_id, {name: value for name, value in list_first_tags(parcel).items() if not name.startswith("mlflow.")})
+    run = explain_failures(f"find run {run_id}", lambda: client.get_run(run_id))
+    if run.data.tags.get(PARCEL_TAG) != parcel.parcel_id:
+        raise _refuse_adoption(run_id, "one that another process has taken just now")
+    return run
+
+
+def _take_empty(client: Any, run_id: str) -> Any:
     run = explain_failures(f"find run {run_id} (MLFLOW_RUN_ID)", lambda: client.get_run(run_id))
     has_outputs = bool(run.outputs and run.outputs.model_outputs)
     if run.info.status != "RUNNING" or run.data.metrics or has_outputs or run.info.lifecycle_stage != "active":
-        found = f"one that is {run.info.status}" + (" and holds another training" if run.data.metrics or has_outputs else "")
-        remedy = "Unset MLFLOW_RUN_ID: it is left over from another run."
-        raise TrackingError(Problem(f"run {run_id} (MLFLOW_RUN_ID)", "a run that is RUNNING and empty", found, remedy))
-    set_tags(client, run_id, {name: value for name, value in list_first_tags(parcel).items() if not name.startswith("mlflow.")})
+        holds = " and holds another training" if run.data.metrics or has_outputs else ""
+        raise _refuse_adoption(run_id, f"one that is {run.info.status}{holds}")
     return run
+
+
+def _is_left(owner: str, parcel: Parcel) -> bool:
+    """Tell whether the process that had taken a run is gone from this machine, having made nothing: as when a job is started again."""
+    left = Parcel(parcel.folder.parent / owner, {})
+    if left.is_whole or not left.hold():
+        return False
+    left.let_go()
+    return True
+
+
+def _refuse_adoption(run_id: str, found: str) -> TrackingError:
+    remedy = "Unset MLFLOW_RUN_ID: it is another run's."
+    return TrackingError(Problem(f"run {run_id} (MLFLOW_RUN_ID)", "a run that is RUNNING and empty", found, remedy))

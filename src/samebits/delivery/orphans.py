@@ -6,14 +6,19 @@ The next command of samebits on the same machine closes them as KILLED. A parcel
 from __future__ import annotations
 
 import contextlib
+import socket
+import time
 from pathlib import Path
 from typing import Any
 
 from samebits.delivery.open_run import close_run
 from samebits.delivery.sending import find_run, name_server
 from samebits.errors import SamebitsError
+from samebits.holdings.runs import PARCEL_TAG
 from samebits.parcels.spool import Parcel, list_parcels
 from samebits.text import warn
+
+_ANSWER_SECONDS = 600.0  # after which a request that was on its way will have come through, or never
 
 
 def close_orphans(client: Any, project_root: Path) -> list[str]:
@@ -23,11 +28,7 @@ def close_orphans(client: Any, project_root: Path) -> list[str]:
     """
     closed = []
     for parcel in list_parcels(project_root):
-        server = parcel.note.get("server")
-        if server is None and not parcel.is_whole:  # of a process that ended before it asked any
-            if parcel.hold():
-                parcel.let_go()
-        elif server == name_server(client) and not parcel.note.get("is_closed"):
+        if parcel.note["host"] == socket.gethostname():  # a spool that machines share says nothing of another's processes
             with contextlib.suppress(SamebitsError, OSError):
                 closed += _close(client, parcel)
     for run_id in closed:
@@ -36,20 +37,38 @@ def close_orphans(client: Any, project_root: Path) -> list[str]:
 
 
 def _close(client: Any, parcel: Parcel) -> list[str]:
-    if not parcel.hold():  # somebody is at it
+    if parcel.note.get("server") not in (None, name_server(client)) or not parcel.hold():  # another server's, or somebody is at it
         return []
     try:
+        if parcel.note.get("is_closed"):
+            return []
+        if parcel.note.get("server") is None:  # no server was asked
+            _forget(parcel)
+            return []
         run = find_run(client, parcel)
-        is_running = run is not None and run.info.status == "RUNNING"
+        if run is None and parcel.note.get("is_asked") and _is_recent(parcel):  # the server may still be at it
+            return []
+        is_ours = run is not None and run.data.tags.get(PARCEL_TAG) == parcel.parcel_id
+        is_running = run is not None and is_ours and run.info.status == "RUNNING"
         if run is not None and is_running and not close_run(client, run.info.run_id, *_describe(parcel), text=None):
             return []
-        if parcel.is_whole:
-            parcel.write_note(is_closed=True)
-        else:
-            parcel.let_go()
+        _forget(parcel)
         return [str(run.info.run_id)] if run is not None and is_running else []
     finally:
         parcel.release()
+
+
+def _forget(parcel: Parcel) -> None:
+    """What a run made stays until it is sent."""
+    if parcel.is_whole:
+        parcel.write_note(is_closed=True)
+    else:
+        parcel.let_go()
+
+
+def _is_recent(parcel: Parcel) -> bool:
+    age_seconds = time.time() - (parcel.folder / "parcel.json").stat().st_mtime
+    return age_seconds < _ANSWER_SECONDS
 
 
 def _describe(parcel: Parcel) -> tuple[str, str]:

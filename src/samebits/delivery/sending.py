@@ -6,6 +6,7 @@ sent in part or twice is one run with one model and each value once.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from functools import partial
 from typing import Any
@@ -75,10 +76,16 @@ def _list_missing_values(client: Any, run_id: str, values: dict[str, Any]) -> li
     tags = {name: value[:MAX_TAG_LENGTH] for name, value in values["tags"].items()}
     missing = [f"param {name}" for name, value in values["params"].items() if run.data.params.get(name) != value]
     missing += [f"tag {name}" for name, value in tags.items() if run.data.tags.get(name) != value]
-    missing += [f"metric {name}" for name in dict.fromkeys(metric[0] for metric in values["metrics"]) if name not in run.data.metrics]
+    latest = {name: value for name, value, _, step in sorted(values["metrics"], key=lambda metric: metric[3])}
+    missing += [f"metric {name}" for name, value in latest.items() if not _is_kept(value, run.data.metrics.get(name))]
     missing += ["the dataset input"] if not (run.inputs and run.inputs.dataset_inputs) else []
     missing += ["the model"] if not _list_outputs(run) else []
     return missing
+
+
+def _is_kept(sent: float, shown: float | None) -> bool:
+    """MLflow keeps the largest float in place of infinity."""
+    return shown is not None and (sent == shown or not math.isfinite(sent))
 
 
 def find_run(client: Any, parcel: Parcel) -> Any | None:
@@ -95,6 +102,8 @@ def find_run(client: Any, parcel: Parcel) -> Any | None:
         run = explain_failures(f"find run {known}", lambda: _take_run(client, known))
         return run if run is None or run.info.lifecycle_stage == "active" else None
     found = explain_failures("search its runs", lambda: _search_by_parcel(client, parcel))
+    if found:
+        parcel.write_note(server=name_server(client), server_run_id=str(found[0].info.run_id))
     return found[0] if found else None
 
 
@@ -113,15 +122,20 @@ def _take_run(client: Any, run_id: str) -> Any | None:
 
 
 def _search_by_parcel(client: Any, parcel: Parcel) -> list[Any]:
-    """Return the runs with a parcel's id, the first that was made before the others."""
-    experiment_id = _find_experiment(client, parcel)
+    """Return the runs with a parcel's id, the first that was made before the others; no experiment is made for that."""
+    experiment_id = _name_wanted(client, parcel)
+    if experiment_id is None:
+        experiment = client.get_experiment_by_name(parcel.note["experiment_name"])
+        if experiment is None:
+            return []
+        experiment_id = experiment.experiment_id
     found = client.search_runs([experiment_id], f"tags.{PARCEL_TAG} = '{parcel.parcel_id}'")
     return sorted(found, key=lambda run: (run.info.start_time, run.info.run_id))
 
 
-def _find_experiment(client: Any, parcel: Parcel) -> str:
-    wanted = parcel.note.get("wanted_experiment_id") if parcel.note.get("server") == name_server(client) else None
-    return find_experiment(client, parcel.note["experiment_name"], wanted)
+def _name_wanted(client: Any, parcel: Parcel) -> str | None:
+    """An experiment's id means something on its own server only."""
+    return parcel.note.get("wanted_experiment_id") if parcel.note.get("server") == name_server(client) else None
 
 
 def create_run(client: Any, parcel: Parcel, started: int | None = None) -> Any:
@@ -137,13 +151,15 @@ def create_run(client: Any, parcel: Parcel, started: int | None = None) -> Any:
     TrackingError
         The server does not make one.
     """
-    experiment_id = explain_failures("find or create the experiment", lambda: _find_experiment(client, parcel))
+    name, wanted = parcel.note["experiment_name"], _name_wanted(client, parcel)
+    experiment_id = explain_failures("find or create the experiment", lambda: find_experiment(client, name, wanted))
     tags = {**list_first_tags(parcel), **parcel.note.get("tags", {})}
     run_name = parcel.note.get("run_name")
+    parcel.write_note(is_asked=True)  # from now on the server may have it, whether or not its answer comes
     made = explain_failures("create a run", lambda: client.create_run(experiment_id, start_time=started, tags=tags, run_name=run_name))
     if is_http(client.tracking_uri):
         made = explain_failures("search its runs", lambda: _keep_one(client, parcel, made))
-    parcel.write_note(server=name_server(client), server_run_id=str(made.info.run_id))
+    parcel.write_note(server=name_server(client), server_run_id=str(made.info.run_id), is_closed=False)
     explain_failures("log a parameter", lambda: client.log_param(made.info.run_id, "conf_file", parcel.note["conf_file"]))
     return made
 

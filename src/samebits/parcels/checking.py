@@ -10,6 +10,7 @@ from typing import Any
 
 from samebits.digests import PREFIX, digest_bytes, digest_file, digest_folder
 from samebits.errors import LineageError, Problem, TrackingError
+from samebits.holdings.archive import name_code_entry, name_data_entry
 from samebits.lineage.manifest import FILE_NAME, MAX_BYTES, read_lineage
 from samebits.parcels.packing import ARCHIVE, ARTIFACTS, MODEL
 from samebits.parcels.spool import Parcel
@@ -29,6 +30,7 @@ def check_parcel(parcel: Parcel, values: dict[str, Any]) -> None:
         lineage = read_lineage(content, str(parcel.folder / FILE_NAME))
         wrong = [FILE_NAME] if values["tags"].get("lineage_digest") != digest_bytes(content) else []
         wrong += _list_wrong(parcel, {name: entry["digest"] for name, entry in lineage["artifacts"].items()})
+        wrong += _list_missing_entries(parcel.folder / ARCHIVE, lineage)
         wrong += _list_wrong_tables(parcel.folder / ARCHIVE / "data")
     except (OSError, LineageError) as error:
         wrong = [str(error)]
@@ -63,3 +65,18 @@ def _list_wrong_tables(folder: Path) -> list[str]:
         if any(path.is_symlink() for path in files) or f"{PREFIX}{entry.name}" not in digests:
             wrong.append(f"the table {entry.name[:12]}")
     return wrong
+
+
+def _list_missing_entries(folder: Path, lineage: dict[str, Any]) -> list[str]:
+    """What the lineage says is kept in the archive must be there to be sent."""
+    kept, stages = lineage["archive"], lineage["stages"]
+    expected = {
+        "data": name_data_entry(str(stages["data"]["digest"])),
+        "test_data": name_data_entry(str(stages["data"].get("test", {}).get("digest"))),
+        "code": f"{name_code_entry(str(stages['code']['commit']))}/commit.bundle",
+    }
+    return [f"the archive's {kind}" for kind, name in expected.items() if kept.get(kind) == "kept" and not _holds(folder / name)]
+
+
+def _holds(path: Path) -> bool:
+    return path.is_dir() or (path.is_file() and path.stat().st_size > 0)

@@ -9,6 +9,7 @@ import datetime
 import errno
 import itertools
 import json
+import os
 import shutil
 import sys
 import time
@@ -23,7 +24,7 @@ from mlflow.types.schema import AnyType
 
 from samebits.data.dataset import Dataset as Table
 from samebits.digests import PREFIX, digest_file
-from samebits.errors import Problem, TrackingError
+from samebits.errors import Problem, ProvenanceError, TrackingError
 from samebits.holdings.archive import CAP_BYTES, name_code_entry, name_data_entry
 from samebits.lineage.manifest import FILE_NAME, assemble_lineage, write_lineage
 from samebits.lineage.tracked_values import DATASET_DIGEST_LENGTH, list_fold_scores, list_metrics, list_params, list_tags
@@ -51,30 +52,33 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 _TRIES, _PAUSE_SECONDS = 40, 15.0  # ten minutes in which somebody may make room
 
 
-def pack_training(parcel: Parcel, training: Training, started: datetime.datetime, project_root: Path) -> tuple[Parcel, dict[str, Any]]:
-    """Write everything that a training made into a parcel, and return the parcel that took it, with the lineage.
+def pack_training(parcel: Parcel, training: Training, started: datetime.datetime, project_root: Path) -> dict[str, Any]:
+    """Write everything that a training made into a parcel, and return the lineage.
 
-    Where the parcel's place is full, another is taken; where all are, somebody is given time to make room.
+    Where the parcel's place is full, it goes on in another; where all are, somebody is given time to make room.
 
     Raises
     ------
     TrackingError
         No place took it.
     """
-    reasons: dict[str, str] = {}
     for attempt in range(_TRIES):
+        reasons: dict[str, str] = {}
+        is_full = False
         for place in itertools.chain([parcel], move_parcel(parcel, project_root)):
             try:
                 with hold_signals():  # what was computed stands nowhere else yet
                     lineage = _pack(place, training, started)
-            except OSError as error:
-                reasons[str(place.folder.parent)] = error.strerror or str(error)
-                is_full = error.errno in _FULL
+                    if place is not parcel:
+                        parcel.turn_to(place)
+                return lineage
+            except Exception as error:
+                refusal = _find_refusal(error)
+                if refusal is None:
+                    raise
+                reasons[str(place.folder.parent)] = refusal.strerror or str(refusal)
+                is_full = is_full or refusal.errno in _FULL
                 _empty(place, is_own=place is parcel)
-                continue
-            if place is not parcel:
-                parcel.let_go()
-            return place, lineage
         if not is_full:
             break
         if attempt == 0:
@@ -82,6 +86,13 @@ def pack_training(parcel: Parcel, training: Training, started: datetime.datetime
         time.sleep(_PAUSE_SECONDS)
     remedy = "Make room, name another folder in SAMEBITS_SPOOL, or lift the limit (ulimit -f), and train again."
     raise TrackingError(Problem("spool", "a folder that takes what the run made", _name(reasons), remedy))
+
+
+def _find_refusal(error: BaseException | None) -> OSError | None:
+    """Return what the system refused, also where a library made an error of its own of it."""
+    while error is not None and not isinstance(error, OSError):
+        error = error.__cause__ or error.__context__
+    return error
 
 
 def _name(reasons: dict[str, str]) -> str:
@@ -168,9 +179,9 @@ def _keep_table(parcel: Parcel, source: Source, wish: str) -> str:
     if wish == "auto" and source.size_bytes > CAP_BYTES:
         return "over the cap"
     entry = parcel.folder / ARCHIVE / name_data_entry(source.digest)
-    for name, path in list_table_files(source.path).items():
-        (entry / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, entry / name)
+    if not source.path.exists() or not all(_copy(path, entry / name) for name, path in list_table_files(source.path).items()):
+        shutil.rmtree(entry, ignore_errors=True)
+        return "gone meanwhile"  # what was made is kept all the same
     copied = entry / source.path.name if source.path.is_file() else entry
     if digest_table(copied) != source.digest:
         shutil.rmtree(entry)
@@ -178,25 +189,43 @@ def _keep_table(parcel: Parcel, source: Source, wish: str) -> str:
     return "kept"
 
 
+def _copy(path: Path, copy: Path) -> bool:
+    """Copy a file of the table's; False where it cannot be read any more."""
+    try:
+        content = path.open("rb")
+    except OSError:
+        return False
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    with content, copy.open("wb") as file:
+        shutil.copyfileobj(content, file, 1 << 20)
+    return True
+
+
 def _keep_commit(parcel: Parcel, training: Training) -> str:
     """Commits of repositories inside are kept likewise; what is said is of the project's own, or that one is too large."""
     code = training.code
     if code.commit is None or code.root is None:
         return "no commit"
-    kept = [_bundle(parcel, root, commit) for root, commit in code.list_unpushed()]
-    return "over the cap" if not all(kept) else "pushed" if code.is_pushed else "kept"
+    said = [_bundle(parcel, root, commit) for root, commit in code.list_unpushed()]
+    return next((what for what in said if what != "kept"), "pushed" if code.is_pushed else "kept")
 
 
-def _bundle(parcel: Parcel, root: Path, commit: str) -> bool:
+def _bundle(parcel: Parcel, root: Path, commit: str) -> str:
     path = parcel.folder / ARCHIVE / name_code_entry(commit) / "commit.bundle"
     if path.is_file():
-        return True
+        return "kept"
     path.parent.mkdir(parents=True)
-    bundle_commit(root, commit, path)
+    try:
+        bundle_commit(root, commit, path)
+    except ProvenanceError as error:
+        shutil.rmtree(path.parent)
+        if os.strerror(errno.ENOSPC) in str(error):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from None
+        return "could not be bundled"  # what was made is kept all the same
     if path.stat().st_size > CAP_BYTES:
         shutil.rmtree(path.parent)
-        return False
-    return True
+        return "over the cap"
+    return "kept"
 
 
 def _describe_dataset(training: Training) -> dict[str, Any]:

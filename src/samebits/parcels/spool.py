@@ -23,6 +23,7 @@ from typing import Any
 
 from samebits.errors import Problem, TrackingError
 from samebits.plain_files import read_plain
+from samebits.text import warn
 
 SPOOL_VARIABLE = "SAMEBITS_SPOOL"
 FREE_BYTES = 64 << 20  # below which a place is passed over
@@ -97,19 +98,26 @@ class Parcel:
         return values
 
     def hold(self) -> bool:
-        """Take the parcel's lock until this process ends or `release`; False where another process has it."""
+        """Take the parcel's lock until this process ends or `release`, and what its note says by now; False where it cannot be had."""
         if self._lock is None:
             try:
-                file = os.open(self.folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
-            except OSError:  # it is no file, or not ours
+                file = os.open(self.folder / _LOCK, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            except OSError:  # it is gone, is no file, or is not ours
                 return False
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
+                self.note = _read_note(self.folder / _NOTE) if (self.folder / _NOTE).exists() else self.note
+            except (OSError, TrackingError):
                 os.close(file)
                 return False
             self._lock = file
         return True
+
+    def turn_to(self, other: Parcel) -> None:
+        """Be another parcel from now on, in whose place there was room; this one's own folder goes."""
+        former = Parcel(self.folder, self.note, _lock=self._lock)
+        self.folder, self.note, self._lock = other.folder, other.note, other._lock
+        former.let_go()
 
     def release(self) -> None:
         """Give the lock back."""
@@ -184,9 +192,13 @@ def open_parcel(project_root: Path, note: dict[str, Any]) -> Parcel:
     reasons = []
     for place in list_places(project_root):
         try:
-            return _begin(place, note)
+            parcel = _begin(place, note)
         except OSError as error:
             reasons.append(f"{place}: {error.strerror or error}")
+            continue
+        if reasons:
+            warn(f"the run stands in {place}, since there is no room elsewhere: {'; '.join(reasons)}")
+        return parcel
     remedy = f"Name a folder with room in {SPOOL_VARIABLE}."
     raise TrackingError(
         Problem("spool", f"a folder with {FREE_BYTES >> 20} MiB free for what the run makes", "; ".join(reasons), remedy)
@@ -195,8 +207,8 @@ def open_parcel(project_root: Path, note: dict[str, Any]) -> Parcel:
 
 def _begin(place: Path, note: dict[str, Any]) -> Parcel:
     place.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if place.is_symlink() or place.stat().st_uid != os.getuid():
-        raise PermissionError(1, "it is a link, or another user's")
+    if place.stat().st_uid != os.getuid() or place.lstat().st_uid != os.getuid():
+        raise PermissionError(1, "it is another user's")
     if shutil.disk_usage(place).free < FREE_BYTES:
         raise OSError(28, "no space left")
     if not (place / ".gitignore").exists():  # should it lie in a project: what waits is no change of its code
@@ -205,9 +217,11 @@ def _begin(place: Path, note: dict[str, Any]) -> Parcel:
     folder = place / parcel_id
     folder.mkdir(mode=0o700)
     process = {"host": socket.gethostname(), "process": os.getpid()}
+    (folder / _LOCK).touch(mode=0o600)
     parcel = Parcel(folder, {"schema": 1, "parcel_id": parcel_id, "run_id": None, **process, **note})
     try:
-        parcel.hold()
+        if not parcel.hold():
+            raise OSError(37, "no locks to be had")
         parcel.write_note()
     except OSError:
         parcel.let_go()
@@ -230,12 +244,22 @@ def list_parcels(project_root: Path) -> list[Parcel]:
     found = []
     for place in dict.fromkeys(list_places(project_root)):
         with contextlib.suppress(OSError):  # as it was passed over when a parcel was begun
-            if place.is_symlink() or not place.is_dir() or place.stat().st_uid != os.getuid():
+            if not place.is_dir() or place.stat().st_uid != os.getuid() or place.lstat().st_uid != os.getuid():
                 continue
             for path in sorted(place.glob(f"*/{_NOTE}")):
                 with contextlib.suppress(TrackingError):
                     found.append(Parcel(path.parent, _read_note(path)))
     return sorted(found, key=lambda parcel: str(parcel.note["started"]))
+
+
+def list_damaged(project_root: Path) -> list[Path]:
+    """Return the folders in the spool that hold what a run made, and a note that cannot be read."""
+    found = []
+    for place in dict.fromkeys(list_places(project_root)):
+        with contextlib.suppress(OSError):
+            found += [path.parent for path in sorted(place.glob(f"*/{_VALUES}")) if path.parent.name != "store"]
+    known = {parcel.folder for parcel in list_parcels(project_root)}
+    return [folder for folder in found if folder not in known]
 
 
 def _read_note(path: Path) -> dict[str, Any]:

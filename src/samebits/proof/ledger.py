@@ -47,7 +47,7 @@ def enter_ledger(client: Any, run_id: str, lineage: dict[str, Any]) -> None:
     """Compare a finished run with earlier ones and say what came of it; it stays recorded whatever becomes of the comparison."""
     try:
         entry = compare_with_ledger(client, run_id, lineage)
-    except TrackingError as error:
+    except (TrackingError, OSError) as error:
         warn(f"not compared with earlier runs: {error}")
         return
     if entry is not None:

@@ -1,4 +1,4 @@
-"""The tracking server: the run that is open there, what is written to it, what it has of earlier runs, and the archive beside them.
+"""The tracking server, asked: its address, who answers there, how long it may be silent, and what its failures mean.
 
-Nothing is trained or compared here. The promise: the lineage is written last, so that a run with one is complete.
+What is sent to it is `delivery`, what it holds of earlier runs `holdings`. The promise: no question to a server waits for ever.
 """

@@ -14,7 +14,7 @@ from samebits.errors import Problem, TrackingError
 from samebits.text import hide_credentials
 from samebits.tracking.address import is_http
 from samebits.tracking.drivers import find_missing_driver
-from samebits.tracking.patience import ServerGone, name_cause
+from samebits.tracking.patience import Patience, ServerGone, name_cause
 
 _ANSWER_SECONDS = 2.0
 _OLDEST_MAJOR = 3
@@ -56,10 +56,15 @@ def _ask_version(uri: str) -> Any:
     from mlflow.utils.credentials import get_default_host_creds
     from mlflow.utils.rest_utils import http_request
 
-    try:
+    def ask() -> Any:
         return http_request(
             get_default_host_creds(uri), "/version", "GET", max_retries=0, timeout=_ANSWER_SECONDS, raise_on_status=False
         )
+
+    try:
+        return Patience(_ANSWER_SECONDS).ask(ask)  # in all, also where one byte comes after the other
+    except ServerGone:
+        raise ServerGone(Problem(hide_credentials(uri), "a tracking server that answers", "no answer for 2 s", "Check it.")) from None
     except Exception as error:
         cause = error.__cause__ or error.__context__ or error
         if isinstance(cause, requests.exceptions.InvalidURL | requests.exceptions.InvalidSchema):

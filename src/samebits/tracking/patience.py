@@ -20,6 +20,8 @@ from samebits.errors import Problem, TrackingError
 SILENCE_SECONDS = 30.0
 CLOSING_SECONDS = 5.0  # once a run is being ended by a signal or a failure
 UNHEARD = "unheard"  # of a thread whose calls say nothing of whether the server answers
+_PIECE_BYTES, _TAKEN_UNREAD_BYTES = 1 << 13, 4 << 20  # of a body: a piece of it, and what a system takes for nobody
+_BROKEN_STATUS = 500
 _TICK_SECONDS = 0.05
 _SILENT = ("ConnectionError", "Timeout", "EndpointConnectionError", "ConnectTimeoutError", "ReadTimeoutError", "ConnectionClosedError")
 T = TypeVar("T")
@@ -122,22 +124,44 @@ def hurried() -> Any:
 
 
 def watch_transfers() -> None:
-    """Let every piece of a body that is sent or read over HTTP count as a sign of life: a large file on a slow line is no silence."""
-    for owner, name in ((http.client.HTTPConnection, "send"), (http.client.HTTPResponse, "read")):
+    """Let every further piece of a large body, and what a server that works answers, count as a sign of life.
+
+    A large file on a slow line is no silence. The head of a request, and the first pieces, which the system takes whether or not
+    anybody reads them, are none; nor is the page of a server that says it is broken.
+    """
+    for owner, name, watch in ((http.client.HTTPConnection, "send", _watch_send), (http.client.HTTPResponse, "read", _watch_read)):
         plain = getattr(owner, name)
         if not hasattr(plain, "is_watched"):
-            setattr(owner, name, _watch(plain))
+            watched = watch(plain)
+            watched.is_watched = True  # type: ignore[attr-defined]
+            setattr(owner, name, watched)
 
 
-def _watch(plain: Callable[..., Any]) -> Callable[..., Any]:
-    def watched(*args: Any, **options: Any) -> Any:
-        done = plain(*args, **options)
-        if threading.current_thread().name != UNHEARD:
-            PATIENCE.note_sign_of_life()
+def _watch_send(plain: Callable[..., Any]) -> Callable[..., Any]:
+    def watched(connection: Any, data: Any) -> Any:
+        done = plain(connection, data)
+        size_bytes = len(data) if isinstance(data, bytes | bytearray | memoryview) else 0
+        connection.samebits_sent = getattr(connection, "samebits_sent", 0) + size_bytes
+        if size_bytes >= _PIECE_BYTES and connection.samebits_sent > _TAKEN_UNREAD_BYTES:
+            _note_transfer()
         return done
 
-    watched.is_watched = True  # type: ignore[attr-defined]
     return watched
+
+
+def _watch_read(plain: Callable[..., Any]) -> Callable[..., Any]:
+    def watched(response: Any, *args: Any) -> Any:
+        content = plain(response, *args)
+        if content and response.status < _BROKEN_STATUS:
+            _note_transfer()
+        return content
+
+    return watched
+
+
+def _note_transfer() -> None:
+    if threading.current_thread().name != UNHEARD:
+        PATIENCE.note_sign_of_life()
 
 
 def name_cause(error: BaseException) -> str:
