@@ -57,6 +57,7 @@ def leave_forgery(client: mlflow.MlflowClient, run_id: str, original: str, forge
         for fold, score in enumerate(scores):
             client.log_metric(run_id, name, score, step=fold)
     client.log_batch(run_id, tags=[RunTag(name, value) for name, value in list_tags(lineage, content).items()])
+    client.log_inputs(run_id, source.inputs.dataset_inputs)
     client.log_model_artifacts(model.model_id, str(model_folder))
     client.log_artifacts(run_id, str(folder))
 

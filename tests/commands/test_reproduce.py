@@ -285,12 +285,12 @@ def is_asked_to_end(process_id: int) -> bool:
 
 
 def test_a_signal_that_comes_while_a_rerun_is_being_started_waits_until_it_can_be_ended() -> None:
-    from samebits.proof.rerun import _hold_signals
+    from samebits.signals import hold_signals
 
     known: list[str] = []
     before = signal.signal(signal.SIGTERM, lambda *_: known.append("asked to stop"))
     try:
-        with _hold_signals():
+        with hold_signals():
             os.kill(os.getpid(), signal.SIGTERM)
             known.append("started")
         assert known == ["started", "asked to stop"]

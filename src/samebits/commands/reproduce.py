@@ -17,6 +17,7 @@ from typing import Any
 from samebits.delivery.offline import connect_for
 from samebits.differences.comparison import Comparison, compare_outputs
 from samebits.differences.lineages import Difference, diff_lineages, name_cause
+from samebits.digests import digest_bytes
 from samebits.errors import Interrupted, LineageError, SamebitsError
 from samebits.holdings.runs import RecordedRun, open_recorded_run, settle_reference
 from samebits.project import find_project_root
@@ -26,6 +27,7 @@ from samebits.proof.reproduction import Report, Wishes, describe_rerun, leave_re
 from samebits.proof.rerun import Conditions, Rerun, make_rerun, vary_conditions
 from samebits.proof.restoration import Restoration, copy_data_in_other_order, list_addresses, restore_run, write_config
 from samebits.proof.verification import Check, check_record, conclude
+from samebits.trust.own_runs import is_own_run, note_own_run
 from samebits.trust.question import require_trust
 from samebits.verdicts import Verdict
 
@@ -148,6 +150,8 @@ def _compare(recorded: RecordedRun, lineage: dict[str, Any], run_id: str, report
         except LineageError as error:
             report.reasons = [f"the rerun made nothing that counts: {error}"]
             return None
+        if is_own_run(str(lineage["run"].get("run_id")), digest_bytes(recorded.lineage_bytes)):
+            note_own_run(run_id, digest_bytes(observed_run.lineage_bytes))  # made of one's own run, in a folder that is gone
         comparison = compare_outputs(lineage, observed, recorded.files, observed_run.files)
         unsound = [check for check in check_record(observed_run) if not check.passed]
         report.other_machine = is_other_machine(lineage["stages"]["environment"], observed["stages"]["environment"])

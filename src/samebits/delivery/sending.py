@@ -41,9 +41,10 @@ def send_parcel(client: Any, parcel: Parcel) -> str:
     """
     values = parcel.read_values()
     check_parcel(parcel, values)
+    was_asked = parcel.note.get("is_asked") is True and parcel.note.get("server_run_id") is None
     run = find_run(client, parcel) or create_run(client, parcel, values["started"])
     run_id = str(run.info.run_id)
-    is_anew = parcel.note.get("is_sent") is True
+    is_anew = parcel.note.get("is_sent") is True or was_asked
     parcel.write_note(is_sent=True)
     _send_model(client, parcel, run, values, is_anew)
     _send_archive(client, parcel, run)
@@ -53,8 +54,17 @@ def send_parcel(client: Any, parcel: Parcel) -> str:
     store = ArtifactStore(run.info.artifact_uri, client.tracking_uri)
     store.send(list_files(parcel.folder / ARTIFACTS), is_anew)
     store.send({FILE_NAME: parcel.folder / FILE_NAME}, is_anew=False)
+    if is_anew:
+        explain_failures("search its runs", lambda: _drop_others(client, parcel, run_id))
     _finish(client, run_id, values)
     return run_id
+
+
+def _drop_others(client: Any, parcel: Parcel, run_id: str) -> None:
+    """A request for a run that was on its way as an earlier try broke off may have come through since."""
+    for run in _search_by_parcel(client, parcel):
+        if run.info.run_id != run_id:
+            client.delete_run(run.info.run_id)
 
 
 def _finish(client: Any, run_id: str, values: dict[str, Any]) -> None:

@@ -169,6 +169,7 @@ def name_cause(error: BaseException) -> str:
     said = " ".join(str(error).split())
     innermost = said.rpartition("Caused by ")[2]
     reason = innermost.rpartition("): ")[2] if "): " in innermost else innermost.partition("failed with exception ")[2] or innermost
+    reason = reason.rpartition("Failed to establish a new connection: ")[2]
     return reason.rstrip("')\"")[:300] or type(error).__name__
 
 
