@@ -6,6 +6,7 @@ patch, untracked files included, up to a cap that is said when it is met. The pa
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import fnmatch
 import importlib.metadata
@@ -23,7 +24,8 @@ from samebits.errors import Problem, ProvenanceError
 from samebits.lineage.manifest import MODULES_FOLDER, NESTED_FOLDER, PATCH_FILE
 from samebits.project import PACKAGE, is_checkout
 from samebits.provenance.changes import DELETED, WorkingTree, as_text, compare_tree, read_kind
-from samebits.provenance.repository import NULL_IDS, Repository, explain, open_repository, open_scratch, run_git, store_blobs
+from samebits.provenance.own_store import list_own_places
+from samebits.provenance.repository import NULL_IDS, Repository, digest_object, explain, open_repository, open_scratch, run_git, store_blobs
 from samebits.text import shorten_list
 
 PATCH_CAP_BYTES = 10 << 20
@@ -131,18 +133,20 @@ def identify_code(project_root: Path, keep: Sequence[str] = ()) -> CodeIdentity:
     Raises
     ------
     ProvenanceError
-        There is a repository, but Git cannot read it; or a file changed while it was read.
+        There is a repository, but Git cannot read it; or not what lies in it.
     """
     own = CodeIdentity(sources_digest=read_sources_digest(), wheel_digest=_read_wheel_digest())
     repository = open_repository(project_root)
     if repository is None:
         return own
-    trees = _compare_trees(repository)
+    trees = _compare_trees(repository, project_root)
     tree = trees[""]
     if tree.commit is None:
         return dataclasses.replace(own, remote=tree.remote)  # nothing was committed yet
     kept, reasons = _choose_kept(trees, keep)
-    patches = {name: _make_patch(trees[name], names) for name, names in kept.items() if names}
+    contents = {name: _read_kept(trees[name], names) for name, names in kept.items()}
+    reasons |= _list_moved(trees, kept, contents)
+    patches = {name: _make_patch(trees[name], names, contents[name]) for name, names in kept.items() if names}
     return dataclasses.replace(
         own,
         commit=tree.commit,
@@ -166,11 +170,11 @@ def identify_code(project_root: Path, keep: Sequence[str] = ()) -> CodeIdentity:
 def identify_trees(project_root: Path) -> dict[str, WorkingTree]:
     """Return the project's working tree, and each repository inside it, by its path from the root; none without a repository."""
     repository = open_repository(project_root)
-    return _compare_trees(repository) if repository is not None else {}
+    return _compare_trees(repository, project_root) if repository is not None else {}
 
 
-def _compare_trees(repository: Repository) -> dict[str, WorkingTree]:
-    return dict(_flatten(compare_tree(repository)))
+def _compare_trees(repository: Repository, project_root: Path) -> dict[str, WorkingTree]:
+    return dict(_flatten(compare_tree(repository, apart=list_own_places(project_root))))
 
 
 def list_wanted(config: Any) -> list[str]:
@@ -255,8 +259,7 @@ def _repositories(tree: WorkingTree) -> set[str]:
 
 
 def _measure(tree: WorkingTree, name: str) -> int:
-    path = tree.root / name
-    return path.lstat().st_size if path.is_file() or path.is_symlink() else 0
+    return tree.sizes.get(name, 0)
 
 
 def _find_reason(tree: WorkingTree, name: str, size_bytes: int, is_wanted: bool) -> str | None:
@@ -280,13 +283,44 @@ def _matches(name: str, pattern: str) -> bool:
     return fnmatch.fnmatchcase(name if "/" in pattern else PurePosixPath(name).name, pattern.lstrip("/"))
 
 
-def _make_patch(tree: WorkingTree, kept: Sequence[str]) -> bytes:
+def _read_kept(tree: WorkingTree, names: Sequence[str]) -> dict[str, tuple[str, bytes]]:
+    """Return the mode and the bytes of each file that still has those that were identified, be it with others after them."""
+    found = {}
+    for name in names:
+        path = tree.root / name
+        with contextlib.suppress(OSError):
+            content = os.fsencode(path.readlink()) if path.is_symlink() else _read_first(path, tree.sizes.get(name, 0))
+            kind = read_kind(path)
+            if kind is not None and digest_object("blob", content, tree.repository.object_format) == tree.ids.get(name):
+                found[name] = (kind, content)
+    return found
+
+
+def _read_first(path: Path, size_bytes: int) -> bytes:
+    with path.open("rb") as file:
+        return file.read(size_bytes)
+
+
+def _list_moved(
+    trees: dict[str, WorkingTree], kept: dict[str, list[str]], contents: dict[str, dict[str, tuple[str, bytes]]]
+) -> dict[str, str]:
+    """Return the files that were to be kept, and were changed or removed since they were identified; one that runs is refused later."""
+    moved = [
+        f"{place}{as_text(name)}"
+        for (place, tree), key in zip(_with_places(trees), trees, strict=True)
+        for name in kept[key]
+        if name in tree.ids and name not in contents[key]
+    ]
+    return dict.fromkeys(moved, "it was changed while it was read")
+
+
+def _make_patch(tree: WorkingTree, kept: Sequence[str], contents: dict[str, tuple[str, bytes]]) -> bytes:
     """Compare the commit with the working tree in a repository of ours: nothing of the user's moves, no setting of theirs counts."""
     repository = tree.repository
     with open_scratch(repository.objects, repository.object_format) as (scratch, folder):
         try:
             scratch.execute(["git", "read-tree", tree.commit or "--empty"])
-            _stage_as_they_are(tree, kept, scratch, folder)
+            _stage_as_they_are(tree, kept, contents, scratch, folder)
             return run_git(
                 scratch,
                 ["git", "-c", "core.quotePath=true", "diff", "--cached", "--binary", "--full-index", "--no-color", "--no-ext-diff",
@@ -298,27 +332,16 @@ def _make_patch(tree: WorkingTree, kept: Sequence[str]) -> bytes:
             raise ProvenanceError(Problem(f"repository {tree.root}", "a patch of its changes", explain(error), remedy)) from None
 
 
-def _stage_as_they_are(tree: WorkingTree, kept: Sequence[str], scratch: git.Git, folder: Path) -> None:
+def _stage_as_they_are(
+    tree: WorkingTree, kept: Sequence[str], contents: dict[str, tuple[str, bytes]], scratch: git.Git, folder: Path
+) -> None:
     """Put files into the index byte for byte: `git add` would change line ends and more by attributes and settings."""
-    there = [name for name in kept if name in tree.ids]
-    ids = store_blobs(scratch, [_find_source(tree.root / name, folder / f"link-{number}") for number, name in enumerate(there)], "-w")
-    moved = [name for name, oid in zip(there, ids, strict=True) if oid != tree.ids[name]]
-    if moved:
-        problem = Problem(f"file {moved[0]}", "one that stays as it is while it is recorded", "that it changed", "Run this again.")
-        raise ProvenanceError(problem)
-    lines = [f"{read_kind(tree.root / name)} {tree.ids[name]}\t" for name in there]
-    lines += [f"0 {NULL_IDS[tree.repository.object_format]}\t" for name in kept if name not in tree.ids]
-    names = [*there, *(name for name in kept if name not in tree.ids)]
-    entries = [line.encode() + os.fsencode(name) + b"\0" for line, name in zip(lines, names, strict=True)]
-    removed_first = sorted(entries, key=lambda entry: not entry.startswith(b"0 "))
-    run_git(scratch, ["git", "update-index", "-z", "--index-info"], b"".join(removed_first))
-
-
-def _find_source(path: Path, link: Path) -> str:
-    if path.is_symlink():
-        link.write_bytes(os.fsencode(path.readlink()))
-        return str(link)
-    return str(path)
+    for number, (_, content) in enumerate(contents.values()):
+        (folder / f"blob-{number}").write_bytes(content)
+    store_blobs(scratch, [str(folder / f"blob-{number}") for number in range(len(contents))], "-w")
+    entries = [f"{kind} {tree.ids[name]}\t".encode() + os.fsencode(name) for name, (kind, _) in contents.items()]
+    gone = [f"0 {NULL_IDS[tree.repository.object_format]}\t".encode() + os.fsencode(name) for name in kept if name not in tree.ids]
+    run_git(scratch, ["git", "update-index", "-z", "--index-info"], b"".join(entry + b"\0" for entry in [*gone, *entries]))
 
 
 def _read_wheel_digest() -> str | None:
