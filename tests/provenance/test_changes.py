@@ -17,7 +17,7 @@ from samebits.digests import digest_bytes
 from samebits.errors import ProvenanceError
 from samebits.lineage.manifest import PATCH_FILE
 from samebits.proof.restored_code import restore_changes
-from samebits.provenance import changes, code
+from samebits.provenance import code
 from samebits.provenance import repository as repository_module
 from samebits.provenance.checkout import Source, bundle_commit, fetch_commit, list_remotes
 from samebits.provenance.code import CodeIdentity, describe_kept, identify_code

@@ -287,13 +287,9 @@ def _note_differing(tree: WorkingTree, names: list[str], kinds: dict[str, str], 
 
 
 def _ignores_modes(tree: WorkingTree, kinds: dict[str, str]) -> bool:
-    """Tell whether the file system keeps no executable bit: Git found so when it made the repository, and every file has one, or none."""
+    """Tell whether the file system keeps no executable bit: Git found so once, and every file has one, or none."""
     files = [kind for kind in kinds.values() if kind in (_FILE, _PROGRAM)]
-    return (
-        bool(files)
-        and len(set(files)) == 1
-        and ask_if_any(tree.root, "config", "--type=bool", "--get", "core.fileMode") == "false"
-    )
+    return bool(files) and len(set(files)) == 1 and ask_if_any(tree.root, "config", "--type=bool", "--get", "core.fileMode") == "false"
 
 
 def _find_given_back(tree: WorkingTree, names: list[str]) -> set[str]:
