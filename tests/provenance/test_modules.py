@@ -266,3 +266,13 @@ def test_an_untracked_input_of_the_config_is_no_file_that_is_missing(project: Pa
     said = describe_kept(identify_code(project), [project / "table.csv"])
 
     assert "other.csv" in said[0] and "table.csv" not in "".join(said)
+
+
+def test_a_module_inside_a_package_is_found_without_importing_the_package(project: Path, tmp_path: Path) -> None:
+    (tmp_path / "beside/odd_above").mkdir()
+    (tmp_path / "beside/odd_above/__init__.py").write_bytes(b"raise SystemExit\n")
+    (tmp_path / "beside/odd_above/below.py").write_bytes(ONE)
+
+    code = identify_modules(identify_code(project), ["odd_above.below"], project)
+
+    assert code.modules == {"outside/odd_above/below.py": digest_bytes(ONE)}

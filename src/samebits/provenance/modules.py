@@ -195,14 +195,18 @@ def list_files(name: str, project_root: Path, suffixes: tuple[str, ...] = _SUFFI
         files = [(Path(spec.origin), Path(spec.origin).parent)]
     for path, base in files:
         if path.is_file() and not is_installed(path):
-            yield path, path.relative_to(base).as_posix()
+            yield path, "/".join([*name.split(".")[:-1], path.relative_to(base).as_posix()])
 
 
 def _find_spec(name: str, project_root: Path) -> ModuleSpec | None:
-    """As an import in `train` does, which looks into the project's folder last."""
+    """As an import in `train` does, which looks into the project's folder last; packages above a module are not imported for it."""
+    search: Sequence[str] | None = [*sys.path, str(project_root)]
+    spec = None
     with contextlib.suppress(ImportError, ValueError, AttributeError):
-        spec = importlib.machinery.PathFinder.find_spec(name, [*sys.path, str(project_root)])
-        return spec if spec is not None else importlib.util.find_spec(name)
+        for end in [*(place for place, letter in enumerate(name) if letter == "."), len(name)]:
+            spec = importlib.machinery.PathFinder.find_spec(name[:end], search) if search is not None else None
+            search = spec.submodule_search_locations if spec is not None else None
+        return spec if spec is not None or "." in name else importlib.util.find_spec(name)
     return None
 
 

@@ -40,11 +40,10 @@ def _list_that_ran(allow: Sequence[str]) -> Iterator[tuple[str, Path, bytes]]:
 
 def _list_others(allow: Sequence[str], project_root: Path) -> Iterator[tuple[str, Path, bytes]]:
     for name in allow:
-        above = name.rpartition(".")[0].replace(".", "/")
         for path, place in list_files(name, project_root, suffixes=("",)):
             if "__pycache__" not in path.parts and ".git" not in path.parts:
                 with contextlib.suppress(OSError):
-                    yield f"{above}/{place}".lstrip("/"), path, path.read_bytes()
+                    yield place, path, path.read_bytes()
 
 
 def _find_reason(code: CodeIdentity, path: Path, place: str, content: bytes) -> str | None:
