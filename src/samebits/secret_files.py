@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import fnmatch
 import hashlib
+import math
 import re
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 SLOW_PREFIX = "scrypt:"
@@ -50,11 +52,30 @@ _PATTERNS = {
 }
 _CONTENT = {reason: re.compile(pattern) for reason, pattern in _PATTERNS.items()}
 _SETTINGS = (".ini", ".cfg", ".conf", ".toml", ".yaml", ".yml", ".json", ".properties", ".env", ".sh", ".bash", ".zsh", ".xml", ".txt")
-_ASSIGNMENT = re.compile(
-    rb"(?im)^[ \t]*(?:export[ \t]+|set[ \t]+)?[\"']?[\w.-]*(?:passw(?:or)?d|passphrase|secret(?:_?(?:access_?)?key)?|api_?key|"
-    rb"access_?token|auth_?token|client_?secret|private_?key)[\"']?[ \t]*[=:][ \t]*[\"']?"
-    rb"(?!(?:null|none|true|false|nil|changeme|xxx+|\*+|<|\$|\{|%)[\w\"',;>})-]*[ \t]*$)([^\s\"'#,;]{4,})"
+_SETTINGS_NAME = re.compile(r"(?:.*\.)?(?:docker|container|make|proc|jenkins)file(?:\..*)?|(?:.*[._-])?env(?:[._-].*)?")
+_CODE = (".py", ".pyx", ".r", ".c", ".h", ".cpp", ".rs", ".go", ".js", ".ts", ".java")
+# Names that mean a secret and nothing else, and names that often mean something else: what these have must look like one as well.
+_SURE = (
+    rb"(?:passw(?:or)?d|passphrase|secret_?(?:access_?)?key|api_?key|access_?token|auth_?token|client_?secret|private_?key|"
+    rb"(?P<unsure>token|secret))"
 )
+# A name is looked back for over so many letters: a file of one line, megabytes long, must not take minutes.
+_ASSIGNMENT = re.compile(
+    rb"(?im)(?:^|[{,;\[]|^[ \t]*-|\b(?:export|set|env|arg)[ \t]|[ \t](?:-e|--env)[ \t])[ \t]{0,80}[\"']?[\w.-]{0,40}"
+    + _SURE
+    + rb"[\"']?[ \t]*[=:][ \t]*[\"']?([^\s\"'#,;}\]]{4,})"
+)
+_INSTRUCTION = re.compile(rb"(?im)^[ \t]*(?:env|arg)[ \t]+\w{0,40}" + _SURE + rb"[ \t]+[\"']?([^\s\"'=]{4,})")
+_ELEMENT = re.compile(rb"(?i)[<\s][\w.:-]{0,40}" + _SURE + rb"(?:>\s*|\s*=\s*[\"'])([^<\s\"']{4,})")
+_LITERAL = re.compile(
+    rb"(?im)(?<![a-z0-9])[\w.]{0,40}"
+    + _SURE
+    + rb"[\"']?\]?[ \t]*(?::[ \t]*\w+[ \t]*)?(?::?=|:)[ \t]*[bru]?[\"']([^\s\"'{}<>$%]{8,})[\"']"
+)
+_HINT = re.compile(rb"(?i)passw|passphrase|secret|api_?key|token|private_?key")
+_PLACEHOLDER = re.compile(rb"(?i)(?:null|none|true|false|nil|changeme|your|example|x{3,}|\*+)[\w*-]*|[<${%!`(\[&*].*")
+_SET = "a password or key that is set in it"
+_LEAST_BITS = 2.5  # of a letter: what is made by chance has more, words and names less
 
 
 def find_secret(name: str, path: Path) -> str | None:
@@ -79,9 +100,39 @@ def find_secrets(name: str, content: bytes) -> set[tuple[str, bytes]]:
     """Return each secret in some bytes, with what it is."""
     found = {(reason, match[0]) for reason, pattern in _CONTENT.items() for match in pattern.finditer(content)}
     last = PurePosixPath(name.lower()).name
-    if last.startswith(".") or last.endswith(_SETTINGS):
-        found |= {("a password or key that is set in it", match[1]) for match in _ASSIGNMENT.finditer(content)}
+    if not _HINT.search(content):
+        return found
+    is_code = last.endswith(_CODE)
+    if not is_code and (last.startswith(".") or last.endswith(_SETTINGS) or _SETTINGS_NAME.fullmatch(last)):
+        found |= {(_SET, value) for value in _find_assigned(_ASSIGNMENT, content)}
+    if "file" in last:
+        found |= {(_SET, value) for value in _find_assigned(_INSTRUCTION, content)}
+    if last.endswith((".xml", ".config")):
+        found |= {(_SET, value) for value in _find_assigned(_ELEMENT, content)}
+    if is_code:
+        found |= {(_SET, value) for value in _find_assigned(_LITERAL, content) if _looks_made(value, 8)}
     return found
+
+
+def _find_assigned(pattern: re.Pattern[bytes], content: bytes) -> Iterator[bytes]:
+    for match in pattern.finditer(content):
+        groups = match.groupdict()
+        value = match[match.lastindex or 0]
+        is_sure = not any(groups.values())
+        if not _PLACEHOLDER.fullmatch(value) and (is_sure or _looks_made(value, 12)):
+            yield value
+
+
+def _looks_made(value: bytes, least_bytes: int) -> bool:
+    """Tell whether a value looks like a secret rather than a word, a name or a path: it has letters and figures, well mixed.
+
+    >>> _looks_made(b"customer_id", 8), _looks_made(b"hunter22x", 8), _looks_made(b"aaaaaaaaaaa1", 8)
+    (False, True, False)
+    """
+    counts = [value.count(letter) / len(value) for letter in set(value)]
+    bits = -sum(share * math.log2(share) for share in counts)
+    is_mixed = re.search(rb"\d", value) is not None and re.search(rb"[A-Za-z]", value) is not None
+    return len(value) >= least_bytes and is_mixed and bits >= _LEAST_BITS
 
 
 def _read_start(path: Path) -> bytes:

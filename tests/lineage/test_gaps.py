@@ -50,6 +50,10 @@ def test_a_run_of_which_all_is_kept_has_no_gap() -> None:
             "the commit cccccccccccc (neither pushed nor archived: over",
         ),
         (change(stages__code__patch={"left_out": ["a.bin"]}, stages__code__changes={"a.bin": "sha256:1"}), "does not hold (a.bin)"),
+        (
+            change(stages__code__patch={"left_out": ["inside/a.py"]}, stages__code__modules={"inside/a.py": "sha256:1"}),
+            "modules that are not kept (a.py)",
+        ),
         (change(archive__data="never"), "the table data/x.csv (archive: never, unless the commit holds it)"),
         (change(archive__data="over the cap", stages__data__path="/srv/x.csv"), "the table /srv/x.csv (archive: over the cap)"),
         (change(stages__data__test={"path": "/srv/t.csv", "digest": "sha256:3"}), "the table /srv/t.csv (archive: not on record)"),

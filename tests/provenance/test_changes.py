@@ -17,8 +17,9 @@ from samebits.digests import digest_bytes
 from samebits.errors import ProvenanceError
 from samebits.lineage.manifest import PATCH_FILE
 from samebits.proof.restored_code import restore_changes
-from samebits.provenance import changes
-from samebits.provenance.checkout import Source, bundle_commit, fetch_commit
+from samebits.provenance import code
+from samebits.provenance import repository as repository_module
+from samebits.provenance.checkout import Source, bundle_commit, fetch_commit, list_remotes
 from samebits.provenance.code import CodeIdentity, describe_kept, identify_code
 from samebits.training.stages import describe_code
 
@@ -246,22 +247,6 @@ def test_a_name_that_is_no_utf_8_comes_back_too(repository: Path, tmp_path: Path
     assert (restore(found, repository, tmp_path) / os.fsdecode(b"caf\xe9.txt")).read_bytes() == b"x\n"
 
 
-def test_what_changes_while_it_is_read_is_not_recorded(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def digest_entry(path: Path) -> str:
-        digest = whole(path)
-        path.write_bytes(b"a = 3\n")
-        return digest
-
-    whole = changes.digest_entry
-    (repository / "a.py").write_bytes(b"a = 2\n")
-    monkeypatch.setattr(changes, "digest_entry", digest_entry)
-
-    with pytest.raises(
-        ProvenanceError, match=r"file a\.py: expected one that stays as it is while it is recorded, found that it changed"
-    ):
-        identify_code(repository)
-
-
 @pytest.fixture
 def outer(repository: Path, tmp_path: Path) -> Path:
     """A project with a submodule that has a submodule."""
@@ -375,6 +360,16 @@ SECRETS: dict[str, bytes] = {
     "maps.js": b"k = 'AIza" + b"B" * 35 + b"'\n",
     "auth.py": b"J = 'eyJ" + b"hbGciOiJI.eyJ" + b"zdWIiOiIx.c2lnbmF0dXJl'\n",
     "settings.ini": b"[db]\npassword = hunter22\n",
+    "compose.yml": b"  environment:\n    - POSTGRES_PASSWORD=" + b"hunter22\n",
+    "line.json": b'{"user": "x", "password":' + b'"hunter22"}',
+    "map.yaml": b"db: {user: me, password: " + b"hunter22}\n",
+    "element.xml": b"<db><password>" + b"hunter22</password></db>",
+    "attribute.xml": b'<add user="x" password=' + b'"hunter22"/>',
+    "start.sh": b"export REGISTRY_TOKEN=" + b"k3Jd8sLq02Xz9\n",
+    "Dockerfile": b"FROM x\nENV DB_PASSWORD " + b"hunter22\n",
+    "env.local": b"DB_PASSWORD=" + b"hunter22\n",
+    "prod_env": b"MY_TOKEN=" + b"k3Jd8sLq02Xz9\n",
+    "client.py": b"connect(host='x', password=" + b"'hunter22')\n",
     "db.py": b"URL = 'postgresql://me:" + b"hunter22@db.internal/x'\n",
 }
 
@@ -401,6 +396,10 @@ def test_a_secret_is_named_and_digested_but_not_kept_unless_the_config_says_so(r
         (".env.example", b"TOKEN=\n"),
         ("credentials.py", b"def load_credentials(): ...\n"),
         ("conf.yaml", b"token_pattern: null\npassword: null\n"),
+        ("join.yaml", b"secret: customer_id\n- secret: customer_id\npad_token: '[PAD]'\n"),
+        ("form.json", b'{"properties": {"password": {"type": "string"}}, "required": ["password"]}'),
+        ("words.txt", b"the secret is out\npassword reset\n"),
+        ("types.py", b"def f(password: str = 'password', token='token_name') -> None: ...\n"),
         ("secrets.md", b"never write a password = into a file\n"),
         ("model.py", b"password = input()\n"),
         ("readme.txt", b"postgresql://user:password@localhost/x and https://me:secret@example.org\n"),
@@ -559,3 +558,114 @@ def test_no_filter_of_the_callers_runs_in_a_restored_checkout(
 
     assert (fresh / "a.py").read_bytes() == b"a = 2\n"
     assert not (tmp_path / "ran").exists()
+
+
+def test_what_the_environment_says_of_another_repository_reaches_no_git_of_ours(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = make_repository(tmp_path / "other", {"theirs.py": b"t = 1\n"})
+    git("checkout", "-q", "-b", "mine", cwd=other)
+    index, head = ((other / ".git" / name).read_bytes() for name in ("index", "HEAD"))
+    (repository / "a.py").write_bytes(b"a = 2\n")
+    plain = identify_code(repository)
+    places = {"DIR": ".git", "WORK_TREE": "", "INDEX_FILE": ".git/index", "OBJECT_DIRECTORY": ".git/objects", "COMMON_DIR": ".git"}
+    for name, place in places.items():
+        monkeypatch.setenv(f"GIT_{name}", str(other / place))
+    monkeypatch.setenv("GIT_CONFIG_PARAMETERS", "'core.bare'='true'")
+    monkeypatch.setenv("GIT_LITERAL_PATHSPECS", "1")
+
+    found = identify_code(repository)
+    fetch_commit(tmp_path / "fetched", str(found.commit), [Source("repository", str(repository))], None)
+
+    assert found == plain and (tmp_path / "fetched/a.py").read_bytes() == b"a = 1\n"
+    assert ((other / ".git/index").read_bytes(), (other / ".git/HEAD").read_bytes()) == (index, head)
+    assert os.environ["GIT_DIR"] == str(other / ".git")
+
+
+def test_a_folder_that_the_caller_trusts_is_read_for_its_remotes_too(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    git("remote", "add", "origin", "https://example.org/x", cwd=repository)
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    assert list_remotes(repository) == ["https://example.org/x"]  # by the caller's own settings
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
+    assert list_remotes(repository) == []
+    for name, value in {"COUNT": "1", "KEY_0": "safe.directory", "VALUE_0": "*"}.items():
+        monkeypatch.setenv(f"GIT_CONFIG_{name}", value)
+
+    assert list_remotes(repository) == ["https://example.org/x"]
+
+
+@pytest.mark.parametrize("address", [None, "sqlite:///{}/mlflow.db", "sqlite:///{}/runs/own.db", "{}/mlruns", "https://example.org"])
+def test_the_store_that_runs_go_to_is_none_of_the_code(repository: Path, monkeypatch: pytest.MonkeyPatch, address: str | None) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    if address:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", address.format(repository))
+    names = [f"{name}{end}" for name in ("mlflow.db", "runs/own.db") for end in ("", ".lock", "-journal", "-wal", "-shm")]
+    for name in [*names, "mlruns/1/meta.yaml", "mlartifacts/1/a.bin", "runs/mlruns/1/x", ".samebits/spool/1/x"]:
+        (repository / name).parent.mkdir(parents=True, exist_ok=True)
+        (repository / name).write_bytes(b"x")
+
+    changed = identify_code(repository).changes
+
+    is_own = address is not None and "own.db" in address
+    assert set(changed) == (set() if is_own else {*names[5:], "runs/mlruns/1/x"})
+
+
+def test_a_store_that_git_tracks_is_code_as_any_file(repository: Path) -> None:
+    (repository / "mlflow.db").write_bytes(b"x")
+    commit(repository)
+    (repository / "mlflow.db").write_bytes(b"y")
+
+    assert set(identify_code(repository).changes) == {"mlflow.db"}
+
+
+def test_a_file_that_grows_while_it_is_read_is_kept_as_it_was_and_one_that_goes_is_named(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("grows.log", "goes.log", "other.log"):
+        (repository / name).write_bytes(b"one\n")
+    really = code._choose_kept
+
+    def choose_late(*arguments: Any) -> Any:
+        with (repository / "grows.log").open("ab") as file:
+            file.write(b"two\n")
+        (repository / "goes.log").unlink()
+        (repository / "other.log").write_bytes(b"six\n")
+        return really(*arguments)
+
+    monkeypatch.setattr(code, "_choose_kept", choose_late)
+
+    found = identify_code(repository)
+
+    assert found.changes == dict.fromkeys(["goes.log", "grows.log", "other.log"], digest_bytes(b"one\n"))
+    assert found.reasons == dict.fromkeys(["goes.log", "other.log"], "it was changed while it was read")
+    assert b"+one\n" in found.patch and b"two" not in found.patch and b"other.log" not in found.patch
+
+
+def test_a_file_that_grows_or_goes_while_it_is_digested_refuses_nothing(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("grows.log", "goes.log"):
+        (repository / name).write_bytes(b"one\n")
+    really = repository_module.start_object
+
+    def start_late(kind: str, size_bytes: int, object_format: str) -> Any:
+        with (repository / "grows.log").open("ab") as file:
+            file.write(b"two\n")
+        (repository / "goes.log").unlink(missing_ok=True)
+        return really(kind, size_bytes, object_format)
+
+    monkeypatch.setattr(repository_module, "start_object", start_late)
+
+    found = identify_code(repository)
+
+    assert "goes.log" not in found.patch.decode() and found.changes["grows.log"].startswith("sha256:")
+    assert set(found.reasons) <= {"goes.log"}
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o755])
+def test_a_file_system_that_keeps_no_executable_bit_changes_nothing(repository: Path, mode: int) -> None:
+    (repository / "tool.sh").chmod(0o755)
+    commit(repository)
+    git("config", "core.fileMode", "false", cwd=repository)
+    for path in (path for path in repository.rglob("*") if path.is_file() and ".git" not in path.parts):
+        path.chmod(mode)
+
+    assert identify_code(repository).changes == {}

@@ -18,8 +18,8 @@ from recorded_runs import git
 from samebits.digests import digest_bytes, digest_file
 from samebits.errors import ProvenanceError
 from samebits.proof.restored_code import restore_modules
-from samebits.provenance.code import identify_code
-from samebits.provenance.modules import identify_modules, note_what_ran, refuse_changed_imports, watch_imports
+from samebits.provenance.code import describe_kept, identify_code
+from samebits.provenance.modules import identify_modules, is_installed, note_what_ran, refuse_changed_imports, watch_imports
 from samebits.training.stages import describe_code
 
 ONE, TWO = b"VERSION = 1\n", b"VERSION = 2\n"
@@ -211,3 +211,68 @@ def test_what_is_installed_is_no_module_of_these(project: Path) -> None:
             importlib.import_module(name)
 
     assert "colorsys" not in watch.noted and os.sep
+
+
+def test_a_module_that_git_ignores_is_digested_named_and_kept_only_where_the_config_says_so(project: Path, tmp_path: Path) -> None:
+    (project / "odd_made.py").write_bytes(ONE)
+    import_all("odd_made")
+    code = identify_code(project)
+
+    ran, kept = note_what_ran(code, project), note_what_ran(identify_code(project, ["odd_made.py"]), project)
+
+    assert ran.module_files == {} and ran.reasons == {"inside/odd_made.py": "Git ignores it"}
+    assert ran.modules == kept.modules == {"inside/odd_made.py": digest_bytes(ONE)}
+    assert kept.module_files == {"inside/odd_made.py": ONE} and kept.reasons == {}
+    assert any("modules that are not kept with the run: odd_made.py (Git ignores it)" in line for line in describe_kept(ran))
+    assert any("kept with the run: odd_made.py" in line for line in describe_kept(kept))
+    stage = describe_code(ran, [], project)
+    (project / "odd_made.py").write_bytes(TWO)
+    with pytest.raises(ProvenanceError, match=r"module odd_made\.py: .* It was not kept \(Git ignores it\)"):
+        restore_modules(stage, SimpleNamespace(files={}), tmp_path / "fresh", tmp_path / "modules")  # type: ignore[arg-type]
+
+
+def test_a_module_with_a_secret_has_no_digest_that_can_be_guessed_from(project: Path, tmp_path: Path) -> None:
+    content = b"T = 'ghp_" + b"a" * 36 + b"'\nVERSION = 1\n"
+    (tmp_path / "beside/odd_token.py").write_bytes(content)
+    import_all("odd_token")
+
+    ran = note_what_ran(identify_code(project), project)
+
+    assert ran.modules["outside/odd_token.py"].startswith("scrypt:") and ran.reasons == {"outside/odd_token.py": "a token of GitHub"}
+    assert note_what_ran(ran, project).modules == ran.modules
+    stage = {"modules": ran.modules}
+    recorded: Any = SimpleNamespace(files={"code/modules/outside/odd_token.py": tmp_path / "beside/odd_token.py"})
+    assert restore_modules(stage, recorded, tmp_path / "fresh", tmp_path / "modules") == tmp_path / "modules"
+
+
+def test_only_what_a_record_lists_is_installed(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    packages = tmp_path / "site-packages"
+    (packages / "odd-1.0.dist-info").mkdir(parents=True)
+    (packages / "odd-1.0.dist-info/METADATA").write_text("Name: odd\nVersion: 1.0\n", encoding="utf-8")
+    (packages / "odd-1.0.dist-info/RECORD").write_text("odd_listed.py,,\n", encoding="utf-8")
+    for name in ("odd_listed.py", "odd_by_hand.py"):
+        (packages / name).write_bytes(ONE)
+    monkeypatch.syspath_prepend(str(packages))
+    import_all("odd_listed", "odd_by_hand")
+
+    assert note_what_ran(identify_code(project), project).modules == {"outside/odd_by_hand.py": digest_bytes(ONE)}
+    assert all(is_installed(str(module.__file__)) for module in (os, pytest))
+
+
+def test_an_untracked_input_of_the_config_is_no_file_that_is_missing(project: Path) -> None:
+    for name in ("table.csv", "other.csv"):
+        (project / name).write_bytes(b"0" * (6 << 20))
+
+    said = describe_kept(identify_code(project), [project / "table.csv"])
+
+    assert "other.csv" in said[0] and "table.csv" not in "".join(said)
+
+
+def test_a_module_inside_a_package_is_found_without_importing_the_package(project: Path, tmp_path: Path) -> None:
+    (tmp_path / "beside/odd_above").mkdir()
+    (tmp_path / "beside/odd_above/__init__.py").write_bytes(b"raise SystemExit\n")
+    (tmp_path / "beside/odd_above/below.py").write_bytes(ONE)
+
+    code = identify_modules(identify_code(project), ["odd_above.below"], project)
+
+    assert code.modules == {"outside/odd_above/below.py": digest_bytes(ONE)}

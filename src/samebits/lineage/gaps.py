@@ -28,6 +28,9 @@ def _list_code(lineage: dict[str, Any]) -> list[str]:
     left_out = [name for name in code["patch"]["left_out"] if name in code["changes"]]
     if left_out:
         found.append(f"changed files that the patch does not hold ({shorten_list(left_out, 3)})")
+    modules = [name.partition("/")[2] for name in code["patch"]["left_out"] if name in code.get("modules", {})]
+    if modules:
+        found.append(f"modules that are not kept ({shorten_list(modules, 3)})")
     return found
 
 

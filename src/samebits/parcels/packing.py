@@ -11,7 +11,6 @@ import itertools
 import json
 import os
 import shutil
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -33,10 +32,11 @@ from samebits.model.file import list_trusted_types
 from samebits.parcels.description import describe_run
 from samebits.parcels.spool import Parcel, move_parcel
 from samebits.provenance.checkout import bundle_commit
+from samebits.provenance.served_code import collect_served_code
 from samebits.signals import hold_signals
 from samebits.table.files import digest_table, list_table_files
 from samebits.table.reading import Source
-from samebits.text import warn
+from samebits.text import shorten_list, warn
 from samebits.tracking.server import name_user
 from samebits.training.training import Training
 
@@ -280,20 +280,19 @@ def _write_model(parcel: Parcel, training: Training, started: datetime.datetime)
         ),
         input_example=_take_example(training),
         pip_requirements=_pin_requirements(training),
-        own_code=_list_own_code(training.loaded.config.allow),
+        own_code=_list_own_code(training, parcel.scratch / "own"),
         scratch=parcel.scratch,
     )
 
 
-def _list_own_code(allow: list[str]) -> list[Path]:
-    """Return the allowed modules and packages that lie in the project: whoever loads the model has no other way to them."""
-    found = []
-    for name in allow:
-        file = getattr(sys.modules.get(name), "__file__", None)
-        path = Path(file) if file else None
-        if path is not None and "site-packages" not in path.parts and not path.is_relative_to(sys.base_prefix):
-            found.append(path.parent if path.name == "__init__.py" else path)
-    return found
+def _list_own_code(training: Training, folder: Path) -> list[Path]:
+    """Lay out the allowed modules as they ran, and return the topmost: whoever loads the model has no other way to them."""
+    served, left_out = collect_served_code(training.loaded.config.allow, training.code, training.project_root)
+    if left_out:
+        named = shorten_list([f"{name} ({reason})" for name, reason in left_out.items()], 10)
+        warn(f"not served with the model, whoever loads it must have what its code needs of these: {named}")
+    _write_files(folder, served)
+    return sorted(folder.iterdir()) if served else []
 
 
 def _take_example(training: Training) -> pd.DataFrame:

@@ -6,18 +6,19 @@ the recorded digest, and what cannot be brought back is said by name with the re
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from samebits.digests import digest_file, digest_value
+from samebits.digests import digest_value
 from samebits.errors import Problem, ProvenanceError
 from samebits.holdings.code_search import list_all_code_sources
 from samebits.holdings.runs import RecordedRun
 from samebits.lineage.manifest import MODULES_FOLDER, PATCH_FILE
 from samebits.project import find_repository
-from samebits.provenance.changes import DELETED, describe_content
+from samebits.provenance.changes import DELETED, describe_content, is_recorded_entry
 from samebits.provenance.checkout import (
     apply_patch,
     convert_line_ends,
@@ -145,9 +146,10 @@ def restore_modules(stage: dict[str, Any], recorded: RecordedRun, checkout: Path
     wrong = []
     for name, digest, source in _list_modules(stage, recorded):
         kind, _, place = name.partition("/")
-        target = (checkout if kind == "inside" else folder) / place
-        if source is None or digest_file(source) != digest or not is_inside(checkout if kind == "inside" else folder, place):
-            wrong.append(Problem(f"module {place}", digest, "it nowhere", "It was too large to be kept: put it into the repository."))
+        base = checkout if kind == "inside" else folder
+        target = base / place
+        if source is None or not is_recorded_entry(source, name, digest) or not is_inside(base, place):
+            wrong.append(Problem(f"module {place}", digest, "it nowhere", _say_why_not_kept(name, stage)))
             continue
         target.parent.mkdir(parents=True, exist_ok=True)
         target.unlink(missing_ok=True)
@@ -159,6 +161,25 @@ def restore_modules(stage: dict[str, Any], recorded: RecordedRun, checkout: Path
     return folder if folder.is_dir() else None
 
 
+def _say_why_not_kept(name: str, stage: dict[str, Any]) -> str:
+    reason = stage.get("patch", {}).get("reasons", {}).get(name)
+    if reason is None:
+        return "It was too large to be kept, or what was kept is not what ran: put it into the repository."
+    return f"It was not kept ({reason}): put it into the repository, or for later runs name it in `code: {{keep: [...]}}`."
+
+
 def _list_modules(stage: dict[str, Any], recorded: RecordedRun) -> Iterator[tuple[str, str, Path | None]]:
     for name, digest in sorted(stage.get("modules", {}).items()):
-        yield name, digest, recorded.files.get(f"{MODULES_FOLDER}/{name}")
+        yield name, digest, recorded.files.get(f"{MODULES_FOLDER}/{name}") or _find_where_it_was(stage, name, digest)
+
+
+def _find_where_it_was(stage: dict[str, Any], name: str, digest: str) -> Path | None:
+    """Return the file of a module that was not kept, where it still lies in the repository with the bytes that ran."""
+    kind, _, place = name.partition("/")
+    if kind != "inside" or not stage.get("repository") or not is_inside(Path(stage["repository"]), place):
+        return None
+    path = Path(stage["repository"], place)
+    with contextlib.suppress(OSError):
+        if path.is_file() and not path.is_symlink() and is_recorded_entry(path, name, digest):
+            return path
+    return None

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,8 @@ class WorkingTree:
         Digest of each file that differs from the commit, untracked ones included; "deleted" where it is gone.
     ids
         Of the changed files' blobs, as they were read.
+    sizes
+        Of the same files, in bytes, as they were read.
     given_back
         Ids of the files that the commit's own attributes give every checkout with other bytes than the commit's object.
     filtered
@@ -82,6 +85,7 @@ class WorkingTree:
     held: dict[str, tuple[str, str]] = field(default_factory=dict)
     changes: dict[str, str] = field(default_factory=dict)
     ids: dict[str, str] = field(default_factory=dict)
+    sizes: dict[str, int] = field(default_factory=dict)
     given_back: dict[str, str] = field(default_factory=dict)
     filtered: dict[str, str] = field(default_factory=dict)
     line_ends: list[str] = field(default_factory=list)
@@ -114,8 +118,13 @@ def describe_content(commit: str | None, changes: dict[str, str], absent: list[s
     return {"commit": commit, "changes": changes, **({"absent": absent} if absent else {})}
 
 
-def compare_tree(repository: Repository, name: str = "") -> WorkingTree:
+def compare_tree(repository: Repository, name: str = "", apart: Sequence[Path] = ()) -> WorkingTree:
     """Compare a working tree, and every repository inside it, with the commit.
+
+    Parameters
+    ----------
+    apart
+        Files and folders that are none of the code where Git does not track them.
 
     Raises
     ------
@@ -131,7 +140,7 @@ def compare_tree(repository: Repository, name: str = "") -> WorkingTree:
         tree.is_pushed = bool(ask_text(root, "for-each-ref", "--contains=HEAD", "--count=1", "refs/remotes"))
         tree.held = _list_held(root)
     try:
-        _compare_files(tree)
+        _compare_files(tree, apart)
     except OSError as error:
         raise ProvenanceError(describe_unreadable(Path(error.filename or root), error)) from None
     tree.changes = dict(sorted(tree.changes.items()))
@@ -155,23 +164,29 @@ def _list_held(root: Path) -> dict[str, tuple[str, str]]:
     return held
 
 
-def _compare_files(tree: WorkingTree) -> None:
+def _compare_files(tree: WorkingTree, apart: Sequence[Path]) -> None:
     listed = ask_list(tree.root, "ls-files", "-z")
     others = ask_list(tree.root, "ls-files", "-z", "--others", "--exclude-standard")
-    names = dict.fromkeys([*tree.held, *listed, *(name.rstrip("/") for name in others)])
+    own = _name_in_tree(tree.root, apart)
+    others = [name.rstrip("/") for name in others if not any(name.rstrip("/") == one or name.startswith(f"{one}/") for one in own)]
+    names = dict.fromkeys([*tree.held, *listed, *others])
     kinds = _read_kinds(tree.root, list(names))
-    missing, differing, digests = [], [], {}
+    missing: list[str] = []
+    differing: list[str] = []
+    digests: dict[str, str] = {}
     for name, kind in kinds.items():
         mode, oid = tree.held.get(name, (None, None))
         if kind == _REPOSITORY or (mode == _REPOSITORY and kind is None):
-            _compare_repository(tree, name, oid if mode == _REPOSITORY else None)
-        elif kind is None:
+            _compare_repository(tree, name, oid if mode == _REPOSITORY else None, apart)
+            continue
+        try:
+            found = _identify(tree, name, kind, oid if kind == mode else None) if kind else None
+        except FileNotFoundError:  # it went while it was read
+            found = None
+        if found is None:
             missing += [name] if mode else []
-        elif mode is None and kind != _LINK:
-            tree.ids[name], digests[name] = digest_new_blob(tree.root / name, tree.repository.object_format)
-            differing.append(name)
-        elif (found := _identify(tree, name, kind)) != oid or kind != mode:
-            tree.ids[name] = found
+        elif found[0] != oid or kind != mode:
+            tree.ids[name], digests[name], tree.sizes[name] = found
             differing.append(name)
     _note_missing(tree, missing)
     _note_differing(tree, differing, {name: kind for name, kind in kinds.items() if kind}, digests)
@@ -202,19 +217,30 @@ def read_kind(path: Path) -> str | None:
     return (_PROGRAM if mode & stat.S_IXUSR else _FILE) if stat.S_ISREG(mode) else None
 
 
-def _identify(tree: WorkingTree, name: str, kind: str) -> str:
+def _name_in_tree(root: Path, paths: Sequence[Path]) -> set[str]:
+    """Return the names in a working tree of those paths that lie in it."""
+    folders = [Path(os.path.realpath(path.parent), path.name) for path in paths]
+    top = Path(os.path.realpath(root))
+    return {path.relative_to(top).as_posix() for path in folders if path != top and path.is_relative_to(top)}
+
+
+def _identify(tree: WorkingTree, name: str, kind: str, recorded: str | None) -> tuple[str, str, int]:
+    """Return a file's id, digest and size; the digest is right where the id is not the recorded one."""
     path, object_format = tree.root / name, tree.repository.object_format
     if kind == _LINK:
-        return digest_object("blob", os.fsencode(path.readlink()), object_format)
-    return digest_blob(path, object_format)
+        target = os.fsencode(path.readlink())
+        return digest_object("blob", target, object_format), digest_bytes(target), len(target)
+    if recorded is not None and digest_blob(path, object_format) == recorded:
+        return recorded, "", 0
+    return digest_new_blob(path, object_format)
 
 
-def _compare_repository(tree: WorkingTree, name: str, recorded: str | None) -> None:
+def _compare_repository(tree: WorkingTree, name: str, recorded: str | None, apart: Sequence[Path]) -> None:
     """A submodule that was never fetched is an empty folder or none, in a fresh checkout too."""
     path = tree.root / name
     inner = open_repository(path) if os.path.lexists(path / ".git") and not path.is_symlink() else None
     if inner is not None and inner.root.resolve() == path.resolve():
-        found = compare_tree(inner, name)
+        found = compare_tree(inner, name, apart)
         tree.nested.append(found)
         if name not in tree.held or found.commit != recorded or found.changes or found.absent:
             tree.changes[name if name in tree.held else f"{name}/"] = digest_value(found.describe_content())
@@ -250,23 +276,20 @@ def _note_differing(tree: WorkingTree, names: list[str], kinds: dict[str, str], 
     tree.given_back = {name: tree.ids[name] for name in given_back}
     converted = [name for name in converted if name not in given_back]
     pointers, filtered = _find_filtered(tree, converted)
-    tree.filtered = {**pointers, **filtered}
     for name in names:
         if name not in given_back and name not in pointers:
-            tree.changes[name] = _digest_changed(tree, name, kinds[name], digests.get(name))
+            tree.changes[name] = _digest_changed(tree, name, kinds[name], digests[name])
+    # beside the slow digest of a secret, no other one stands
+    tree.filtered = {**pointers, **{name: tree.changes[name] for name in filtered}}
     tree.line_ends = [name for name in converted if name in tree.changes and name not in filtered and _has_crlf(tree, name)]
     gone = given_back | pointers.keys()
     tree.ids = {name: oid for name, oid in tree.ids.items() if name in tree.changes and name not in gone}
 
 
 def _ignores_modes(tree: WorkingTree, kinds: dict[str, str]) -> bool:
-    """Tell whether the file system keeps no executable bit: Git found so when it made the repository, and every file has one."""
+    """Tell whether the file system keeps no executable bit: Git found so once, and every file has one, or none."""
     files = [kind for kind in kinds.values() if kind in (_FILE, _PROGRAM)]
-    return (
-        bool(files)
-        and set(files) == {_PROGRAM}
-        and ask_if_any(tree.root, "config", "--type=bool", "--get", "core.fileMode") == "false"
-    )
+    return bool(files) and len(set(files)) == 1 and ask_if_any(tree.root, "config", "--type=bool", "--get", "core.fileMode") == "false"
 
 
 def _find_given_back(tree: WorkingTree, names: list[str]) -> set[str]:
@@ -288,13 +311,13 @@ def _is_given(path: Path, tree: WorkingTree, name: str) -> bool:
     return path.is_file() and not path.is_symlink() and digest_blob(path, tree.repository.object_format) == tree.ids[name]
 
 
-def _find_filtered(tree: WorkingTree, names: list[str]) -> tuple[dict[str, str], dict[str, str]]:
+def _find_filtered(tree: WorkingTree, names: list[str]) -> tuple[dict[str, str], list[str]]:
     """Return the files of Git LFS whose pointer names their bytes, and those that another filter turns into what the commit holds."""
     attributes = _read_filters(tree.root, names)
     pointers = {name: digest for name, value in attributes.items() if value == "lfs" and (digest := _match_pointer(tree, name))}
     other = [name for name, value in attributes.items() if value != "lfs"]  # git-lfs would note the file in the repository
     ids = _clean(tree.root, other)
-    return pointers, {name: digest_file(tree.root / name) for name, oid in zip(other, ids, strict=True) if oid == tree.held[name][1]}
+    return pointers, [name for name, oid in zip(other, ids, strict=True) if oid == tree.held[name][1]]
 
 
 def _read_filters(root: Path, names: list[str]) -> dict[str, str]:
@@ -340,8 +363,7 @@ def _has_crlf(tree: WorkingTree, name: str) -> bool:
     return is_same and plain.replace(b"\n", b"\r\n") == content
 
 
-def _digest_changed(tree: WorkingTree, name: str, kind: str, known: str | None) -> str:
-    digest = known or digest_entry(tree.root / name)
+def _digest_changed(tree: WorkingTree, name: str, kind: str, digest: str) -> str:
     reason = None if kind == _LINK else _find_secret(tree, name)
     if reason is None:
         return digest
@@ -353,8 +375,11 @@ def _find_secret(tree: WorkingTree, name: str) -> str | None:
     """What the commit holds already is no secret any more."""
     if reason := find_secret_name(name):
         return reason
-    with (tree.root / name).open("rb") as file:
-        found = find_secrets(name, file.read(_SCANNED_BYTES))
+    try:
+        with (tree.root / name).open("rb") as file:
+            found = find_secrets(name, file.read(_SCANNED_BYTES))
+    except FileNotFoundError:  # it went since it was digested, and is not kept
+        return None
     if found and name in tree.held:
         found -= find_secrets(name, ask(tree.root, "cat-file", "blob", tree.held[name][1])[:_SCANNED_BYTES])
     return min(found)[0] if found else None

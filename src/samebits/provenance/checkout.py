@@ -23,6 +23,7 @@ from samebits.lineage.manifest import PATCH_FILE
 from samebits.provenance.changes import DELETED, find_entry, is_recorded_entry
 from samebits.provenance.repository import (
     ask_if_any,
+    ask_list,
     ask_text,
     digest_object,
     explain,
@@ -419,7 +420,7 @@ def diff_trees(folder: Path, left_tree: str, right_tree: str) -> str:
 def list_remotes(repository_root: Path) -> list[str]:
     """Return the addresses of the remotes of a repository of the caller's own; none where Git does not tell."""
     try:
-        said = str(make_runner(repository_root).execute(["git", "config", "--get-regexp", r"^remote\..*\.url$"]))
-    except (git.CommandError, ProvenanceError):
+        entries = ask_list(repository_root, "config", "-z", "--get-regexp", r"^remote\..*\.url$")
+    except ProvenanceError:
         return []
-    return [line.partition(" ")[2] for line in said.splitlines()]
+    return [entry.partition("\n")[2] for entry in entries]

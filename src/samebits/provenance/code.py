@@ -6,6 +6,7 @@ patch, untracked files included, up to a cap that is said when it is met. The pa
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import fnmatch
 import importlib.metadata
@@ -21,9 +22,19 @@ import git
 from samebits.digests import PREFIX, digest_bytes, digest_file, digest_folder
 from samebits.errors import Problem, ProvenanceError
 from samebits.lineage.manifest import MODULES_FOLDER, NESTED_FOLDER, PATCH_FILE
+from samebits.own_store import list_own_places
 from samebits.project import PACKAGE, is_checkout
 from samebits.provenance.changes import DELETED, WorkingTree, as_text, compare_tree, read_kind
-from samebits.provenance.repository import NULL_IDS, Repository, explain, open_repository, open_scratch, run_git, store_blobs
+from samebits.provenance.repository import (
+    NULL_IDS,
+    Repository,
+    digest_object,
+    explain,
+    open_repository,
+    open_scratch,
+    run_git,
+    store_blobs,
+)
 from samebits.text import shorten_list
 
 PATCH_CAP_BYTES = 10 << 20
@@ -53,7 +64,7 @@ class CodeIdentity:
     patch
         From the commit to the working tree, binary-safe, for `git apply`; empty where the tree is clean.
     left_out
-        Changed files that no patch holds, those of repositories inside included.
+        Changed files that no patch holds, those of repositories inside included, and modules that are not kept.
     reasons
         Why each of them is left out.
     absent
@@ -72,6 +83,8 @@ class CodeIdentity:
         Digest of each module that was imported, or is allowed, and that neither a package nor the commit with its changes holds.
     module_files
         The bytes of those that are kept, by the same name.
+    keep
+        Patterns of files that are kept although they look like secrets, are large or ignored.
     changed_meanwhile
         Files that are not any more what they were when the code was identified.
     """
@@ -95,6 +108,7 @@ class CodeIdentity:
     patches: dict[str, bytes] = field(default_factory=dict)
     modules: dict[str, str] = field(default_factory=dict)
     module_files: dict[str, bytes] = field(default_factory=dict)
+    keep: tuple[str, ...] = field(default=(), compare=False)
     changed_meanwhile: list[str] = field(default_factory=list)
 
     @property
@@ -131,18 +145,20 @@ def identify_code(project_root: Path, keep: Sequence[str] = ()) -> CodeIdentity:
     Raises
     ------
     ProvenanceError
-        There is a repository, but Git cannot read it; or a file changed while it was read.
+        There is a repository, but Git cannot read it; or not what lies in it.
     """
-    own = CodeIdentity(sources_digest=read_sources_digest(), wheel_digest=_read_wheel_digest())
+    own = CodeIdentity(sources_digest=read_sources_digest(), wheel_digest=_read_wheel_digest(), keep=tuple(keep))
     repository = open_repository(project_root)
     if repository is None:
         return own
-    trees = _compare_trees(repository)
+    trees = _compare_trees(repository, project_root)
     tree = trees[""]
     if tree.commit is None:
         return dataclasses.replace(own, remote=tree.remote)  # nothing was committed yet
     kept, reasons = _choose_kept(trees, keep)
-    patches = {name: _make_patch(trees[name], names) for name, names in kept.items() if names}
+    contents = {name: _read_kept(trees[name], names) for name, names in kept.items()}
+    reasons |= _list_moved(trees, kept, contents)
+    patches = {name: _make_patch(trees[name], names, contents[name]) for name, names in kept.items() if names}
     return dataclasses.replace(
         own,
         commit=tree.commit,
@@ -166,11 +182,11 @@ def identify_code(project_root: Path, keep: Sequence[str] = ()) -> CodeIdentity:
 def identify_trees(project_root: Path) -> dict[str, WorkingTree]:
     """Return the project's working tree, and each repository inside it, by its path from the root; none without a repository."""
     repository = open_repository(project_root)
-    return _compare_trees(repository) if repository is not None else {}
+    return _compare_trees(repository, project_root) if repository is not None else {}
 
 
-def _compare_trees(repository: Repository) -> dict[str, WorkingTree]:
-    return dict(_flatten(compare_tree(repository)))
+def _compare_trees(repository: Repository, project_root: Path) -> dict[str, WorkingTree]:
+    return dict(_flatten(compare_tree(repository, apart=list_own_places(project_root))))
 
 
 def list_wanted(config: Any) -> list[str]:
@@ -196,9 +212,16 @@ def _describe_nested(tree: WorkingTree, patch: bytes) -> dict[str, Any]:
     }
 
 
-def describe_kept(code: CodeIdentity) -> list[str]:
-    """Return what is to be said before anything is sent: which uncommitted files are kept with the run, and which are not, and why."""
+def describe_kept(code: CodeIdentity, inputs: Sequence[Path] = ()) -> list[str]:
+    """Return what is to be said before anything is sent: which uncommitted files are kept with the run, and which are not, and why.
+
+    Parameters
+    ----------
+    inputs
+        What the config reads: it has stages of its own, and the archive keeps it.
+    """
     lines = []
+    own = _name_inputs(code, inputs)
     kept = [name for name in _list_changes(code) if name not in code.reasons]
     converted = {f"{place}{as_text(name)}" for place, tree in _with_places(code.trees) for name in tree.line_ends}
     if others := [name for name in kept if name not in converted]:
@@ -206,10 +229,31 @@ def describe_kept(code: CodeIdentity) -> list[str]:
     if converted:
         files = shorten_list(sorted(converted), 3)
         lines.append(f"Git's line ends here are not the commit's (core.autocrlf); what ran has CRLF, and comes back so: {files}")
-    if code.reasons:
-        left_out = shorten_list([f"{name} ({reason})" for name, reason in code.reasons.items()], 10)
-        lines.append(f"uncommitted files that are not kept with the run: {left_out}; {_SECRET_REMEDY}")
+    left_out = [f"{name} ({reason})" for name, reason in code.reasons.items() if name not in code.modules and name not in own]
+    if left_out:
+        lines.append(f"uncommitted files that are not kept with the run: {shorten_list(left_out, 10)}; {_SECRET_REMEDY}")
+    return [*lines, *describe_modules(code)]
+
+
+def describe_modules(code: CodeIdentity) -> list[str]:
+    """Return what is to be said of modules that neither a package nor the commit holds: which are kept, and which are not, and why."""
+    lines = []
+    if code.module_files:
+        kept = [name.partition("/")[2] for name in code.module_files]
+        lines.append(f"modules that the commit does not hold and that are kept with the run: {shorten_list(kept, 10)}")
+    left_out = [f"{name.partition('/')[2]} ({reason})" for name, reason in code.reasons.items() if name in code.modules]
+    if left_out:
+        remedy = "name them in `code: {keep: [...]}` to keep them"
+        lines.append(f"modules that are not kept with the run: {shorten_list(left_out, 10)}; {remedy}")
     return lines
+
+
+def _name_inputs(code: CodeIdentity, inputs: Sequence[Path]) -> set[str]:
+    """Return the changed files that are an input of the config's, or lie in one that is a folder."""
+    if code.root is None:
+        return set()
+    own = {path.resolve() for path in inputs}
+    return {name for name in code.reasons if own & {path := (code.root / name).resolve(), *path.parents}}
 
 
 def _list_changes(code: CodeIdentity) -> list[str]:
@@ -236,7 +280,7 @@ def _choose_kept(trees: dict[str, WorkingTree], keep: Sequence[str]) -> tuple[di
     for place, (name, tree) in zip((place for place, _ in _with_places(trees)), trees.items(), strict=True):
         for changed in (one for one in tree.changes if one not in tree.inner_names and one not in tree.line_ends):
             shown, size_bytes = f"{place}{as_text(changed)}", _measure(tree, changed)
-            if reason := _find_reason(tree, changed, size_bytes, any(_matches(shown, pattern) for pattern in keep)):
+            if reason := _find_reason(tree, changed, size_bytes, any(matches(shown, pattern) for pattern in keep)):
                 reasons[shown] = reason
             elif tree.changes[changed] != DELETED or changed not in _repositories(tree):
                 waiting.append((size_bytes, shown, name, changed))
@@ -255,8 +299,7 @@ def _repositories(tree: WorkingTree) -> set[str]:
 
 
 def _measure(tree: WorkingTree, name: str) -> int:
-    path = tree.root / name
-    return path.lstat().st_size if path.is_file() or path.is_symlink() else 0
+    return tree.sizes.get(name, 0)
 
 
 def _find_reason(tree: WorkingTree, name: str, size_bytes: int, is_wanted: bool) -> str | None:
@@ -271,22 +314,53 @@ def _find_reason(tree: WorkingTree, name: str, size_bytes: int, is_wanted: bool)
     return None
 
 
-def _matches(name: str, pattern: str) -> bool:
-    """A pattern without a slash is one of a file's name in any folder, as in .gitignore.
+def matches(name: str, pattern: str) -> bool:
+    """Tell whether a name is one that a pattern of `code.keep` means; without a slash it means a file in any folder.
 
-    >>> _matches("app/.env", ".env"), _matches("app/.env", "app/*"), _matches("app/.env", "lib/*")
+    >>> matches("app/.env", ".env"), matches("app/.env", "app/*"), matches("app/.env", "lib/*")
     (True, True, False)
     """
     return fnmatch.fnmatchcase(name if "/" in pattern else PurePosixPath(name).name, pattern.lstrip("/"))
 
 
-def _make_patch(tree: WorkingTree, kept: Sequence[str]) -> bytes:
+def _read_kept(tree: WorkingTree, names: Sequence[str]) -> dict[str, tuple[str, bytes]]:
+    """Return the mode and the bytes of each file that still has those that were identified, be it with others after them."""
+    found = {}
+    for name in names:
+        path = tree.root / name
+        with contextlib.suppress(OSError):
+            content = os.fsencode(path.readlink()) if path.is_symlink() else _read_first(path, tree.sizes.get(name, 0))
+            kind = read_kind(path)
+            if kind is not None and digest_object("blob", content, tree.repository.object_format) == tree.ids.get(name):
+                found[name] = (kind, content)
+    return found
+
+
+def _read_first(path: Path, size_bytes: int) -> bytes:
+    with path.open("rb") as file:
+        return file.read(size_bytes)
+
+
+def _list_moved(
+    trees: dict[str, WorkingTree], kept: dict[str, list[str]], contents: dict[str, dict[str, tuple[str, bytes]]]
+) -> dict[str, str]:
+    """Return the files that were to be kept, and changed since they were identified; one that runs is refused later."""
+    moved = [
+        f"{place}{as_text(name)}"
+        for (place, tree), key in zip(_with_places(trees), trees, strict=True)
+        for name in kept[key]
+        if name in tree.ids and name not in contents[key]
+    ]
+    return dict.fromkeys(moved, "it was changed while it was read")
+
+
+def _make_patch(tree: WorkingTree, kept: Sequence[str], contents: dict[str, tuple[str, bytes]]) -> bytes:
     """Compare the commit with the working tree in a repository of ours: nothing of the user's moves, no setting of theirs counts."""
     repository = tree.repository
     with open_scratch(repository.objects, repository.object_format) as (scratch, folder):
         try:
             scratch.execute(["git", "read-tree", tree.commit or "--empty"])
-            _stage_as_they_are(tree, kept, scratch, folder)
+            _stage_as_they_are(tree, kept, contents, scratch, folder)
             return run_git(
                 scratch,
                 ["git", "-c", "core.quotePath=true", "diff", "--cached", "--binary", "--full-index", "--no-color", "--no-ext-diff",
@@ -298,27 +372,16 @@ def _make_patch(tree: WorkingTree, kept: Sequence[str]) -> bytes:
             raise ProvenanceError(Problem(f"repository {tree.root}", "a patch of its changes", explain(error), remedy)) from None
 
 
-def _stage_as_they_are(tree: WorkingTree, kept: Sequence[str], scratch: git.Git, folder: Path) -> None:
+def _stage_as_they_are(
+    tree: WorkingTree, kept: Sequence[str], contents: dict[str, tuple[str, bytes]], scratch: git.Git, folder: Path
+) -> None:
     """Put files into the index byte for byte: `git add` would change line ends and more by attributes and settings."""
-    there = [name for name in kept if name in tree.ids]
-    ids = store_blobs(scratch, [_find_source(tree.root / name, folder / f"link-{number}") for number, name in enumerate(there)], "-w")
-    moved = [name for name, oid in zip(there, ids, strict=True) if oid != tree.ids[name]]
-    if moved:
-        problem = Problem(f"file {moved[0]}", "one that stays as it is while it is recorded", "that it changed", "Run this again.")
-        raise ProvenanceError(problem)
-    lines = [f"{read_kind(tree.root / name)} {tree.ids[name]}\t" for name in there]
-    lines += [f"0 {NULL_IDS[tree.repository.object_format]}\t" for name in kept if name not in tree.ids]
-    names = [*there, *(name for name in kept if name not in tree.ids)]
-    entries = [line.encode() + os.fsencode(name) + b"\0" for line, name in zip(lines, names, strict=True)]
-    removed_first = sorted(entries, key=lambda entry: not entry.startswith(b"0 "))
-    run_git(scratch, ["git", "update-index", "-z", "--index-info"], b"".join(removed_first))
-
-
-def _find_source(path: Path, link: Path) -> str:
-    if path.is_symlink():
-        link.write_bytes(os.fsencode(path.readlink()))
-        return str(link)
-    return str(path)
+    for number, (_, content) in enumerate(contents.values()):
+        (folder / f"blob-{number}").write_bytes(content)
+    store_blobs(scratch, [str(folder / f"blob-{number}") for number in range(len(contents))], "-w")
+    entries = [f"{kind} {tree.ids[name]}\t".encode() + os.fsencode(name) for name, (kind, _) in contents.items()]
+    gone = [f"0 {NULL_IDS[tree.repository.object_format]}\t".encode() + os.fsencode(name) for name in kept if name not in tree.ids]
+    run_git(scratch, ["git", "update-index", "-z", "--index-info"], b"".join(entry + b"\0" for entry in [*gone, *entries]))
 
 
 def _read_wheel_digest() -> str | None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.metadata
 import os
 import platform
 import re
 import sys
 import tomllib
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from samebits.installed.held import hold_packages
 from samebits.installed.startup import find_startup
 from samebits.numerics.profile import read_cpu_flags
 from samebits.project import PACKAGE
+from samebits.provenance.modules import list_files
 
 _NAME = re.compile(r"^\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
 _LOCKED = re.compile(r'^name = "([^"\n]+)"\nversion = "([^"\n]+)"$', flags=re.MULTILINE)
@@ -69,7 +72,7 @@ def read_environment(project_root: Path, allow: list[str]) -> Environment:
     Parameters
     ----------
     allow
-        Import names of further packages whose versions count.
+        Import names of further packages whose versions count, with those of what they import.
     """
     installed = list_distributions()
     needed = _close_over(_list_roots(project_root, allow), installed)
@@ -110,8 +113,37 @@ def _list_roots(project_root: Path, allow: list[str]) -> list[str]:
     else:
         requirements = importlib.metadata.requires("samebits") or []
     by_import_name = importlib.metadata.packages_distributions() if allow else {}
-    allowed = [distribution for name in allow for distribution in by_import_name.get(name, [])]
-    return [*requirements, *allowed]
+    names = _close_over_imports(allow, by_import_name.keys(), project_root)
+    return [*requirements, *(distribution for name in sorted(names) for distribution in by_import_name.get(name, []))]
+
+
+def _close_over_imports(allow: list[str], installed: Collection[str], project_root: Path) -> set[str]:
+    """Return the names that allowed modules are imported by, and those that they and what they import say they import.
+
+    They are read, not run, so that the same is found before a training and without one.
+    """
+    found: set[str] = set()
+    waiting = list(allow)
+    while waiting:
+        name = waiting.pop()
+        top = name.partition(".")[0]
+        if name in found or top in sys.stdlib_module_names:
+            continue
+        found |= {name, top}
+        if top not in installed:
+            waiting += [one for path, _ in list_files(name, project_root) for one in _read_imports(path)]
+    return found
+
+
+def _read_imports(path: Path) -> set[str]:
+    """Return the topmost names that a module imports, wherever in it; of what is no Python, none."""
+    try:
+        tree = ast.parse(path.read_bytes()) if path.suffix == ".py" else ast.Module([], [])
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
+        return set()
+    names = [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
+    names += [node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module and not node.level]
+    return {name.partition(".")[0] for name in names}
 
 
 def _close_over(requirements: list[str], installed: dict[str, Distribution]) -> set[str]:

@@ -12,9 +12,11 @@ import os
 import re
 import shutil
 import tempfile
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import git
 
@@ -27,6 +29,23 @@ _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _GITLINK_BYTES = 4096  # a file `.git` that says where the repository is has one path in it
 # What a setting of the user's would otherwise change in an answer: replaced objects, a cached view of the working tree.
 _AS_IT_IS = {"GIT_NO_REPLACE_OBJECTS": "1", "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0"}
+# Git sets these for its hooks and aliases (`git rev-parse --local-env-vars`), others choose what a path, an attribute or a new
+# repository is: with any of them a command here would answer of another repository, or write into it.
+_FOREIGN = (
+    *(
+        "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+        "GIT_CONFIG",
+        "GIT_CONFIG_PARAMETERS",
+        "GIT_CONFIG_COUNT",
+        "GIT_OBJECT_DIRECTORY",
+        "GIT_DIR",
+    ),
+    *("GIT_WORK_TREE", "GIT_IMPLICIT_WORK_TREE", "GIT_GRAFT_FILE", "GIT_INDEX_FILE", "GIT_REPLACE_REF_BASE", "GIT_PREFIX"),
+    *("GIT_INTERNAL_SUPER_PREFIX", "GIT_SHALLOW_FILE", "GIT_COMMON_DIR", "GIT_NO_REPLACE_OBJECTS", "GIT_NAMESPACE"),
+    *("GIT_QUARANTINE_PATH", "GIT_ATTR_SOURCE", "GIT_LITERAL_PATHSPECS", "GIT_GLOB_PATHSPECS", "GIT_NOGLOB_PATHSPECS"),
+    *("GIT_ICASE_PATHSPECS", "GIT_TEMPLATE_DIR", "GIT_DEFAULT_HASH", "GIT_DEFAULT_REF_FORMAT", "GIT_EXTERNAL_DIFF", "GIT_DIFF_OPTS"),
+)
+_ENVIRONMENT_LOCK = threading.RLock()
 _NO_CACHES = ("-c", "core.fsmonitor=false", "-c", "core.untrackedCache=false")
 # No question to anybody, nothing fetched behind our back, and no hook, template or conversion.
 _SETTINGS = {
@@ -109,7 +128,7 @@ def ask(folder: Path, *words: str, given: bytes | None = None) -> bytes:
     if shutil.which("git") is None:
         raise ProvenanceError(Problem(f"repository {folder}", "Git", "none on PATH", "Install it."))
     try:
-        return run_git(_make_runner(folder, _AS_IT_IS), command, given)
+        return run_git(_make_runner(folder, {**_AS_IT_IS, **_list_trusted_folders()}), command, given)
     except git.CommandError as error:
         remedy = f"If it names dubious ownership: git config --global --add safe.directory {folder}"
         raise ProvenanceError(Problem(f"repository {folder}", "one that Git reads", explain(error), remedy)) from None
@@ -156,10 +175,39 @@ def make_fetcher(folder: Path) -> git.Git:
     return _make_runner(folder, _FETCHING)
 
 
+class _Runner(git.Git):
+    """Runs Git without what the caller's environment says of another repository: GitPython can set a variable, but not unset one."""
+
+    def execute(self, *arguments: Any, **options: Any) -> Any:
+        """Run one command, with only those variables of the caller's that mean no repository."""
+        with _ENVIRONMENT_LOCK, _without_foreign():
+            return super().execute(*arguments, **options)
+
+
+@contextlib.contextmanager
+def _without_foreign() -> Iterator[None]:
+    taken = {name: os.environ.pop(name) for name in _FOREIGN if name in os.environ}
+    try:
+        yield
+    finally:
+        os.environ.update(taken)
+
+
+def _list_trusted_folders() -> dict[str, str]:
+    """Return the variables that name the caller's safe folders once more: of what a caller sets for one command, these alone count."""
+    count = os.environ.get("GIT_CONFIG_COUNT", "")
+    names = range(min(int(count), 1000)) if count.isdecimal() else ()
+    pairs = [(os.environ.get(f"GIT_CONFIG_KEY_{number}", ""), os.environ.get(f"GIT_CONFIG_VALUE_{number}", "")) for number in names]
+    folders = [value for key, value in pairs if key.lower() == "safe.directory"]
+    numbered = {f"GIT_CONFIG_KEY_{number}": "safe.directory" for number in range(len(folders))}
+    numbered |= {f"GIT_CONFIG_VALUE_{number}": folder for number, folder in enumerate(folders)}
+    return {"GIT_CONFIG_COUNT": str(len(folders)), **numbered} if folders else {}
+
+
 def _make_runner(folder: Path, variables: dict[str, str]) -> git.Git:
     if shutil.which("git") is None:
         raise ProvenanceError(Problem("Git", "it, to bring a commit back or look for it", "none on PATH", "Install it."))
-    runner = git.Git(str(folder))
+    runner = _Runner(str(folder))
     runner.update_environment(**variables)
     return runner
 
@@ -231,14 +279,23 @@ def digest_blob(path: Path, object_format: str) -> str:
     return found.hexdigest()
 
 
-def digest_new_blob(path: Path, object_format: str) -> tuple[str, str]:
-    """Return the id of a file's blob and the digest of its bytes, both of one reading."""
-    blob, plain = start_object("blob", path.stat().st_size, object_format), hashlib.sha256()
+def digest_new_blob(path: Path, object_format: str) -> tuple[str, str, int]:
+    """Return the id of a file's blob, the digest of its bytes and their number, all of one reading.
+
+    Of a file that grows meanwhile, what it had; of one that is cut, what is left.
+    """
+    size_bytes = path.stat().st_size
     with path.open("rb", buffering=0) as file:
-        while part := file.read(_READ_BYTES):
-            blob.update(part)
-            plain.update(part)
-    return blob.hexdigest(), PREFIX + plain.hexdigest()
+        while True:
+            blob, plain, left = start_object("blob", size_bytes, object_format), hashlib.sha256(), size_bytes
+            while left and (part := file.read(min(_READ_BYTES, left))):
+                blob.update(part)
+                plain.update(part)
+                left -= len(part)
+            if not left:
+                return blob.hexdigest(), PREFIX + plain.hexdigest(), size_bytes
+            size_bytes -= left
+            file.seek(0)
 
 
 def digest_object(kind: str, content: bytes, object_format: str) -> str:

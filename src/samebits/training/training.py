@@ -16,12 +16,12 @@ from samebits.installed.kept import collect_environment_files, pack_own_wheel
 from samebits.lineage.manifest import LOCK_FILE, OUT_OF_FOLD_FILE, ROWS_FILE, Stage
 from samebits.numerics.profile import check_kernels, read_kernels
 from samebits.numerics.seeds import plant_seeds
-from samebits.provenance.code import CodeIdentity, describe_kept, identify_code
+from samebits.provenance.code import CodeIdentity, describe_kept, describe_modules, identify_code
 from samebits.provenance.environment import Environment, read_environment
-from samebits.provenance.modules import identify_modules, note_what_ran, refuse_changed_imports
+from samebits.provenance.modules import add_imported, identify_modules, note_what_ran, refuse_changed_imports
 from samebits.training.materials import Materials, prepare_materials
 from samebits.training.result import Result, make_result
-from samebits.training.stages import describe_inputs, describe_outputs, digest_request
+from samebits.training.stages import describe_inputs, describe_outputs, digest_request, list_input_paths
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,8 @@ class Training:
         Of what decides the inputs, as it can be known without training.
     files
         What is kept beside the model, by its path on the server; the lineage is not among them, since it is made of them.
+    project_root
+        Where the config's modules are looked for last.
     """
 
     loaded: LoadedConfig
@@ -46,6 +48,7 @@ class Training:
     stages: dict[str, Stage]
     request_digest: str
     files: dict[str, bytes]
+    project_root: Path
 
 
 def make_training(
@@ -78,11 +81,14 @@ def make_training(
     kept = _keep_environment(environment, project_root)  # now, since training may take hours
     with loaded.naming_lines():
         materials = prepare_materials(loaded, project_root)
-    for line in [*list_reading_lines(materials.dataset.reading), *describe_kept(code)]:
+    told = describe_kept(add_imported(code), list_input_paths(loaded, project_root))
+    for line in [*list_reading_lines(materials.dataset.reading), *told]:
         say(line)
     with loaded.naming_lines():
         result = make_result(config, materials)
     code = note_what_ran(code, project_root)
+    for line in (line for line in describe_modules(code) if line not in told):  # of what was imported since
+        say(line)
     stages = {
         **describe_inputs(loaded, code, environment, kernels, materials, project_root),
         **describe_outputs(materials, result),
@@ -90,7 +96,7 @@ def make_training(
     dataset = materials.dataset
     request_digest = digest_request(loaded, code, environment, dataset.digest, project_root)
     files = _collect_files(loaded, code, result, stages, kept, materials.rows_file)
-    return Training(loaded, code, environment, materials, result, stages, request_digest, files)
+    return Training(loaded, code, environment, materials, result, stages, request_digest, files, project_root)
 
 
 def _keep_environment(environment: Environment, project_root: Path) -> dict[str, bytes]:
