@@ -149,14 +149,23 @@ def restore_modules(stage: dict[str, Any], recorded: RecordedRun, checkout: Path
         if source is None or digest_file(source) != digest or not is_inside(checkout if kind == "inside" else folder, place):
             wrong.append(Problem(f"module {place}", digest, "it nowhere", "It was too large to be kept: put it into the repository."))
             continue
+        if _is_in_the_way(target, checkout if kind == "inside" else folder):
+            wrong.append(Problem(f"module {place}", "a file's place", "a folder, or a file where its folder would be", _EDITED))
+            continue
         target.parent.mkdir(parents=True, exist_ok=True)
         target.unlink(missing_ok=True)
         shutil.copyfile(source, target)
-        if kind == "inside":
+        if kind == "inside" and (checkout / ".git").is_dir():
             ignore_entry(checkout, place)
     if wrong:
         raise ProvenanceError(*wrong)
     return folder if folder.is_dir() else None
+
+
+def _is_in_the_way(target: Path, root: Path) -> bool:
+    """Tell whether a folder has a file's name, or a file that of a folder above it."""
+    above = [folder for folder in target.parents if folder.is_relative_to(root)]
+    return (target.is_dir() and not target.is_symlink()) or any(folder.exists() and not folder.is_dir() for folder in above)
 
 
 def _list_modules(stage: dict[str, Any], recorded: RecordedRun) -> Iterator[tuple[str, str, Path | None]]:
