@@ -24,6 +24,7 @@ def leave_forgery(client: mlflow.MlflowClient, run_id: str, original: str, forge
     stored = client.get_logged_model(source.outputs.model_outputs[0].model_id).artifact_location
     model_folder = folder.with_name(f"{run_id}-model")
     shutil.copytree(stored.removeprefix("file://"), model_folder)
+    client.log_inputs(run_id, source.inputs.dataset_inputs)
     client.log_outputs(run_id, [mlflow.entities.LoggedModelOutput(model.model_id, 0)])
     from samebits.digests import digest_bytes
     from samebits.lineage.manifest import write_lineage

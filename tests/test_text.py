@@ -87,11 +87,41 @@ def test_a_password_that_is_an_ordinary_word_spoils_no_other(monkeypatch: pytest
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "postgresql://ml:cafe@db/x")
     digest = "sha256:00cafe00"
 
-    assert clean_text(f"{digest} cafe") == f"{digest} ***"
+    assert clean_text(f"{digest} cafe") == f"{digest} cafe"
+    assert clean_text("password=cafe Basic cafe") == "password=*** Basic ***"
+    assert clean_text("at x://ml:cafe/y") == "at x://ml:***/y"  # no whole address
 
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "postgresql://mlflow:mlflow@db/mlflow")
 
     assert clean_text("mlflow.db") == "mlflow.db"
+
+
+def test_a_short_password_stands_only_where_one_would_stand(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "test")
+
+    tell_json({"test": {"a=test": 1}, "said": "the test rows; 'password': 'test'"})
+    text.tell("test        accuracy 0.9", "test_size=test_size")
+
+    lines = capsys.readouterr().out
+    assert json.loads(lines[: lines.index("\n}") + 2]) == {"test": {"a=test": 1}, "said": "the test rows; 'password': '***'"}
+    assert lines.splitlines()[-2:] == ["test        accuracy 0.9", "test_size=test_size"]
+
+
+@pytest.mark.parametrize("word", ["//a:", "a:/", "//a:b@/", "x//", "a://u:p@@"])
+def test_a_text_of_megabytes_takes_no_longer_than_a_long_one(word: str) -> None:
+    long, whole = text._MOST_CLEANED + len(word), 32 << 20
+
+    shown = [clean_text(word * (size // len(word))) for size in (long, whole)]
+
+    assert shown[0] == shown[1] and len(shown[0]) <= text._MOST_CLEANED
+
+
+def test_of_an_address_that_is_cut_off_nothing_is_shown() -> None:
+    cut = "x " * ((text._MOST_CLEANED - 20) // 2) + "https://me:" + "SECRET" * 100 + "@host/x"
+
+    assert "SECRET" in cut[: text._MOST_CLEANED] and "SECRE" not in clean_text(cut)
 
 
 def test_a_secret_by_its_name_is_hidden_without_an_address() -> None:

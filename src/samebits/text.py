@@ -32,7 +32,14 @@ _ADDRESS_VARIABLES = (
     *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"),
 )
 _SHORTEST_SECRET = 4  # what is shorter stands in words that are none
-_SHORTEST_ANYWHERE = 8  # what is shorter counts only as a word of its own: "cafe" stands in many a digest
+_SHORTEST_ANYWHERE = 8  # what is shorter counts only where a secret stands: "test" and "cafe" stand in many a text
+_BEFORE_SHORT = (
+    r"(?:(?<=[=:@])|(?<=[=:]['\"\s])|(?<=[=:]\s['\"])|(?<=['\"]:\s['\"])"
+    r"|(?<=(?i:basic)\s)|(?<=(?i:bearer)\s)|(?<=%3[aAdD]))"
+)
+_MOST_CLEANED = 256 << 10  # letters of one text that are searched; what follows is not shown at all
+_MOST_SHOWN = 16 << 10  # of a line, which is cut shorter than that
+_LONGEST_ADDRESS = 4096  # so many before a cut may be the beginning of an address whose `@` was cut off
 # Of Unicode's categories Cc, Cf, Cs, Zl and Zp all but the two joiners that some scripts are written with.
 _CONTROLS = re.compile(
     "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
@@ -40,10 +47,10 @@ _CONTROLS = re.compile(
 # A password may hold slashes, as SQLAlchemy takes it; what looks like a port is one only where http, git or a file is spoken.
 _SCHEME = r"(?P<scheme>[A-Za-z][\w+.-]{0,30}:)?(?<!/)//(?!/)"
 _USERINFO = re.compile(
-    rf"{_SCHEME}(?:(?P<plain>[^\s/?#]{{0,900}})@"
-    r"|(?P<user>[^\s@/:?#\[]{0,200}):(?P<port>\d{1,5}(?=[/?#]))?(?P<rest>[^\s@]{0,900}(?:@[^\s@/]{0,200}){0,9})@(?=[^\s/]))"
+    rf"{_SCHEME}(?=[^\s@]{{0,1110}}+@)(?:(?P<plain>[^\s/?#]{{0,900}})@"
+    r"|(?P<user>[^\s@/:?#\[]{0,200}+):(?P<port>\d{1,5}(?=[/?#]))?(?P<rest>[^\s@]{0,900}+(?:@[^\s@/]{0,200}+){0,9})@(?=[^\s/]))"
 )
-_ADDRESS_TAIL = re.compile(r"(?P<head>[A-Za-z][\w+.-]{0,30}:/[^\s?#;\"'<>`]{0,900})(?P<tail>[;?#][^\s\"'<>`]*)")
+_ADDRESS_TAIL = re.compile(r"(?P<head>[A-Za-z][\w+.-]{0,30}:/[^\s?#;\"'<>`]{0,900}+)(?P<tail>[;?#][^\s\"'<>`]*)")
 # Outside of addresses: a parameter or a header whose name says that its value is a secret.
 _NAMED_SECRET = re.compile(
     r"(?i)([?&;#][\w.-]{0,40}?(?:token|secret|passw|pwd|sig|key|credential|auth|session)[\w.-]{0,40}=|authorization['\"]?\s*[:=]\s*['\"]?(?:\w+\s+)?)"
@@ -78,7 +85,7 @@ def tell_json(document: Any) -> None:
 
 def _write(stream: TextIO, lines: Iterable[str]) -> None:
     for line in lines:
-        text = clean_text(line)
+        text = _CONTROLS.sub(_escape, _hide_secrets(line, most=_MOST_SHOWN))
         _write_raw(stream, text if len(text) <= _LONGEST_LINE else f"{text[:_LONGEST_LINE]}…")
 
 
@@ -95,7 +102,7 @@ def _hide_in_values(value: Any) -> Any:
     if isinstance(value, str):
         return _hide_secrets(str(value))
     if isinstance(value, dict):
-        return {_hide_secrets(str(key)): _hide_in_values(member) for key, member in value.items()}
+        return {_hide_secrets(str(key), is_key=True): _hide_in_values(member) for key, member in value.items()}
     return [_hide_in_values(member) for member in value] if isinstance(value, list | tuple) else value
 
 
@@ -118,24 +125,31 @@ def _escape(found: re.Match[str]) -> str:
     return letter.encode("unicode_escape").decode("ascii")
 
 
-def _hide_secrets(text: str) -> str:
+def _hide_secrets(text: str, is_key: bool = False, most: int = _MOST_CLEANED) -> str:
+    if len(text) > most:
+        return f"{_hide_in_bounded(text[:most], is_key)[:-_LONGEST_ADDRESS]}…"
+    return _hide_in_bounded(text, is_key)
+
+
+def _hide_in_bounded(text: str, is_key: bool) -> str:
+    """A key is a word of ours: a password that is the same word spoils no document."""
     values = tuple(os.environ.get(name, "") for name in (*_SECRET_VARIABLES, *_ADDRESS_VARIABLES))
-    pattern = _find_secrets(values)
+    pattern = _find_secrets(values, _SHORTEST_ANYWHERE if is_key else _SHORTEST_SECRET)
     text = pattern.sub(_HIDDEN, text) if pattern is not None else text
     text = hide_credentials(text) if ":/" in text or "//" in text else text
     return _NAMED_SECRET.sub(rf"\1{_HIDDEN}", text)
 
 
 @functools.lru_cache(maxsize=8)
-def _find_secrets(values: tuple[str, ...]) -> re.Pattern[str] | None:
-    """Return what matches the secrets of some variables, the longest first."""
+def _find_secrets(values: tuple[str, ...], shortest: int) -> re.Pattern[str] | None:
+    """Return what matches the secrets of some variables, the longest first; the shorter ones only where a secret would stand."""
     secrets = set(values[: len(_SECRET_VARIABLES)])
     for uri in values[len(_SECRET_VARIABLES) :]:
         secrets.update(_list_secrets_of_address(uri))
     secrets |= set(map(unquote, secrets))
-    words = sorted((secret for secret in secrets if len(secret) >= _SHORTEST_SECRET), key=lambda word: (-len(word), word))
+    words = sorted((secret for secret in secrets if len(secret) >= shortest), key=lambda word: (-len(word), word))
     patterns = [
-        _write_pattern(word) if len(word) >= _SHORTEST_ANYWHERE else rf"(?<![^\W_]){_write_pattern(word)}(?![^\W_])" for word in words
+        _write_pattern(word) if len(word) >= _SHORTEST_ANYWHERE else rf"{_BEFORE_SHORT}{_write_pattern(word)}(?!\w)" for word in words
     ]
     return re.compile("|".join(patterns)) if patterns else None
 

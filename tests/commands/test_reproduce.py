@@ -325,7 +325,7 @@ def test_typed_tags_are_no_evidence(original: str, store: str, tmp_path: Path, m
     client.set_tag(other, "verdict", "IDENTICAL")
 
     with open_recorded_run(client, other) as recorded:
-        assert collect_evidence(recorded, recorded.read_lineage()) == []
+        assert collect_evidence(recorded, recorded.read_lineage()).evidence == []
 
 
 def train_small(store: str, folder: Path, name: str) -> str:

@@ -570,7 +570,7 @@ def test_a_level_and_a_dataset_that_somebody_typed_are_found(run_id: str, store:
 
     with open_recorded_run(client, run_id) as run:
         wrong = find_wrong(run)
-        levels = [(check.observed, check.passed) for check in check_level(run.read_lineage(), run)]
+        levels = [(check.observed, check.passed) for check in check_level(run.read_lineage(), run)[0]]
 
     assert wrong == ["dataset input"]
     assert levels == [("L3 portable", False)]

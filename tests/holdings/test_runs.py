@@ -92,6 +92,20 @@ def test_a_prefix_of_two_runs_is_refused_with_both(store: str) -> None:
         runs._MIN_PREFIX = before
 
 
+def test_an_id_under_which_several_runs_were_made_is_refused_with_all(store: str) -> None:
+    client = open_client(store)
+    experiment = client.create_experiment("parcels of one id")
+    made = [client.create_run(experiment, tags={"parcel_id": "f" * 32}).info.run_id]
+    with pytest.raises(LineageError, match=made[0]):  # the one that is meant, which is not finished
+        open_recorded_run(client, "f" * 32).read_lineage()
+
+    made.append(client.create_run(experiment, tags={"parcel_id": "f" * 32}).info.run_id)
+
+    with pytest.raises(TrackingError, match="expected one run that was made under this id") as refused:
+        open_recorded_run(client, "f" * 32)
+    assert all(run_id in str(refused.value) for run_id in made)
+
+
 def test_a_file_that_is_no_lineage_is_refused(store: str, tmp_path: Path) -> None:
     path = tmp_path / "lineage.json"
     path.write_text("{}", encoding="utf-8")

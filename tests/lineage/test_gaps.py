@@ -43,7 +43,14 @@ def test_a_run_of_which_all_is_kept_has_no_gap() -> None:
 @pytest.mark.parametrize(
     ("lineage", "said"),
     [
-        (change(stages__code__commit=None), "samebits' own code (no commit and no wheel)"),
+        (
+            change(stages__code__commit=None, artifacts={"environment/uv.lock": {}, "environment/packages.json": {}}),
+            "samebits' own code (no commit and no wheel)",
+        ),
+        (
+            change(stages__code__commit=None, artifacts={"environment/uv.lock": {}, "environment/samebits-1-py3-none-any.whl": {}}),
+            "the environment (no commit holds the project of its uv.lock",
+        ),
         (change(artifacts={}), "the environment (no uv.lock)"),
         (
             change(stages__code__pushed=False, archive__code="over the cap"),

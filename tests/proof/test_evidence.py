@@ -9,11 +9,10 @@ from typing import Any
 
 import pytest
 from conftest import ROOT
-from mlflow.exceptions import MlflowException
 
 from samebits.digests import digest_bytes
-from samebits.errors import TrackingError
 from samebits.proof import evidence, ledger
+from samebits.proof.verification import check_level
 from samebits.verdicts import Evidence, Verdict
 
 GOLDEN = (ROOT / "tests/goldens/lineage_2.json").read_bytes()
@@ -28,44 +27,90 @@ REPORT = json.dumps(
 ).encode()
 
 
-def read(tags: dict[str, str], report: bytes | None = REPORT) -> Evidence | None:
-    def download(_: str, name: str, folder: str) -> str:
-        if report is None:
-            raise MlflowException("503")
-        path = Path(folder, name)
-        path.write_bytes(report if name == "reproduction.json" else GOLDEN)
-        return str(path)
-
-    run = SimpleNamespace(info=SimpleNamespace(run_id="r", status="FINISHED"), data=SimpleNamespace(tags=tags))
-    return evidence._read_evidence(SimpleNamespace(download_artifacts=download), run, LINEAGE)
+SERVER = SimpleNamespace(tracking_uri="http://ml.example")
 
 
-def test_a_report_whose_bytes_its_tag_names_is_evidence() -> None:
+def make_run(folder: Path, tags: dict[str, str], report: bytes | None = REPORT, location: str = "") -> Any:
+    """Return a run with a report among its artifacts, as a client has it."""
+    artifacts = folder / f"{len(list(folder.iterdir()))}r/artifacts"
+    artifacts.mkdir(parents=True)
+    (artifacts / "lineage.json").write_bytes(GOLDEN)
+    if report is not None:
+        (artifacts / "reproduction.json").write_bytes(report)
+    info = SimpleNamespace(run_id=artifacts.parent.name, status="FINISHED", artifact_uri=location or str(artifacts))
+    return SimpleNamespace(info=info, data=SimpleNamespace(tags=tags))
+
+
+def read(folder: Path, tags: dict[str, str], report: bytes | None = REPORT) -> Evidence | None:
+    recorded: Any = SimpleNamespace(client=SERVER, run_id=LINEAGE["run"]["run_id"])
+    return evidence._read_evidence(recorded, make_run(folder, tags, report), LINEAGE)
+
+
+def record(monkeypatch: pytest.MonkeyPatch, runs: list[Any], level: str = "L2 repeatable") -> Any:
+    monkeypatch.setattr(evidence, "search_runs", lambda *_: iter(runs))
+    archive = SimpleNamespace(holds=lambda _: False)
+    return SimpleNamespace(client=SERVER, run_id=LINEAGE["run"]["run_id"], archive=archive, tags={"level": level})
+
+
+def test_a_report_whose_bytes_its_tag_names_is_evidence(tmp_path: Path) -> None:
     expected = Evidence(Verdict.IDENTICAL, rebuilt=True, varied=True, control_differs=True)
 
-    assert read({"report_digest": digest_bytes(REPORT), "verdict": "IDENTICAL"}) == expected
+    assert read(tmp_path, {"report_digest": digest_bytes(REPORT), "verdict": "IDENTICAL"}) == expected
 
 
-def test_a_damaged_report_counts_against_a_level_where_its_tag_does_and_never_for_one() -> None:
-    found = read({"report_digest": "sha256:other", "verdict": "DIFFERENT"})
+def test_a_damaged_report_counts_against_a_level_where_its_tag_does_and_never_for_one(tmp_path: Path) -> None:
+    found = read(tmp_path, {"report_digest": "sha256:other", "verdict": "DIFFERENT"})
 
     assert found is not None and found.verdict == Verdict.DIFFERENT and found.rebuilt
-    assert read({"report_digest": "sha256:other", "verdict": "IDENTICAL"}) is None
+    assert read(tmp_path, {"report_digest": "sha256:other", "verdict": "IDENTICAL"}) is None
 
 
-def test_a_report_that_cannot_be_had_leaves_the_level_unknown() -> None:
-    with pytest.raises(TrackingError, match=r"give reproduction\.json of run r"):
-        read({"report_digest": "sha256:other", "verdict": "DIFFERENT"}, None)
-    assert read({}, None) is None  # a rerun that never had a report
+@pytest.mark.parametrize("location", ["", "http://evil/api/2.0/mlflow-artifacts/artifacts/x", "/etc"])
+def test_a_reproduction_of_somebody_whose_report_cannot_be_had_is_named_and_stops_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, location: str
+) -> None:
+    own = make_run(tmp_path, {"report_digest": digest_bytes(REPORT)})
+    foreign = make_run(tmp_path, {"report_digest": "sha256:other", "verdict": "DIFFERENT"}, None, location)
+    never = make_run(tmp_path, {}, None)
+
+    (check,), unread = check_level(LINEAGE, record(monkeypatch, [foreign, never, own]))
+
+    assert check.passed and len(unread) == 1 and foreign.info.run_id in unread[0]
 
 
-def test_a_twin_whose_lineage_cannot_be_had_is_not_passed_over_by_the_ledger() -> None:
-    def refuse(*_: str) -> str:
-        raise MlflowException("503")
+def test_a_level_that_no_report_shows_is_wrong_and_undecided_where_some_were_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    missing = make_run(tmp_path, {"report_digest": "sha256:other"}, None)
+    refused = make_run(tmp_path, {"report_digest": "sha256:other"}, None, "ftp://evil/x")
 
-    listed = SimpleNamespace(list_artifacts=lambda _: [SimpleNamespace(path="lineage.json")], download_artifacts=refuse)
-    unfinished = SimpleNamespace(list_artifacts=lambda _: [])
+    assert check_level(LINEAGE, record(monkeypatch, [missing]))[0][0].passed is False
+    assert check_level(LINEAGE, record(monkeypatch, [refused]))[0][0].passed is None
+    assert check_level(LINEAGE, record(monkeypatch, [refused], "L9"))[0][0].passed is False
 
-    with pytest.raises(TrackingError, match="give the lineage of run r"):
-        ledger._find_stage(listed, "r", {})
-    assert ledger._find_stage(unfinished, "r", {}) is None
+
+def test_of_any_number_of_reproductions_some_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read_runs: list[str] = []
+    monkeypatch.setattr(evidence, "_read_evidence", lambda _, run, __: read_runs.append(run))
+    run = make_run(tmp_path, {"report_digest": "sha256:other"})
+
+    found = evidence.collect_evidence(record(monkeypatch, [run] * 1_000_000), LINEAGE)
+
+    assert len(read_runs) == evidence.MOST_READ and not found.is_whole and "are read" in found.unread[0]
+
+
+def test_a_twin_that_cannot_be_read_is_said_and_the_others_are_compared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    twins = [make_run(tmp_path, {"outputs_digest": "x"}, None, "http://evil/api/2.0/mlflow-artifacts/artifacts/x") for _ in range(2)]
+    fine = make_run(tmp_path, {"outputs_digest": "x"}, None)
+    now = json.loads(GOLDEN)
+    now["stages"]["model"]["digest"] = "sha256:other"
+    monkeypatch.setattr(ledger, "search_runs", lambda *_: iter([*twins, fine, *twins * 1000]))
+    monkeypatch.setattr(ledger, "_tag_both_sides", lambda *_: None)
+
+    entry = ledger.compare_with_ledger(SERVER, "own", now)
+
+    assert entry is not None and entry.contradicts == {fine.info.run_id: "model"}
+    said = capsys.readouterr().err
+    assert f"not compared with run {twins[0].info.run_id}" in said and said.count("not compared") < 20

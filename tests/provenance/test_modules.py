@@ -166,6 +166,22 @@ def test_a_repository_that_is_gone_after_the_training_costs_no_training(project:
     assert note_what_ran(code, project).commit == code.commit
 
 
+@pytest.mark.parametrize("in_the_way", ["odd.py/kept", "odd_package"])
+def test_what_stands_in_a_modules_place_is_left_alone_and_said(tmp_path: Path, in_the_way: str) -> None:
+    for root in ("fresh", "modules"):
+        (tmp_path / root / in_the_way).parent.mkdir(parents=True)
+        (tmp_path / root / in_the_way).write_bytes(TWO)
+    (tmp_path / "artifact").write_bytes(ONE)
+    names = [f"{kind}/{'odd.py' if in_the_way.startswith('odd.py') else 'odd_package/a.py'}" for kind in ("inside", "outside")]
+    recorded: Any = SimpleNamespace(files={f"code/modules/{name}": tmp_path / "artifact" for name in names})
+    stage = {"modules": dict.fromkeys(names, digest_bytes(ONE))}
+
+    with pytest.raises(ProvenanceError, match="a folder, or a file where its folder would be"):
+        restore_modules(stage, recorded, tmp_path / "fresh", tmp_path / "modules")
+
+    assert all((tmp_path / root / in_the_way).read_bytes() == TWO for root in ("fresh", "modules"))
+
+
 @pytest.mark.parametrize("name", ["outside/../escaped.py", "outside//etc/escaped.py", "inside/.git/hooks/x", "outside/odd.py"])
 def test_a_module_of_a_record_is_written_nowhere_else_and_not_with_other_bytes(tmp_path: Path, name: str) -> None:
     (tmp_path / "artifact").write_bytes(ONE)

@@ -95,8 +95,9 @@ def verify_run(
             return of_record.result(), list(_NOT_CHECKED)
         is_own = is_own_run(str(lineage["run"].get("run_id")), digest_bytes(recorded.lineage_bytes))
         of_sources = check_sources(lineage, recorded, root, is_trusted or is_own)
-        checks = [*of_record.result(), *check_level(lineage, recorded), *of_sources]
-    not_checked = _list_not_checked(lineage)
+        of_level, unread = check_level(lineage, recorded)
+        checks = [*of_record.result(), *of_level, *of_sources]
+    not_checked = [*_list_not_checked(lineage), *unread]
     if is_loaded:
         is_file_whole = any(check.name == f"artifact {MODEL_FILE}" and check.passed for check in checks)
         content = model_check.answer(lineage, is_file_whole)

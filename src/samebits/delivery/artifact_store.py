@@ -8,9 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-
 from samebits.errors import Problem, TrackingError
+from samebits.holdings.artifacts import open_artifacts
 from samebits.text import hide_credentials
 from samebits.tracking.address import is_remote
 from samebits.tracking.server import explain_failures
@@ -29,7 +28,7 @@ class ArtifactStore:
 
     def __init__(self, location: str, tracking_uri: str) -> None:
         self.location = location
-        self._repository = explain_failures("open its artifacts", lambda: get_artifact_repository(location, tracking_uri))
+        self._repository = open_artifacts(location, tracking_uri)
         self._n_uploads = _UPLOADS if is_remote(location) else 1
 
     def send(self, files: dict[str, Path], is_anew: bool) -> None:

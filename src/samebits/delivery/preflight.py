@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from samebits.errors import Problem, TrackingError
+from samebits.holdings.artifacts import open_artifacts
 from samebits.parcels.spool import FREE_BYTES
 from samebits.text import hide_credentials, warn
 from samebits.tracking.address import find_scheme, is_remote
@@ -60,12 +61,10 @@ def check_store(location: str, tracking_uri: str, scratch: Path) -> None:
     TrackingError
         It does not, or its driver is not installed.
     """
-    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-
     if missing := find_missing_driver(location):
         raise TrackingError(missing)
     _check_room(location)
-    repository = explain_failures("open its artifacts", lambda: get_artifact_repository(location, tracking_uri))
+    repository = open_artifacts(location, tracking_uri)
     probe = _PROBE.format(secrets.token_hex(8))  # of many runs at once, none may delete what another is about to fetch
     path, back = scratch / probe, scratch / "back"
     path.write_text(_CONTENT, encoding="utf-8")

@@ -15,7 +15,8 @@ from typing import Any, TypeVar
 
 from samebits.digests import PREFIX, digest_bytes, digest_file
 from samebits.errors import LineageError
-from samebits.holdings.downloads import count_listed, find_local_folder
+from samebits.holdings.artifacts import find_local_folder, open_artifacts
+from samebits.holdings.downloads import count_listed
 from samebits.lineage.manifest import MAX_BYTES, is_inner_path, read_bounded_json
 from samebits.plain_files import read_plain
 from samebits.tracking.server import explain_failures
@@ -38,9 +39,7 @@ class Archive:
     """
 
     def __init__(self, location: str, tracking_uri: str) -> None:
-        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-
-        self._repository: Any = get_artifact_repository(location, tracking_uri)
+        self._repository: Any = open_artifacts(location, tracking_uri)
         self._folder = find_local_folder(location)
         self._listed: dict[str, dict[str, int | None]] = {}
 

@@ -7,13 +7,13 @@ MLflow names a run's, no link is followed out of it, and what is listed is count
 from __future__ import annotations
 
 import contextlib
-import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from samebits.errors import Problem, TrackingError
+from samebits.holdings.artifacts import find_own_folder, open_artifacts
 from samebits.holdings.named_models import list_models
 from samebits.lineage.manifest import FILE_NAME, MAX_ARTIFACTS, MAX_BYTES
 from samebits.plain_files import is_plain
@@ -44,16 +44,11 @@ def fetch_files(client: Any, run: Any, scratch: Path) -> dict[str, Path]:
 
 def _open_location(client: Any, uri: str, folder: Path, owner_id: str) -> Path:
     """Return a folder with what a location holds and nothing else: MLflow's own download of a model adds a file to it."""
-    local = find_local_folder(uri)
+    local = find_own_folder(uri, owner_id)
     if local is not None:
-        if local.parts[-2:] != (owner_id, "artifacts"):
-            remedy = "Somebody changed its place on the server: verify it from there."
-            raise TrackingError(Problem(f"artifacts of {owner_id}", f"a folder …/{owner_id}/artifacts", str(local), remedy))
         return local
-    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-
     folder.mkdir()
-    repository = get_artifact_repository(uri, client.tracking_uri)
+    repository = open_artifacts(uri, client.tracking_uri)
     with count_listed(repository, folder):
         if repository.list_artifacts():
             repository.download_artifacts("", str(folder))
@@ -89,17 +84,6 @@ def _refuse_too_much(listed: dict[str, int], free_bytes: int) -> None:
         found = f"{sum(listed.values()) >> 20} MiB to fetch"
         remedy = "Make room, or let TMPDIR name a disk that has it."
         raise TrackingError(Problem("artifacts of the run", f"room for them ({free_bytes >> 20} MiB are free)", found, remedy))
-
-
-def find_local_folder(uri: str) -> Path | None:
-    """Return the folder of this machine that a location names; None where it names another store."""
-    if "://" in uri and not uri.startswith("file://"):
-        return None
-    if re.match(r"[a-z-]{3,}:/", uri) and not uri.startswith("file:"):
-        return None
-    from mlflow.utils.file_utils import local_file_uri_to_path
-
-    return Path(local_file_uri_to_path(uri))
 
 
 def list_inner_files(folder: Path, names: Iterable[str] | None = None) -> dict[str, Path]:

@@ -12,6 +12,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -129,10 +130,14 @@ def _take_run(client: Any, run_id: str) -> Any:
     try:
         return client.get_run(run_id)
     except MlflowException:
-        found = next(search_runs(client, f"tags.{PARCEL_TAG} = '{run_id}'"), None)
-        if found is None:
+        found = list(islice(search_runs(client, f"tags.{PARCEL_TAG} = '{run_id}'"), _MIN_PREFIX))
+        if not found:
             raise
-        return found
+        if len(found) > 1:  # anybody may set a tag: which one is the parcel's own is not for the newest to say
+            seen = ", ".join(str(run.info.run_id) for run in found)
+            remedy = "Name the run itself, by its own id."
+            raise TrackingError(Problem(f"run {run_id}", "one run that was made under this id", seen, remedy)) from None
+        return found[0]
 
 
 def names_file(reference: str) -> bool:

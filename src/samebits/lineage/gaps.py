@@ -53,7 +53,10 @@ def _list_environment(lineage: dict[str, Any]) -> list[str]:
     found = []
     if LOCK_FILE not in artifacts and PACKAGES_FILE not in artifacts:
         found.append("the environment (no uv.lock)")
-    if LOCK_FILE in artifacts and stage.get("beside_lock"):
+    is_locked = LOCK_FILE in artifacts and bool(lineage["stages"]["code"]["commit"])
+    if LOCK_FILE in artifacts and PACKAGES_FILE not in artifacts and not is_locked:
+        found.append("the environment (no commit holds the project of its uv.lock, and no packages.json was kept)")
+    if is_locked and stage.get("beside_lock"):
         found.append(f"packages installed beside uv.lock ({shorten_list(stage['beside_lock'], 3)})")
     if stage.get("modified"):
         found.append(f"installed files that were changed ({shorten_list(stage['modified'], 3)})")

@@ -6,19 +6,20 @@ lineage still has the original's outputs. A tag that somebody typed is no eviden
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
+from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from samebits.digests import digest_bytes
-from samebits.errors import LineageError, TrackingError, describe_unreadable
+from samebits.errors import LineageError, Problem, TrackingError
 from samebits.holdings.archive import name_drill_entry
+from samebits.holdings.artifacts import read_artifact
 from samebits.holdings.runs import RecordedRun, search_runs
 from samebits.lineage.manifest import FILE_NAME, MAX_BYTES, REPORT_FILE, read_bounded_json, read_lineage
-from samebits.plain_files import read_plain
-from samebits.tracking.server import explain_failures
 from samebits.verdicts import Evidence, Verdict
 
+MOST_READ = 50  # reproductions of one run whose reports are fetched, the latest first
+_MOST_SEARCHED = 2000
 _MACHINE = ("machine", "cpu", "cpu_flags")
 
 
@@ -27,8 +28,29 @@ def is_other_machine(recorded: dict[str, Any], observed: dict[str, Any]) -> bool
     return any(recorded.get(name) != observed.get(name) for name in _MACHINE)
 
 
-def collect_evidence(recorded: RecordedRun, lineage: dict[str, Any]) -> list[Evidence]:
+@dataclass(frozen=True)
+class Found:
+    """What was found of a run's evidence.
+
+    Parameters
+    ----------
+    evidence
+        Of each reproduction that has a report, and of the drill.
+    unread
+        In words, each reproduction that is announced and counts for nothing, since its report cannot be had.
+    is_whole
+        Whether nothing is unread but what is not there at all.
+    """
+
+    evidence: list[Evidence]
+    unread: list[str]
+    is_whole: bool
+
+
+def collect_evidence(recorded: RecordedRun, lineage: dict[str, Any]) -> Found:
     """Return what every reproduction of a run on the server showed, and the drill if there was one.
+
+    Whoever may write to the server may announce any number of reproductions: one that cannot be read is no evidence and stops nothing.
 
     Raises
     ------
@@ -36,42 +58,56 @@ def collect_evidence(recorded: RecordedRun, lineage: dict[str, Any]) -> list[Evi
         The server cannot be searched.
     """
     found = [Evidence(None, rebuilt=True)] if recorded.archive.holds(name_drill_entry(recorded.run_id)) else []
-    for run in search_runs(recorded.client, f"tags.reproduces = '{recorded.run_id}'"):
-        evidence = _read_evidence(recorded, run, lineage)
-        if evidence is not None:
-            found.append(evidence)
-    return found
+    unread: list[str] = []
+    runs = search_runs(recorded.client, f"tags.reproduces = '{recorded.run_id}'")
+    announced = [run for run in islice(runs, _MOST_SEARCHED) if run.data.tags.get("report_digest") is not None]
+    is_whole = len(announced) <= MOST_READ
+    if not is_whole:
+        unread.append(f"{len(announced) - MOST_READ} or more of its reproductions, of which the latest {MOST_READ} are read")
+    for run in announced[:MOST_READ]:
+        try:
+            evidence = _read_evidence(recorded, run, lineage)
+            found += [] if evidence is None else [evidence]
+        except _NoReport as error:
+            unread.append(error.problems[0].where)
+        except TrackingError as error:
+            is_whole = False
+            unread.append(f"the report of run {run.info.run_id}: {error}")
+    return Found(found, unread, is_whole)
+
+
+class _NoReport(TrackingError):
+    """A run announces a report and has none."""
 
 
 def _read_evidence(recorded: RecordedRun, run: Any, lineage: dict[str, Any]) -> Evidence | None:
     announced = run.data.tags.get("report_digest")
     if announced is None:
         return None
-    with tempfile.TemporaryDirectory(prefix="samebits-evidence-") as folder:
-        content = _fetch(recorded.client, run.info.run_id, REPORT_FILE, folder)
-        if digest_bytes(content) != announced:
-            return _read_tag(run.data.tags.get("verdict"))
-        try:
-            report = read_bounded_json(content, REPORT_FILE)
-            if report["reproduces"] != recorded.run_id:
-                return None
-            verdict = Verdict(report["verdict"])
-            if verdict == Verdict.INCONCLUSIVE:
-                return None
-            observed = read_lineage(_fetch(recorded.client, run.info.run_id, FILE_NAME, folder), f"run {run.info.run_id}")
-            is_same = observed["outputs_digest"] == lineage["outputs_digest"] and run.info.status == "FINISHED"
-            if verdict == Verdict.IDENTICAL and not is_same:
-                return None
-            conditions = report["conditions"]
-            return Evidence(
-                verdict,
-                rebuilt=bool(conditions["rebuilt"]),
-                varied=bool(conditions["varied"]),
-                control_differs=report["control"]["differs"] if report.get("control") else None,
-                other_machine=is_other_machine(lineage["stages"]["environment"], observed["stages"]["environment"]),
-            )
-        except (LineageError, KeyError, ValueError, TypeError):
-            return _read_tag(run.data.tags.get("verdict"))
+    content = _fetch(recorded.client, run, REPORT_FILE)
+    if digest_bytes(content) != announced:
+        return _read_tag(run.data.tags.get("verdict"))
+    try:
+        report = read_bounded_json(content, REPORT_FILE)
+        if report["reproduces"] != recorded.run_id:
+            return None
+        verdict = Verdict(report["verdict"])
+        if verdict == Verdict.INCONCLUSIVE:
+            return None
+        observed = read_lineage(_fetch(recorded.client, run, FILE_NAME), f"run {run.info.run_id}")
+        is_same = observed["outputs_digest"] == lineage["outputs_digest"] and run.info.status == "FINISHED"
+        if verdict == Verdict.IDENTICAL and not is_same:
+            return None
+        conditions = report["conditions"]
+        return Evidence(
+            verdict,
+            rebuilt=bool(conditions["rebuilt"]),
+            varied=bool(conditions["varied"]),
+            control_differs=report["control"]["differs"] if report.get("control") else None,
+            other_machine=is_other_machine(lineage["stages"]["environment"], observed["stages"]["environment"]),
+        )
+    except (LineageError, KeyError, ValueError, TypeError, AttributeError):
+        return _read_tag(run.data.tags.get("verdict"))
 
 
 def _read_tag(verdict: str | None) -> Evidence | None:
@@ -79,9 +115,9 @@ def _read_tag(verdict: str | None) -> Evidence | None:
     return Evidence(Verdict(verdict), rebuilt=True) if verdict in (Verdict.DIFFERENT, Verdict.EQUIVALENT) else None
 
 
-def _fetch(client: Any, run_id: str, name: str, folder: str) -> bytes:
-    path = explain_failures(f"give {name} of run {run_id}", lambda: client.download_artifacts(run_id, name, folder))
-    try:
-        return read_plain(Path(path), MAX_BYTES)
-    except OSError as error:
-        raise TrackingError(describe_unreadable(Path(path), error)) from None
+def _fetch(client: Any, run: Any, name: str) -> bytes:
+    content = read_artifact(client, run, name, MAX_BYTES)
+    if content is None:
+        where = f"the report that run {run.info.run_id} announces: it has no {name}"
+        raise _NoReport(Problem(where, "one", "none", "It is no evidence."))
+    return content

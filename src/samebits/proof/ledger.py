@@ -6,15 +6,13 @@ reaches, or that something which matters is not on record, and that is said wher
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from samebits.errors import LineageError, TrackingError
+from samebits.holdings.artifacts import read_artifact
 from samebits.holdings.runs import search_runs
 from samebits.lineage.manifest import FILE_NAME, MAX_BYTES, find_parting_stage, read_lineage
-from samebits.plain_files import read_plain
 from samebits.text import escape_markdown, warn
 from samebits.tracking.server import explain_failures, set_tags
 
@@ -69,14 +67,16 @@ def compare_with_ledger(client: Any, run_id: str, lineage: dict[str, Any]) -> Le
     """
     confirms: str | None = None
     contradicts: dict[str, str] = {}
+    n_read = 0
     for twin in search_runs(client, f"tags.inputs_digest = '{lineage['inputs_digest']}'"):
         if twin.info.run_id == run_id or twin.info.status not in ("FINISHED", "RUNNING"):
             continue
         is_equal = twin.data.tags.get("outputs_digest") == lineage["outputs_digest"]
         if is_equal and confirms is None and twin.info.status == "FINISHED":
             confirms = str(twin.info.run_id)
-        elif not is_equal and len(contradicts) < _COMPARED:
-            stage = _find_stage(client, twin.info.run_id, lineage)
+        elif not is_equal and n_read < _COMPARED:
+            n_read += 1
+            stage = _find_stage(client, twin, lineage)
             if stage is not None:
                 contradicts[str(twin.info.run_id)] = stage
     if confirms is None and not contradicts:
@@ -86,17 +86,19 @@ def compare_with_ledger(client: Any, run_id: str, lineage: dict[str, Any]) -> Le
     return entry
 
 
-def _find_stage(client: Any, twin_id: str, lineage: dict[str, Any]) -> str | None:
-    """Return the first stage at which a twin parts; None where it has no lineage that can be read, or does not part."""
-    with tempfile.TemporaryDirectory(prefix="samebits-twin-") as folder:
-        left = explain_failures(f"list the artifacts of run {twin_id}", lambda: client.list_artifacts(twin_id))
-        if FILE_NAME not in [info.path for info in left]:
-            return None
-        path = explain_failures(f"give the lineage of run {twin_id}", lambda: client.download_artifacts(twin_id, FILE_NAME, folder))
-        try:
-            return find_parting_stage(lineage, read_lineage(read_plain(Path(path), MAX_BYTES), f"run {twin_id}"))
-        except (LineageError, OSError):
-            return None
+def _find_stage(client: Any, twin: Any, lineage: dict[str, Any]) -> str | None:
+    """Return the first stage at which a twin parts; None where it has no lineage that can be read, which is said, or does not part.
+
+    Whoever may write to the server may make a twin of any run: one that cannot be read stops no comparison with the others.
+    """
+    try:
+        content = read_artifact(client, twin, FILE_NAME, MAX_BYTES)
+        return None if content is None else find_parting_stage(lineage, read_lineage(content, f"run {twin.info.run_id}"))
+    except TrackingError as error:
+        warn(f"not compared with run {twin.info.run_id}: {error}")
+        return None
+    except LineageError:
+        return None
 
 
 def _tag_both_sides(client: Any, run_id: str, entry: LedgerEntry) -> None:

@@ -16,6 +16,7 @@ from samebits.differences.comparison import Comparison
 from samebits.digests import digest_file
 from samebits.errors import SamebitsError
 from samebits.holdings.archive import name_drill_entry
+from samebits.holdings.artifacts import send_artifact
 from samebits.holdings.runs import RecordedRun
 from samebits.lineage.manifest import REPORT_FILE
 from samebits.proof.evidence import collect_evidence
@@ -110,7 +111,7 @@ def leave_report(recorded: RecordedRun, lineage: dict[str, Any], report: Report)
                 set_tags(recorded.client, recorded.run_id, {"restored_time": now})
         elif report.run_id:
             _attach_report(recorded, report)
-        evidence = collect_evidence(recorded, lineage)
+        evidence = collect_evidence(recorded, lineage).evidence
         report.level = compute_level(evidence)
         tags: dict[str, str] = {"level": report.level}
         if not report.wishes.restore_only and report.run_id:
@@ -136,7 +137,7 @@ def _attach_report(recorded: RecordedRun, report: Report) -> None:
     run_id = str(report.run_id)
     with tempfile.TemporaryDirectory(prefix="samebits-report-") as folder:
         path = _write_report(report, Path(folder, REPORT_FILE))
-        explain_failures("take the report", lambda: recorded.client.log_artifact(run_id, str(path)))
+        send_artifact(recorded.client, run_id, path)
         digest = digest_file(path)
     set_tags(recorded.client, run_id, {"report_digest": digest, "verdict": report.verdict})
     describe_rerun(recorded, run_id, f"**{report.verdict}** to run")

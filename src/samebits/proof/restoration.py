@@ -179,7 +179,7 @@ def _restore_code(lineage: dict[str, Any], recorded: RecordedRun, restoration: R
     stage = lineage["stages"]["code"]
     checkout = restoration.folder / "checkout"
     if not stage["commit"]:
-        return _take_installed_code(stage, restoration, checkout)
+        return _take_installed_code(stage, recorded, restoration, checkout)
     sources = list_all_code_sources(stage, [caller], recorded.archive, restoration.folder / "archive" / "code")
     source = fetch_commit(checkout, stage["commit"], sources, stage.get("remote"))
     restoration.project = checkout / (stage.get("project_folder") or _find_project_folder(checkout))
@@ -196,8 +196,9 @@ def _restore_code(lineage: dict[str, Any], recorded: RecordedRun, restoration: R
     return f"commit {stage['commit'][:12]} from {source.name}{changed}"
 
 
-def _take_installed_code(stage: dict[str, Any], restoration: Restoration, checkout: Path) -> str:
+def _take_installed_code(stage: dict[str, Any], recorded: RecordedRun, restoration: Restoration, checkout: Path) -> str:
     restoration.project = _make_folder(checkout)
+    restoration.modules = restore_modules(stage, recorded, checkout, restoration.folder / "modules")
     if restoration.wheel is not None:
         return f"no repository was recorded; samebits from its recorded wheel, {restoration.wheel.name}"
     if read_sources_digest() != stage["sources_digest"]:
@@ -272,7 +273,7 @@ def _restore_environment(lineage: dict[str, Any], recorded: RecordedRun, restora
 def _rebuild(lineage: dict[str, Any], recorded: RecordedRun, restoration: Restoration) -> str:
     stage, folder = lineage["stages"]["environment"], restoration.folder / "environment"
     lock, packages = recorded.files.get(LOCK_FILE), recorded.files.get(PACKAGES_FILE)
-    if lock is None and packages is not None:
+    if packages is not None and (lock is None or not lineage["stages"]["code"]["commit"]):
         kept = read_kept_packages(packages.read_bytes(), f"run {recorded.run_id}: {PACKAGES_FILE}")
         restoration.python = rebuild_from_packages(stage, kept, restoration.wheel, folder, restoration.addresses)
         return "by their names, with the files that they had"

@@ -151,10 +151,13 @@ def restore_modules(stage: dict[str, Any], recorded: RecordedRun, checkout: Path
         if source is None or not is_recorded_entry(source, name, digest) or not is_inside(base, place):
             wrong.append(Problem(f"module {place}", digest, "it nowhere", _say_why_not_kept(name, stage)))
             continue
+        if _is_in_the_way(target, checkout if kind == "inside" else folder):
+            wrong.append(Problem(f"module {place}", "a file's place", "a folder, or a file where its folder would be", _EDITED))
+            continue
         target.parent.mkdir(parents=True, exist_ok=True)
         target.unlink(missing_ok=True)
         shutil.copyfile(source, target)
-        if kind == "inside":
+        if kind == "inside" and (checkout / ".git").is_dir():
             ignore_entry(checkout, place)
     if wrong:
         raise ProvenanceError(*wrong)
@@ -166,6 +169,12 @@ def _say_why_not_kept(name: str, stage: dict[str, Any]) -> str:
     if reason is None:
         return "It was too large to be kept, or what was kept is not what ran: put it into the repository."
     return f"It was not kept ({reason}): put it into the repository, or for later runs name it in `code: {{keep: [...]}}`."
+
+
+def _is_in_the_way(target: Path, root: Path) -> bool:
+    """Tell whether a folder has a file's name, or a file that of a folder above it."""
+    above = [folder for folder in target.parents if folder.is_relative_to(root)]
+    return (target.is_dir() and not target.is_symlink()) or any(folder.exists() and not folder.is_dir() for folder in above)
 
 
 def _list_modules(stage: dict[str, Any], recorded: RecordedRun) -> Iterator[tuple[str, str, Path | None]]:

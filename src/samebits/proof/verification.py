@@ -161,8 +161,13 @@ def _check_places(lineage: dict[str, Any], recorded: RecordedRun) -> Iterator[Ch
             yield Check(f"tag {name}", recorded_value, observed, False)
 
 
-def check_level(lineage: dict[str, Any], recorded: RecordedRun) -> Iterator[Check]:
+def check_level(lineage: dict[str, Any], recorded: RecordedRun) -> tuple[list[Check], list[str]]:
     """Hold the level that stands on a run to what the evidence on the server comes to: a tag that somebody typed is none.
+
+    Returns
+    -------
+    tuple
+        The check, and in words the evidence that could not be looked at: a level that only this could show is undecided.
 
     Raises
     ------
@@ -170,10 +175,13 @@ def check_level(lineage: dict[str, Any], recorded: RecordedRun) -> Iterator[Chec
         The server cannot be searched.
     """
     claimed = recorded.tags.get("level")
-    if claimed is not None:
-        shown = compute_level(collect_evidence(recorded, lineage))
-        is_shown = claimed in [level.value for level in Level] and claimed <= shown.value
-        yield Check("tag level", f"at most {shown.value}, by the evidence on the server", claimed, is_shown)
+    if claimed is None:
+        return [], []
+    found = collect_evidence(recorded, lineage)
+    shown = compute_level(found.evidence)
+    is_level = claimed in [level.value for level in Level]
+    passed = (claimed <= shown.value or (False if found.is_whole else None)) if is_level else False
+    return [Check("tag level", f"at most {shown.value}, by the evidence on the server", claimed, passed)], found.unread
 
 
 def _check_fold_scores(lineage: dict[str, Any], recorded: RecordedRun) -> list[Check]:

@@ -78,7 +78,7 @@ def make_training(
     code = identify_modules(code, config.allow, project_root)
     refuse_changed_imports(code)
     environment = read_environment(project_root, config.allow)
-    kept = _keep_environment(environment, project_root)  # now, since training may take hours
+    kept = _keep_environment(environment, project_root, code.commit)  # now, since training may take hours
     with loaded.naming_lines():
         materials = prepare_materials(loaded, project_root)
     told = describe_kept(add_imported(code), list_input_paths(loaded, project_root))
@@ -99,12 +99,15 @@ def make_training(
     return Training(loaded, code, environment, materials, result, stages, request_digest, files, project_root)
 
 
-def _keep_environment(environment: Environment, project_root: Path) -> dict[str, bytes]:
-    """Return the lock, or what else the environment can be rebuilt from; and samebits' own wheel, where it runs from one."""
+def _keep_environment(environment: Environment, project_root: Path, commit: str | None) -> dict[str, bytes]:
+    """Return the lock, or what else the environment can be rebuilt from; and samebits' own wheel, where it runs from one.
+
+    A lock is installed together with its project: without a commit that holds one, the packages are kept beside it.
+    """
     path = project_root / "uv.lock"
-    if path.is_file():
-        return {LOCK_FILE: path.read_bytes(), **_name_in_run(pack_own_wheel())}
-    return _name_in_run(collect_environment_files(environment.packages))
+    lock = {LOCK_FILE: path.read_bytes()} if path.is_file() else {}
+    others = pack_own_wheel() if lock and commit else collect_environment_files(environment.packages)
+    return {**lock, **_name_in_run(others)}
 
 
 def _name_in_run(files: dict[str, bytes]) -> dict[str, bytes]:

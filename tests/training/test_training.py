@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from samebits.training.training import _keep_environment
+
+
+@pytest.mark.parametrize(
+    ("has_lock", "commit", "kept"),
+    [(True, "c" * 40, {"uv.lock"}), (True, None, {"uv.lock", "packages.json"}), (False, "c" * 40, {"packages.json"})],
+)
+def test_a_lock_without_the_commit_of_its_project_is_not_all_that_is_kept(
+    tmp_path: Path, has_lock: bool, commit: str | None, kept: set[str]
+) -> None:
+    if has_lock:
+        (tmp_path / "uv.lock").write_text("", encoding="utf-8")
+    environment: Any = SimpleNamespace(packages={"numpy": "sha256:1"})
+
+    files = _keep_environment(environment, tmp_path, commit)
+
+    assert {name.removeprefix("environment/") for name in files if not name.endswith(".whl")} == kept
