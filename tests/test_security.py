@@ -33,6 +33,8 @@ LIMITS = {
     "a model that `verify` loads unasked": (verify._LOADED_BYTES >> 20,),
     "a table that `diff` compares by row": (formats.MOST_COMPARED_BYTES >> 30, tables.MOST_CELLS),
     "a recorded patch that `diff` applies": (contents._MOST_PATCH_BYTES >> 20,),
+    "a text that is cleaned for a reader": (text._MOST_CLEANED >> 10, text._MOST_SHOWN >> 10),
+    "one file of another run (a report, a lineage)": (manifest.MAX_BYTES >> 20,),
 }
 
 
@@ -51,4 +53,4 @@ def test_every_limit_on_the_page_is_held_to_the_code() -> None:
 
 
 def test_the_shortest_secret_that_is_looked_for_is_on_the_page() -> None:
-    assert f"A password of fewer than {text._SHORTEST_SECRET} letters" in PAGE
+    assert f"A password of fewer than {text._SHORTEST_ANYWHERE} letters" in PAGE

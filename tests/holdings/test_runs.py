@@ -60,7 +60,7 @@ def test_a_run_goes_by_its_id_a_prefix_a_uri_its_model_or_latest(run_id: str, st
         ("wdbc", "found neither"),
         ("4dbb2c0e/lineage.json", "run '4dbb2c0e/lineage.json': expected a run's id"),
         ("/nowhere/lineage.json", "If it is a lineage.json, there is no such file."),
-        ("fffffff", "expected one run whose id begins so, found none"),
+        ("5555555", "expected one run whose id begins so, found none"),
         ("models:/nothing/1", "find models:/nothing/1"),
         ("models:/nothing", "expected models:/name/version or models:/name@alias"),
     ],

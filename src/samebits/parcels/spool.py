@@ -68,6 +68,11 @@ class Parcel:
         return (self.folder / _VALUES).is_file()
 
     @property
+    def can_be_locked(self) -> bool:
+        """Whether its lock is a file, and not something that stands in its place."""
+        return (self.folder / _LOCK).is_file() and not (self.folder / _LOCK).is_symlink()
+
+    @property
     def scratch(self) -> Path:
         """A folder for what is thrown away, on the same disk."""
         path = self.folder / "scratch"
