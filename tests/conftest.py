@@ -38,6 +38,7 @@ HANG_SECONDS = 3600  # after which something will never come; nothing is measure
 # the environment's own uv, just and mlflow come first, also where pytest was started without it being active
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 os.environ.update(MLFLOW_DISABLE_TELEMETRY="true", GIT_CONFIG_GLOBAL=str(TESTS / "gitconfig"), GIT_CONFIG_NOSYSTEM="1")
+os.environ.pop("UV_FROZEN", None)  # as `just` sets it: of this project's lock, not of those that tests make
 os.environ.update(LC_ALL="C.UTF-8", LANGUAGE="")
 if "PYTEST_XDIST_WORKER" not in os.environ:  # the journal of own runs: one for all workers, and none of the user's
     os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="samebits-tests-state-")

@@ -78,11 +78,8 @@ def _push(client: Any, parcel: Parcel, is_chosen: bool) -> list[Problem]:
         return []
     if not _take(parcel):
         if parcel.folder.exists() and not parcel.can_be_locked:
-            return [
-                Problem(
-                    str(parcel.folder / "lock"), "a plain file", "something else", "Delete it, make an empty file, and push again."
-                )
-            ]
+            remedy = "Make an empty file of it, and push again."
+            return [Problem(str(parcel.folder / "lock"), "a plain file", "something else", remedy)]
         if not is_chosen or not parcel.folder.exists():  # it is being made, or sent by another just now
             return []
         return [Problem(f"run {parcel.run_id}", "a parcel that nobody is at", "another process that has it", "Wait for that one.")]
