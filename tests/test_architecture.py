@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -133,3 +135,11 @@ def test_the_readmes_map_names_the_wings_in_their_order() -> None:
     floors = read_floors()
     assert sorted(named) == sorted(floors)
     assert [floors[wing] for wing in named] == sorted(floors.values(), reverse=True)
+
+
+@pytest.mark.parametrize("command", [name for name in SOURCES if name.startswith("commands.")])
+def test_no_command_imports_mlflow_before_it_has_said_how(command: str) -> None:
+    """MLflow reads whether it may report to its makers as it is imported; `prepare_tracking` says so."""
+    script = f"import sys; sys.path.insert(0, {str(ROOT / 'src')!r}); import samebits.{command}; sys.exit('mlflow' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0

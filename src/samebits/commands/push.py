@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from samebits.delivery.offline import forget_store
-from samebits.delivery.orphans import close_orphans
 from samebits.errors import Problem, TrackingError, Undelivered
 from samebits.lineage.manifest import FILE_NAME
 from samebits.parcels.spool import Parcel, find_parcel, list_parcels
@@ -40,6 +39,8 @@ def run_push(reference: str | None) -> None:
         tell("nothing waits")
         return
     client = _connect(uri)
+    from samebits.delivery.orphans import close_orphans  # after what MLflow reads as it is imported was set
+
     close_orphans(client, root)
     failures = [problem for parcel in parcels for problem in _push(client, parcel, is_chosen=chosen is not None)]
     forget_store([parcel.folder.parent for parcel in parcels])
@@ -71,6 +72,7 @@ def _push(client: Any, parcel: Parcel, is_chosen: bool) -> list[Problem]:
     """Deliver a parcel, and return what stood in the way."""
     from samebits.delivery.open_run import describe_waiting
     from samebits.delivery.sending import send_parcel
+    from samebits.proof.ledger import enter_ledger
 
     made_for, here = parcel.note.get("server"), hide_credentials(client.tracking_uri)
     if made_for not in (None, here) and not is_chosen:
@@ -95,7 +97,7 @@ def _push(client: Any, parcel: Parcel, is_chosen: bool) -> list[Problem]:
     finally:
         parcel.release()
     tell(f"run    {run_id}" + (f"  made as {parcel.run_id}" if run_id != parcel.run_id else ""))
-    _enter_ledger(client, run_id, lineage)
+    enter_ledger(client, run_id, lineage)
     return []
 
 
@@ -106,9 +108,3 @@ def _take(parcel: Parcel) -> bool:
             return True
         time.sleep(_PAUSE_SECONDS)
     return False
-
-
-def _enter_ledger(client: Any, run_id: str, lineage: dict[str, Any]) -> None:
-    from samebits.proof.ledger import enter_ledger
-
-    enter_ledger(client, run_id, lineage)

@@ -25,9 +25,10 @@ def run_status(is_closing: bool) -> None:
     """
     root = find_project_root()
     if is_closing:
-        from samebits.delivery.orphans import close_orphans
+        client = connect(root)
+        from samebits.delivery.orphans import close_orphans  # after what MLflow reads as it is imported was set
 
-        close_orphans(connect(root), root)
+        close_orphans(client, root)
     parcels = list_parcels(root)
     for parcel in parcels:
         tell(*_describe(parcel))

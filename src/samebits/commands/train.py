@@ -134,9 +134,10 @@ def _report_to_adopted_run(error: SamebitsError, root: Path) -> None:
     """Where `mlflow run` has created the run, say there why nothing was trained; it ends the run by our exit code."""
     if not os.environ.get("MLFLOW_RUN_ID"):
         return
-    from samebits.delivery.open_run import fail_adopted_run
+    uri = prepare_tracking(root)
+    from samebits.delivery.open_run import fail_adopted_run  # after what MLflow reads as it is imported was set
 
-    fail_adopted_run(os.environ["MLFLOW_RUN_ID"], prepare_tracking(root), error)
+    fail_adopted_run(os.environ["MLFLOW_RUN_ID"], uri, error)
 
 
 def _print_summary(run_id: str, lineage: dict[str, Any], experiment_id: str | None) -> None:

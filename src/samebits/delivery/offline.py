@@ -14,8 +14,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from samebits.delivery.orphans import close_orphans
-from samebits.delivery.sending import find_run, send_parcel
 from samebits.parcels.spool import Parcel, find_parcel
 from samebits.tracking.address import name_database
 from samebits.tracking.server import connect, make_client, prepare_tracking
@@ -34,6 +32,8 @@ def connect_for(reference: str, project_root: Path) -> tuple[Any, str]:
     parcel = find_parcel(project_root, reference)
     if parcel is None or not parcel.is_whole:
         client = connect(project_root)
+        from samebits.delivery.orphans import close_orphans  # after what MLflow reads as it is imported was set
+
         close_orphans(client, project_root)
         return client, reference
     prepare_tracking(project_root)
@@ -53,6 +53,8 @@ def forget_store(places: Iterable[Path]) -> None:
 
 def _record(client: Any, parcel: Parcel) -> str:
     """Have a parcel's run in its store, and return the run's id there; the parcel itself learns nothing of it."""
+    from samebits.delivery.sending import find_run, send_parcel
+
     elsewhere = {"server": None, "server_run_id": None, "is_sent": False, "wanted_experiment_id": None}
     copy = dataclasses.replace(parcel, note={**parcel.note, **elsewhere}, is_noted=False)
     with (parcel.folder.parent / _FOLDER / "lock").open("w") as lock:

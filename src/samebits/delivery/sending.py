@@ -49,14 +49,16 @@ def send_parcel(client: Any, parcel: Parcel) -> str:
     _send_model(client, parcel, run, values, is_anew)
     _send_archive(client, parcel, run)
     _send_values(client, run, values)
-    if _list_missing_values(client, run_id, values):  # once more, as for files
+    missing = _list_missing_values(client, run_id, values)
+    if missing:  # once more, as for files
         _send_values(client, run, values)
+        missing = _list_missing_values(client, run_id, values)
     store = ArtifactStore(run.info.artifact_uri, client.tracking_uri)
     store.send(list_files(parcel.folder / ARTIFACTS), is_anew)
     store.send({FILE_NAME: parcel.folder / FILE_NAME}, is_anew=False)
     if is_anew:
         explain_failures("search its runs", lambda: _drop_others(client, parcel, run_id))
-    _finish(client, run_id, values)
+    _finish(client, run_id, values, missing)
     return run_id
 
 
@@ -67,9 +69,8 @@ def _drop_others(client: Any, parcel: Parcel, run_id: str) -> None:
             client.delete_run(run.info.run_id)
 
 
-def _finish(client: Any, run_id: str, values: dict[str, Any]) -> None:
+def _finish(client: Any, run_id: str, values: dict[str, Any], missing: list[str]) -> None:
     """Close a run of which the server shows every value, and see that it is closed."""
-    missing = _list_missing_values(client, run_id, values)
     if not missing:
         explain_failures("close the run", lambda: client.set_terminated(run_id, "FINISHED", end_time=values["ended"]))
         status = explain_failures("show the run", lambda: client.get_run(run_id)).info.status
