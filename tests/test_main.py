@@ -12,14 +12,17 @@ import pytest
 from conftest import PROGRAM, ROOT, clean_environment, run_fresh, run_samebits
 
 from samebits import __version__
-from samebits.__main__ import COMMANDS, main, make_parser
+from samebits.__main__ import main
+from samebits.command_line import COMMANDS, make_parser
 from samebits.errors import EXIT_BUG
 
 HEAVY = ("numpy", "pandas", "sklearn", "scipy", "mlflow", "git", "yaml", "pydantic", "skops")
 
 
 def test_help_imports_nothing_heavy() -> None:
-    script = f"import sys; from samebits.__main__ import make_parser; make_parser(); print([m for m in {HEAVY} if m in sys.modules])"
+    script = (
+        f"import sys; from samebits.command_line import make_parser; make_parser(); print([m for m in {HEAVY} if m in sys.modules])"
+    )
     done = subprocess.run(
         [sys.executable, "-c", script],
         env={**clean_environment(), "PYTHONPATH": "src"},
@@ -45,12 +48,31 @@ def test_a_machine_without_git_is_told_so(write_config: Callable[..., Path], tmp
     assert f"repository {ROOT}: expected Git, found none on PATH. Install it." in done.stderr
 
 
-@pytest.mark.parametrize("words", [["--version"], ["--help"], ["data", "--help"]])
+@pytest.mark.parametrize("words", [["--version"], ["version"], ["--help"], ["help"], ["data", "--help"], ["help", "data"]])
 def test_what_asks_for_words_gets_them(words: list[str]) -> None:
     done = run_fresh(*words)
 
     assert done.returncode == 0
     assert __version__ in done.stdout or "usage" in done.stdout
+
+
+def test_a_bare_program_greets_in_three_lines_and_trains_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    exit_code = main([])
+
+    said = capsys.readouterr().err.splitlines()
+    assert exit_code == 2 and len(said) == 3
+    assert __version__ in said[0] and "samebits help" in said[2]
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [("trian", "Did you mean `samebits train`?"), ("Verify", "Did you mean `samebits verify`?"), ("xyz", "`samebits help` lists")],
+)
+def test_a_mistyped_command_is_no_config(word: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    exit_code = main([word, "latest"])
+
+    assert exit_code == 2
+    assert f"command '{word}': expected a command, or the path of a config file, found neither. {said}" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("words", [["train"], ["data"], ["data", "pin"], []])

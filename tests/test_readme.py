@@ -13,7 +13,7 @@ import yaml
 from conftest import ROOT, clean_environment, run_samebits
 
 from samebits import __version__
-from samebits.__main__ import COMMANDS
+from samebits.command_line import COMMANDS
 from samebits.config.keys import DERIVATIONS, ROW_RULES, Part, Read, Split
 from samebits.errors import EXIT_BUG, EXIT_REFUSED
 from samebits.verdicts import EXIT_CODES, EXIT_CODES_TEXT, Level

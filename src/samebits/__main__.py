@@ -1,11 +1,10 @@
-"""The command line: parses the words, calls the command, and turns an error into one sentence and an exit code.
+"""The command line: calls the command that the words name, and turns an error into one sentence and an exit code.
 
 Also the file that MLproject names, so it works as `python src/samebits`, where the package is not installed.
 """
 
 from __future__ import annotations
 
-import argparse
 import atexit
 import contextlib
 import errno
@@ -16,26 +15,17 @@ import signal
 import sys
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
-from samebits import __version__
+from samebits.command_line import GREETING, PROOFS, REPRODUCE_OPTIONS, complete_words, find_slip, make_parser
 from samebits.errors import EXIT_BUG, EXIT_REFUSED, EXIT_WAITING, Interrupted, Problem, SamebitsError, Undelivered
 from samebits.signals import ignore_signals
 from samebits.text import format_bug, guard_other_output, warn
-from samebits.verdicts import EXIT_CODES, EXIT_CODES_TEXT, Verdict
+from samebits.verdicts import EXIT_CODES, Verdict
 
-COMMANDS = ("train", "push", "status", "verify", "reproduce", "diff", "lineage", "data", "schema")
-PROOFS = ("verify", "reproduce", "diff")
-_REPRODUCE_OPTIONS = {
-    "varied": "under another path, time zone, locale, umask, hash seed, n_jobs and file order",
-    "control": "also make a run with one changed input, which must come out DIFFERENT",
-    "here": "in the present environment instead of the rebuilt one",
-    "restore-only": "bring everything back and train nothing",
-    "keep": "keep the folder",
-    "yes": "trust the run's code without being asked; a run that you made on this machine needs no word",
-}
 # Git sets these for its hooks and aliases: a repository is found here by the project's folder, never by them.
 _GIT_VARIABLES = (
     *("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES"),
@@ -54,69 +44,16 @@ _OF_THE_DISK = {
 _NEEDED = ("mlflow", "sklearn", "pandas", "yaml", "git", "pydantic", "skops")
 
 
-def make_parser() -> argparse.ArgumentParser:
-    """Return the parser of the whole command line."""
-    parser = argparse.ArgumentParser(
-        prog="samebits",
-        description="Training runs that anybody can make again, bit for bit. `samebits CONF` is short for `samebits train CONF`.",
-        epilog=f"Exit codes: {EXIT_CODES_TEXT}; 75 made, but not delivered; 70 a bug of samebits; 128+N `train` stopped by signal N.",
-    )
-    parser.add_argument("--version", action="version", version=f"samebits {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    train = commands.add_parser("train", help="train what a config says and record it as one MLflow run")
-    train.add_argument("conf_file", metavar="CONF", help="config file (YAML, TOML or JSON), from the project's root")
-    train.add_argument("--reuse", action="store_true", help="hand back the finished run with the same inputs, if it verifies")
-    push = commands.add_parser("push", help="deliver runs that wait in the spool, each exactly once")
-    push.add_argument(
-        "run", metavar="RUN", nargs="?", help="a waiting run's id, the beginning of it, or its folder; all where none is given"
-    )
-    status = commands.add_parser("status", help="list the runs that wait in the spool")
-    status.add_argument("--close", action="store_true", help="end runs on the server as KILLED whose process is gone")
-    data = commands.add_parser("data", help="the dataset of a config")
-    data_commands = data.add_subparsers(dest="data_command", required=True, metavar="COMMAND")
-    pin = data_commands.add_parser("pin", help="write the data's digest into the config; its comments stay")
-    pin.add_argument("conf_file", metavar="CONF", help="config file")
-    verify = commands.add_parser("verify", help="say whether what the server and the disk hold of a run is what it recorded")
-    _add_run(verify)
-    verify.add_argument("--content", action="store_true", help="also load a model of over 4 MiB and digest its content")
-    _add_recorded_places(verify)
-    _add_json(verify)
-    reproduce = commands.add_parser("reproduce", help="make a run again from its id alone, and say whether it is the same to the bit")
-    _add_run(reproduce)
-    for option, text in _REPRODUCE_OPTIONS.items():
-        reproduce.add_argument(f"--{option}", action="store_true", help=text)
-    _add_json(reproduce)
-    diff = commands.add_parser("diff", help="say what differs between two runs or lineages, the most likely cause first")
-    _add_run(diff, "left")
-    _add_run(diff, "right")
-    _add_recorded_places(diff)
-    _add_json(diff)
-    lineage = commands.add_parser("lineage", help="print a run's lineage.json, byte for byte")
-    _add_run(lineage)
-    commands.add_parser("schema", help="print the JSON Schema of the config file")
-    return parser
-
-
-def _add_run(parser: argparse.ArgumentParser, name: str = "run") -> None:
-    text = "run id or unique prefix, runs:/ID, models:/NAME/VERSION, models:/NAME@ALIAS, latest, or a lineage.json"
-    parser.add_argument(name, metavar=name.upper(), help=text)
-
-
-def _add_recorded_places(parser: argparse.ArgumentParser) -> None:
-    text = "also look where the run itself says that its table, repository and remote are: of a run whose author is trusted"
-    parser.add_argument("--recorded-places", action="store_true", help=text)
-
-
-def _add_json(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="print the report as JSON")
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code."""
     words = sys.argv[1:] if arguments is None else arguments
-    if words and not words[0].startswith("-") and words[0] not in COMMANDS:
-        words = ["train", *words]
-    options = make_parser().parse_args(words)
+    if not words:
+        warn(*GREETING)
+        return EXIT_REFUSED
+    if slip := find_slip(words):
+        warn(str(slip))
+        return EXIT_REFUSED
+    options = make_parser().parse_args(complete_words(words))
     missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         remedy = "Install requirements.txt into it; one that `mlflow run` left half built must be deleted first."
@@ -159,7 +96,7 @@ def _explain_system_error(error: OSError, command: str) -> int:
     return EXIT_REFUSED
 
 
-def _run_command(options: argparse.Namespace) -> int:
+def _run_command(options: Any) -> int:
     if options.command == "train":
         from samebits.commands.train import run_train
 
@@ -180,7 +117,7 @@ def _run_command(options: argparse.Namespace) -> int:
         from samebits.commands.reproduce import run_reproduce
         from samebits.proof.reproduction import Wishes
 
-        wishes = {name.replace("-", "_"): getattr(options, name.replace("-", "_")) for name in _REPRODUCE_OPTIONS}
+        wishes = {name.replace("-", "_"): getattr(options, name.replace("-", "_")) for name in REPRODUCE_OPTIONS}
         return run_reproduce(options.run, Wishes(**wishes, as_json=options.json)).exit_code
     elif options.command == "diff":
         from samebits.commands.diff import run_diff

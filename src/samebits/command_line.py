@@ -1,0 +1,114 @@
+"""The words of the command line: every command and its options, what is short for what, and what is said of a slip.
+
+Nothing is run here and nothing heavy imported, so `samebits help` is instant.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+
+from samebits import __version__
+from samebits.errors import Problem
+from samebits.verdicts import EXIT_CODES_TEXT
+
+COMMANDS = ("train", "push", "status", "verify", "reproduce", "diff", "lineage", "data", "schema")
+PROOFS = ("verify", "reproduce", "diff")
+REPRODUCE_OPTIONS = {
+    "varied": "under another path, time zone, locale, umask, hash seed, n_jobs and file order",
+    "control": "also make a run with one changed input, which must come out DIFFERENT",
+    "here": "in the present environment instead of the rebuilt one",
+    "restore-only": "bring everything back and train nothing",
+    "keep": "keep the folder",
+    "yes": "trust the run's code without being asked; a run that you made on this machine needs no word",
+}
+GREETING = (
+    f"samebits {__version__}: training runs that anybody can make again, bit for bit, and prove it",
+    "`samebits train confs/training.yaml` records a run; `samebits reproduce latest` makes it again and compares it to the bit.",
+    "`samebits help` lists the commands, `samebits help COMMAND` says more of one.",
+)
+_ASKS = {"help": "--help", "version": "--version"}
+
+
+def complete_words(words: Sequence[str]) -> list[str]:
+    """Return the words of a whole command.
+
+    >>> complete_words(["confs/training.yaml"]), complete_words(["help", "diff"]), complete_words(["version"])
+    (['train', 'confs/training.yaml'], ['diff', '--help'], ['--version'])
+    """
+    if not words or words[0].startswith("-") or words[0] in COMMANDS:
+        return list(words)
+    first, *rest = words
+    if first in _ASKS:
+        return [*(rest if first == "help" else []), _ASKS[first]]
+    return ["train", *words]
+
+
+def find_slip(words: Sequence[str]) -> Problem | None:
+    """Return what is wrong with a first word that is neither a command nor a path; None where it is one."""
+    first = next(iter(words), "-")
+    is_path = len(Path(first).parts) > 1 or Path(first).suffix or Path(first).exists()
+    if is_path or first.startswith("-") or first in (*COMMANDS, *_ASKS):
+        return None
+    close = difflib.get_close_matches(first.lower(), (*COMMANDS, *_ASKS), n=1)
+    remedy = f"Did you mean `samebits {close[0]}`?" if close else "`samebits help` lists the commands."
+    return Problem(f"command {first!r}", "a command, or the path of a config file", "neither", remedy)
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole command line."""
+    parser = argparse.ArgumentParser(
+        prog="samebits",
+        description="Training runs that anybody can make again, bit for bit. `samebits CONF` is short for `samebits train CONF`.",
+        epilog=f"Exit codes: {EXIT_CODES_TEXT}; 75 made, but not delivered; 70 a bug of samebits; 128+N `train` stopped by signal N.",
+    )
+    parser.add_argument("--version", action="version", version=f"samebits {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    train = commands.add_parser("train", help="train what a config says and record it as one MLflow run")
+    train.add_argument("conf_file", metavar="CONF", help="config file (YAML, TOML or JSON), from the project's root")
+    train.add_argument("--reuse", action="store_true", help="hand back the finished run with the same inputs, if it verifies")
+    push = commands.add_parser("push", help="deliver runs that wait in the spool, each exactly once")
+    push.add_argument(
+        "run", metavar="RUN", nargs="?", help="a waiting run's id, the beginning of it, or its folder; all where none is given"
+    )
+    status = commands.add_parser("status", help="list the runs that wait in the spool")
+    status.add_argument("--close", action="store_true", help="end runs on the server as KILLED whose process is gone")
+    data = commands.add_parser("data", help="the dataset of a config")
+    data_commands = data.add_subparsers(dest="data_command", required=True, metavar="COMMAND")
+    pin = data_commands.add_parser("pin", help="write the data's digest into the config; its comments stay")
+    pin.add_argument("conf_file", metavar="CONF", help="config file")
+    verify = commands.add_parser("verify", help="say whether what the server and the disk hold of a run is what it recorded")
+    _add_run(verify)
+    verify.add_argument("--content", action="store_true", help="also load a model of over 4 MiB and digest its content")
+    _add_recorded_places(verify)
+    _add_json(verify)
+    reproduce = commands.add_parser("reproduce", help="make a run again from its id alone, and say whether it is the same to the bit")
+    _add_run(reproduce)
+    for option, text in REPRODUCE_OPTIONS.items():
+        reproduce.add_argument(f"--{option}", action="store_true", help=text)
+    _add_json(reproduce)
+    diff = commands.add_parser("diff", help="say what differs between two runs or lineages, the most likely cause first")
+    _add_run(diff, "left")
+    _add_run(diff, "right")
+    _add_recorded_places(diff)
+    _add_json(diff)
+    lineage = commands.add_parser("lineage", help="print a run's lineage.json, byte for byte")
+    _add_run(lineage)
+    commands.add_parser("schema", help="print the JSON Schema of the config file")
+    return parser
+
+
+def _add_run(parser: argparse.ArgumentParser, name: str = "run") -> None:
+    text = "run id or unique prefix, runs:/ID, models:/NAME/VERSION, models:/NAME@ALIAS, latest, or a lineage.json"
+    parser.add_argument(name, metavar=name.upper(), help=text)
+
+
+def _add_recorded_places(parser: argparse.ArgumentParser) -> None:
+    text = "also look where the run itself says that its table, repository and remote are: of a run whose author is trusted"
+    parser.add_argument("--recorded-places", action="store_true", help=text)
+
+
+def _add_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print the report as JSON")
