@@ -100,8 +100,8 @@ def write_config(tmp_path: Path) -> Callable[..., Path]:
 @pytest.fixture
 def prepare(tmp_path: Path) -> Callable[..., Any]:
     """Return what takes a table made here, and keys of a config, to the config and the materials of a training."""
+    from samebits.candidates.materials import prepare_materials
     from samebits.config.loading import load_config
-    from samebits.training.materials import prepare_materials
 
     def prepare_frame(frame: Any, target: str = "y", **changes: Any) -> Any:
         frame.to_parquet(tmp_path / "table.parquet")

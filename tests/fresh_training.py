@@ -15,8 +15,8 @@ if __name__ == "__main__":
     paths = [Path(word) for word in sys.argv[1:]]
     pin_profile(read_config_document(paths[0]).value.get("numeric_profile", "portable"))
 
+    from samebits.candidates import selection
     from samebits.config.loading import check_config
-    from samebits.training import selection
     from samebits.training.training import make_training
 
     if os.environ.get("FRESH_TRAINING_WORKERS"):

@@ -100,7 +100,7 @@ def _run_command(options: Any) -> int:
     if options.command == "train":
         from samebits.commands.train import run_train
 
-        run_train(options.conf_file, options.reuse)
+        run_train(options.conf_file, options.reuse, options.quiet)
     elif options.command == "push":
         from samebits.commands.push import run_push
 

@@ -68,6 +68,7 @@ def make_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     train = commands.add_parser("train", help="train what a config says and record it as one MLflow run")
     train.add_argument("conf_file", metavar="CONF", help="config file (YAML, TOML or JSON), from the project's root")
+    train.add_argument("--quiet", action="store_true", help="say nothing while it runs but what stands in the way")
     train.add_argument("--reuse", action="store_true", help="hand back the finished run with the same inputs, if it verifies")
     push = commands.add_parser("push", help="deliver runs that wait in the spool, each exactly once")
     push.add_argument(

@@ -19,12 +19,12 @@ import skops.io
 import yaml
 from conftest import ROOT, SMALL, clean_environment, merge, run_samebits
 
+from samebits.candidates.materials import Materials, prepare_materials
 from samebits.config.loading import load_config
 from samebits.errors import LineageError
 from samebits.model.file import dump_model, load_model
 from samebits.model.fingerprint import digest_model
 from samebits.stored_parts import StoredBooster
-from samebits.training.materials import Materials, prepare_materials
 from samebits.training.result import Result, make_result
 
 CLASSIFIERS = {

@@ -16,10 +16,10 @@ from sklearn.metrics import root_mean_squared_error
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from samebits.candidates.materials import Materials
 from samebits.errors import ConfigError, DataError
 from samebits.model.file import load_model
 from samebits.model.fingerprint import digest_model
-from samebits.training.materials import Materials
 from samebits.training.result import Result
 
 PAIRS: dict[str, tuple[Any, Any]] = {"log1p": (np.log1p, np.expm1), "log": (np.log, np.exp), "sqrt": (np.sqrt, np.square)}
@@ -94,7 +94,7 @@ def test_a_transform_moves_no_seed(prepare: Callable[..., tuple[Any, Materials]]
 def test_a_forest_keeps_its_threads_under_a_transform(
     prepare: Callable[..., tuple[Any, Materials]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from samebits.training import fitting
+    from samebits.candidates import fitting
 
     _, materials = prepare(make_prices(), models={"random_forest": {"n_estimators": 3}}, data={"target_transform": "log1p"})
     asked: list[int] = []

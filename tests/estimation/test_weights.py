@@ -14,9 +14,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.class_weight import compute_sample_weight
 
+from samebits.candidates.materials import Materials
 from samebits.errors import ConfigError, DataError
 from samebits.estimation.weights import Weights
-from samebits.training.materials import Materials
 from samebits.training.result import Result
 
 LOGISTIC = {"logistic_regression": {"max_iter": 300}}

@@ -13,8 +13,8 @@ import pytest
 from sklearn.base import clone
 from sklearn.metrics import accuracy_score, r2_score, roc_auc_score
 
+from samebits.candidates.materials import Materials
 from samebits.errors import DataError
-from samebits.training.materials import Materials
 from samebits.training.result import Result
 
 Train = Callable[..., tuple[Materials, Result]]
@@ -53,7 +53,7 @@ def test_metrics_on_the_training_rows_are_kept_beside_those_on_the_test_rows(tra
 def test_what_every_candidate_says_out_of_its_folds_is_kept(
     prepare: Callable[..., Any], n_jobs: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from samebits.training import selection
+    from samebits.candidates import selection
     from samebits.training.result import make_result
 
     monkeypatch.setattr(selection, "WORKERS_FROM_CELLS", 0)
@@ -81,7 +81,7 @@ def test_what_every_candidate_says_out_of_its_folds_is_kept(
 
 def test_workers_are_gone_when_the_folds_are_scored(prepare: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """One that stays holds the program's output open for minutes after its end."""
-    from samebits.training import selection
+    from samebits.candidates import selection
 
     monkeypatch.setattr(selection, "WORKERS_FROM_CELLS", 0)
     _, materials = prepare(make_binary(), models=TWO, n_jobs=2)
@@ -183,7 +183,7 @@ def test_a_constant_prediction_is_remarked(train: Train) -> None:
 def test_a_candidate_that_did_not_converge_is_named_with_its_folds_and_nothing_else_is_silenced(
     prepare: Callable[..., Any], n_jobs: int, monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder
 ) -> None:
-    from samebits.training import selection
+    from samebits.candidates import selection
     from samebits.training.result import make_result
 
     monkeypatch.setattr(selection, "WORKERS_FROM_CELLS", 0)

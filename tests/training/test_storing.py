@@ -16,11 +16,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
+from samebits.candidates.materials import prepare_materials
 from samebits.config.loading import load_config
 from samebits.errors import ConfigError
 from samebits.model.file import load_model
 from samebits.training import storing
-from samebits.training.materials import prepare_materials
 from samebits.training.result import make_result
 from samebits.training.storing import rehearse_storing, store_model
 

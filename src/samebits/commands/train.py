@@ -23,6 +23,7 @@ from samebits.tracking.address import is_http
 from samebits.tracking.patience import ServerGone
 from samebits.tracking.server import prepare_tracking
 from samebits.trust.own_runs import note_own_run
+from samebits.voice import choose_voice
 
 _HEADLINE = (
     *("accuracy", "balanced_accuracy", "matthews_corrcoef", "precision", "precision_macro"),
@@ -31,13 +32,15 @@ _HEADLINE = (
 _REUSE_TRIED = "SAMEBITS_REUSE_TRIED"
 
 
-def run_train(conf_file: str, reuse: bool = False) -> None:
+def run_train(conf_file: str, reuse: bool = False, quiet: bool = False) -> None:
     """Train what a config file says and record it as one run on the tracking server.
 
     Parameters
     ----------
     reuse
         Hand back the finished run with the same inputs, if there is one whose artifacts still verify, instead of training.
+    quiet
+        Say nothing of what was read and how far it is.
 
     Raises
     ------
@@ -57,7 +60,7 @@ def run_train(conf_file: str, reuse: bool = False) -> None:
     except SamebitsError as error:
         _report_to_adopted_run(error, root)
         raise
-    _train_pinned(conf_file, document, root)
+    _train_pinned(conf_file, document, root, quiet)
 
 
 def _hand_back(document: Document, root: Path) -> bool:
@@ -80,7 +83,7 @@ def _hand_back(document: Document, root: Path) -> bool:
     return True
 
 
-def _train_pinned(conf_file: str, document: Document, root: Path) -> None:
+def _train_pinned(conf_file: str, document: Document, root: Path, quiet: bool) -> None:
     started = datetime.datetime.now(datetime.UTC)
     uri = prepare_tracking(root)
     os.chdir(root)
@@ -107,7 +110,7 @@ def _train_pinned(conf_file: str, document: Document, root: Path) -> None:
     with open_run(loaded.config.name, conf_file, uri, root, loaded.config.tracking.offline) as run:
         if run.client is not None:
             close_orphans(run.client, root)
-        training = make_training(loaded, root, warn, code)
+        training = make_training(loaded, root, choose_voice(quiet), code)
         lineage = pack_training(run.parcel, training, started, root)
         note_own_run(run.run_id, digest_bytes(write_lineage(lineage)))
         try:

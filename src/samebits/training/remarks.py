@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from samebits.candidates.selection import CandidateScore
 from samebits.data.target import Target
-from samebits.training.selection import CandidateScore
 
 _LEAST_R2 = -1.0
 _OUTLYING = 1000.0

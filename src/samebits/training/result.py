@@ -15,6 +15,9 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import FixedThresholdClassifier
 from sklearn.pipeline import Pipeline
 
+from samebits.candidates.fitting import FAILURES, FINAL, Fit, describe_failure, fit_model, lend_threads_to_predict
+from samebits.candidates.materials import Materials
+from samebits.candidates.selection import CandidateScore, Comparison, choose_best, score_candidates
 from samebits.config.keys import Config
 from samebits.data.drift import summarise_features
 from samebits.errors import DataError
@@ -30,11 +33,9 @@ from samebits.estimation.prediction import (
 )
 from samebits.estimation.scoring import Threshold, choose_threshold, compute_metrics
 from samebits.estimation.target_transform import find_estimator
-from samebits.training.fitting import FAILURES, FINAL, Fit, describe_failure, fit_model, lend_threads_to_predict
-from samebits.training.materials import Materials
 from samebits.training.remarks import collect_remarks
-from samebits.training.selection import CandidateScore, Comparison, choose_best, score_candidates
 from samebits.training.storing import rehearse_storing, store_model
+from samebits.voice import SILENT, Voice
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ class Result:
     remarks: list[str]
 
 
-def make_result(config: Config, materials: Materials) -> Result:
+def make_result(config: Config, materials: Materials, voice: Voice = SILENT) -> Result:
     """Compare the candidates, fit the best one, store it, and score it on the training and the test rows.
 
     Raises
@@ -83,7 +84,7 @@ def make_result(config: Config, materials: Materials) -> Result:
         The fitted model cannot be stored without pickle, though the few rows did not show it.
     """
     with warnings.catch_warnings(), ThreadPoolExecutor(2) as beside:  # threads leave the process's filters in any order
-        comparison = _compare(config, materials)
+        comparison = _compare(config, materials, voice)
         scored, best = comparison.scored, choose_best(comparison.scored)
         tables = beside.submit(_describe_training, materials, scored)
         fits = {name: fit for fit, name in zip(comparison.finals, materials.candidates, strict=False)}
@@ -130,12 +131,13 @@ def _describe_training(materials: Materials, scored: list[CandidateScore]) -> tu
     return table, summarise_features(materials.take(materials.split.train_rows)[0], materials.kinds)
 
 
-def _compare(config: Config, materials: Materials) -> Comparison:
+def _compare(config: Config, materials: Materials, voice: Voice) -> Comparison:
     """Cross-validate every candidate on one copy of the training rows, which is gone before the final fit takes its own."""
     training = materials.take_training()
     rehearse_storing(materials.candidates, training.X, training.y, config.allow, config.seed)
     wants_finals = config.keep == "all" or len(materials.candidates) == 1
-    return score_candidates(materials, training, config.seed, config.n_jobs, config.business.method is not None, wants_finals)
+    needs_responses = config.business.method is not None
+    return score_candidates(materials, training, config.seed, config.n_jobs, needs_responses, wants_finals, voice)
 
 
 @dataclass(frozen=True)

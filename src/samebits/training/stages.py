@@ -21,10 +21,10 @@ from samebits.provenance.environment import Environment
 if TYPE_CHECKING:
     import numpy as np
 
+    from samebits.candidates.materials import Materials
     from samebits.data.dataset import Dataset
     from samebits.data.folds import Split
     from samebits.table.reading import Source
-    from samebits.training.materials import Materials
     from samebits.training.result import Result
 
 

@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from samebits.candidates.materials import Materials, prepare_materials
 from samebits.config.loading import LoadedConfig
 from samebits.data.dataset import list_reading_lines
 from samebits.digests import canonical_json
@@ -19,9 +19,9 @@ from samebits.numerics.seeds import plant_seeds
 from samebits.provenance.code import CodeIdentity, describe_kept, describe_modules, identify_code
 from samebits.provenance.environment import Environment, read_environment
 from samebits.provenance.modules import add_imported, identify_modules, note_what_ran, refuse_changed_imports
-from samebits.training.materials import Materials, prepare_materials
 from samebits.training.result import Result, make_result
 from samebits.training.stages import describe_inputs, describe_outputs, digest_request, list_input_paths
+from samebits.voice import SILENT, Voice
 
 
 @dataclass(frozen=True)
@@ -51,15 +51,13 @@ class Training:
     project_root: Path
 
 
-def make_training(
-    loaded: LoadedConfig, project_root: Path, say: Callable[[str], None] = lambda line: None, code: CodeIdentity | None = None
-) -> Training:
+def make_training(loaded: LoadedConfig, project_root: Path, voice: Voice = SILENT, code: CodeIdentity | None = None) -> Training:
     """Train what a config says, and describe it.
 
     Parameters
     ----------
-    say
-        Called with each line that a person is told before training starts: what was read, and what is kept of the code.
+    voice
+        Told before training starts what was read and what is kept of the code, and then how far the training is.
     code
         As it was identified before anything of the config's was imported; else as it is now.
 
@@ -82,13 +80,15 @@ def make_training(
     with loaded.naming_lines():
         materials = prepare_materials(loaded, project_root)
     told = describe_kept(add_imported(code), list_input_paths(loaded, project_root))
-    for line in [*list_reading_lines(materials.dataset.reading), *told]:
-        say(line)
+    for line in list_reading_lines(materials.dataset.reading):
+        voice.follow(line)
+    for line in told:
+        voice.say(line)
     with loaded.naming_lines():
-        result = make_result(config, materials)
+        result = make_result(config, materials, voice)
     code = note_what_ran(code, project_root)
     for line in (line for line in describe_modules(code) if line not in told):  # of what was imported since
-        say(line)
+        voice.say(line)
     stages = {
         **describe_inputs(loaded, code, environment, kernels, materials, project_root),
         **describe_outputs(materials, result),

@@ -18,12 +18,12 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
+from samebits.candidates.materials import Sample
 from samebits.config.catalog import OPENMP_FITS, OPENMP_PREDICTS, PLAIN_STEPS, THREADED_FITS
 from samebits.errors import DataError, Problem
 from samebits.estimation.boosting import set_fit_threads
 from samebits.estimation.target_transform import find_estimator
 from samebits.numerics.seeds import plant_seeds
-from samebits.training.materials import Sample
 
 # What scikit-learn says of tables that need another preprocessing, and what it means here.
 _KNOWN_FAILURES = [

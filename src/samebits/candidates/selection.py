@@ -19,11 +19,7 @@ from joblib.externals.loky import get_reusable_executor
 from sklearn.pipeline import Pipeline
 from sklearn.utils.parallel import Parallel, delayed
 
-from samebits.data.target import Target
-from samebits.errors import DataError, Problem
-from samebits.estimation.prediction import RESPONSE_METHODS, Answers, Prediction, predict_rows
-from samebits.numerics.seeds import plant_seeds
-from samebits.training.fitting import (
+from samebits.candidates.fitting import (
     FAILURES,
     FINAL,
     Fit,
@@ -35,7 +31,13 @@ from samebits.training.fitting import (
     predicts_over_threads,
     stands_beside_others,
 )
-from samebits.training.materials import Materials, Sample
+from samebits.candidates.materials import Materials, Sample
+from samebits.candidates.progress import Progress
+from samebits.data.target import Target
+from samebits.errors import DataError, Problem
+from samebits.estimation.prediction import RESPONSE_METHODS, Answers, Prediction, predict_rows
+from samebits.numerics.seeds import plant_seeds
+from samebits.voice import SILENT, Voice
 
 WORKERS_START_SECONDS = 4.0  # starting processes that import scikit-learn takes about this long
 WORKERS_FROM_CELLS = 4_000_000  # a table of more values is shared out from the start
@@ -109,10 +111,17 @@ class _Outcome:
     score: float
     prediction: Prediction
     is_settled: bool
+    seconds: float
 
 
 def score_candidates(
-    materials: Materials, training: Sample, root_seed: int, n_jobs: int, needs_responses: bool = False, wants_finals: bool = False
+    materials: Materials,
+    training: Sample,
+    root_seed: int,
+    n_jobs: int,
+    needs_responses: bool = False,
+    wants_finals: bool = False,
+    voice: Voice = SILENT,
 ) -> Comparison:
     """Cross-validate every candidate on the training rows, in the order given.
 
@@ -126,6 +135,9 @@ def score_candidates(
         Whether a threshold is to be found, which takes more than labels.
     wants_finals
         Whether every candidate will be fitted on all training rows: that may then be done here, beside the folds.
+
+    voice
+        Told how far it is.
 
     Raises
     ------
@@ -143,9 +155,14 @@ def score_candidates(
     finals: Iterator[Fit] = iter(())
     is_large = training.X.size > THREADS_FROM_CELLS
     if is_large and all(stands_beside_others(pipeline) for pipeline in materials.candidates.values()):
-        outcomes, finals = _run_beside(units, materials.candidates if wants_finals else {}, task, joblib.effective_n_jobs(n_jobs))
+        found, finals = _run_beside(units, materials.candidates if wants_finals else {}, task, joblib.effective_n_jobs(n_jobs))
     else:
-        outcomes = _run_units(units, len(materials.candidates), task, joblib.effective_n_jobs(n_jobs))
+        found = _run_units(units, len(materials.candidates), task, joblib.effective_n_jobs(n_jobs))
+    progress = Progress(voice, dict.fromkeys(materials.candidates, len(materials.split.folds)))
+    outcomes = []
+    for unit, outcome in zip(units, found, strict=True):
+        outcomes.append(outcome)
+        progress.note(unit.name, outcome.score, outcome.seconds)
     scored = []
     for name in materials.candidates:
         own = [outcome for unit, outcome in zip(units, outcomes, strict=True) if unit.name == name]
@@ -155,7 +172,9 @@ def score_candidates(
     return Comparison(scored, finals)
 
 
-def _run_beside(units: list[_Unit], candidates: dict[str, Pipeline], task: _Task, n_jobs: int) -> tuple[list[_Outcome], Iterator[Fit]]:
+def _run_beside(
+    units: list[_Unit], candidates: dict[str, Pipeline], task: _Task, n_jobs: int
+) -> tuple[Iterator[_Outcome], Iterator[Fit]]:
     """Run units, and then the candidates' fits on all rows, in threads; the last one to start may use those of all that ended."""
     threads = [*[1] * (len(units) + len(candidates) - 1), n_jobs]
     call = delayed(_return_failure)
@@ -166,7 +185,7 @@ def _run_beside(units: list[_Unit], candidates: dict[str, Pipeline], task: _Task
     ]
     found = Parallel(n_jobs=n_jobs, backend="threading", pre_dispatch="all", return_as="generator")(calls)
     in_order = map(_raise_failure, found)
-    return list(itertools.islice(in_order, len(units))), in_order
+    return itertools.islice(in_order, len(units)), in_order
 
 
 def _return_failure(function: Callable[..., Any], *arguments: Any) -> Any:
@@ -183,24 +202,25 @@ def _raise_failure(done: Any) -> Any:
     return done
 
 
-def _run_units(units: list[_Unit], n_first: int, task: _Task, n_jobs: int) -> list[_Outcome]:
-    def run_here(some: list[_Unit]) -> list[_Outcome]:
-        return [_run_unit(unit, task, n_jobs) for unit in some]
-
+def _run_units(units: list[_Unit], n_first: int, task: _Task, n_jobs: int) -> Iterator[_Outcome]:
+    """Run units, and hand each outcome out when it is there, in their order."""
+    here = (_run_unit(unit, task, n_jobs) for unit in units)
     if all(predicts_over_threads(unit.pipeline) for unit in units):
-        return run_here(units)
+        yield from here
+        return
     started = time.monotonic()
-    results = run_here(units[:n_first]) if n_jobs == 1 or task.sample.X.size <= WORKERS_FROM_CELLS else []
-    rest = units[len(results) :]
-    seconds_left = (time.monotonic() - started) * len(rest) / max(len(results), 1)
-    if results and (n_jobs == 1 or seconds_left * (1 - 1 / n_jobs) < WORKERS_START_SECONDS):
-        return results + run_here(rest)
+    n_here = n_first if n_jobs == 1 or task.sample.X.size <= WORKERS_FROM_CELLS else 0
+    yield from itertools.islice(here, n_here)
+    rest = units[n_here:]
+    seconds_left = (time.monotonic() - started) * len(rest) / max(n_here, 1)
+    if n_here and (n_jobs == 1 or seconds_left * (1 - 1 / n_jobs) < WORKERS_START_SECONDS):
+        yield from here
+        return
     run = joblib.delayed(_run_unit)
-    workers = joblib.Parallel(n_jobs=n_jobs, backend="loky")
-    results += workers(run(unit, task, 1) for unit in rest)
+    workers = joblib.Parallel(n_jobs=n_jobs, backend="loky", return_as="generator")
+    yield from workers(run(unit, task, 1) for unit in rest)
     # now: they would keep their memory through the final fit, and the program from ending
     get_reusable_executor(reuse=True).shutdown(wait=True, kill_workers=True)
-    return results
 
 
 def _run_unit(unit: _Unit, task: _Task, threads: int) -> _Outcome:
@@ -209,7 +229,7 @@ def _run_unit(unit: _Unit, task: _Task, threads: int) -> _Outcome:
 
 
 def _run_fold(unit: _Unit, task: _Task, threads: int, fit: Callable[[Pipeline, Sample, int], Fit]) -> _Outcome:
-    stage = f"fold {unit.fold + 1} of cv"
+    stage, started = f"fold {unit.fold + 1} of cv", time.monotonic()
     fitted = fit_stage(unit.name, stage, unit.pipeline, task.sample.take(unit.fit_rows), threads, fit)
     scored = task.sample.take(unit.score_rows)
     model = Answers(fitted.pipeline, scored.X)
@@ -225,7 +245,7 @@ def _run_fold(unit: _Unit, task: _Task, threads: int, fit: Callable[[Pipeline, S
     if not np.isfinite(score):
         remedy = "Choose another scoring, or other parameters."
         raise DataError(Problem(f"models.{unit.name}, {stage}", "a finite score", str(score), remedy))
-    return _Outcome(score, prediction, fitted.is_settled)
+    return _Outcome(score, prediction, fitted.is_settled, time.monotonic() - started)
 
 
 def choose_best(scored: list[CandidateScore]) -> CandidateScore:

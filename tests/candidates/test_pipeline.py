@@ -16,8 +16,8 @@ from sklearn.model_selection import KFold, cross_val_score, train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
+from samebits.candidates.materials import Materials
 from samebits.errors import ConfigError, DataError
-from samebits.training.materials import Materials
 from samebits.training.result import Result, make_result
 
 
@@ -269,7 +269,7 @@ def test_the_stored_model_decides_by_the_threshold(train: Callable[..., tuple[Ma
 def test_folds_run_anywhere_give_the_same_scores(
     prepare: Callable[..., tuple[Any, Materials]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from samebits.training import selection
+    from samebits.candidates import selection
 
     config, materials = prepare(make_mixed(), models={"random_forest": {"n_estimators": 10}, "knn": {}}, n_jobs=2)
     here = make_result(config, materials)

@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from samebits.candidates import fitting, selection
+from samebits.candidates.fitting import stands_beside_others
+from samebits.candidates.materials import Materials
 from samebits.errors import DataError
-from samebits.training import fitting, selection
-from samebits.training.fitting import stands_beside_others
-from samebits.training.materials import Materials
 from samebits.training.result import Result, make_result
 
 Prepare = Callable[..., tuple[Any, Materials]]

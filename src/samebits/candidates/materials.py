@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
 
+from samebits.candidates.pipeline import build_candidates
 from samebits.config.loading import LoadedConfig
 from samebits.data.dataset import Dataset
 from samebits.data.folds import Split
@@ -19,7 +20,6 @@ from samebits.estimation.scoring import make_scorer, name_scoring
 from samebits.estimation.target_transform import check_transform
 from samebits.estimation.weights import Weights, check_weights, read_weights
 from samebits.table.columns import Kind
-from samebits.training.pipeline import build_candidates
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,65 @@
+"""How far a cross-validation is, said while it runs: a line for each candidate whose folds are all scored, and what is left.
+
+What is left is reckoned from what was measured: each candidate's mean time for a fold, and how much of such work a second brings
+about. Nothing here decides anything; times are of the wall clock and stand in no record.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+import numpy as np
+
+from samebits.voice import Voice
+
+_PAUSE_SECONDS = 30.0  # a long silence looks like a hang
+
+
+class Progress:
+    """A cross-validation as it goes on.
+
+    Parameters
+    ----------
+    n_folds
+        Of each candidate, by name.
+    """
+
+    def __init__(self, voice: Voice, n_folds: Mapping[str, int]) -> None:
+        self._voice = voice
+        self._n_folds = dict(n_folds)
+        self._scores: dict[str, list[float]] = {name: [] for name in n_folds}
+        self._seconds: dict[str, list[float]] = {name: [] for name in n_folds}
+        self._started = self._spoke = time.monotonic()
+
+    def note(self, name: str, score: float, seconds: float) -> None:
+        """A candidate's next fold is scored, which took some seconds where it ran."""
+        self._scores[name].append(score)
+        self._seconds[name].append(seconds)
+        if len(self._scores[name]) == self._n_folds[name]:
+            self._say(f"scored {name} {self._describe_scores(name)}, {sum(self._seconds[name]):.1f} s")
+        elif self._voice.show is not None:
+            self._voice.show(self._describe_rest())
+        elif time.monotonic() - self._spoke > _PAUSE_SECONDS:
+            self._say(self._describe_rest())
+
+    def _say(self, line: str) -> None:
+        if self._voice.show is not None:
+            self._voice.show("")
+        self._voice.follow(line)
+        self._spoke = time.monotonic()
+
+    def _describe_scores(self, name: str) -> str:
+        scores = self._scores[name]
+        spread = f" ± {np.std(scores):.6f} over {len(scores)} folds" if len(scores) > 1 else ""
+        return f"{np.mean(scores):.6f}{spread}"
+
+    def _describe_rest(self) -> str:
+        n_done, n_all = sum(map(len, self._scores.values())), sum(self._n_folds.values())
+        passed = time.monotonic() - self._started
+        done = sum(map(sum, self._seconds.values()))
+        all_means = [second for seconds in self._seconds.values() for second in seconds]
+        left = sum(
+            (n - len(self._seconds[name])) * float(np.mean(self._seconds[name] or all_means)) for name, n in self._n_folds.items()
+        )
+        return f"scored {n_done} of {n_all} folds in {passed:.0f} s, about {left * passed / max(done, 1e-9):.0f} s left"
