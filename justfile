@@ -10,16 +10,19 @@ default:
 
 # Train what a config says and record it as one MLflow run
 [group('run')]
+[no-exit-message]
 train conf='confs/training.yaml' *options:
     @uv run python -m samebits train '{{ conf }}' {{ options }}
 
 # Deliver runs that wait in the spool, each exactly once
 [group('run')]
+[no-exit-message]
 push *run:
     @uv run python -m samebits push {{ run }}
 
 # List runs that wait in the spool; --close ends on the server those whose process is gone
 [group('run')]
+[no-exit-message]
 status *options:
     @uv run python -m samebits status {{ options }}
 
@@ -43,6 +46,7 @@ diff left right *options:
 
 # Print a run's lineage.json
 [group('prove')]
+[no-exit-message]
 lineage run='latest':
     @uv run python -m samebits lineage '{{ run }}'
 
@@ -62,6 +66,7 @@ serve *options:
 
 # Write the digest of a config's table into the config
 [group('run')]
+[no-exit-message]
 data-pin conf:
     @uv run python -m samebits data pin '{{ conf }}'
 

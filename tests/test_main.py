@@ -80,6 +80,15 @@ def test_missing_words_are_refused(words: list[str]) -> None:
     assert run_samebits(*words).returncode == 2
 
 
+def test_an_older_python_is_refused_in_words_and_not_as_different() -> None:
+    script = "import runpy, sys; sys.version_info = (3, 10, 9); runpy.run_path('src/samebits/__main__.py', run_name='__main__')"
+
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, env=clean_environment(), capture_output=True, encoding="utf-8")
+
+    assert done.returncode == 2
+    assert "expected Python 3.11 or later, found " in done.stderr and "Traceback" not in done.stderr
+
+
 def test_every_command_is_known_to_the_parser() -> None:
     text = make_parser().format_help()
 

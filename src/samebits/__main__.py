@@ -17,6 +17,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+if sys.version_info < (3, 11):  # noqa: UP036 - said before anything is imported that only a later one reads
+    print(f"{sys.executable}: expected Python 3.11 or later, found {sys.version.split()[0]}. Run a later one.", file=sys.stderr)
+    sys.exit(2)
 if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 

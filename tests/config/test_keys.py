@@ -131,7 +131,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"data": {"dataset": "a@1", "path": ...}}, r"data\.dataset: expected a dataset of"),
     # what only scikit-learn knows
     ({"models": {"knn": {"n_neighbours": 3}}}, r"models\.knn\.n_neighbours: .*Did you mean 'n_neighbors'\?"),
-    ({"models": {"knn": {"n_neighbors": "three"}}}, r"models\.knn\.n_neighbors: .*found 'three'"),
+    ({"models": {"knn": {"n_neighbors": "three"}}}, r"models\.knn\.n_neighbors: expected an int .*found 'three'\. See"),
     ({"models": {"svm": {"C": -1.0}}}, r"models\.svm\.C: .*found -1\.0"),
     ({"models": {"a": {"class": "os.system"}}}, r"models\.a\.class: expected a class of sklearn, samebits, found 'os\.system'"),
     ({"models": {"a": {"class": "sklearn.svm.SVX"}}}, r"models\.a\.class: .*found 'SVX'"),
@@ -247,6 +247,14 @@ def test_an_unknown_dataset_is_refused_with_those_known(tmp_path: Path, write_co
 
     with pytest.raises(ConfigError, match=r"data\.dataset: expected one of wdbc@v1 .*Did you mean 'wdbc@v1'\?"):
         load_config(write_config({"data": {"dataset": "wdbc@v2", "path": ...}}))
+
+
+@pytest.mark.parametrize("registry", ["[wdbc]", "wdbc: 3", "wdbc: [v1]", "wdbc: {v1: x}", "1: {2: {path: x}}"])
+def test_a_registry_of_another_form_is_refused_in_words(tmp_path: Path, write_config: Callable[..., Path], registry: str) -> None:
+    (tmp_path / "datasets.yaml").write_text(registry, encoding="utf-8")
+
+    with pytest.raises(ConfigError, match=r"data\.dataset: expected one of .*datasets\.yaml, found 'wdbc@v1'\. "):
+        load_config(write_config({"data": {"dataset": "wdbc@v1", "path": ...}}))
 
 
 VALUES = st.recursive(

@@ -185,6 +185,13 @@ def test_a_missing_table_is_refused(tmp_path: Path) -> None:
         load(tmp_path / "nope.csv")
 
 
+def test_of_a_missing_table_the_near_one_is_named(tmp_path: Path) -> None:
+    (tmp_path / "houses.csv").touch()
+
+    with pytest.raises(DataError, match=r"found no such file\. Did you mean 'houses\.csv'\?"):
+        load(tmp_path / "house.csv")
+
+
 def test_seventeen_digit_numbers_are_read_exactly(tmp_path: Path) -> None:
     values = np.random.default_rng(0).normal(size=2000)
     text = "x,y\n" + "".join(f"{value!r},1\n" for value in values.tolist())

@@ -207,6 +207,7 @@ def answers(tmp_path: Path) -> Iterator[dict[str, Any]]:
         (200, "{}", "expected an MLflow server, found '{}' in place of its version"),
         (401, "", "expected a server that lets this user in, found status 401"),
         (403, "", "Set MLFLOW_TRACKING_USERNAME"),
+        (403, "Invalid Host header - possible DNS rebinding attack detected", "expected a server that answers to this name"),
     ],
 )
 def test_what_is_no_server_for_runs_is_refused_before_training(answers: dict[str, Any], status: int, text: str, expected: str) -> None:

@@ -41,6 +41,12 @@ def test_an_address_is_settled_whatever_its_form(
     assert settle_address(given, tmp_path / "project") == settled.format(here=tmp_path)
 
 
+@pytest.mark.parametrize("given", ["localhost:5000", "mlflow.example:443/base"])
+def test_a_server_without_its_scheme_is_no_folder(given: str, tmp_path: Path) -> None:
+    with pytest.raises(TrackingError, match=rf"expected an address with its scheme, found {given}\. Write http://{given}"):
+        settle_address(given, tmp_path)
+
+
 def test_a_project_in_a_folder_with_a_question_mark_has_its_database_there(tmp_path: Path) -> None:
     address = settle_address(None, tmp_path / "what?")
 

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from samebits.errors import TrackingError
-from samebits.tracking.patience import Patience, ServerGone
+from samebits.tracking.patience import Patience, ServerGone, name_cause
 
 
 def test_an_answer_is_handed_on_and_so_is_a_failure() -> None:
@@ -53,6 +53,25 @@ def test_silence_adds_up_over_calls_that_fail_and_not_over_the_time_between() ->
     with pytest.raises(ServerGone):
         patience.ask(never.wait)
     never.set()
+
+
+@pytest.mark.parametrize(
+    ("said", "cause"),
+    [
+        (
+            "HTTPConnectionPool(host='x', port=5): Max retries exceeded with url: /v (Caused by NameResolutionError(\"HTTPConnection"
+            "(host='x', port=5): Failed to resolve 'x' ([Errno -2] Name or service not known)\"))",
+            "Failed to resolve 'x' ([Errno -2] Name or service not known)",
+        ),
+        (
+            "HTTPConnectionPool(host='x', port=5): Max retries exceeded with url: /v (Caused by NewConnectionError('HTTPConnection"
+            "(host='x', port=5): Failed to establish a new connection: [Errno 111] Connection refused'))",
+            "[Errno 111] Connection refused",
+        ),
+    ],
+)
+def test_the_cause_of_silence_is_a_whole_phrase_without_what_libraries_wrap_it_in(said: str, cause: str) -> None:
+    assert name_cause(ConnectionError(said)) == cause
 
 
 def test_a_sign_of_life_starts_the_count_anew() -> None:

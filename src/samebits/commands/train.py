@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from samebits.config.catalog import METRIC_OF_SCORER
 from samebits.config.documents import Document
 from samebits.config.loading import check_document, read_config_document
 from samebits.digests import digest_bytes
@@ -17,7 +18,7 @@ from samebits.errors import SamebitsError, Undelivered
 from samebits.lineage.gaps import list_unrestorable
 from samebits.lineage.manifest import write_lineage
 from samebits.numerics.profile import pin_profile
-from samebits.project import find_config, find_project_root
+from samebits.project import find_config, find_project_root, is_checkout
 from samebits.text import hide_credentials, shorten_list, tell, warn
 from samebits.tracking.address import is_http
 from samebits.tracking.patience import ServerGone
@@ -133,6 +134,15 @@ def _say_changed_blobs(root: Path, inputs: list[Path]) -> None:
             warn(line)
 
 
+def _name_page(uri: str, experiment_id: str, run_id: str) -> str:
+    """Return where a run is looked at: its page on the server, or what serves the store first."""
+    page = f"/#/experiments/{experiment_id}/runs/{run_id}"
+    if is_http(uri):
+        return uri.rstrip("/") + page
+    serve = "uv run just ui" if is_checkout() else f"mlflow server --backend-store-uri {uri}"
+    return f"http://127.0.0.1:5000{page} after `{serve}`"
+
+
 def _report_to_adopted_run(error: SamebitsError, root: Path) -> None:
     """Where `mlflow run` has created the run, say there why nothing was trained; it ends the run by our exit code."""
     if not os.environ.get("MLFLOW_RUN_ID"):
@@ -151,12 +161,13 @@ def _print_summary(run_id: str, lineage: dict[str, Any], experiment_id: str | No
     tell(f"data   {stages['data']['digest']}")
     tell(f"model  {stages['model']['digest']}  {scores['best']}")
     tell(f"cv     {scores['scoring']} {scores['candidates'][scores['best']]['mean']:.6f}")
-    tell(f"{rows:6} " + ", ".join(f"{name} {metrics[name]:.6f}" for name in _HEADLINE if name in metrics))
+    names = dict.fromkeys([METRIC_OF_SCORER.get(scores["scoring"], scores["scoring"]), *_HEADLINE])
+    tell(f"{rows:6} " + ", ".join(f"{name} {metrics[name]:.6f}" for name in names if name in metrics))
     for remark in lineage.get("remarks", []):
         warn(f"remark {remark}")
     uri = hide_credentials(os.environ["MLFLOW_TRACKING_URI"])
-    if experiment_id is not None and is_http(uri):
-        warn(f"see    {uri.rstrip('/')}/#/experiments/{experiment_id}/runs/{run_id}")
+    if experiment_id is not None:
+        warn(f"see    {_name_page(uri, experiment_id, run_id)}")
     if gaps := list_unrestorable(lineage):
         warn(f"cannot be brought back from this run alone: {'; '.join(gaps)}")
     if archived["data"] == "over the cap":

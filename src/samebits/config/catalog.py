@@ -111,3 +111,14 @@ def name_model_class(name: str, task: Task) -> str | None:
     """Return the import path that a short name stands for under a task, or None where there is none."""
     classifier, regressor = MODELS.get(name, (None, None))
     return classifier if task in CLASSIFICATION else regressor
+
+
+# The metric that tells on the test rows what a scorer told in the folds, where it goes by another name.
+METRIC_OF_SCORER = {
+    "neg_brier_score": "brier_score",
+    "neg_log_loss": "log_loss",
+    "neg_max_error": "max_error",
+    "neg_mean_absolute_error": "mae",
+    "neg_median_absolute_error": "median_absolute_error",
+    "neg_root_mean_squared_error": "rmse",
+}

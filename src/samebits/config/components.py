@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import importlib
 import inspect
+import re
 from collections.abc import Iterator, Sequence
 from types import ModuleType
 from typing import Any, get_args
@@ -94,7 +95,9 @@ def _instantiate(built_class: type, spec: dict[str, Any], allow: Sequence[str], 
         blamed = [key for key in arguments if f"'{key}'" in message or f"{key} " in message]
         if not blamed:
             raise _Refusal(key_path, f"parameters that {built_class.__name__} takes", message, "See its documentation.") from None
-        raise _Refusal((*key_path, blamed[0]), message, repr(spec[blamed[0]]), "See the class's documentation.") from None
+        stated = re.fullmatch(r".* must be (.*?)\. Got .* instead\.", message)  # as scikit-learn says it
+        expected = stated[1] if stated else message.rstrip(".")
+        raise _Refusal((*key_path, blamed[0]), expected, repr(spec[blamed[0]]), "See the class's documentation.") from None
     return component
 
 

@@ -128,11 +128,8 @@ def _fill_from_registry(document: Document) -> dict[str, Any]:
     versions = registry.value.get(name) if isinstance(registry.value, dict) else None
     entry = versions.get(version) if isinstance(versions, dict) else None
     if not isinstance(entry, dict):
-        known = sorted(
-            f"{known_name}@{known_version}"
-            for known_name, known_versions in (registry.value or {}).items()
-            for known_version in known_versions
-        )
+        names = registry.value if isinstance(registry.value, dict) else {}
+        known = sorted(f"{one}@{number}" for one, numbers in names.items() if isinstance(numbers, dict) for number in numbers)
         raise ConfigError(
             Problem(
                 document.locate(("data", "dataset")),

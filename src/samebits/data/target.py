@@ -145,6 +145,14 @@ def _suggest_task(labels: np.ndarray) -> str:
     return "Set task: regression." if is_quantity and len(labels) > MAX_CLASSES_OF_INTEGERS else "Set task: multiclass or auto."
 
 
+def describe_choice(config: Config, target: Target) -> list[str]:
+    """Return what is to be said of a positive class that nobody named."""
+    if target.labels is None or target.positive is None or config.data.positive is not None:
+        return []
+    classes = " and ".join(map(str, target.labels.tolist()))
+    return [f"target  {config.data.target}: {classes}, of which {target.positive} counts as positive; data.positive names another"]
+
+
 def _choose_positive(config: Config, labels: np.ndarray, where: str) -> Any:
     """By default the greater label, as scikit-learn takes it."""
     wanted = config.data.positive

@@ -14,7 +14,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from samebits.parcels.spool import Parcel, find_parcel
+from samebits.parcels.spool import Parcel, find_parcel, list_parcels
+from samebits.text import shorten_list, warn
 from samebits.tracking.address import name_database
 from samebits.tracking.server import connect, make_client, prepare_tracking
 
@@ -35,6 +36,8 @@ def connect_for(reference: str, project_root: Path) -> tuple[Any, str]:
         from samebits.delivery.orphans import close_orphans  # after what MLflow reads as it is imported was set
 
         close_orphans(client, project_root)
+        if reference == "latest":
+            _name_waiting(project_root)
         return client, reference
     prepare_tracking(project_root)
     os.chdir(project_root)
@@ -42,6 +45,12 @@ def connect_for(reference: str, project_root: Path) -> tuple[Any, str]:
     folder.mkdir(mode=0o700, exist_ok=True)
     client = make_client(name_database(folder / "mlflow.db"))
     return client, _record(client, parcel)
+
+
+def _name_waiting(project_root: Path) -> None:
+    """What waits is no run of the server's, be it later than the latest."""
+    if waiting := [parcel.run_id for parcel in list_parcels(project_root) if parcel.is_whole]:
+        warn(f"latest is the last run on the server; there wait: {shorten_list(waiting)}; name one, or deliver it: samebits push")
 
 
 def forget_store(places: Iterable[Path]) -> None:

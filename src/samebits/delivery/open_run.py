@@ -114,6 +114,8 @@ class OpenRun:
         if not is_told:
             with contextlib.suppress(OSError):
                 self.parcel.write_note(ended=status, reason=reason)
+        if is_told and run_id is not None and not is_whole and status == "KILLED":
+            warn(f"run {run_id} ended as KILLED")
         if is_whole and not isinstance(error, Undelivered):
             warn(str(describe_waiting(self.parcel, "the end of this process before it was sent")))
         elif is_told and not is_whole:

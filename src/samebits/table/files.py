@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from samebits.digests import digest_file, digest_folder, digest_manifest
-from samebits.errors import DataError, Problem
+from samebits.errors import DataError, Problem, suggest
 from samebits.plain_files import is_plain
 from samebits.text import shorten_list
 
@@ -60,7 +60,8 @@ def choose_parts(path: Path) -> dict[str, Path]:
         Nothing is there, or a folder holds no file, or files of more than one kind: the odd ones are named.
     """
     if not path.exists():
-        raise DataError(Problem(str(path), "the table", "no such file", "Check data.path."))
+        beside = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
+        raise DataError(Problem(str(path), "the table", "no such file", suggest(path.name, beside, "Check data.path.")))
     _refuse_table_format(path)
     parts = list_table_files(path)
     if not parts:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -24,7 +25,8 @@ def settle_address(given: str | None, project_root: Path) -> str:
     Raises
     ------
     TrackingError
-        `mlflow run` passed a relative SQLite path from another folder: the same text would name two databases.
+        `mlflow run` passed a relative SQLite path from another folder: the same text would name two databases. Or it is the name and
+        port of a server, without the scheme: MLflow would take it for a folder.
     """
     if not given:
         return name_database(project_root / "mlflow.db")
@@ -34,6 +36,8 @@ def settle_address(given: str | None, project_root: Path) -> str:
     if scheme == "file" and not urlsplit(given).netloc:
         return _name_folder(Path(unquote(urlsplit(given).path)))
     if scheme is None and given != "databricks":
+        if re.fullmatch(r"[\w.-]+:\d+(/.*)?", given) and not Path(given).exists():
+            raise TrackingError(Problem("MLFLOW_TRACKING_URI", "an address with its scheme", given, f"Write http://{given}"))
         return _name_folder(Path(given))
     return given
 

@@ -36,6 +36,9 @@ def check_server(uri: str) -> None:
         return
     answer = _ask_version(uri)
     where, said = hide_credentials(uri), answer.text.strip()
+    if answer.status_code == 403 and "host header" in said.lower():
+        remedy = "Give the server's --allowed-hosts this name too, with its port, or use one that it lists."
+        raise TrackingError(Problem(where, "a server that answers to this name", said[:80], remedy))
     if answer.status_code in (401, 403):
         remedy = "Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN."
         raise TrackingError(Problem(where, "a server that lets this user in", f"status {answer.status_code}", remedy))

@@ -170,7 +170,9 @@ def name_cause(error: BaseException) -> str:
     innermost = said.rpartition("Caused by ")[2]
     reason = innermost.rpartition("): ")[2] if "): " in innermost else innermost.partition("failed with exception ")[2] or innermost
     reason = reason.rpartition("Failed to establish a new connection: ")[2]
-    return reason.rstrip("')\"")[:300] or type(error).__name__
+    while reason.endswith(("'", '"', ")")) and not (reason.endswith(")") and reason.count("(") == reason.count(")")):
+        reason = reason[:-1]
+    return reason[:300] or type(error).__name__
 
 
 def is_silence(error: BaseException) -> bool:

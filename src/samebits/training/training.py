@@ -11,6 +11,7 @@ from pathlib import Path
 from samebits.candidates.materials import Materials, prepare_materials
 from samebits.config.loading import LoadedConfig
 from samebits.data.dataset import list_reading_lines
+from samebits.data.target import describe_choice
 from samebits.digests import canonical_json
 from samebits.installed.kept import collect_environment_files, pack_own_wheel
 from samebits.lineage.manifest import LOCK_FILE, OUT_OF_FOLD_FILE, ROWS_FILE, Stage
@@ -80,7 +81,7 @@ def make_training(loaded: LoadedConfig, project_root: Path, voice: Voice = SILEN
     with loaded.naming_lines():
         materials = prepare_materials(loaded, project_root)
     told = describe_kept(add_imported(code), list_input_paths(loaded, project_root))
-    for line in list_reading_lines(materials.dataset.reading):
+    for line in [*list_reading_lines(materials.dataset.reading), *describe_choice(config, materials.target)]:
         voice.follow(line)
     for line in told:
         voice.say(line)
