@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -236,6 +237,32 @@ def test_a_folder_that_became_a_link_and_a_file_that_became_a_folder_come_back(r
     assert (fresh / "notes").is_symlink() and (fresh / "notes/b.txt").read_bytes() == TEXT
 
 
+def test_a_pipe_in_a_files_place_is_not_waited_for(repository: Path, tmp_path: Path) -> None:
+    (repository / "a.py").unlink()
+    os.mkfifo(repository / "a.py")
+
+    found = identify_code(repository)
+
+    assert found.changes == {"a.py": "deleted"}
+    restore(found, repository, tmp_path)
+
+
+def test_a_file_whose_name_differs_in_case_alone_is_one_of_its_own(repository: Path, tmp_path: Path) -> None:
+    git("config", "core.ignoreCase", "true", cwd=repository)  # as a repository has it that was made on another system
+    (repository / "A.py").write_bytes(b"a = 2\n")
+
+    found = identify_code(repository)
+
+    assert found.changes == {"A.py": digest_bytes(b"a = 2\n")}
+    assert (restore(found, repository, tmp_path) / "A.py").read_bytes() == b"a = 2\n"
+
+
+def test_a_folder_that_a_link_from_outside_leads_to_lies_in_its_repository(repository: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(repository / "notes")
+
+    assert identify_code(tmp_path / "link").commit is not None
+
+
 def test_a_name_that_is_no_utf_8_comes_back_too(repository: Path, tmp_path: Path) -> None:
     (repository / os.fsdecode(b"caf\xe9.txt")).write_bytes(b"x\n")
     (repository / os.fsdecode(b"caf\xe9.env")).write_bytes(b"x\n")
@@ -330,6 +357,17 @@ def test_a_submodule_that_was_never_fetched_is_no_change_with_its_folder_or_with
 
     assert found.changes == {}
     restore(found, outer, tmp_path)
+
+
+def test_a_folder_in_the_place_of_a_submodule_is_kept_file_by_file_and_comes_back(outer: Path, tmp_path: Path) -> None:
+    shutil.rmtree(outer / "vendor/lib")
+    (outer / "vendor/lib/part").mkdir(parents=True)
+    (outer / "vendor/lib/part/copied.py").write_bytes(b"c = 1\n")
+
+    found = identify_code(outer)
+
+    assert found.changes == {"vendor/lib": "deleted", "vendor/lib/part/copied.py": digest_bytes(b"c = 1\n")} and found.left_out == []
+    assert (restore(found, outer, tmp_path) / "vendor/lib/part/copied.py").read_bytes() == b"c = 1\n"
 
 
 def test_a_record_that_names_another_place_for_a_submodule_writes_nothing_there(outer: Path, tmp_path: Path) -> None:
