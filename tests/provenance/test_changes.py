@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from recorded_runs import git
 
+from samebits import secret_files
 from samebits.digests import digest_bytes
 from samebits.errors import ProvenanceError
 from samebits.lineage.manifest import PATCH_FILE
@@ -22,6 +23,7 @@ from samebits.provenance import code
 from samebits.provenance import repository as repository_module
 from samebits.provenance.checkout import Source, bundle_commit, fetch_commit, list_remotes
 from samebits.provenance.code import CodeIdentity, describe_kept, identify_code
+from samebits.secret_files import find_secret_name, find_secrets
 from samebits.training.stages import describe_code
 
 TEXT = b"".join(b"line %d\n" % number for number in range(20))
@@ -408,6 +410,17 @@ SECRETS: dict[str, bytes] = {
     "env.local": b"DB_PASSWORD=" + b"hunter22\n",
     "prod_env": b"MY_TOKEN=" + b"k3Jd8sLq02Xz9\n",
     "client.py": b"connect(host='x', password=" + b"'hunter22')\n",
+    "gitlab.md": b"glpat-" + b"a" * 20 + b"\n",
+    "oauth.md": b"GOCSPX-" + b"a" * 24 + b"\n",
+    "hub.md": b"hf_" + b"a" * 34 + b"\n",
+    "upload.md": b"pypi-AgE" + b"a" * 60 + b"\n",
+    "publish.md": b"npm_" + b"a" * 36 + b"\n",
+    "model.md": b"sk-proj-" + b"a" * 40 + b"\n",
+    "pay.md": b"sk_live_" + b"a" * 24 + b"\n",
+    "mail.md": b"SG." + b"a" * 22 + b"." + b"b" * 43 + b"\n",
+    "lake.md": b"dapi" + b"0" * 32 + b"\n",
+    "blobs.md": b"AccountKey=" + b"a" * 86 + b"==\n",
+    ".docker/config.txt": b"{}\n",
     "db.py": b"URL = 'postgresql://me:" + b"hunter22@db.internal/x'\n",
 }
 
@@ -426,6 +439,31 @@ def test_a_secret_is_named_and_digested_but_not_kept_unless_the_config_says_so(r
     assert any(name in line and found.reasons[name] in line for line in describe_kept(found))
     kept = identify_code(repository, keep=[name])
     assert kept.left_out == [] and name.encode() in kept.patch and kept.changes == found.changes
+
+
+def test_each_pattern_of_a_secret_is_one_that_a_test_would_miss(monkeypatch: pytest.MonkeyPatch) -> None:
+    for reason, pattern in secret_files._CONTENT.items():
+        others = {one: other for one, other in secret_files._CONTENT.items() if one != reason}
+        with monkeypatch.context() as patch:
+            patch.setattr(secret_files, "_CONTENT", others)
+            missed = [name for name, content in SECRETS.items() if not (find_secret_name(name) or find_secrets(name, content))]
+        assert missed, f"no secret of these tests is found by {pattern.pattern!r} alone"
+
+
+NAMES = (
+    ".env .env.local prod.env .envrc .netrc _netrc .pypirc .npmrc .yarnrc.yml .pgpass .my.cnf .htpasswd .git-credentials .dockercfg "
+    ".dockerconfigjson .vault-token .boto .s3cfg rclone.conf kubeconfig id_rsa id_dsa id_ecdsa id_ed25519 id_ecdsa_sk id_ed25519_sk a.pem "
+    "a.key a.p12 a.pfx a.p8 a.jks a.keystore a.ppk a.kdbx a.kdb a.tfstate a.tfstate.backup a.tfvars a.ovpn a.mobileprovision credentials "
+    "credentials.json my_credentials.csv my-credentials.csv .credentials .credentials.json client_secret_1.json secrets secrets.toml "
+    "secret.yaml .secrets .secrets.toml service-account-1.json service_account.json kaggle.json .ssh/x .gnupg/x .aws/x .kube/x .docker/x "
+    ".azure/x"
+)
+
+
+def test_each_name_of_a_secret_is_one_in_any_folder_and_in_any_case() -> None:
+    names = [*NAMES.split(), *(f"below/{name}" for name in NAMES.split()), *NAMES.upper().split()]
+
+    assert [name for name in names if find_secret_name(name) is None] == []
 
 
 @pytest.mark.parametrize(
@@ -632,7 +670,17 @@ def test_a_folder_that_the_caller_trusts_is_read_for_its_remotes_too(repository:
     assert list_remotes(repository) == ["https://example.org/x"]
 
 
-@pytest.mark.parametrize("address", [None, "sqlite:///{}/mlflow.db", "sqlite:///{}/runs/own.db", "{}/mlruns", "https://example.org"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        None,
+        "sqlite:///{}/mlflow.db",
+        "sqlite:///{}/runs/own.db",
+        "SQLite+pysqlite:///{}/runs/own.db",
+        "{}/mlruns",
+        "https://example.org",
+    ],
+)
 def test_the_store_that_runs_go_to_is_none_of_the_code(repository: Path, monkeypatch: pytest.MonkeyPatch, address: str | None) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     if address:
