@@ -6,10 +6,11 @@ They change with every run and are none of its code. Derived from the tracking a
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
-_SQLITE = "sqlite:///"
+_SQLITE = re.compile(r"sqlite(?:\+\w+)?:///", flags=re.IGNORECASE)
 _OF_DATABASE = ("", ".lock", "-journal", "-wal", "-shm")
 _ARTIFACTS = ("mlruns", "mlartifacts")
 _SPOOL = (".samebits", "spool")
@@ -22,8 +23,8 @@ def list_own_places(project_root: Path) -> list[Path]:
 
 
 def _list_of_address(address: str) -> list[Path]:
-    if address.startswith(_SQLITE):
-        path, _, query = address.removeprefix(_SQLITE).partition("?")
+    if head := _SQLITE.match(address):
+        path, _, query = address[head.end() :].partition("?")
         if path.startswith("file:") and parse_qs(query).get("uri", [""])[0].lower() in ("true", "1"):
             path = unquote(urlsplit(path).path)
         return _list_of_database(Path(path)) if path and path != ":memory:" else []

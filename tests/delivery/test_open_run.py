@@ -340,6 +340,20 @@ def test_a_run_that_another_process_has_taken_is_not_taken_too(
     assert open_client(own_store).get_run(run_id).data.tags["parcel_id"] == first.parcel.parcel_id
 
 
+@pytest.mark.parametrize(("name", "value"), [("seed", "99"), ("conf_file", "another.yaml")])
+def test_a_run_with_a_param_of_another_training_is_not_taken(
+    own_store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    run_id = adopt_new(own_store, tmp_path, monkeypatch)
+    open_client(own_store).log_param(run_id, name, value)
+
+    with pytest.raises(TrackingError, match="expected a run that is RUNNING and empty"):
+        open_one(own_store, tmp_path)
+
+    run = open_client(own_store).get_run(run_id)
+    assert run.info.status == "RUNNING" and "parcel_id" not in run.data.tags
+
+
 def test_a_job_that_is_started_again_takes_its_run_over_and_is_not_closed_for_the_first(
     own_store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

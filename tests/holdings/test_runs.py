@@ -41,6 +41,8 @@ def test_a_run_goes_by_its_id_a_prefix_a_uri_its_model_or_latest(run_id: str, st
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store)  # MLflow's registry asks its own client
     client = open_client(store)
     model_id = client.get_run(run_id).outputs.model_outputs[0].model_id
+    client.create_registered_model("m-5eed")  # a name that looks like the start of an id
+    client.create_model_version("m-5eed", source=f"models:/{model_id}", run_id=run_id)
     client.create_registered_model("named")
     version = client.create_model_version("named", source=f"models:/{model_id}", run_id=run_id)
     client.set_registered_model_alias("named", "champion", version.version)
@@ -48,6 +50,7 @@ def test_a_run_goes_by_its_id_a_prefix_a_uri_its_model_or_latest(run_id: str, st
     client.set_terminated(reproduction.info.run_id)
 
     names = [run_id, run_id[:8], f"runs:/{run_id}", f"runs:/{run_id}/model", f"models:/{model_id}", "models:/named/1"]
+    names += ["models:/m-5eed/1"]
     names += ["models:/named@champion", "latest"]
 
     assert {find_run_id(client, name) for name in names} == {run_id}

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +95,17 @@ def test_of_pythonpath_only_what_stands_before_something_counts(environment: Pat
 
     assert sorted(look(environment, PYTHONPATH=str(tmp_path))["startup"]) == ["module colorsys", "module skops"]
     assert look(environment, "-E", PYTHONPATH=str(tmp_path))["startup"] == {}
+
+
+def test_what_stands_in_an_archive_before_something_has_the_archives_digest(environment: Path, tmp_path: Path) -> None:
+    archive = tmp_path / "more.zip"
+    with zipfile.ZipFile(archive, "w") as opened:
+        opened.writestr("colorsys.py", "")
+        opened.writestr("joblib/__init__.py", "")
+
+    found = look(environment, PYTHONPATH=str(archive))["startup"]
+
+    assert found == dict.fromkeys(["module colorsys", "module joblib"], digest_bytes(archive.read_bytes()))
 
 
 def test_assertions_that_are_off_and_a_preloaded_library_are_named(environment: Path, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 from recorded_runs import git
 
+from samebits import secret_files
 from samebits.digests import digest_bytes
 from samebits.errors import ProvenanceError
 from samebits.lineage.manifest import PATCH_FILE
@@ -21,6 +23,7 @@ from samebits.provenance import code
 from samebits.provenance import repository as repository_module
 from samebits.provenance.checkout import Source, bundle_commit, fetch_commit, list_remotes
 from samebits.provenance.code import CodeIdentity, describe_kept, identify_code
+from samebits.secret_files import find_secret_name, find_secrets
 from samebits.training.stages import describe_code
 
 TEXT = b"".join(b"line %d\n" % number for number in range(20))
@@ -236,6 +239,32 @@ def test_a_folder_that_became_a_link_and_a_file_that_became_a_folder_come_back(r
     assert (fresh / "notes").is_symlink() and (fresh / "notes/b.txt").read_bytes() == TEXT
 
 
+def test_a_pipe_in_a_files_place_is_not_waited_for(repository: Path, tmp_path: Path) -> None:
+    (repository / "a.py").unlink()
+    os.mkfifo(repository / "a.py")
+
+    found = identify_code(repository)
+
+    assert found.changes == {"a.py": "deleted"}
+    restore(found, repository, tmp_path)
+
+
+def test_a_file_whose_name_differs_in_case_alone_is_one_of_its_own(repository: Path, tmp_path: Path) -> None:
+    git("config", "core.ignoreCase", "true", cwd=repository)  # as a repository has it that was made on another system
+    (repository / "A.py").write_bytes(b"a = 2\n")
+
+    found = identify_code(repository)
+
+    assert found.changes == {"A.py": digest_bytes(b"a = 2\n")}
+    assert (restore(found, repository, tmp_path) / "A.py").read_bytes() == b"a = 2\n"
+
+
+def test_a_folder_that_a_link_from_outside_leads_to_lies_in_its_repository(repository: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(repository / "notes")
+
+    assert identify_code(tmp_path / "link").commit is not None
+
+
 def test_a_name_that_is_no_utf_8_comes_back_too(repository: Path, tmp_path: Path) -> None:
     (repository / os.fsdecode(b"caf\xe9.txt")).write_bytes(b"x\n")
     (repository / os.fsdecode(b"caf\xe9.env")).write_bytes(b"x\n")
@@ -332,6 +361,17 @@ def test_a_submodule_that_was_never_fetched_is_no_change_with_its_folder_or_with
     restore(found, outer, tmp_path)
 
 
+def test_a_folder_in_the_place_of_a_submodule_is_kept_file_by_file_and_comes_back(outer: Path, tmp_path: Path) -> None:
+    shutil.rmtree(outer / "vendor/lib")
+    (outer / "vendor/lib/part").mkdir(parents=True)
+    (outer / "vendor/lib/part/copied.py").write_bytes(b"c = 1\n")
+
+    found = identify_code(outer)
+
+    assert found.changes == {"vendor/lib": "deleted", "vendor/lib/part/copied.py": digest_bytes(b"c = 1\n")} and found.left_out == []
+    assert (restore(found, outer, tmp_path) / "vendor/lib/part/copied.py").read_bytes() == b"c = 1\n"
+
+
 def test_a_record_that_names_another_place_for_a_submodule_writes_nothing_there(outer: Path, tmp_path: Path) -> None:
     stage = describe_code(identify_code(outer), [], outer)
     fresh = tmp_path / "fresh"
@@ -370,6 +410,17 @@ SECRETS: dict[str, bytes] = {
     "env.local": b"DB_PASSWORD=" + b"hunter22\n",
     "prod_env": b"MY_TOKEN=" + b"k3Jd8sLq02Xz9\n",
     "client.py": b"connect(host='x', password=" + b"'hunter22')\n",
+    "gitlab.md": b"glpat-" + b"a" * 20 + b"\n",
+    "oauth.md": b"GOCSPX-" + b"a" * 24 + b"\n",
+    "hub.md": b"hf_" + b"a" * 34 + b"\n",
+    "upload.md": b"pypi-AgE" + b"a" * 60 + b"\n",
+    "publish.md": b"npm_" + b"a" * 36 + b"\n",
+    "model.md": b"sk-proj-" + b"a" * 40 + b"\n",
+    "pay.md": b"sk_live_" + b"a" * 24 + b"\n",
+    "mail.md": b"SG." + b"a" * 22 + b"." + b"b" * 43 + b"\n",
+    "lake.md": b"dapi" + b"0" * 32 + b"\n",
+    "blobs.md": b"AccountKey=" + b"a" * 86 + b"==\n",
+    ".docker/config.txt": b"{}\n",
     "db.py": b"URL = 'postgresql://me:" + b"hunter22@db.internal/x'\n",
 }
 
@@ -388,6 +439,31 @@ def test_a_secret_is_named_and_digested_but_not_kept_unless_the_config_says_so(r
     assert any(name in line and found.reasons[name] in line for line in describe_kept(found))
     kept = identify_code(repository, keep=[name])
     assert kept.left_out == [] and name.encode() in kept.patch and kept.changes == found.changes
+
+
+def test_each_pattern_of_a_secret_is_one_that_a_test_would_miss(monkeypatch: pytest.MonkeyPatch) -> None:
+    for reason, pattern in secret_files._CONTENT.items():
+        others = {one: other for one, other in secret_files._CONTENT.items() if one != reason}
+        with monkeypatch.context() as patch:
+            patch.setattr(secret_files, "_CONTENT", others)
+            missed = [name for name, content in SECRETS.items() if not (find_secret_name(name) or find_secrets(name, content))]
+        assert missed, f"no secret of these tests is found by {pattern.pattern!r} alone"
+
+
+NAMES = (
+    ".env .env.local prod.env .envrc .netrc _netrc .pypirc .npmrc .yarnrc.yml .pgpass .my.cnf .htpasswd .git-credentials .dockercfg "
+    ".dockerconfigjson .vault-token .boto .s3cfg rclone.conf kubeconfig id_rsa id_dsa id_ecdsa id_ed25519 id_ecdsa_sk id_ed25519_sk a.pem "
+    "a.key a.p12 a.pfx a.p8 a.jks a.keystore a.ppk a.kdbx a.kdb a.tfstate a.tfstate.backup a.tfvars a.ovpn a.mobileprovision credentials "
+    "credentials.json my_credentials.csv my-credentials.csv .credentials .credentials.json client_secret_1.json secrets secrets.toml "
+    "secret.yaml .secrets .secrets.toml service-account-1.json service_account.json kaggle.json .ssh/x .gnupg/x .aws/x .kube/x .docker/x "
+    ".azure/x"
+)
+
+
+def test_each_name_of_a_secret_is_one_in_any_folder_and_in_any_case() -> None:
+    names = [*NAMES.split(), *(f"below/{name}" for name in NAMES.split()), *NAMES.upper().split()]
+
+    assert [name for name in names if find_secret_name(name) is None] == []
 
 
 @pytest.mark.parametrize(
@@ -594,7 +670,17 @@ def test_a_folder_that_the_caller_trusts_is_read_for_its_remotes_too(repository:
     assert list_remotes(repository) == ["https://example.org/x"]
 
 
-@pytest.mark.parametrize("address", [None, "sqlite:///{}/mlflow.db", "sqlite:///{}/runs/own.db", "{}/mlruns", "https://example.org"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        None,
+        "sqlite:///{}/mlflow.db",
+        "sqlite:///{}/runs/own.db",
+        "SQLite+pysqlite:///{}/runs/own.db",
+        "{}/mlruns",
+        "https://example.org",
+    ],
+)
 def test_the_store_that_runs_go_to_is_none_of_the_code(repository: Path, monkeypatch: pytest.MonkeyPatch, address: str | None) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     if address:

@@ -79,9 +79,12 @@ def test_an_allowed_module_below_others_is_served_with_these_and_nothing_else_of
 
 def test_without_a_repository_the_code_alone_is_served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "even").mkdir()
-    for name in ("__init__.py", "words.txt", ".env"):
+    for name in ("__init__.py", "words.txt", ".env", "__pycache__/x.pyc", ".git/config"):
+        (tmp_path / "even" / name).parent.mkdir(exist_ok=True)
         (tmp_path / "even" / name).write_bytes(b"")
     monkeypatch.syspath_prepend(str(tmp_path))
     code = identify_modules(identify_code(tmp_path), ["even"], tmp_path)
 
-    assert set(collect_served_code(["even"], code, tmp_path)[0]) == {"even/__init__.py"}
+    served, left_out = collect_served_code(["even"], code, tmp_path)
+
+    assert set(served) == {"even/__init__.py"} and set(left_out) == {"even/words.txt", "even/.env"}

@@ -24,6 +24,10 @@ from samebits.tracking.address import find_database, is_http, is_remote, settle_
         ("sqlite:///runs.db", "sqlite:///{here}/runs.db"),
         ("sqlite:///runs.db?timeout=9", "sqlite:///{here}/runs.db?timeout=9"),
         ("sqlite:////srv/runs.db", "sqlite:////srv/runs.db"),
+        ("sqlite+pysqlite:///runs.db", "sqlite+pysqlite:///{here}/runs.db"),
+        ("SQLite:///runs.db", "sqlite:///{here}/runs.db"),
+        ("PostgreSQL://host/DB", "postgresql://host/DB"),
+        ("./localhost:5000", "{here}/localhost:5000"),
         ("http://host:5000", "http://host:5000"),
         ("postgresql://u:p@ss/word@host/db", "postgresql://u:p@ss/word@host/db"),
         ("postgresql+psycopg://host/db", "postgresql+psycopg://host/db"),
@@ -39,12 +43,6 @@ def test_an_address_is_settled_whatever_its_form(
     monkeypatch.delenv("MLFLOW_RUN_ID", raising=False)
 
     assert settle_address(given, tmp_path / "project") == settled.format(here=tmp_path)
-
-
-@pytest.mark.parametrize("given", ["localhost:5000", "mlflow.example:443/base"])
-def test_a_server_without_its_scheme_is_no_folder(given: str, tmp_path: Path) -> None:
-    with pytest.raises(TrackingError, match=rf"expected an address with its scheme, found {given}\. Write http://{given}"):
-        settle_address(given, tmp_path)
 
 
 def test_a_project_in_a_folder_with_a_question_mark_has_its_database_there(tmp_path: Path) -> None:
@@ -67,3 +65,23 @@ def test_only_what_lies_behind_a_server_may_stay_silent() -> None:
         *(False, False, False),
     ]
     assert is_http("HTTPS://h") and not is_http("postgresql://h/d")
+
+
+@pytest.mark.parametrize(
+    ("given", "remedy"),
+    [
+        ("localhost:5000", "Write http://localhost:5000"),
+        ("10.0.0.1:80/prefix", "Write http://10.0.0.1:80/prefix"),
+        ("http:/host", "Write http://HOST:PORT"),
+        ("sqlite:runs.db", "sqlite:///PATH"),
+        ("postgresql+psycopg:/host/db", "an address with its scheme"),
+        ("~no-such-user/runs", "Write the whole path."),
+    ],
+)
+def test_a_part_of_an_address_is_no_folder(given: str, remedy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(TrackingError, match="MLFLOW_TRACKING_URI") as refused:
+        settle_address(given, tmp_path)
+
+    assert remedy in str(refused.value) and list(tmp_path.iterdir()) == []

@@ -264,6 +264,8 @@ def _stand_on_server(client: Any, parcel: Parcel) -> None:
 def _adopt(client: Any, run_id: str, parcel: Parcel) -> Any:
     """Take a run over that somebody created for this process, unless something stands in it already, or another has taken it."""
     run = _take_empty(client, run_id)
+    if (given := run.data.params.get("conf_file", parcel.note["conf_file"])) != parcel.note["conf_file"]:
+        raise _refuse_adoption(run_id, f"one that was made for {given}")
     owner = run.data.tags.get(PARCEL_TAG)
     if owner not in (None, parcel.parcel_id) and not _is_left(owner, parcel):
         raise _refuse_adoption(run_id, "one that another process has taken")
@@ -276,11 +278,16 @@ def _adopt(client: Any, run_id: str, parcel: Parcel) -> Any:
 
 def _take_empty(client: Any, run_id: str) -> Any:
     run = explain_failures(f"find run {run_id} (MLFLOW_RUN_ID)", lambda: client.get_run(run_id))
-    has_outputs = bool(run.outputs and run.outputs.model_outputs)
-    if run.info.status != "RUNNING" or run.data.metrics or has_outputs or run.info.lifecycle_stage != "active":
-        holds = " and holds another training" if run.data.metrics or has_outputs else ""
+    holds = " and holds another training" if _holds_training(run) else ""
+    if run.info.status != "RUNNING" or holds or run.info.lifecycle_stage != "active":
         raise _refuse_adoption(run_id, f"one that is {run.info.status}{holds}")
     return run
+
+
+def _holds_training(run: Any) -> bool:
+    """A param cannot be changed: any but that of `mlflow run` would be found in the way when the training is done."""
+    has_links = (run.outputs and run.outputs.model_outputs) or (run.inputs and run.inputs.dataset_inputs)
+    return bool(run.data.metrics or has_links or run.data.params.keys() - {"conf_file"})
 
 
 def _is_left(owner: str, parcel: Parcel) -> bool:

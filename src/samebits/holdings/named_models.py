@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 from samebits.errors import Problem, TrackingError
 from samebits.tracking.server import explain_failures
 
-_LOGGED = re.compile(r"models:/(m-[0-9a-f]+)(?:/.*)?")
+_LOGGED = re.compile(r"models:/(m-[0-9a-f]{32})(?:/.*)?")  # a name may begin so too
 _OF_A_RUN = re.compile(r"runs:/([0-9a-f]{32})/(.+)")
 _VERSION = re.compile(r"models:/(.+)/(\d+)")
 _COPIES = 5  # a version may be a copy of a version

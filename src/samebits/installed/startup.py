@@ -150,7 +150,8 @@ def _is_of(origin: Path, distribution: Distribution, installed: dict[str, Distri
 def _list_paths_before_python() -> list[str]:
     own = [os.path.realpath(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib")]
     places = [number for number, entry in enumerate(sys.path) if os.path.realpath(entry) in own]
-    return [entry or os.getcwd() for entry in sys.path[: min(places, default=0)] if not entry.endswith(".zip")]  # noqa: PTH109
+    of_python = f"python{sys.version_info.major}{sys.version_info.minor}.zip"
+    return [entry or os.getcwd() for entry in sys.path[: min(places, default=0)] if Path(entry).name != of_python]  # noqa: PTH109
 
 
 def _find_origin(name: str, search: list[str]) -> str | None:
@@ -159,6 +160,9 @@ def _find_origin(name: str, search: list[str]) -> str | None:
 
 
 def _digest_module(origin: Path) -> str:
+    """Of a module inside an archive, the archive."""
+    if archive := next((folder for folder in origin.parents if folder.is_file()), None):
+        return digest_file(archive)
     if origin.stem == "__init__":
         return digest_folder(origin.parent)
     return digest_file(origin) if origin.is_file() else digest_bytes(str(origin.name).encode("utf-8", "surrogateescape"))

@@ -10,14 +10,14 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import git
 
-from samebits.digests import digest_bytes, digest_file, digest_folder, digest_value
+from samebits.digests import digest_bytes, digest_file, digest_value
 from samebits.errors import ProvenanceError, describe_unreadable
 from samebits.provenance.repository import (
     Repository,
@@ -166,7 +166,7 @@ def _list_held(root: Path) -> dict[str, tuple[str, str]]:
 
 def _compare_files(tree: WorkingTree, apart: Sequence[Path]) -> None:
     listed = ask_list(tree.root, "ls-files", "-z")
-    others = ask_list(tree.root, "ls-files", "-z", "--others", "--exclude-standard")
+    others = [*_list_others(tree.root), *_list_in_submodules_places(tree)]
     own = _name_in_tree(tree.root, apart)
     others = [name.rstrip("/") for name in others if not any(name.rstrip("/") == one or name.startswith(f"{one}/") for one in own)]
     names = dict.fromkeys([*tree.held, *listed, *others])
@@ -190,6 +190,28 @@ def _compare_files(tree: WorkingTree, apart: Sequence[Path]) -> None:
             differing.append(name)
     _note_missing(tree, missing)
     _note_differing(tree, differing, {name: kind for name, kind in kinds.items() if kind}, digests)
+
+
+def _list_others(root: Path) -> list[str]:
+    """Where names are told apart by case alone, `core.ignoreCase` of another machine's would take such a file for a tracked one."""
+    tells_apart = not (root / ".GIT").exists()
+    words = ("-c", "core.ignoreCase=false") if tells_apart else ()
+    return ask_list(root, *words, "ls-files", "-z", "--others", "--exclude-standard")
+
+
+def _list_in_submodules_places(tree: WorkingTree) -> list[str]:
+    """Return the files where a submodule should be and a plain folder is, as of one that was copied in; Git does not look there."""
+    folders = [tree.root / name for name, (mode, _) in tree.held.items() if mode == _REPOSITORY]
+    plain = [folder for folder in folders if folder.is_dir() and read_kind(folder) is None]
+    return [path.relative_to(tree.root).as_posix() for folder in plain for path in _walk(folder)]
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    for path in sorted(folder.iterdir()):
+        if path.is_dir() and read_kind(path) is None and path.name != "__pycache__":
+            yield from _walk(path)
+        elif read_kind(path) is not None:
+            yield path
 
 
 def _read_kinds(root: Path, names: list[str]) -> dict[str, str | None]:
@@ -245,7 +267,7 @@ def _compare_repository(tree: WorkingTree, name: str, recorded: str | None, apar
         if name not in tree.held or found.commit != recorded or found.changes or found.absent:
             tree.changes[name if name in tree.held else f"{name}/"] = digest_value(found.describe_content())
     elif path.is_dir() and any(path.iterdir()):
-        tree.changes[name] = digest_folder(path)
+        tree.changes[name] = DELETED  # its files are changes of their own
 
 
 def _note_missing(tree: WorkingTree, missing: list[str]) -> None:

@@ -305,8 +305,6 @@ def _measure(tree: WorkingTree, name: str) -> int:
 def _find_reason(tree: WorkingTree, name: str, size_bytes: int, is_wanted: bool) -> str | None:
     if name in tree.filtered:
         return "a filter of Git's makes it of what the commit holds"
-    if name not in tree.ids and tree.changes[name] != DELETED:
-        return "the folder of a submodule without its repository"
     if name in tree.secrets and not is_wanted:
         return tree.secrets[name]
     if size_bytes > FILE_CAP_BYTES and not is_wanted:
@@ -329,9 +327,10 @@ def _read_kept(tree: WorkingTree, names: Sequence[str]) -> dict[str, tuple[str, 
     for name in names:
         path = tree.root / name
         with contextlib.suppress(OSError):
+            if (kind := read_kind(path)) is None:  # whoever opens a pipe waits for ever
+                continue
             content = os.fsencode(path.readlink()) if path.is_symlink() else _read_first(path, tree.sizes.get(name, 0))
-            kind = read_kind(path)
-            if kind is not None and digest_object("blob", content, tree.repository.object_format) == tree.ids.get(name):
+            if digest_object("blob", content, tree.repository.object_format) == tree.ids.get(name):
                 found[name] = (kind, content)
     return found
 

@@ -104,7 +104,7 @@ def open_repository(folder: Path) -> Repository | None:
     ProvenanceError
         There is one, but Git cannot read it.
     """
-    if not any(os.path.lexists(parent / ".git") for parent in (folder, *folder.absolute().parents)):
+    if not any(os.path.lexists(parent / ".git") for parent in (folder, *folder.resolve().parents)):
         return None
     words = ("rev-parse", "--show-object-format", "--show-toplevel", "--git-path", "objects")
     try:

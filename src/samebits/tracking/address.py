@@ -16,6 +16,9 @@ from samebits.errors import Problem, TrackingError
 
 _SQLITE = "sqlite:///"
 _OPAQUE = ("file", "databricks", "mlflow-artifacts", "dbfs")  # schemes that may stand without an authority
+_STORES = ("sqlite", "http", "https", "postgresql", "mysql", "mssql")
+_SQLITE_HEAD = re.compile(r"sqlite(?:\+\w+)?:///")
+_HOST_AND_PORT = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*:[0-9]{2,5}(?:/.*)?")
 _SPECIAL = "?#%"  # what an address does not take as part of a path
 
 
@@ -25,19 +28,22 @@ def settle_address(given: str | None, project_root: Path) -> str:
     Raises
     ------
     TrackingError
-        `mlflow run` passed a relative SQLite path from another folder: the same text would name two databases. Or it is the name and
-        port of a server, without the scheme: MLflow would take it for a folder.
+        `mlflow run` passed a relative SQLite path from another folder: the same text would name two databases. Or it is an address
+        written in part, which would be taken for a folder.
     """
     if not given:
         return name_database(project_root / "mlflow.db")
     scheme = find_scheme(given)
-    if scheme == "sqlite" and given.startswith(_SQLITE):
+    if scheme is not None:
+        head, colon, rest = given.partition(":")
+        given = f"{head.lower()}{colon}{rest}"
+    else:
+        _refuse_part_of_address(given)
+    if _SQLITE_HEAD.match(given):
         return _settle_database(given)
     if scheme == "file" and not urlsplit(given).netloc:
         return _name_folder(Path(unquote(urlsplit(given).path)))
     if scheme is None and given != "databricks":
-        if re.fullmatch(r"[\w.-]+:\d+(/.*)?", given) and not Path(given).exists():
-            raise TrackingError(Problem("MLFLOW_TRACKING_URI", "an address with its scheme", given, f"Write http://{given}"))
         return _name_folder(Path(given))
     return given
 
@@ -82,16 +88,28 @@ def find_database(address: str) -> Path | None:
     >>> find_database("sqlite:////srv/a.db?timeout=9"), find_database("sqlite:///file:/what%3F/a.db?uri=true")
     (PosixPath('/srv/a.db'), PosixPath('/what?/a.db'))
     """
-    if find_scheme(address) != "sqlite" or not address.startswith(_SQLITE):
+    head = _SQLITE_HEAD.match(address)
+    if head is None:
         return None
-    path, _, query = address.removeprefix(_SQLITE).partition("?")
+    path, _, query = address[head.end() :].partition("?")
     if path.startswith("file:") and parse_qs(query).get("uri", [""])[0].lower() in ("true", "1"):
         path = unquote(urlsplit(path).path)
     return Path(path) if path and path != ":memory:" else None
 
 
+def _refuse_part_of_address(given: str) -> None:
+    is_host = _HOST_AND_PORT.fullmatch(given) is not None and not Path(given).exists()
+    if is_host or (":" in given and given.partition(":")[0].lower().partition("+")[0] in _STORES):
+        remedy = f"Write http://{given}" if is_host else "Write http://HOST:PORT, sqlite:///PATH, or ./PATH for a folder of that name."
+        raise TrackingError(Problem("MLFLOW_TRACKING_URI", "an address with its scheme and `//`", repr(given), remedy))
+
+
 def _name_folder(folder: Path) -> str:
-    path = folder.expanduser().absolute()
+    try:
+        path = folder.expanduser().absolute()
+    except RuntimeError:
+        remedy = "Write the whole path."
+        raise TrackingError(Problem("MLFLOW_TRACKING_URI", "a folder below the home of a user", str(folder), remedy)) from None
     return path.as_uri() if any(letter in str(path) for letter in _SPECIAL) else str(path)
 
 
@@ -99,8 +117,9 @@ def _settle_database(given: str) -> str:
     path = find_database(given)
     if path is None or path.is_absolute():
         return given
+    scheme = given.partition(":")[0]
     _, question_mark, query = given.partition("?")
-    return f"{_SQLITE}{_find_callers_database(path)}{question_mark}{query}"
+    return f"{scheme}:///{_find_callers_database(path)}{question_mark}{query}"
 
 
 def _find_callers_database(path: Path) -> Path:
