@@ -23,6 +23,7 @@ from samebits.holdings.downloads import fetch_files
 from samebits.holdings.named_models import check_model_is_the_runs, find_named_model
 from samebits.lineage.manifest import FILE_NAME, MAX_BYTES, read_lineage
 from samebits.plain_files import read_plain
+from samebits.project import expand_home
 from samebits.text import hide_credentials
 from samebits.tracking.server import explain_failures
 
@@ -101,7 +102,7 @@ def open_recorded_run(client: Any, reference: str) -> RecordedRun:
     LineageError
         The file that was named is no lineage.
     """
-    given = Path(reference).expanduser()
+    given = expand_home(reference)
     is_file = names_file(reference)
     content = read_given_file(given) if is_file else b""
     named = find_named_model(client, reference) if not is_file and reference.startswith("models:/") else None
@@ -143,7 +144,7 @@ def _take_run(client: Any, run_id: str) -> Any:
 def names_file(reference: str) -> bool:
     """Tell whether a reference is the path of a file rather than the name of a run."""
     try:
-        return Path(reference).expanduser().is_file()
+        return expand_home(reference).is_file()
     except (OSError, ValueError):  # too long for a path
         return False
 
@@ -164,7 +165,7 @@ def read_given_file(path: Path) -> bytes:
 
 def settle_reference(reference: str) -> str:
     """Return a reference that means the same from any folder: a path as an absolute one, anything else as it is."""
-    return str(Path(reference).expanduser().absolute()) if names_file(reference) else reference
+    return str(expand_home(reference).absolute()) if names_file(reference) else reference
 
 
 def _read_run_id(content: bytes, path: Path) -> str:

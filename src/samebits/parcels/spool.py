@@ -14,7 +14,6 @@ import os
 import re
 import shutil
 import socket
-import tempfile
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from typing import Any
 
 from samebits.errors import Problem, TrackingError
 from samebits.plain_files import read_plain
+from samebits.project import expand_home
 from samebits.text import warn
 
 SPOOL_VARIABLE = "SAMEBITS_SPOOL"
@@ -170,20 +170,24 @@ def find_spool() -> Path:
         It is named by a relative path.
     """
     if named := os.environ.get(SPOOL_VARIABLE):
-        path = Path(named).expanduser()
+        path = expand_home(named)
         if not path.is_absolute():
             remedy = "Write the whole path: a relative one would be another folder for each command."
             raise TrackingError(Problem(SPOOL_VARIABLE, "an absolute path", repr(named), remedy))
         return path
     state = os.environ.get("XDG_STATE_HOME")
-    return (Path(state) if state and Path(state).is_absolute() else Path("~/.local/state").expanduser()) / "samebits" / "spool"
+    return (Path(state) if state and Path(state).is_absolute() else expand_home("~/.local/state")) / "samebits" / "spool"
 
 
 def list_places(project_root: Path) -> list[Path]:
-    """Return the folders in which a parcel may stand, in the order in which they are tried."""
+    """Return the folders in which a parcel may stand, in the order in which they are tried.
+
+    Python's own word for a temporary folder is not asked: it writes into each to find one, and fails on a full disk.
+    """
     own_name = f"samebits-{os.getuid()}-spool"
-    others = [project_root / ".samebits" / "spool", Path(tempfile.gettempdir()) / own_name, Path("/dev/shm") / own_name]
-    return [find_spool(), *others]
+    temporary = [Path(os.environ.get("TMPDIR", "/tmp")), Path("/tmp"), Path("/dev/shm")]
+    others = [project_root / ".samebits" / "spool", *(folder / own_name for folder in temporary)]
+    return [place for place in dict.fromkeys([find_spool(), *others]) if place.is_absolute()]
 
 
 def open_parcel(project_root: Path, note: dict[str, Any]) -> Parcel:
@@ -247,7 +251,7 @@ def move_parcel(parcel: Parcel, project_root: Path) -> Iterator[Parcel]:
 def list_parcels(project_root: Path) -> list[Parcel]:
     """Return every parcel of this user, the oldest first; what is no parcel is passed over."""
     found = []
-    for place in dict.fromkeys(list_places(project_root)):
+    for place in list_places(project_root):
         with contextlib.suppress(OSError):  # as it was passed over when a parcel was begun
             if not place.is_dir() or place.stat().st_uid != os.getuid() or place.lstat().st_uid != os.getuid():
                 continue
@@ -260,7 +264,7 @@ def list_parcels(project_root: Path) -> list[Parcel]:
 def list_damaged(project_root: Path) -> list[Path]:
     """Return the folders in the spool that hold what a run made, and a note that cannot be read."""
     found = []
-    for place in dict.fromkeys(list_places(project_root)):
+    for place in list_places(project_root):
         with contextlib.suppress(OSError):
             found += [path.parent for path in sorted(place.glob(f"*/{_VALUES}")) if path.parent.name != "store"]
     known = {parcel.folder for parcel in list_parcels(project_root)}
@@ -300,5 +304,5 @@ def find_parcel(project_root: Path, reference: str) -> Parcel | None:
 
 def _is_same_folder(folder: Path, reference: str) -> bool:
     with contextlib.suppress(OSError, ValueError):
-        return Path(reference).expanduser().samefile(folder)
+        return expand_home(reference).samefile(folder)
     return False

@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from samebits.errors import Problem, TrackingError
+from samebits.project import expand_home
 
 _SQLITE = "sqlite:///"
 _OPAQUE = ("file", "databricks", "mlflow-artifacts", "dbfs")  # schemes that may stand without an authority
@@ -87,7 +88,7 @@ def find_database(address: str) -> Path | None:
 
 
 def _name_folder(folder: Path) -> str:
-    path = folder.expanduser().absolute()
+    path = expand_home(str(folder)).absolute()
     return path.as_uri() if any(letter in str(path) for letter in _SPECIAL) else str(path)
 
 
