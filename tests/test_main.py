@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from conftest import PROGRAM, ROOT, clean_environment, run_fresh, run_samebits
 
-from samebits import __version__
+from samebits import __main__, __version__
 from samebits.__main__ import main
 from samebits.command_line import COMMANDS, make_parser
 from samebits.errors import EXIT_BUG
@@ -185,3 +185,23 @@ def test_what_no_file_is_named_for_stays_a_bug(monkeypatch: pytest.MonkeyPatch, 
     assert program.main(["verify", "x"]) == EXIT_BUG
     said = capsys.readouterr().err
     assert "Traceback" in said and "SECRET" not in said and "\x1b" not in said
+
+
+def test_temporary_folders_that_are_all_full_are_said(capsys: pytest.CaptureFixture[str]) -> None:
+    error = FileNotFoundError(errno.ENOENT, "No usable temporary directory found in ['/tmp', '/var/tmp']")
+
+    assert __main__._explain_system_error(error, "verify") == 2
+    assert "TMPDIR: expected a temporary folder, found none" in capsys.readouterr().err
+
+
+def test_a_full_disk_hides_no_waiting_run(tmp_path: Path) -> None:
+    """Python looks for a temporary folder by writing into each: `status` needs none."""
+    spool = tmp_path / "spool"
+    record = "import tempfile; tempfile._get_default_tempdir = lambda: 1 / 0; import runpy, sys; sys.argv[0] = sys.argv.pop(1)"
+    command = [sys.executable, "-c", f"{record}; runpy.run_path(sys.argv[0], run_name='__main__')", *PROGRAM[1:], "status"]
+
+    done = subprocess.run(
+        command, env=clean_environment(SAMEBITS_SPOOL=str(spool)), capture_output=True, encoding="utf-8", check=False
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")

@@ -88,6 +88,10 @@ def _explain_system_error(error: OSError, command: str) -> int:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still to be written there cannot be
     if error.errno == errno.EPIPE:
         return EXIT_CODES[Verdict.INCONCLUSIVE] if command in PROOFS else 0  # a verdict that nobody was told is none
+    if error.filename is None and error.errno == errno.ENOENT and "temporary" in str(error):  # Python's word for all of them full
+        found = "none: the disk is full, or none may be written to"
+        warn(str(Problem("TMPDIR", "a temporary folder", found, "Make room, or name another folder in TMPDIR.")))
+        return EXIT_REFUSED
     if error.filename is None and error.errno not in _OF_THE_DISK:
         warn(*format_bug(error))
         return EXIT_BUG

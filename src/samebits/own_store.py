@@ -10,6 +10,8 @@ import re
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from samebits.project import expand_home
+
 _SQLITE = re.compile(r"sqlite(?:\+\w+)?:///", flags=re.IGNORECASE)
 _OF_DATABASE = ("", ".lock", "-journal", "-wal", "-shm")
 _ARTIFACTS = ("mlruns", "mlartifacts")
@@ -31,7 +33,7 @@ def _list_of_address(address: str) -> list[Path]:
     if address.startswith("file:") and not urlsplit(address).netloc:
         return _list_of_folder(Path(unquote(urlsplit(address).path)))
     is_folder = bool(address) and ":" not in address and address != "databricks"
-    return _list_of_folder(Path(address).expanduser()) if is_folder else []
+    return _list_of_folder(expand_home(address)) if is_folder else []
 
 
 def _list_of_database(path: Path) -> list[Path]:

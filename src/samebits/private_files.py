@@ -13,6 +13,8 @@ import tempfile
 from pathlib import Path
 from typing import Literal
 
+from samebits.project import expand_home
+
 _MOST_BYTES = 1 << 20
 _HOMES = {"cache": ("XDG_CACHE_HOME", ".cache"), "state": ("XDG_STATE_HOME", ".local/state")}
 Kind = Literal["cache", "state"]
@@ -64,10 +66,7 @@ def _find_folder(kind: Kind, name: str) -> Path | None:
     variable, default = _HOMES[kind]
     home = Path(os.environ.get(variable, ""))
     if not home.is_absolute():  # as the standard says: what is relative is ignored
-        try:
-            home = Path.home() / default
-        except RuntimeError:
-            return None
+        home = expand_home("~") / default
     return (home / "samebits" / name).parent if home.is_absolute() else None
 
 

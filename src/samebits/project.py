@@ -25,6 +25,14 @@ def find_project_root() -> Path:
     return here
 
 
+def expand_home(path: str) -> Path:
+    """Return a path with its `~` as a home folder; as it is where nobody has that home, so that it is said where it is not found."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:  # no such user, or a user of a container with no entry and no HOME
+        return Path(path)
+
+
 def find_config(conf_file: str, root: Path) -> Path:
     """Return a config's path: absolute, or from the project's root, or else from the current folder.
 
@@ -33,7 +41,7 @@ def find_config(conf_file: str, root: Path) -> Path:
     ConfigError
         Neither has it, or it is a folder.
     """
-    given = Path(conf_file).expanduser()
+    given = expand_home(conf_file)
     for path in (root / given, Path.cwd() / given):
         if path.is_file():
             return path.absolute()
@@ -45,7 +53,7 @@ def find_config(conf_file: str, root: Path) -> Path:
 
 def find_data(data_path: str, conf_path: Path, root: Path) -> Path:
     """Return where a table should lie: an absolute path, or from the project's root, or else from the config's folder."""
-    path = Path(data_path).expanduser()
+    path = expand_home(data_path)
     beside_config = conf_path.parent / path
     return beside_config if not (root / path).exists() and beside_config.exists() else root / path
 

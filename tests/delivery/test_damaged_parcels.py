@@ -47,6 +47,10 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
     "a lineage that is none": lambda parcel: (parcel / "lineage.json").write_bytes(b"\xff"),
     "values without any": lambda parcel: (parcel / "values.json").write_text("{}", encoding="utf-8"),
     "values of another kind": lambda parcel: change_json(parcel / "values.json", metrics=None),
+    "values that are no texts": lambda parcel: change_json(parcel / "values.json", params={"a": [1]}),
+    "values of a later samebits": lambda parcel: change_json(parcel / "values.json", schema=2),
+    "a commit that no lineage names": lambda parcel: (parcel / "archive/code/0123").mkdir(parents=True),
+    "no lock": lambda parcel: (parcel / "lock").unlink(),
     "a lock that is a link": lambda parcel: link_to(parcel / "lock", Path("/etc/passwd")),
 }
 NOTES = {

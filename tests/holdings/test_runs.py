@@ -291,3 +291,16 @@ def test_a_lineage_that_cannot_be_read_is_refused_in_words(monkeypatch: pytest.M
 
     with pytest.raises(LineageError, match=r"lineage\.json: expected a readable file, found Permission denied"):
         read_given_file(tmp_path / "lineage.json")
+
+
+class Page(list):  # type: ignore[type-arg]
+    """What MLflow gives: entries, and the word for the next page."""
+
+    token = "again"
+
+
+def test_a_server_whose_pages_have_no_end_is_said() -> None:
+    client = SimpleNamespace(search_experiments=lambda **_: Page())
+
+    with pytest.raises(TrackingError, match="found the same page again and again"):
+        find_run_id(client, "latest")

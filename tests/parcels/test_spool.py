@@ -17,7 +17,11 @@ from samebits.parcels import spool
 from samebits.parcels.spool import find_parcel, list_parcels, open_parcel
 
 NOTE = {"conf_file": "a.yaml", "experiment_name": "a", "started": "2026-11-26T00:00:00+00:00"}
-VALUES = {"params": {"a": "1"}, "metrics": [], "tags": {}, "dataset": {}, "model_tags": {}, "started": 1, "ended": 2}
+DATASET = {"name": "a", "digest": "1", "source_type": "local", "source": "{}", "schema": None, "profile": "{}"}
+VALUES = {
+    **{"schema": 1, "params": {"a": "1"}, "metrics": [["m", 0.5, 2, 0]], "tags": {"t": "x"}, "dataset": DATASET, "model_tags": {}},
+    **{"started": 1, "ended": 2},
+}
 
 
 @pytest.fixture(autouse=True)
@@ -167,7 +171,20 @@ def test_a_damaged_note_hides_no_other_parcel(tmp_path: Path, own_spool: Path, c
     assert [found.folder for found in list_parcels(tmp_path)] == [parcel.folder]
 
 
-@pytest.mark.parametrize("content", ["{}", "[]", json.dumps({**VALUES, "metrics": None})])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{}",
+        "[]",
+        json.dumps({**VALUES, "metrics": None}),
+        json.dumps({**VALUES, "metrics": [["m"]]}),
+        json.dumps({**VALUES, "metrics": [["m", "0.5", 2, 0]]}),
+        json.dumps({**VALUES, "params": {"a": 1}}),
+        json.dumps({**VALUES, "tags": {"t": ["x"]}}),
+        json.dumps({**VALUES, "dataset": {"name": "a"}}),
+        json.dumps({**VALUES, "dataset": {**DATASET, "digest": 1}}),
+    ],
+)
 def test_damaged_values_are_said(tmp_path: Path, content: str) -> None:
     parcel = open_parcel(tmp_path, NOTE)
     (parcel.folder / "values.json").write_text(content, encoding="utf-8")
@@ -245,3 +262,38 @@ def test_what_was_made_is_named_though_its_note_is_damaged(tmp_path: Path) -> No
     (parcel.folder / "parcel.json").write_text("{", encoding="utf-8")
 
     assert spool.list_damaged(tmp_path) == [parcel.folder]
+
+
+def test_a_parcel_of_a_later_samebits_is_left_to_that(tmp_path: Path) -> None:
+    parcel = open_parcel(tmp_path, NOTE)
+    parcel.write_values({**VALUES, "schema": 2})
+
+    with pytest.raises(TrackingError, match="expected a parcel of schema 1, found schema 2"):
+        parcel.read_values()
+
+
+def test_a_parcel_that_was_carried_here_is_brought_in_whole_and_stays_where_it_lay(tmp_path: Path) -> None:
+    made = open_parcel(tmp_path, {**NOTE, "run_id": "ab" * 16})
+    (made.folder / "artifacts").mkdir()
+    (made.folder / "artifacts/a.txt").write_text("a", encoding="utf-8")
+    made.write_values(VALUES)
+    carried = made.folder.rename(tmp_path / "carried")
+
+    brought = spool.bring_in(carried, tmp_path)
+
+    assert (brought.parcel_id, brought.run_id) == (made.parcel_id, made.run_id)
+    assert brought.folder.parent == tmp_path / "first" and brought.is_whole
+    assert (brought.folder / "artifacts/a.txt").read_text(encoding="utf-8") == "a" and (carried / "values.json").is_file()
+
+
+@pytest.mark.parametrize("spoil", [lambda folder: (folder / "values.json").unlink(), lambda folder: os.mkfifo(folder / "pipe")])
+def test_what_is_carried_here_in_part_leaves_nothing_in_the_spool(tmp_path: Path, spoil: Any) -> None:
+    made = open_parcel(tmp_path, NOTE)
+    made.write_values(VALUES)
+    carried = made.folder.rename(tmp_path / "carried")
+    spoil(carried)
+
+    with pytest.raises(TrackingError, match="expected a parcel that is whole"):
+        spool.bring_in(carried, tmp_path)
+
+    assert list_parcels(tmp_path) == []

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import nullcontext
+from email.message import Message
+from types import SimpleNamespace
 
 import pytest
 
 from samebits.errors import TrackingError
+from samebits.tracking import patience as module
 from samebits.tracking.patience import Patience, ServerGone, name_cause
 
 
@@ -87,3 +91,20 @@ def test_a_sign_of_life_starts_the_count_anew() -> None:
 def test_a_local_store_is_waited_for_in_the_callers_own_thread() -> None:
     assert Patience().ask(threading.get_ident) == threading.get_ident()
     assert issubclass(ServerGone, TrackingError)
+
+
+@pytest.mark.parametrize(
+    ("kind", "is_bounded"), [("application/json", True), ("text/html", True), ("application/octet-stream", False)]
+)
+def test_an_answer_without_end_is_none_and_a_file_may_be_large(kind: str, is_bounded: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_ANSWER_BYTES", 3 << 20)
+    headers = Message()
+    headers["Content-Type"] = kind
+    response = SimpleNamespace(status=200, headers=headers, close=lambda: None)
+    read = module._watch_read(lambda *_: b" " * (1 << 20))
+
+    sizes = [len(read(response, 1 << 20)) for _ in range(3)]
+
+    assert sum(sizes) == 3 << 20
+    with pytest.raises(OSError, match="an answer of more than 3 MiB") if is_bounded else nullcontext():
+        read(response, 1 << 20)

@@ -16,7 +16,7 @@ from samebits.digests import digest_bytes, digest_file
 from samebits.holdings.downloads import list_inner_files
 from samebits.holdings.runs import names_file, read_given_file
 from samebits.lineage.manifest import INPUT_STAGES, OUTPUT_STAGES, find_contradictions, find_parting_stage, read_lineage, write_lineage
-from samebits.project import find_project_root
+from samebits.project import expand_home, find_project_root
 from samebits.text import clean_text, list_in_column, tell, tell_json
 from samebits.trust.own_runs import is_own_run
 from samebits.verdicts import Verdict
@@ -55,7 +55,7 @@ def run_diff(left: str, right: str, as_json: bool, is_trusted: bool = False) -> 
 def _open_sides(references: list[str], root: Path) -> Iterator[list[Side]]:
     """A lineage file is read as it is, with the artifacts that lie beside it; a server is asked only for what is no file."""
     here = Path.cwd()
-    paths = [here / Path(reference).expanduser() for reference in references]
+    paths = [here / expand_home(reference) for reference in references]
     with contextlib.ExitStack() as stack:
         sides = []
         for reference, path in zip(references, paths, strict=True):

@@ -11,8 +11,9 @@ from typing import Any
 from samebits.delivery.offline import forget_store
 from samebits.errors import Problem, TrackingError, Undelivered
 from samebits.lineage.manifest import FILE_NAME
-from samebits.parcels.spool import Parcel, find_parcel, list_parcels
-from samebits.project import find_project_root
+from samebits.parcels.spool import NOTE, Parcel, bring_in, find_parcel, list_parcels, read_note
+from samebits.plain_files import is_plain
+from samebits.project import expand_home, find_project_root
 from samebits.text import hide_credentials, tell, warn
 from samebits.tracking.greeting import check_server
 from samebits.tracking.server import make_client, prepare_tracking
@@ -49,7 +50,7 @@ def run_push(reference: str | None) -> None:
 
 
 def _find(root: Path, reference: str) -> Parcel:
-    parcel = find_parcel(root, reference)
+    parcel = find_parcel(root, reference) or _bring_in(root, reference)
     if parcel is None:
         remedy = "`samebits status` lists what waits; what is delivered is no longer there."
         raise TrackingError(Problem(f"run {reference!r}", "a run that waits in the spool", "none", remedy))
@@ -58,6 +59,15 @@ def _find(root: Path, reference: str) -> Parcel:
             Problem(f"run {parcel.run_id}", "a run that is made", "one that is not, or was left", "samebits status --close")
         )
     return parcel
+
+
+def _bring_in(root: Path, reference: str) -> Parcel | None:
+    """A folder that was carried here is the run that waits under its id, if that one does already."""
+    folder = expand_home(reference)
+    if not is_plain(folder / NOTE):
+        return None
+    parcel_id = read_note(folder / NOTE)["parcel_id"]
+    return find_parcel(root, parcel_id) or bring_in(folder, root)
 
 
 def _connect(uri: str) -> Any:
@@ -81,7 +91,7 @@ def _push(client: Any, parcel: Parcel, is_chosen: bool) -> list[Problem]:
     if not _take(parcel):
         if parcel.folder.exists() and not parcel.can_be_locked:
             remedy = "Make an empty file of it, and push again."
-            return [Problem(str(parcel.folder / "lock"), "a plain file", "something else", remedy)]
+            return [Problem(str(parcel.folder / "lock"), "a plain file", "none, or something else", remedy)]
         if not is_chosen or not parcel.folder.exists():  # it is being made, or sent by another just now
             return []
         return [Problem(f"run {parcel.run_id}", "a parcel that nobody is at", "another process that has it", "Wait for that one.")]

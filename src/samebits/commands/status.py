@@ -41,7 +41,9 @@ def run_status(is_closing: bool) -> None:
 def _describe(parcel: Parcel) -> list[str]:
     is_free = parcel.hold()
     parcel.release()
-    if not is_free:
+    if not is_free and not parcel.can_be_locked:
+        state = f"cannot be held: make an empty file of {parcel.folder / 'lock'}"
+    elif not is_free:
         state = f"made or sent now by process {parcel.note.get('process')} on {parcel.note.get('host')}"
     elif parcel.is_whole:
         state = f"waits: samebits push {parcel.run_id}"

@@ -17,7 +17,7 @@ from typing import Any
 from samebits.digests import PREFIX, digest_file
 from samebits.errors import TrackingError
 from samebits.holdings.archive import Archive, name_data_entry
-from samebits.project import find_repository
+from samebits.project import expand_home, find_repository
 from samebits.table.files import digest_table, list_table_files
 
 ARCHIVE = "the experiment's archive"
@@ -110,7 +110,7 @@ def _list_paths(stage: dict[str, Any], folders: list[Path], is_trusted: bool) ->
         if is_trusted or any(_is_inside(path, folder) for folder in folders):
             yield path, RECORDED_PATH
     for store in filter(None, os.environ.get(STORE_VARIABLE, "").split(os.pathsep)):
-        for path in _list_store_paths(Path(store).expanduser(), str(stage["digest"])):
+        for path in _list_store_paths(expand_home(store), str(stage["digest"])):
             yield path, f"store {store}"
     for folder in map(find_repository, folders):
         for path in _list_store_paths(folder / ".git/lfs/objects", str(stage["digest"])):

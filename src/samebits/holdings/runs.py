@@ -10,8 +10,9 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
@@ -23,6 +24,7 @@ from samebits.holdings.downloads import fetch_files
 from samebits.holdings.named_models import check_model_is_the_runs, find_named_model
 from samebits.lineage.manifest import FILE_NAME, MAX_BYTES, read_lineage
 from samebits.plain_files import read_plain
+from samebits.project import expand_home
 from samebits.text import hide_credentials
 from samebits.tracking.server import explain_failures
 
@@ -101,7 +103,7 @@ def open_recorded_run(client: Any, reference: str) -> RecordedRun:
     LineageError
         The file that was named is no lineage.
     """
-    given = Path(reference).expanduser()
+    given = expand_home(reference)
     is_file = names_file(reference)
     content = read_given_file(given) if is_file else b""
     named = find_named_model(client, reference) if not is_file and reference.startswith("models:/") else None
@@ -143,7 +145,7 @@ def _take_run(client: Any, run_id: str) -> Any:
 def names_file(reference: str) -> bool:
     """Tell whether a reference is the path of a file rather than the name of a run."""
     try:
-        return Path(reference).expanduser().is_file()
+        return expand_home(reference).is_file()
     except (OSError, ValueError):  # too long for a path
         return False
 
@@ -164,7 +166,7 @@ def read_given_file(path: Path) -> bytes:
 
 def settle_reference(reference: str) -> str:
     """Return a reference that means the same from any folder: a path as an absolute one, anything else as it is."""
-    return str(Path(reference).expanduser().absolute()) if names_file(reference) else reference
+    return str(expand_home(reference).absolute()) if names_file(reference) else reference
 
 
 def _read_run_id(content: bytes, path: Path) -> str:
@@ -194,13 +196,29 @@ def find_run_id(client: Any, reference: str) -> str:
 
 def list_experiment_ids(client: Any) -> list[str]:
     """Return the id of every active experiment on the server."""
-    found, token = [], None
-    while True:
-        page = explain_failures("list its experiments", lambda: client.search_experiments(max_results=_PAGE, page_token=token))  # noqa: B023
-        found += [str(experiment.experiment_id) for experiment in page]
-        token = page.token
-        if not token:
-            return found
+    pages = _turn_pages("list its experiments", lambda token: client.search_experiments(max_results=_PAGE, page_token=token))
+    return [str(experiment.experiment_id) for page in pages for experiment in page]
+
+
+def _turn_pages(action: str, ask: Callable[[str | None], Any]) -> Iterator[Any]:
+    """Yield page after page, each of which says by what the next one is asked for.
+
+    Raises
+    ------
+    TrackingError
+        A page that was seen is said to be the next: there would be no end.
+    """
+    token: str | None = None
+    seen: set[str | None] = set()
+    while token not in seen:
+        seen.add(token)
+        page = explain_failures(action, partial(ask, token))
+        yield page
+        token = page.token or None
+        if token is None:
+            return
+    expected = f"a tracking store that can {action}"
+    raise TrackingError(Problem("tracking server", expected, "the same page again and again", "Check what stands before it."))
 
 
 def search_runs(client: Any, condition: str) -> Iterator[Any]:
@@ -211,20 +229,13 @@ def search_runs(client: Any, condition: str) -> Iterator[Any]:
     TrackingError
         The server cannot be searched.
     """
-    ids = list_experiment_ids(client)
-    token: str | None = ""
-    while token is not None:
-        page = _search_page(client, ids, condition, token)
-        yield from page
-        token = page.token or None
-
-
-def _search_page(client: Any, ids: list[str], condition: str, token: str) -> Any:
-    order = ["attributes.start_time DESC"]
-    return explain_failures(
+    ids, order = list_experiment_ids(client), ["attributes.start_time DESC"]
+    pages = _turn_pages(
         "search its runs",
-        lambda: client.search_runs(ids, condition, max_results=_PAGE, order_by=order, page_token=token or None),
+        lambda token: client.search_runs(ids, condition, max_results=_PAGE, order_by=order, page_token=token),
     )
+    for page in pages:
+        yield from page
 
 
 def _find_latest(client: Any) -> str:

@@ -32,6 +32,7 @@ def check_parcel(parcel: Parcel, values: dict[str, Any]) -> None:
         wrong += _list_wrong(parcel, {name: entry["digest"] for name, entry in lineage["artifacts"].items()})
         wrong += _list_missing_entries(parcel.folder / ARCHIVE, lineage)
         wrong += _list_wrong_tables(parcel.folder / ARCHIVE / "data")
+        wrong += _list_strange_entries(parcel.folder / ARCHIVE, content)
     except (OSError, LineageError) as error:
         wrong = [str(error)]
     if wrong:
@@ -65,6 +66,13 @@ def _list_wrong_tables(folder: Path) -> list[str]:
         if any(path.is_symlink() for path in files) or f"{PREFIX}{entry.name}" not in digests:
             wrong.append(f"the table {entry.name[:12]}")
     return wrong
+
+
+def _list_strange_entries(folder: Path, lineage: bytes) -> list[str]:
+    """What is archived goes under a digest or a commit that the lineage names; nothing else is for a parcel to put there."""
+    entries = [path for path in folder.glob("*/*") if path.is_dir()]
+    strange = [path for path in entries if path.parent.name not in ("code", "data") or path.name.encode() not in lineage]
+    return [f"{ARCHIVE}/{path.relative_to(folder)}" for path in sorted(strange)]
 
 
 def _list_missing_entries(folder: Path, lineage: dict[str, Any]) -> list[str]:

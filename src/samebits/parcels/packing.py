@@ -30,7 +30,7 @@ from samebits.lineage.tracked_values import DATASET_DIGEST_LENGTH, list_fold_sco
 from samebits.model import mlflow_flavor
 from samebits.model.file import list_trusted_types
 from samebits.parcels.description import describe_run
-from samebits.parcels.spool import Parcel, move_parcel
+from samebits.parcels.spool import SCHEMA, Parcel, flush, move_parcel
 from samebits.provenance.checkout import bundle_commit
 from samebits.provenance.served_code import collect_served_code
 from samebits.signals import hold_signals
@@ -116,9 +116,11 @@ def _pack(parcel: Parcel, training: Training, started: datetime.datetime) -> dic
     content = write_lineage(lineage)
     _write_files(parcel.folder, {FILE_NAME: content})
     shutil.rmtree(parcel.folder / "scratch", ignore_errors=True)
+    for path in (*parcel.folder.rglob("*"), parcel.folder):
+        flush(path)
     parcel.write_values(
         {
-            "schema": 1,
+            "schema": SCHEMA,
             "params": list_params(lineage),
             "metrics": _list_metrics(lineage, _as_milliseconds(ended)),
             "tags": {**list_tags(lineage, content), **_list_further_tags(training)},

@@ -14,7 +14,6 @@ import os
 import re
 import shutil
 import socket
-import tempfile
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,14 +22,19 @@ from typing import Any
 
 from samebits.errors import Problem, TrackingError
 from samebits.plain_files import read_plain
+from samebits.project import expand_home
 from samebits.text import warn
 
 SPOOL_VARIABLE = "SAMEBITS_SPOOL"
 FREE_BYTES = 64 << 20  # below which a place is passed over
-_NOTE = "parcel.json"
+SCHEMA = 1  # of what is in a parcel
+NOTE = "parcel.json"
 _LOCK = "lock"
 _VALUES = "values.json"  # written last: a parcel with it is whole
 _VALUES_FORM = {"params": dict, "metrics": list, "tags": dict, "dataset": dict, "model_tags": dict, "started": int, "ended": int}
+_OF_PROCESS = ("host", "process")  # in a note
+_NOT_CARRIED = {NOTE, _VALUES, _LOCK, "scratch"}
+_DATASET_NAMES = {"name", "digest", "source_type", "source", "schema", "profile"}
 _NOTE_FORM = {"parcel_id": str, "experiment_name": str, "conf_file": str, "started": str, "host": str, "process": int}
 _MOST_BYTES = 64 << 20
 
@@ -83,7 +87,7 @@ class Parcel:
         """Keep what became known of the run."""
         self.note |= changes
         if self.is_noted:
-            _write_whole(self.folder / _NOTE, self.note)
+            _write_whole(self.folder / NOTE, self.note)
 
     def write_values(self, values: dict[str, Any]) -> None:
         """Keep what is sent beside files, which makes the parcel whole."""
@@ -98,7 +102,10 @@ class Parcel:
             They cannot be read, or are not what a run leaves.
         """
         values = _read(self.folder / _VALUES)
-        if not all(isinstance(values.get(name), kind) for name, kind in _VALUES_FORM.items()):
+        if (schema := values.get("schema", SCHEMA)) != SCHEMA:
+            remedy = "Send it with the samebits that made it, or a later one."
+            raise TrackingError(Problem(str(self.folder / _VALUES), f"a parcel of schema {SCHEMA}", f"schema {schema!r}", remedy))
+        if not all(isinstance(values.get(name), kind) for name, kind in _VALUES_FORM.items()) or not _are_plain(values):
             raise _describe_damage(self.folder / _VALUES, "another form")
         return values
 
@@ -111,7 +118,7 @@ class Parcel:
                 return False
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                self.note = _read_note(self.folder / _NOTE) if (self.folder / _NOTE).exists() else self.note
+                self.note = read_note(self.folder / NOTE) if (self.folder / NOTE).exists() else self.note
             except (OSError, TrackingError):
                 os.close(file)
                 return False
@@ -137,6 +144,21 @@ class Parcel:
         self.release()
 
 
+def _are_plain(values: dict[str, Any]) -> bool:
+    """Tell whether a parcel's values are what is sent: texts by name, and of each metric a name, a value, a time and a step."""
+    texts = [value for name in ("params", "tags", "model_tags") for value in values[name].values()]
+    of_dataset = values["dataset"]
+    return (
+        all(isinstance(text, str) for text in texts)
+        and all(
+            isinstance(metric, list) and [type(entry) for entry in metric] in ([str, float, int, int], [str, int, int, int])
+            for metric in values["metrics"]
+        )
+        and of_dataset.keys() == _DATASET_NAMES
+        and all(isinstance(text, str | None) for text in of_dataset.values())
+    )
+
+
 def _write_whole(path: Path, content: dict[str, Any]) -> None:
     """Write a file that is there in full or not at all."""
     scratch = path.with_suffix(".new")
@@ -145,6 +167,16 @@ def _write_whole(path: Path, content: dict[str, Any]) -> None:
         file.flush()
         os.fsync(file.fileno())
     scratch.replace(path)
+    flush(path.parent)
+
+
+def flush(path: Path) -> None:
+    """Have a file, or what a folder lists, on the disk itself: a power cut takes nothing of it afterwards."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -170,20 +202,24 @@ def find_spool() -> Path:
         It is named by a relative path.
     """
     if named := os.environ.get(SPOOL_VARIABLE):
-        path = Path(named).expanduser()
+        path = expand_home(named)
         if not path.is_absolute():
             remedy = "Write the whole path: a relative one would be another folder for each command."
             raise TrackingError(Problem(SPOOL_VARIABLE, "an absolute path", repr(named), remedy))
         return path
     state = os.environ.get("XDG_STATE_HOME")
-    return (Path(state) if state and Path(state).is_absolute() else Path("~/.local/state").expanduser()) / "samebits" / "spool"
+    return (Path(state) if state and Path(state).is_absolute() else expand_home("~/.local/state")) / "samebits" / "spool"
 
 
 def list_places(project_root: Path) -> list[Path]:
-    """Return the folders in which a parcel may stand, in the order in which they are tried."""
+    """Return the folders in which a parcel may stand, in the order in which they are tried.
+
+    Python's own word for a temporary folder is not asked: it writes into each to find one, and fails on a full disk.
+    """
     own_name = f"samebits-{os.getuid()}-spool"
-    others = [project_root / ".samebits" / "spool", Path(tempfile.gettempdir()) / own_name, Path("/dev/shm") / own_name]
-    return [find_spool(), *others]
+    temporary = [Path(os.environ.get("TMPDIR", "/tmp")), Path("/tmp"), Path("/dev/shm")]
+    others = [project_root / ".samebits" / "spool", *(folder / own_name for folder in temporary)]
+    return [place for place in dict.fromkeys([find_spool(), *others]) if place.is_absolute()]
 
 
 def open_parcel(project_root: Path, note: dict[str, Any]) -> Parcel:
@@ -223,7 +259,7 @@ def _begin(place: Path, note: dict[str, Any]) -> Parcel:
     folder.mkdir(mode=0o700)
     process = {"host": socket.gethostname(), "process": os.getpid()}
     (folder / _LOCK).touch(mode=0o600)
-    parcel = Parcel(folder, {"schema": 1, "parcel_id": parcel_id, "run_id": None, **process, **note})
+    parcel = Parcel(folder, {"schema": SCHEMA, "parcel_id": parcel_id, "run_id": None, **process, **note})
     try:
         if not parcel.hold():
             raise OSError(37, "no locks to be had")
@@ -234,12 +270,34 @@ def _begin(place: Path, note: dict[str, Any]) -> Parcel:
     return parcel
 
 
+def bring_in(folder: Path, project_root: Path) -> Parcel:
+    """Copy a parcel that was carried here, from another machine or out of a backup, into the spool; the folder itself stays as it is.
+
+    Raises
+    ------
+    TrackingError
+        It is no whole parcel, or there is no room for it.
+    """
+    parcel = open_parcel(project_root, {name: value for name, value in read_note(folder / NOTE).items() if name not in _OF_PROCESS})
+    try:
+        shutil.copytree(folder, parcel.folder, symlinks=True, dirs_exist_ok=True, ignore=lambda _, names: _NOT_CARRIED & set(names))
+        parcel.write_values(_read(folder / _VALUES))
+    except (OSError, TrackingError) as error:
+        parcel.let_go()
+        remedy = "Copy the whole folder, as it was in the other spool."
+        raise TrackingError(Problem(str(folder), "a parcel that is whole", str(error)[:300], remedy)) from None
+    except BaseException:
+        parcel.let_go()
+        raise
+    return parcel
+
+
 def move_parcel(parcel: Parcel, project_root: Path) -> Iterator[Parcel]:
     """Yield the parcel begun anew in each further place, for what its own had no room for."""
     places = [place for place in list_places(project_root) if place != parcel.folder.parent]
     for place in places:
         with contextlib.suppress(OSError):
-            moved = _begin(place, {name: value for name, value in parcel.note.items() if name not in ("host", "process", "parcel_id")})
+            moved = _begin(place, {name: value for name, value in parcel.note.items() if name not in (*_OF_PROCESS, "parcel_id")})
             moved.write_note(parcel_id=parcel.parcel_id)
             yield moved
 
@@ -247,27 +305,34 @@ def move_parcel(parcel: Parcel, project_root: Path) -> Iterator[Parcel]:
 def list_parcels(project_root: Path) -> list[Parcel]:
     """Return every parcel of this user, the oldest first; what is no parcel is passed over."""
     found = []
-    for place in dict.fromkeys(list_places(project_root)):
+    for place in list_places(project_root):
         with contextlib.suppress(OSError):  # as it was passed over when a parcel was begun
             if not place.is_dir() or place.stat().st_uid != os.getuid() or place.lstat().st_uid != os.getuid():
                 continue
-            for path in sorted(place.glob(f"*/{_NOTE}")):
+            for path in sorted(place.glob(f"*/{NOTE}")):
                 with contextlib.suppress(TrackingError):
-                    found.append(Parcel(path.parent, _read_note(path)))
+                    found.append(Parcel(path.parent, read_note(path)))
     return sorted(found, key=lambda parcel: str(parcel.note["started"]))
 
 
 def list_damaged(project_root: Path) -> list[Path]:
     """Return the folders in the spool that hold what a run made, and a note that cannot be read."""
     found = []
-    for place in dict.fromkeys(list_places(project_root)):
+    for place in list_places(project_root):
         with contextlib.suppress(OSError):
             found += [path.parent for path in sorted(place.glob(f"*/{_VALUES}")) if path.parent.name != "store"]
     known = {parcel.folder for parcel in list_parcels(project_root)}
     return [folder for folder in found if folder not in known]
 
 
-def _read_note(path: Path) -> dict[str, Any]:
+def read_note(path: Path) -> dict[str, Any]:
+    """Return what is known of a parcel's run.
+
+    Raises
+    ------
+    TrackingError
+        It cannot be read, or is not what a run leaves.
+    """
     note = {"run_id": None, "experiment_id": None, "is_offline": False, **_read(path)}
     ids = [note.get("parcel_id"), note["run_id"] or "0" * 32]
     if not all(isinstance(note.get(name), kind) for name, kind in _NOTE_FORM.items()) or not all(map(_is_id, ids)):
@@ -300,5 +365,5 @@ def find_parcel(project_root: Path, reference: str) -> Parcel | None:
 
 def _is_same_folder(folder: Path, reference: str) -> bool:
     with contextlib.suppress(OSError, ValueError):
-        return Path(reference).expanduser().samefile(folder)
+        return expand_home(reference).samefile(folder)
     return False

@@ -24,6 +24,7 @@ from samebits.digests import digest_file
 from samebits.errors import Problem, ProvenanceError
 from samebits.installed.distributions import list_distributions, normalise_name
 from samebits.installed.kept import KeptPackage
+from samebits.project import expand_home
 from samebits.trust.variables import list_installer_variables, list_plain_variables, name_scheme
 
 _HERE = "or use the present environment, which the verdict then says: --here."
@@ -290,7 +291,7 @@ def _find_python(uv: str, version: str) -> str:
         return str(Path(getattr(sys, "_base_executable", sys.executable)))
     command = [uv, "python", "find", "--no-python-downloads", "--no-project", version]
     found = subprocess.run(command, capture_output=True, text=True, check=False, env=list_installer_variables(), cwd="/")
-    of_pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"), "versions", version, "bin", "python")
+    of_pyenv = Path(os.environ.get("PYENV_ROOT", expand_home("~/.pyenv")), "versions", version, "bin", "python")
     if found.returncode == 0:
         return found.stdout.strip()
     return str(of_pyenv) if of_pyenv.is_file() else version

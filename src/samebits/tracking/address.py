@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from samebits.errors import Problem, TrackingError
+from samebits.project import expand_home
 
 _SQLITE = "sqlite:///"
 _OPAQUE = ("file", "databricks", "mlflow-artifacts", "dbfs")  # schemes that may stand without an authority
@@ -105,11 +106,11 @@ def _refuse_part_of_address(given: str) -> None:
 
 
 def _name_folder(folder: Path) -> str:
-    try:
-        path = folder.expanduser().absolute()
-    except RuntimeError:
-        remedy = "Write the whole path."
-        raise TrackingError(Problem("MLFLOW_TRACKING_URI", "a folder below the home of a user", str(folder), remedy)) from None
+    path = expand_home(str(folder))
+    if str(path).startswith("~"):
+        expected = "a folder below the home of a user"
+        raise TrackingError(Problem("MLFLOW_TRACKING_URI", expected, str(folder), "Write the whole path."))
+    path = path.absolute()
     return path.as_uri() if any(letter in str(path) for letter in _SPECIAL) else str(path)
 
 

@@ -17,7 +17,6 @@ _STORES = {  # by the scheme of an artifact URI: what MLflow imports, and the pa
     "gs": ("google.cloud.storage", "google-cloud-storage"),
     "wasbs": ("azure.storage.blob", "azure-storage-blob"),
     "abfss": ("azure.storage.filedatalake", "azure-storage-file-datalake"),
-    "sftp": ("pysftp", "pysftp"),
 }
 _DIALECTS = ("postgresql", "mysql", "mssql")
 _EXTRA = ("boto3", "psycopg", "psycopg2")  # what samebits[server] brings, or does the work of

@@ -8,6 +8,7 @@ such limit.
 from __future__ import annotations
 
 import contextlib
+import errno
 import http.client
 import math
 import threading
@@ -22,6 +23,8 @@ CLOSING_SECONDS = 5.0  # once a run is being ended by a signal or a failure
 UNHEARD = "unheard"  # of a thread whose calls say nothing of whether the server answers
 _PIECE_BYTES, _TAKEN_UNREAD_BYTES = 1 << 13, 4 << 20  # of a body: a piece of it, and what a system takes for nobody
 _BROKEN_STATUS = 500
+_ANSWER_BYTES = 128 << 20  # a thousand runs with all that their tags may hold are a tenth of it
+_ANSWERS = ("application/json", "text/html", "text/plain")  # the last is what is taken where a server says nothing of it
 _TICK_SECONDS = 0.05
 _SILENT = ("ConnectionError", "Timeout", "EndpointConnectionError", "ConnectTimeoutError", "ReadTimeoutError", "ConnectionClosedError")
 T = TypeVar("T")
@@ -152,11 +155,21 @@ def _watch_send(plain: Callable[..., Any]) -> Callable[..., Any]:
 def _watch_read(plain: Callable[..., Any]) -> Callable[..., Any]:
     def watched(response: Any, *args: Any) -> Any:
         content = plain(response, *args)
+        _count_answer(response, content)
         if content and response.status < _BROKEN_STATUS:
             _note_transfer()
         return content
 
     return watched
+
+
+def _count_answer(response: Any, content: Any) -> None:
+    """An answer that is no file is held in memory whole: one without end is no answer."""
+    response.samebits_read = getattr(response, "samebits_read", 0) + (len(content) if isinstance(content, bytes) else 0)
+    kind = response.headers.get_content_type() if response.headers is not None else "text/plain"
+    if response.samebits_read > _ANSWER_BYTES and kind in _ANSWERS:
+        response.close()
+        raise OSError(errno.EFBIG, f"an answer of more than {_ANSWER_BYTES >> 20} MiB")
 
 
 def _note_transfer() -> None:
