@@ -8,7 +8,7 @@ import pytest
 from conftest import ROOT
 
 from samebits import bounds, text
-from samebits.commands import verify
+from samebits.commands import diff, verify
 from samebits.config import documents
 from samebits.differences import contents, tables
 from samebits.holdings import downloads
@@ -25,7 +25,9 @@ LIMITS = {
         manifest.MAX_VALUES,
         manifest.MAX_LEVELS,
         bounds.MAX_DIGITS,
+        bounds.NAME_LETTERS,
     ),
+    "the differences that `diff --json` lists": (diff.MOST_LISTED,),
     "artifacts of a run": (manifest.MAX_ARTIFACTS, downloads.SPARE_BYTES >> 20),
     "a model file that is expanded": (expansion.MOST_MEMBERS, expansion.LEAST_EXPANDED_BYTES >> 20, expansion.EXPANSION_RATIO),
     "the process that loads a model for `verify`": (
