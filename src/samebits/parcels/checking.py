@@ -12,9 +12,10 @@ from samebits.digests import PREFIX, digest_bytes, digest_file, digest_folder
 from samebits.errors import LineageError, Problem, TrackingError
 from samebits.holdings.archive import name_code_entry, name_data_entry
 from samebits.lineage.manifest import FILE_NAME, MAX_BYTES, read_lineage
-from samebits.parcels.packing import ARCHIVE, ARTIFACTS, MODEL
+from samebits.parcels.packing import ARCHIVE, ARTIFACTS, BUNDLE, MODEL
 from samebits.parcels.spool import Parcel
 from samebits.plain_files import read_plain
+from samebits.provenance.repository import is_commit_id
 
 
 def check_parcel(parcel: Parcel, values: dict[str, Any]) -> None:
@@ -28,9 +29,13 @@ def check_parcel(parcel: Parcel, values: dict[str, Any]) -> None:
     try:
         content = read_plain(parcel.folder / FILE_NAME, MAX_BYTES)
         lineage = read_lineage(content, str(parcel.folder / FILE_NAME))
-        wrong = [FILE_NAME] if values["tags"].get("lineage_digest") != digest_bytes(content) else []
+        is_its_own = (
+            values["tags"].get("lineage_digest") == digest_bytes(content) and lineage["schema"] > 1
+        )  # older runs left no parcel
+        wrong = [] if is_its_own else [FILE_NAME]
         wrong += _list_wrong(parcel, {name: entry["digest"] for name, entry in lineage["artifacts"].items()})
         wrong += _list_missing_entries(parcel.folder / ARCHIVE, lineage)
+        wrong += _list_odd_entries(parcel.folder / ARCHIVE)
         wrong += _list_wrong_tables(parcel.folder / ARCHIVE / "data")
     except (OSError, LineageError) as error:
         wrong = [str(error)]
@@ -56,6 +61,20 @@ def _digest(path: Path) -> str:
     return "a link" if path.is_symlink() else digest_file(path)
 
 
+def _list_odd_entries(archive: Path) -> list[str]:
+    """Return what no run leaves among its tables and bundles: a link would send what it leads to, whatever that is."""
+    found = [path for path in (archive, *archive.rglob("*")) if path.is_symlink() or path.is_file() or not path.is_dir()]
+    names = {path.relative_to(archive): path.is_symlink() for path in found if path.is_symlink() or path != archive}
+    odd = [name for name, is_link in names.items() if is_link or not (name.parts[0] == "data" or _is_bundle(name))]
+    return [f"the archive's {name.as_posix()}" for name in sorted(odd)]
+
+
+def _is_bundle(path: Path) -> bool:
+    """A run keeps of a commit one file, under the commit's name."""
+    kind, *place = path.parts
+    return kind == "code" and len(place) == 2 and is_commit_id(place[0]) and place[1] == BUNDLE
+
+
 def _list_wrong_tables(folder: Path) -> list[str]:
     """An entry's name is the digest of the one file in it, or of the folder that it is."""
     wrong = []
@@ -69,11 +88,11 @@ def _list_wrong_tables(folder: Path) -> list[str]:
 
 def _list_missing_entries(folder: Path, lineage: dict[str, Any]) -> list[str]:
     """What the lineage says is kept in the archive must be there to be sent."""
-    kept, stages = lineage["archive"], lineage["stages"]
+    kept, stages = lineage.get("archive") or {}, lineage["stages"]
     expected = {
         "data": name_data_entry(str(stages["data"]["digest"])),
         "test_data": name_data_entry(str(stages["data"].get("test", {}).get("digest"))),
-        "code": f"{name_code_entry(str(stages['code']['commit']))}/commit.bundle",
+        "code": f"{name_code_entry(str(stages['code']['commit']))}/{BUNDLE}",
     }
     return [f"the archive's {kind}" for kind, name in expected.items() if kept.get(kind) == "kept" and not _holds(folder / name)]
 

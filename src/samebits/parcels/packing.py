@@ -40,6 +40,7 @@ from samebits.text import shorten_list, warn
 from samebits.tracking.server import name_user
 from samebits.training.training import Training
 
+BUNDLE = "commit.bundle"  # of a commit, in its entry of the archive
 ARTIFACTS, MODEL, ARCHIVE = (
     "artifacts",
     "model",
@@ -211,7 +212,7 @@ def _keep_commit(parcel: Parcel, training: Training) -> str:
 
 
 def _bundle(parcel: Parcel, root: Path, commit: str) -> str:
-    path = parcel.folder / ARCHIVE / name_code_entry(commit) / "commit.bundle"
+    path = parcel.folder / ARCHIVE / name_code_entry(commit) / BUNDLE
     if path.is_file():
         return "kept"
     path.parent.mkdir(parents=True)

@@ -11,7 +11,6 @@ import contextlib
 import fcntl
 import json
 import os
-import re
 import shutil
 import socket
 import tempfile
@@ -21,7 +20,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from samebits.bounds import find_excess
 from samebits.errors import Problem, TrackingError
+from samebits.parcels.forms import are_values, is_note
 from samebits.plain_files import read_plain
 from samebits.text import warn
 
@@ -30,9 +31,8 @@ FREE_BYTES = 64 << 20  # below which a place is passed over
 _NOTE = "parcel.json"
 _LOCK = "lock"
 _VALUES = "values.json"  # written last: a parcel with it is whole
-_VALUES_FORM = {"params": dict, "metrics": list, "tags": dict, "dataset": dict, "model_tags": dict, "started": int, "ended": int}
-_NOTE_FORM = {"parcel_id": str, "experiment_name": str, "conf_file": str, "started": str, "host": str, "process": int}
 _MOST_BYTES = 64 << 20
+_MOST_VALUES, _MOST_LEVELS = 2_000_000, 60
 
 
 @dataclass
@@ -98,7 +98,7 @@ class Parcel:
             They cannot be read, or are not what a run leaves.
         """
         values = _read(self.folder / _VALUES)
-        if not all(isinstance(values.get(name), kind) for name, kind in _VALUES_FORM.items()):
+        if not are_values(values):
             raise _describe_damage(self.folder / _VALUES, "another form")
         return values
 
@@ -154,6 +154,8 @@ def _read(path: Path) -> dict[str, Any]:
         raise _describe_damage(path, str(error)) from None
     if not isinstance(content, dict):
         raise _describe_damage(path, type(content).__name__)
+    if excess := find_excess(content, _MOST_VALUES, _MOST_LEVELS):
+        raise _describe_damage(path, excess[1])
     return content
 
 
@@ -269,14 +271,9 @@ def list_damaged(project_root: Path) -> list[Path]:
 
 def _read_note(path: Path) -> dict[str, Any]:
     note = {"run_id": None, "experiment_id": None, "is_offline": False, **_read(path)}
-    ids = [note.get("parcel_id"), note["run_id"] or "0" * 32]
-    if not all(isinstance(note.get(name), kind) for name, kind in _NOTE_FORM.items()) or not all(map(_is_id, ids)):
+    if not is_note(note):
         raise _describe_damage(path, "another form")
     return note
-
-
-def _is_id(value: Any) -> bool:
-    return isinstance(value, str) and re.fullmatch(r"[0-9a-f]{32}", value) is not None
 
 
 def find_parcel(project_root: Path, reference: str) -> Parcel | None:
