@@ -205,6 +205,18 @@ def test_what_was_made_for_another_server_is_sent_here_only_when_it_is_named(own
     assert not parcel.folder.exists()
 
 
+def test_a_parcel_that_names_a_run_of_somebody_elses_changes_nothing_of_it(own_store: str, parcel: Parcel) -> None:
+    client = open_client(own_store)
+    run_id = send_parcel(client, parcel)
+    before = client.get_run(run_id).to_dictionary()
+    parcel.write_note(parcel_id="e" * 32)
+
+    with pytest.raises(TrackingError, match="expected the run of parcel eeee"):
+        send_parcel(client, parcel)
+
+    assert client.get_run(run_id).to_dictionary() == before
+
+
 def test_what_does_not_wait_is_refused(own_store: str, parcel: Parcel) -> None:
     variables = {"MLFLOW_TRACKING_URI": own_store, "SAMEBITS_SPOOL": str(parcel.folder.parent)}
 
