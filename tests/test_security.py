@@ -8,12 +8,13 @@ import pytest
 from conftest import ROOT
 
 from samebits import bounds, text
-from samebits.commands import verify
+from samebits.commands import diff, verify
 from samebits.config import documents
 from samebits.differences import contents, tables
 from samebits.holdings import downloads
 from samebits.lineage import manifest
 from samebits.model import check, expansion
+from samebits.provenance import checkout, repository
 from samebits.table import formats
 
 PAGE = (ROOT / "docs/security.md").read_text(encoding="utf-8")
@@ -24,7 +25,9 @@ LIMITS = {
         manifest.MAX_VALUES,
         manifest.MAX_LEVELS,
         bounds.MAX_DIGITS,
+        bounds.NAME_LETTERS,
     ),
+    "the differences that `diff --json` lists": (diff.MOST_LISTED,),
     "artifacts of a run": (manifest.MAX_ARTIFACTS, downloads.SPARE_BYTES >> 20),
     "a model file that is expanded": (expansion.MOST_MEMBERS, expansion.LEAST_EXPANDED_BYTES >> 20, expansion.EXPANSION_RATIO),
     "the process that loads a model for `verify`": (
@@ -33,7 +36,11 @@ LIMITS = {
     "a model that `verify` loads unasked": (verify._LOADED_BYTES >> 20,),
     "a table that `diff` compares by row": (formats.MOST_COMPARED_BYTES >> 30, tables.MOST_CELLS),
     "a recorded patch that `diff` applies": (contents._MOST_PATCH_BYTES >> 20,),
-    "a text that is cleaned for a reader": (text._MOST_CLEANED >> 10, text._MOST_SHOWN >> 10),
+    "Git, at a recorded commit, bundle or patch": (
+        *(repository.MOST_MEMORY_BYTES >> 30, checkout.MOST_LISTED_BYTES >> 20),
+        *(checkout.BUNDLE_TIMEOUT_SECONDS, checkout.MOST_COMPARED_BYTES >> 20),
+    ),
+    "a text that is cleaned for a reader": (text._MOST_CLEANED >> 10, text._MOST_SHOWN >> 10, text._MOST_SEARCHED >> 10),
     "one file of another run (a report, a lineage)": (manifest.MAX_BYTES >> 20,),
 }
 

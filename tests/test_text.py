@@ -5,6 +5,7 @@ import io
 import json
 import logging
 import sys
+import time
 import unicodedata
 import warnings
 from pathlib import Path
@@ -116,6 +117,26 @@ def test_a_text_of_megabytes_takes_no_longer_than_a_long_one(word: str) -> None:
     shown = [clean_text(word * (size // len(word))) for size in (long, whole)]
 
     assert shown[0] == shown[1] and len(shown[0]) <= text._MOST_CLEANED
+
+
+@pytest.mark.parametrize("word", ["a://", "//a:b@", "?a", "&token=a", "\x7f", "a://b?c=d"])
+def test_a_document_of_megabytes_in_many_texts_takes_seconds(word: str, capsys: pytest.CaptureFixture[str]) -> None:
+    started = time.process_time()
+
+    tell_json({"said": [(word * 4096)[:4096]] * 2048})
+
+    shown = json.loads(capsys.readouterr().out)["said"]
+    assert time.process_time() - started < 8  # it took 40 s
+    assert len(shown) == 2048
+
+
+def test_of_a_document_no_text_that_may_hold_an_address_is_shown_unsearched(capsys: pytest.CaptureFixture[str]) -> None:
+    n_more = text._MOST_SEARCHED // 4000 + 9
+
+    tell_json([*["a://b " + "x" * 4000] * n_more, "https://me:SECRET@host", "plain"])
+
+    *_, address, plain = json.loads(capsys.readouterr().out)
+    assert address == text._NOT_SHOWN and plain == "plain"
 
 
 def test_of_an_address_that_is_cut_off_nothing_is_shown() -> None:

@@ -21,18 +21,23 @@ _NAMES = (
     *("id_rsa", "id_dsa", "id_ecdsa", "id_ed25519", "id_ecdsa_sk", "id_ed25519_sk", "*.pem", "*.key", "*.p12", "*.pfx", "*.p8"),
     *("*.jks", "*.keystore", "*.ppk", "*.kdbx", "*.kdb", "*.tfstate", "*.tfstate.*", "*.tfvars", "*.ovpn", "*.mobileprovision"),
     *("credentials", "credentials.*", "*_credentials.*", "*-credentials.*", ".credentials", ".credentials.*", "client_secret*.json"),
+    *(".renviron", ".passwd", "htpasswd", "passwords.txt", "apikey.*", "api_key.*", "token.json", "auth.json", "*adminsdk*.json"),
+    *("*.keychain", "*.keychain-db", "secring.*", ".*_history"),
     *("secrets", "secrets.*", "secret.*", ".secrets", ".secrets.*", "service-account*.json", "service_account*.json", "kaggle.json"),
 )
 _FOLDERS = (".ssh", ".gnupg", ".aws", ".kube", ".docker", ".azure")
 # Ends of names that say that nothing in it is real, or say nothing.
+_BACKUP = re.compile(r"(?<=.)(?:~|\.(?:bak|old|orig|save|backup|copy|tmp|\d))+$")  # of a file, beside it
 _SAMPLES = (".example", ".sample", ".template", ".dist")
 _SOURCES = (
     *(".py", ".pyx", ".r", ".c", ".h", ".cpp", ".rs", ".go", ".js", ".ts", ".java"),
-    *(".md", ".rst", ".ipynb"),
+    *(".jl", ".php", ".rb", ".ps1", ".tf", ".scala", ".kt", ".cs", ".rmd", ".qmd", ".md", ".rst", ".ipynb"),
 )
 _PATTERNS = {
     "a private key": rb"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----",
     "a key of AWS": rb"(?<![A-Z0-9])(?:AKIA|ASIA|AGPA|AROA)[A-Z2-7]{16}(?![A-Z0-9])",
+    "a secret key of AWS": rb"(?i)aws_?secret_?(?:access_?)?key[\"']?\s{0,9}[:=]\s{0,9}[\"']?[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+])",
+    "a signed address": rb"(?i)[?&](?:x-(?:amz|goog)-signature=[0-9a-f]{64}|sig=[a-z0-9%+/]{40,})",
     "a token of GitHub": rb"(?<![A-Za-z0-9_])(?:gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{22,})",
     "a token of GitLab": rb"(?<![A-Za-z0-9_-])gl(?:pat|dt|rt|cbt|ptt|soat)-[A-Za-z0-9_-]{20,}",
     "a token of Slack": rb"(?<![A-Za-z0-9])xox[abeoprs]-[A-Za-z0-9-]{10,}|hooks\.slack\.com/services/T\w+/B\w+/\w+",
@@ -53,11 +58,11 @@ _PATTERNS = {
 _CONTENT = {reason: re.compile(pattern) for reason, pattern in _PATTERNS.items()}
 _SETTINGS = (".ini", ".cfg", ".conf", ".toml", ".yaml", ".yml", ".json", ".properties", ".env", ".sh", ".bash", ".zsh", ".xml", ".txt")
 _SETTINGS_NAME = re.compile(r"(?:.*\.)?(?:docker|container|make|proc|jenkins)file(?:\..*)?|(?:.*[._-])?env(?:[._-].*)?")
-_CODE = (".py", ".pyx", ".r", ".c", ".h", ".cpp", ".rs", ".go", ".js", ".ts", ".java")
+_CODE = tuple(suffix for suffix in _SOURCES if suffix not in (".md", ".rst"))
 # Names that mean a secret and nothing else, and names that often mean something else: what these have must look like one as well.
 _SURE = (
     rb"(?:passw(?:or)?d|passphrase|secret_?(?:access_?)?key|api_?key|access_?token|auth_?token|client_?secret|private_?key|"
-    rb"(?P<unsure>token|secret))"
+    rb"(?P<unsure>token|secret|pwd))"
 )
 # A name is looked back for over so many letters: a file of one line, megabytes long, must not take minutes.
 _ASSIGNMENT = re.compile(
@@ -70,9 +75,9 @@ _ELEMENT = re.compile(rb"(?i)[<\s][\w.:-]{0,40}" + _SURE + rb"(?:>\s*|\s*=\s*[\"
 _LITERAL = re.compile(
     rb"(?im)(?<![a-z0-9])[\w.]{0,40}"
     + _SURE
-    + rb"[\"']?\]?[ \t]*(?::[ \t]*\w+[ \t]*)?(?::?=|:)[ \t]*[bru]?[\"']([^\s\"'{}<>$%]{8,})[\"']"
+    + rb"\\?[\"']?\]?[ \t]*(?::[ \t]*\w+[ \t]*)?(?::?=|:)[ \t]*[bru]?\\?[\"']([^\s\"'{}<>$%\\]{8,})\\?[\"']"
 )
-_HINT = re.compile(rb"(?i)passw|passphrase|secret|api_?key|token|private_?key")
+_HINT = re.compile(rb"(?i)passw|passphrase|pwd|secret|api_?key|token|private_?key")
 _PLACEHOLDER = re.compile(rb"(?i)(?:null|none|true|false|nil|changeme|your|example|x{3,}|\*+)[\w*-]*|[<${%!`(\[&*].*")
 _SET = "a password or key that is set in it"
 _LEAST_BITS = 2.5  # of a letter: what is made by chance has more, words and names less
@@ -89,7 +94,7 @@ def find_secret_name(name: str) -> str | None:
     >>> find_secret_name("app/.env.local"), find_secret_name(".env.example"), find_secret_name("credentials.py")
     ('a secret by its name', None, None)
     """
-    parts = PurePosixPath(name.lower()).parts or ("",)
+    parts = PurePosixPath(_BACKUP.sub("", name.lower())).parts or ("",)
     if parts[-1].endswith((*_SAMPLES, *_SOURCES, ".pub")):
         return None
     is_named = any(fnmatch.fnmatchcase(parts[-1], pattern) for pattern in _NAMES) or any(part in _FOLDERS for part in parts[:-1])
@@ -119,7 +124,7 @@ def _find_assigned(pattern: re.Pattern[bytes], content: bytes) -> Iterator[bytes
         groups = match.groupdict()
         value = match[match.lastindex or 0]
         is_sure = not any(groups.values())
-        if not _PLACEHOLDER.fullmatch(value) and (is_sure or _looks_made(value, 12)):
+        if not _PLACEHOLDER.fullmatch(value) and b"://" not in value and (is_sure or _looks_made(value, 12)):
             yield value
 
 

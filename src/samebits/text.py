@@ -38,6 +38,9 @@ _BEFORE_SHORT = (
     r"|(?<=(?i:basic)\s)|(?<=(?i:bearer)\s)|(?<=%3[aAdD]))"
 )
 _MOST_CLEANED = 256 << 10  # letters of one text that are searched; what follows is not shown at all
+_MOST_SEARCHED = 512 << 10  # letters in all of a document's texts that may hold an address; further such texts are not shown
+_NOT_SHOWN = "… (not shown: more text than is searched for secrets)"
+_PIECE = 1 << 20  # letters that are written at once
 _MOST_SHOWN = 16 << 10  # of a line, which is cut shorter than that
 _LONGEST_ADDRESS = 4096  # so many before a cut may be the beginning of an address whose `@` was cut off
 # Of Unicode's categories Cc, Cf, Cs, Zl and Zp all but the two joiners that some scripts are written with.
@@ -51,10 +54,11 @@ _USERINFO = re.compile(
     r"|(?P<user>[^\s@/:?#\[]{0,200}+):(?P<port>\d{1,5}(?=[/?#]))?(?P<rest>[^\s@]{0,900}+(?:@[^\s@/]{0,200}+){0,9})@(?=[^\s/]))"
 )
 _ADDRESS_TAIL = re.compile(r"(?P<head>[A-Za-z][\w+.-]{0,30}:/[^\s?#;\"'<>`]{0,900}+)(?P<tail>[;?#][^\s\"'<>`]*)")
+_TAIL = re.compile("[;?#]")
 # Outside of addresses: a parameter or a header whose name says that its value is a secret.
 _NAMED_SECRET = re.compile(
-    r"(?i)([?&;#][\w.-]{0,40}?(?:token|secret|passw|pwd|sig|key|credential|auth|session)[\w.-]{0,40}=|authorization['\"]?\s*[:=]\s*['\"]?(?:\w+\s+)?)"
-    r"[^\s&;#'\"<>`]+"
+    r"(?i)([?&;#](?=[\w.-]{1,100}+=)[\w.-]{0,40}?(?:token|secret|passw|pwd|sig|key|credential|auth|session)[\w.-]{0,40}="
+    r"|authorization['\"]?\s*[:=]\s*['\"]?(?:\w+\s+)?)[^\s&;#'\"<>`]+"
 )
 _WITH_PORT = ("http:", "https:", "git:", "ftp:", "file:", "s3:", "gs:", "")
 # Parameters of an address that are no secret and help whoever reads it.
@@ -79,8 +83,11 @@ def warn(*lines: str) -> None:
 
 def tell_json(document: Any) -> None:
     """Print a plain value on stdout as JSON, its texts without secrets and controls."""
-    text = json.dumps(_hide_in_values(document), indent=2, ensure_ascii=False, default=str)
-    _write_raw(sys.stdout, _CONTROLS.sub(lambda found: found[0] if found[0] == "\n" else _escape_for_json(found[0]), text))
+    text = json.dumps(_Hiding().hide_in(document), indent=2, ensure_ascii=False, default=str)
+    escapes = {ord(letter): json.dumps(letter)[1:-1] for letter in set(text) - {"\n"} if _CONTROLS.match(letter)}
+    for start in range(0, len(text), _PIECE):  # of a text that is all controls, its escapes would fill the memory
+        _write_raw(sys.stdout, text[start : start + _PIECE].translate(escapes), end="")
+    _write_raw(sys.stdout, "")
 
 
 def _write(stream: TextIO, lines: Iterable[str]) -> None:
@@ -89,21 +96,32 @@ def _write(stream: TextIO, lines: Iterable[str]) -> None:
         _write_raw(stream, text if len(text) <= _LONGEST_LINE else f"{text[:_LONGEST_LINE]}…")
 
 
-def _write_raw(stream: TextIO, text: str) -> None:
+def _write_raw(stream: TextIO, text: str, end: str = "\n") -> None:
     encoding = getattr(stream, "encoding", None) or "utf-8"
-    print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)
+    print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True, end=end)
 
 
-def _escape_for_json(letter: str) -> str:
-    return json.dumps(letter)[1:-1]
+class _Hiding:
+    """What is hidden in the texts of one document, and how much in it is searched for addresses: it may hold millions of texts."""
 
+    def __init__(self) -> None:
+        self._of_texts, self._of_keys = _find_own_secrets(is_key=False), _find_own_secrets(is_key=True)
+        self._left = _MOST_SEARCHED
 
-def _hide_in_values(value: Any) -> Any:
-    if isinstance(value, str):
-        return _hide_secrets(str(value))
-    if isinstance(value, dict):
-        return {_hide_secrets(str(key), is_key=True): _hide_in_values(member) for key, member in value.items()}
-    return [_hide_in_values(member) for member in value] if isinstance(value, list | tuple) else value
+    def hide_in(self, value: Any) -> Any:
+        """Return a plain value with every text in it cleaned of secrets."""
+        if isinstance(value, str):
+            return self._hide(str(value), self._of_texts)
+        if isinstance(value, dict):
+            return {self._hide(str(key), self._of_keys): self.hide_in(member) for key, member in value.items()}
+        return [self.hide_in(member) for member in value] if isinstance(value, list | tuple) else value
+
+    def _hide(self, text: str, pattern: re.Pattern[str] | None) -> str:
+        if _may_hold_address(text):
+            self._left -= min(len(text), _MOST_CLEANED)
+            if self._left < 0:
+                return _NOT_SHOWN
+        return _hide_long(text, pattern, _MOST_CLEANED)
 
 
 def clean_text(text: str) -> str:
@@ -125,19 +143,33 @@ def _escape(found: re.Match[str]) -> str:
     return letter.encode("unicode_escape").decode("ascii")
 
 
-def _hide_secrets(text: str, is_key: bool = False, most: int = _MOST_CLEANED) -> str:
+def _hide_secrets(text: str, most: int = _MOST_CLEANED) -> str:
+    return _hide_long(text, _find_own_secrets(is_key=False), most)
+
+
+def _hide_long(text: str, pattern: re.Pattern[str] | None, most: int) -> str:
     if len(text) > most:
-        return f"{_hide_in_bounded(text[:most], is_key)[:-_LONGEST_ADDRESS]}…"
-    return _hide_in_bounded(text, is_key)
+        return f"{_hide_in_bounded(text[:most], pattern)[:-_LONGEST_ADDRESS]}…"
+    return _hide_in_bounded(text, pattern)
 
 
-def _hide_in_bounded(text: str, is_key: bool) -> str:
-    """A key is a word of ours: a password that is the same word spoils no document."""
-    values = tuple(os.environ.get(name, "") for name in (*_SECRET_VARIABLES, *_ADDRESS_VARIABLES))
-    pattern = _find_secrets(values, _SHORTEST_ANYWHERE if is_key else _SHORTEST_SECRET)
+def _hide_in_bounded(text: str, pattern: re.Pattern[str] | None) -> str:
     text = pattern.sub(_HIDDEN, text) if pattern is not None else text
-    text = hide_credentials(text) if ":/" in text or "//" in text else text
+    text = hide_credentials(text) if _may_hold_address(text) else text
     return _NAMED_SECRET.sub(rf"\1{_HIDDEN}", text)
+
+
+def _may_hold_address(text: str) -> bool:
+    return ":/" in text or "//" in text
+
+
+def _find_own_secrets(is_key: bool) -> re.Pattern[str] | None:
+    """Return what matches the secrets of this process's variables as they are now.
+
+    A key is a word of ours: a password that is the same word spoils no document.
+    """
+    values = tuple(os.environ.get(name, "") for name in (*_SECRET_VARIABLES, *_ADDRESS_VARIABLES))
+    return _find_secrets(values, _SHORTEST_ANYWHERE if is_key else _SHORTEST_SECRET)
 
 
 @functools.lru_cache(maxsize=8)
@@ -192,7 +224,8 @@ def hide_credentials(uri: str) -> str:
     >>> hide_credentials("postgresql://ml:ab/cd@db:5432/mlflow"), hide_credentials("ssh://git@host:2222/team/repo.git")
     ('postgresql://db:5432/mlflow', 'ssh://git@host:2222/team/repo.git')
     """
-    return _ADDRESS_TAIL.sub(_close_tail, _USERINFO.sub(_drop_userinfo, uri))
+    without_user = _USERINFO.sub(_drop_userinfo, uri) if "@" in uri else uri
+    return _ADDRESS_TAIL.sub(_close_tail, without_user) if _TAIL.search(without_user) else without_user
 
 
 def _drop_userinfo(match: re.Match[str]) -> str:

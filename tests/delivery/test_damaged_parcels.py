@@ -12,6 +12,8 @@ import pytest
 from broken_runs import BrokenRuns
 from warm_program import Ended
 
+from samebits.digests import digest_file
+
 pytestmark = pytest.mark.xdist_group("faults")
 
 
@@ -32,11 +34,24 @@ def change_json(path: Path, **changes: object) -> None:
     path.write_text(json.dumps({**json.loads(path.read_text(encoding="utf-8")), **changes}), encoding="utf-8")
 
 
+def change_lineage(parcel: Path, **changes: object) -> None:
+    change_json(parcel / "lineage.json", **changes)
+    noted = digest_file(parcel / "lineage.json")
+    tags = json.loads((parcel / "values.json").read_text(encoding="utf-8"))["tags"]
+    change_json(parcel / "values.json", tags={**tags, "lineage_digest": noted})
+
+
 def link_to(path: Path, target: Path) -> None:
     path.unlink(missing_ok=True)
     path.symlink_to(target)
 
 
+def make_folder(path: Path) -> Path:
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+SECRET = Path("/etc/passwd")
 DAMAGES: dict[str, Callable[[Path], object]] = {
     "no model": lambda parcel: shutil.rmtree(parcel / "model"),
     "no predictions": lambda parcel: (parcel / "artifacts/predictions.csv").unlink(),
@@ -45,19 +60,36 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
     "a link beside the files": lambda parcel: link_to(parcel / "artifacts/more", Path("/etc/passwd")),
     "no lineage": lambda parcel: (parcel / "lineage.json").unlink(),
     "a lineage that is none": lambda parcel: (parcel / "lineage.json").write_bytes(b"\xff"),
+    "no values": lambda parcel: (parcel / "values.json").unlink(),
     "values without any": lambda parcel: (parcel / "values.json").write_text("{}", encoding="utf-8"),
     "values of another kind": lambda parcel: change_json(parcel / "values.json", metrics=None),
     "values that are no texts": lambda parcel: change_json(parcel / "values.json", params={"a": [1]}),
     "values of a later samebits": lambda parcel: change_json(parcel / "values.json", schema=2),
     "a commit that no lineage names": lambda parcel: (parcel / "archive/code/0123").mkdir(parents=True),
     "no lock": lambda parcel: (parcel / "lock").unlink(),
+    "metrics that are none": lambda parcel: change_json(parcel / "values.json", metrics=[1]),
+    "a metric without a number": lambda parcel: change_json(parcel / "values.json", metrics=[["a", "b", 1, 1]]),
+    "a param that is no text": lambda parcel: change_json(parcel / "values.json", params={"a": {"b": 1}}),
+    "a dataset of other fields": lambda parcel: change_json(parcel / "values.json", dataset={"bogus": 1}),
+    "a beginning beyond all time": lambda parcel: change_json(parcel / "values.json", started=10**40),
+    "a schema without an archive": lambda parcel: change_lineage(parcel, schema=1, archive=None),
+    "a link among the bundles": lambda parcel: link_to(make_folder(parcel / "archive/code" / ("a" * 40)) / "commit.bundle", SECRET),
+    "a link among other entries": lambda parcel: link_to(make_folder(parcel / "archive/drill/x") / "id_rsa", SECRET),
+    "a link in a table's place": lambda parcel: link_to(make_folder(parcel / "archive/data") / ("a" * 64), SECRET.parent),
+    "a file among the bundles": lambda parcel: make_folder(parcel / "archive/code" / ("a" * 40)).joinpath("x").touch(),
     "a lock that is a link": lambda parcel: link_to(parcel / "lock", Path("/etc/passwd")),
 }
+NOTE = {"parcel_id": "a" * 32, "experiment_name": "a", "conf_file": "a", "started": "2026", "host": "a", "process": 1}
 NOTES = {
     "cut": '{"parcel_id": "',
     "another kind": "[]",
     "an id alone": json.dumps({"parcel_id": "a" * 32}),
     "too deep": "[" * 100_000,
+    "odd tags": json.dumps({**NOTE, "tags": {"a": 5}}),
+    "an odd name": json.dumps({**NOTE, "run_name": {"a": 1}}),
+    "an odd server": json.dumps({**NOTE, "server": 5}),
+    "a run's id that is none": json.dumps({**NOTE, "server_run_id": {"a": 1}}),
+    "half a letter": json.dumps({**NOTE, "conf_file": "\ud800"}),
     "odd kinds": json.dumps({"parcel_id": "a" * 32, "run_id": [], "server": {}, "experiment_name": 3, "started": None}),
 }
 

@@ -19,7 +19,7 @@ from samebits.delivery.sending import create_run, find_run, send_parcel
 from samebits.errors import TrackingError
 from samebits.holdings.runs import open_recorded_run
 from samebits.parcels.packing import list_files
-from samebits.parcels.spool import Parcel
+from samebits.parcels.parcel import Parcel
 
 pytestmark = pytest.mark.xdist_group("verify")
 
@@ -205,6 +205,18 @@ def test_what_was_made_for_another_server_is_sent_here_only_when_it_is_named(own
     assert not parcel.folder.exists()
 
 
+def test_a_parcel_that_names_a_run_of_somebody_elses_changes_nothing_of_it(own_store: str, parcel: Parcel) -> None:
+    client = open_client(own_store)
+    run_id = send_parcel(client, parcel)
+    before = client.get_run(run_id).to_dictionary()
+    parcel.write_note(parcel_id="e" * 32)
+
+    with pytest.raises(TrackingError, match="expected the run of parcel eeee"):
+        send_parcel(client, parcel)
+
+    assert client.get_run(run_id).to_dictionary() == before
+
+
 def test_what_does_not_wait_is_refused(own_store: str, parcel: Parcel) -> None:
     variables = {"MLFLOW_TRACKING_URI": own_store, "SAMEBITS_SPOOL": str(parcel.folder.parent)}
 
@@ -213,9 +225,31 @@ def test_what_does_not_wait_is_refused(own_store: str, parcel: Parcel) -> None:
     held = run_samebits("push", parcel.parcel_id, **variables)
     assert held.returncode == 75 and "another process that has it" in held.stderr
     parcel.release()
-    (parcel.folder / "values.json").unlink()
+    for name in ("values.json", "lineage.json"):
+        (parcel.folder / name).unlink()
     assert run_samebits("push", parcel.parcel_id, **variables).returncode == 2
     shutil.rmtree(parcel.folder)
+
+
+def test_a_run_of_another_project_is_sent_here_only_by_its_name(own_store: str, parcel: Parcel) -> None:
+    variables = {"MLFLOW_TRACKING_URI": own_store, "SAMEBITS_SPOOL": str(parcel.folder.parent)}
+    parcel.write_note(project="/srv/other")
+
+    pushed, listed = run_samebits("push", **variables), run_samebits("status", **variables)
+
+    assert f"run {parcel.run_id} was made in /srv/other: to send it here, name it" in pushed.stderr
+    assert "  of /srv/other  " in listed.stdout
+    assert run_samebits("push", parcel.run_id, **variables).returncode == 0
+
+
+def test_what_a_killed_run_made_is_not_cleaned_away(own_store: str, parcel: Parcel) -> None:
+    variables = {"MLFLOW_TRACKING_URI": own_store, "SAMEBITS_SPOOL": str(parcel.folder.parent)}
+    (parcel.folder / "values.json").unlink()
+
+    closed, listed = run_samebits("status", "--close", **variables), run_samebits("status", **variables)
+
+    assert closed.returncode == 0
+    assert (parcel.folder / "model").is_dir() and "is damaged: values.json is gone" in listed.stdout
 
 
 @pytest.mark.parametrize("step", ["log_batch", "log_inputs", "set_terminated", "log_outputs"])

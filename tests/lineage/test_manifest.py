@@ -141,8 +141,12 @@ def nest(levels: int) -> Any:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b" " * (33 << 20), "expected a lineage of at most 32 MiB and 2000000 values, found 33 MiB"),
-        (b"[" + b"[]," * 2_000_000 + b"1]", "and 2000000 values, found about"),
+        (b" " * (33 << 20), "expected a lineage of at most 32 MiB and 1000000 values, found 33 MiB"),
+        (
+            b'{"' + b"k" * (1 << 20) + b'": [' + b"0," * 100 + b"0]}",
+            "expected names of values that together have at most 64000000 letters",
+        ),
+        (b"[" + b"[]," * 1_000_000 + b"1]", "and 1000000 values, found about"),
         (put("stages.metrics.test.r2", 10**400), "integers of at most 300 digits"),
         (put("run.seconds", 10**400), "integers of at most 300 digits"),
         (put("run.seconds", 1e300), "a run that took a time"),
@@ -163,7 +167,7 @@ def nest(levels: int) -> Any:
         (put("stages.code.changes", {"a": 3}), "changed files with their digests"),
         (put("x", "\ud800"), "half of a surrogate pair"),
     ],
-    ids=range(21),
+    ids=range(22),
 )
 def test_a_lineage_without_measure_is_refused_in_one_sentence(content: bytes, said: str) -> None:
     with pytest.raises(LineageError, match=said) as raised:

@@ -13,7 +13,8 @@ import pytest
 from samebits.errors import Problem, ProvenanceError, TrackingError
 from samebits.parcels import packing, spool
 from samebits.parcels.packing import pack_training
-from samebits.parcels.spool import Parcel, list_parcels, open_parcel
+from samebits.parcels.parcel import Parcel
+from samebits.parcels.spool import list_parcels, open_parcel
 from samebits.table.reading import Source
 
 NOTE = {"conf_file": "a.yaml", "experiment_name": "a", "started": "2026-11-26T00:00:00+00:00"}

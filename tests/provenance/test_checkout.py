@@ -13,14 +13,17 @@ from samebits.digests import digest_file
 from samebits.errors import ProvenanceError
 from samebits.holdings.code_search import list_code_sources
 from samebits.proof import restoration
+from samebits.provenance import checkout, repository
 from samebits.provenance.checkout import (
     Source,
     apply_patch,
     bundle_commit,
     copy_left_out,
+    diff_trees,
     fetch_commit,
     holds_commit,
     list_wrong_changes,
+    write_tree,
 )
 
 
@@ -158,3 +161,61 @@ def test_a_changed_file_that_comes_back_otherwise_is_named(tmp_path: Path) -> No
 
     with pytest.raises(ProvenanceError, match=r"changed file a\.txt: expected sha256:recorded, found other bytes"):
         restoration._restore_changes(lineage, recorded, restoration.Restoration(tmp_path, project=tmp_path), tmp_path, tmp_path)
+
+
+def make_bomb(folder: Path, levels: int) -> str:
+    """Commit trees of ten names each, all of the same tree below: a few hundred bytes for ten to the power of so many files."""
+    make_repository(folder)
+    entry = f"100644 blob {hash_object(folder, b'x')}"
+    for _ in range(levels):
+        listing = "".join(f"{entry}\tn{number}\n" for number in range(10))
+        entry = f"040000 tree {ask_git(folder, 'mktree', given=listing.encode())}"
+    return ask_git(folder, "commit-tree", "-m", "bomb", entry.split()[-1])
+
+
+def hash_object(folder: Path, content: bytes) -> str:
+    return ask_git(folder, "hash-object", "-w", "--stdin", given=content)
+
+
+def ask_git(folder: Path, *words: str, given: bytes = b"") -> str:
+    return subprocess.run(["git", *words], cwd=folder, input=given, capture_output=True, check=True).stdout.decode().strip()
+
+
+@pytest.mark.parametrize("is_checked_out", [True, False])
+def test_a_commit_of_a_billion_files_in_a_thousand_bytes_is_refused(tmp_path: Path, is_checked_out: bool) -> None:
+    commit = make_bomb(tmp_path / "repository", levels=9)
+    sources = [Source("repository", str(tmp_path / "repository"))]
+
+    with pytest.raises(ProvenanceError, match="expected one of so many files as a project has"):
+        fetch_commit(tmp_path / "fresh", commit, sources, None, is_checked_out)
+
+    assert [path.name for path in (tmp_path / "fresh").iterdir()] == [".git"]
+
+
+def test_a_commit_for_whose_files_there_is_no_room_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    commit = make_bomb(tmp_path / "repository", levels=2)
+    monkeypatch.setattr(checkout.shutil, "disk_usage", lambda _: SimpleNamespace(free=99))
+
+    with pytest.raises(ProvenanceError, match=r"expected room for it \(0 MiB are free\)"):
+        fetch_commit(tmp_path / "fresh", commit, [Source("repository", str(tmp_path / "repository"))], None)
+
+
+def test_a_patch_of_gigabytes_in_a_few_bytes_takes_no_memory_for_them(tmp_path: Path) -> None:
+    commit = make_repository(tmp_path / "repository")
+    fetch_commit(tmp_path / "fresh", commit, [Source("repository", str(tmp_path / "repository"))], None, is_checked_out=False)
+    (tmp_path / "patch").write_text(
+        f"diff --git a/b b/b\nnew file mode 100644\nindex {'0' * 40}..{'1' * 40}\nGIT binary patch\n"
+        f"literal {repository.MOST_MEMORY_BYTES + 1}\nHcmV?d00001\n\nliteral 0\nHcmV?d00001\n\n",
+        encoding="ascii",
+    )
+
+    with pytest.raises(ProvenanceError, match="Out of memory"):
+        write_tree(tmp_path / "fresh", tmp_path / "patch")
+
+
+def test_a_difference_of_trees_that_is_too_large_to_show_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    commit = make_bomb(tmp_path / "repository", levels=2)
+    monkeypatch.setattr(checkout, "MOST_COMPARED_BYTES", 99)
+
+    with pytest.raises(ProvenanceError, match="expected a difference that can be shown"):
+        diff_trees(tmp_path / "repository", f"{commit}^{{tree}}", "HEAD^{tree}")

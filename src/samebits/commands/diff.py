@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from samebits.text import clean_text, list_in_column, tell, tell_json
 from samebits.trust.own_runs import is_own_run
 from samebits.verdicts import Verdict
 
+MOST_LISTED = 100_000  # differences of a document, the most likely causes first
 _LINES = 6  # of one section, in a terminal
 _WIDTH = 132
 
@@ -146,7 +146,8 @@ def _make_document(
         "cause": name_cause(differences) if comparison.verdict != Verdict.IDENTICAL or any(d.decides for d in differences) else None,
         "unequal_stages": comparison.stages,
         "unequal_artifacts": comparison.artifacts,
-        "differences": [asdict(difference) for difference in differences],
+        "differences": [vars(difference) for difference in differences[:MOST_LISTED]],
+        "differences_left_out": max(len(differences) - MOST_LISTED, 0),
         **contents,
         "not_checked": _list_not_checked(sides),
     }

@@ -11,7 +11,8 @@ from typing import Any
 from samebits.delivery.offline import forget_store
 from samebits.errors import Problem, TrackingError, Undelivered
 from samebits.lineage.manifest import FILE_NAME
-from samebits.parcels.spool import NOTE, Parcel, bring_in, find_parcel, list_parcels, read_note
+from samebits.parcels.parcel import NOTE, Parcel, read_note
+from samebits.parcels.spool import bring_in, find_parcel, list_parcels
 from samebits.plain_files import is_plain
 from samebits.project import expand_home, find_project_root
 from samebits.text import hide_credentials, tell, warn
@@ -22,7 +23,7 @@ _TRIES, _PAUSE_SECONDS = 20, 0.1
 
 
 def run_push(reference: str | None) -> None:
-    """Deliver one waiting run, or every one that was made for this server or for none.
+    """Deliver one waiting run, or every one of this project's that was made for this server or for none.
 
     Raises
     ------
@@ -35,7 +36,7 @@ def run_push(reference: str | None) -> None:
     chosen = [_find(root, reference)] if reference else None
     uri = prepare_tracking(root)
     os.chdir(root)
-    parcels = chosen or [parcel for parcel in list_parcels(root) if parcel.is_whole]
+    parcels = chosen or [parcel for parcel in list_parcels(root) if parcel.holds_work]
     if not parcels:
         tell("nothing waits")
         return
@@ -43,7 +44,7 @@ def run_push(reference: str | None) -> None:
     from samebits.delivery.orphans import close_orphans  # after what MLflow reads as it is imported was set
 
     close_orphans(client, root)
-    failures = [problem for parcel in parcels for problem in _push(client, parcel, is_chosen=chosen is not None)]
+    failures = [problem for parcel in parcels for problem in _push(client, parcel, root if chosen is None else None)]
     forget_store([parcel.folder.parent for parcel in parcels])
     if failures:
         raise Undelivered(*failures)
@@ -54,7 +55,7 @@ def _find(root: Path, reference: str) -> Parcel:
     if parcel is None:
         remedy = "`samebits status` lists what waits; what is delivered is no longer there."
         raise TrackingError(Problem(f"run {reference!r}", "a run that waits in the spool", "none", remedy))
-    if not parcel.is_whole:
+    if not parcel.holds_work:
         raise TrackingError(
             Problem(f"run {parcel.run_id}", "a run that is made", "one that is not, or was left", "samebits status --close")
         )
@@ -78,23 +79,24 @@ def _connect(uri: str) -> Any:
         raise Undelivered(*error.problems) from None
 
 
-def _push(client: Any, parcel: Parcel, is_chosen: bool) -> list[Problem]:
-    """Deliver a parcel, and return what stood in the way."""
+def _push(client: Any, parcel: Parcel, root: Path | None) -> list[Problem]:
+    """Deliver a parcel, and return what stood in the way.
+
+    Parameters
+    ----------
+    root
+        The project whose runs are meant; None where the parcel itself was named.
+    """
     from samebits.delivery.open_run import describe_waiting
     from samebits.delivery.sending import send_parcel
     from samebits.proof.ledger import enter_ledger
 
     made_for, here = parcel.note.get("server"), hide_credentials(client.tracking_uri)
-    if made_for not in (None, here) and not is_chosen:
-        warn(f"run {parcel.run_id} was made for {made_for}: to send it here, name it")
+    if root is not None and (elsewhere := _name_other(parcel, root, here)):
+        warn(f"run {parcel.run_id} was made {elsewhere}: to send it here, name it")
         return []
     if not _take(parcel):
-        if parcel.folder.exists() and not parcel.can_be_locked:
-            remedy = "Make an empty file of it, and push again."
-            return [Problem(str(parcel.folder / "lock"), "a plain file", "none, or something else", remedy)]
-        if not is_chosen or not parcel.folder.exists():  # it is being made, or sent by another just now
-            return []
-        return [Problem(f"run {parcel.run_id}", "a parcel that nobody is at", "another process that has it", "Wait for that one.")]
+        return _explain_held(parcel, is_chosen=root is None)
     try:
         if made_for not in (None, here) and parcel.note.get("server_run_id"):
             warn(f"run {parcel.note['server_run_id']} on {made_for} is not closed by this")
@@ -109,6 +111,23 @@ def _push(client: Any, parcel: Parcel, is_chosen: bool) -> list[Problem]:
     tell(f"run    {run_id}" + (f"  made as {parcel.run_id}" if run_id != parcel.run_id else ""))
     enter_ledger(client, run_id, lineage)
     return []
+
+
+def _name_other(parcel: Parcel, root: Path, server: str) -> str | None:
+    """Return for which other server, or in which other project, a parcel was made."""
+    if parcel.note.get("server") not in (None, server):
+        return f"for {parcel.note['server']}"
+    return f"in {parcel.project}" if parcel.project not in (None, str(root)) else None
+
+
+def _explain_held(parcel: Parcel, is_chosen: bool) -> list[Problem]:
+    """Return why a parcel cannot be had: one that nobody named, and that is being made or sent just now, is no problem."""
+    if parcel.folder.exists() and not parcel.can_be_locked:
+        remedy = "Make an empty file of it, and push again."
+        return [Problem(str(parcel.folder / "lock"), "a plain file", "none, or something else", remedy)]
+    if not is_chosen or not parcel.folder.exists():
+        return []
+    return [Problem(f"run {parcel.run_id}", "a parcel that nobody is at", "another process that has it", "Wait for that one.")]
 
 
 def _take(parcel: Parcel) -> bool:

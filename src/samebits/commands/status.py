@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+from pathlib import Path
 
-from samebits.parcels.spool import Parcel, list_damaged, list_parcels
+from samebits.parcels.parcel import Parcel
+from samebits.parcels.spool import list_damaged, list_parcels
 from samebits.project import find_project_root
 from samebits.text import tell, warn
 from samebits.tracking.server import connect
@@ -31,14 +33,14 @@ def run_status(is_closing: bool) -> None:
         close_orphans(client, root)
     parcels = list_parcels(root)
     for parcel in parcels:
-        tell(*_describe(parcel))
+        tell(*_describe(parcel, root))
     for folder in list_damaged(root):
         warn(f"{folder}: what a run made stands there, and its parcel.json cannot be read")
     if not parcels:
         tell("nothing waits")
 
 
-def _describe(parcel: Parcel) -> list[str]:
+def _describe(parcel: Parcel, root: Path) -> list[str]:
     is_free = parcel.hold()
     parcel.release()
     if not is_free and not parcel.can_be_locked:
@@ -47,11 +49,16 @@ def _describe(parcel: Parcel) -> list[str]:
         state = f"made or sent now by process {parcel.note.get('process')} on {parcel.note.get('host')}"
     elif parcel.is_whole:
         state = f"waits: samebits push {parcel.run_id}"
+    elif parcel.holds_work:
+        state = "is damaged: values.json is gone; put it back from a backup, or delete the folder"
     else:
         state = "left unfinished: samebits status --close"
     size = 0
     with contextlib.suppress(OSError):  # it may be sent, and gone, at this moment
         size = sum(path.stat().st_size for path in parcel.folder.rglob("*") if path.is_file())
     server = parcel.note.get("server") or "any server"
-    facts = f"{parcel.note.get('started')}  {parcel.note.get('conf_file')}  for {server}  {size / 1e6:.1f} MB  {parcel.folder}"
+    project = f"of {parcel.project}  " if parcel.project not in (None, str(root)) else ""
+    facts = (
+        f"{parcel.note.get('started')}  {project}{parcel.note.get('conf_file')}  for {server}  {size / 1e6:.1f} MB  {parcel.folder}"
+    )
     return [f"run    {parcel.run_id}  {state}", f"       {facts}"]

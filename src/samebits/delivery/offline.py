@@ -14,7 +14,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from samebits.parcels.spool import Parcel, find_parcel, list_parcels
+from samebits.parcels.parcel import Parcel
+from samebits.parcels.spool import find_parcel, list_parcels
 from samebits.text import shorten_list, warn
 from samebits.tracking.address import name_database
 from samebits.tracking.server import connect, make_client, prepare_tracking

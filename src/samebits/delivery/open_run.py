@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import os
+import tempfile
 import threading
 import traceback
 from pathlib import Path
@@ -18,8 +19,10 @@ from typing import Any, Self
 from samebits.delivery.preflight import check_limits, check_store
 from samebits.delivery.sending import create_run, find_run, list_first_tags, send_parcel
 from samebits.errors import Interrupted, Problem, SamebitsError, TrackingError, Undelivered
+from samebits.holdings.artifacts import send_artifact
 from samebits.holdings.runs import PARCEL_TAG
-from samebits.parcels.spool import Parcel, open_parcel
+from samebits.parcels.parcel import Parcel
+from samebits.parcels.spool import open_parcel
 from samebits.signals import ignore_signals
 from samebits.text import clean_lines, escape_markdown, hide_credentials, warn
 from samebits.tracking.address import find_scheme, is_remote
@@ -155,8 +158,10 @@ def close_run(client: Any, run_id: str, status: str, reason: str, text: str | No
             note = f"**{status}.** {escape_markdown(reason)}"
             set_tags(client, run_id, {"mlflow.note.content": note[:MAX_TAG_LENGTH]})
         if text is not None:
-            with contextlib.suppress(TrackingError):
-                explain_failures("take the reason", lambda: client.log_text(run_id, "\n".join(clean_lines(text)), "failure.txt"))
+            with contextlib.suppress(TrackingError, OSError), tempfile.TemporaryDirectory(prefix="samebits-failure-") as folder:
+                path = Path(folder, "failure.txt")
+                path.write_text("\n".join(clean_lines(text)), encoding="utf-8")
+                send_artifact(client, run_id, path)
     return True
 
 

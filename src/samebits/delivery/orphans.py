@@ -15,7 +15,8 @@ from samebits.delivery.open_run import close_run
 from samebits.delivery.sending import find_run, name_server
 from samebits.errors import SamebitsError
 from samebits.holdings.runs import PARCEL_TAG
-from samebits.parcels.spool import Parcel, list_parcels
+from samebits.parcels.parcel import Parcel
+from samebits.parcels.spool import list_parcels
 from samebits.text import warn
 
 _ANSWER_SECONDS = 600.0  # after which a request that was on its way will have come through, or never
@@ -60,7 +61,7 @@ def _close(client: Any, parcel: Parcel) -> list[str]:
 
 def _forget(parcel: Parcel) -> None:
     """What a run made stays until it is sent."""
-    if parcel.is_whole:
+    if parcel.holds_work:
         parcel.write_note(is_closed=True)
     else:
         parcel.let_go()

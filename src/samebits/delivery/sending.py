@@ -21,7 +21,7 @@ from samebits.holdings.runs import PARCEL_TAG
 from samebits.lineage.manifest import FILE_NAME
 from samebits.parcels.checking import check_parcel
 from samebits.parcels.packing import ARCHIVE, ARTIFACTS, MODEL, list_files
-from samebits.parcels.spool import Parcel
+from samebits.parcels.parcel import Parcel
 from samebits.text import hide_credentials, shorten_list, warn
 from samebits.tracking.address import is_http
 from samebits.tracking.server import MAX_TAG_LENGTH, explain_failures, find_experiment, name_user
@@ -105,12 +105,15 @@ def find_run(client: Any, parcel: Parcel) -> Any | None:
     Raises
     ------
     TrackingError
-        The server cannot be asked.
+        The server cannot be asked, or the run that the note names is not the parcel's.
     """
     note = parcel.note
     known = note.get("server_run_id") if note.get("server") == name_server(client) else None
     if known is not None:
         run = explain_failures(f"find run {known}", lambda: _take_run(client, known))
+        if run is not None and run.data.tags.get(PARCEL_TAG) != parcel.parcel_id:  # whoever handed it over may have named any run
+            remedy = "Its parcel.json was edited: delete server_run_id in it, and it gets a run of its own."
+            raise TrackingError(Problem(f"run {known}", f"the run of parcel {parcel.parcel_id}", "another's", remedy))
         return run if run is None or run.info.lifecycle_stage == "active" else None
     found = explain_failures("search its runs", lambda: _search_by_parcel(client, parcel))
     if found:

@@ -101,7 +101,7 @@ def _compare_code(left: Side, right: Side, folders: Sequence[Path], is_trusted: 
 def _build_tree(side: Side, folder: Path, folders: Sequence[Path], is_trusted: bool) -> str:
     stage = side.lineage["stages"]["code"]
     sources = list_all_code_sources(stage, folders, side.archive, folder.with_name(f"{folder.name}-archive"), is_trusted)
-    fetch_commit(folder, stage["commit"], sources, stage.get("remote"))
+    fetch_commit(folder, stage["commit"], sources, stage.get("remote"), is_checked_out=False)
     return write_tree(folder, side.files.get(PATCH_FILE))
 
 

@@ -20,7 +20,7 @@ from samebits.errors import LineageError, Problem
 
 SCHEMA = 4
 MAX_BYTES = 32 << 20
-MAX_VALUES = 2_000_000
+MAX_VALUES = 1_000_000
 MAX_LEVELS = 60
 MAX_ARTIFACTS = 100_000
 READABLE_SCHEMAS = (1, 2, 3, 4)

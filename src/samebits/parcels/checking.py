@@ -12,9 +12,10 @@ from samebits.digests import PREFIX, digest_bytes, digest_file, digest_folder
 from samebits.errors import LineageError, Problem, TrackingError
 from samebits.holdings.archive import name_code_entry, name_data_entry
 from samebits.lineage.manifest import FILE_NAME, MAX_BYTES, read_lineage
-from samebits.parcels.packing import ARCHIVE, ARTIFACTS, MODEL
-from samebits.parcels.spool import Parcel
+from samebits.parcels.packing import ARCHIVE, ARTIFACTS, BUNDLE, MODEL
+from samebits.parcels.parcel import Parcel
 from samebits.plain_files import read_plain
+from samebits.provenance.repository import is_commit_id
 
 
 def check_parcel(parcel: Parcel, values: dict[str, Any]) -> None:
@@ -28,11 +29,14 @@ def check_parcel(parcel: Parcel, values: dict[str, Any]) -> None:
     try:
         content = read_plain(parcel.folder / FILE_NAME, MAX_BYTES)
         lineage = read_lineage(content, str(parcel.folder / FILE_NAME))
-        wrong = [FILE_NAME] if values["tags"].get("lineage_digest") != digest_bytes(content) else []
+        is_its_own = (
+            values["tags"].get("lineage_digest") == digest_bytes(content) and lineage["schema"] > 1
+        )  # older runs left no parcel
+        wrong = [] if is_its_own else [FILE_NAME]
         wrong += _list_wrong(parcel, {name: entry["digest"] for name, entry in lineage["artifacts"].items()})
         wrong += _list_missing_entries(parcel.folder / ARCHIVE, lineage)
-        wrong += _list_wrong_tables(parcel.folder / ARCHIVE / "data")
         wrong += _list_strange_entries(parcel.folder / ARCHIVE, content)
+        wrong += _list_wrong_tables(parcel.folder / ARCHIVE / "data")
     except (OSError, LineageError) as error:
         wrong = [str(error)]
     if wrong:
@@ -68,20 +72,28 @@ def _list_wrong_tables(folder: Path) -> list[str]:
     return wrong
 
 
-def _list_strange_entries(folder: Path, lineage: bytes) -> list[str]:
-    """What is archived goes under a digest or a commit that the lineage names; nothing else is for a parcel to put there."""
-    entries = [path for path in folder.glob("*/*") if path.is_dir()]
-    strange = [path for path in entries if path.parent.name not in ("code", "data") or path.name.encode() not in lineage]
-    return [f"{ARCHIVE}/{path.relative_to(folder)}" for path in sorted(strange)]
+def _list_strange_entries(archive: Path, lineage: bytes) -> list[str]:
+    """Return what no run leaves there: a link, which would send what it leads to, and what the lineage does not name.
+
+    A run keeps of a commit one file, and tables, each under the commit's name or the table's digest.
+    """
+    strange = []
+    for path in [archive, *archive.rglob("*")]:
+        kind, name, *below = (*path.relative_to(archive).parts, "", "")
+        is_known = kind in ("", "data", "code") and name.encode() in lineage
+        is_bundle = kind != "code" or path.is_dir() or (is_commit_id(name) and below[0] == BUNDLE)
+        if path.is_symlink() or not (is_known and is_bundle) or (path.is_file() and not name):
+            strange.append(f"the archive's {path.relative_to(archive).as_posix()}")
+    return strange
 
 
 def _list_missing_entries(folder: Path, lineage: dict[str, Any]) -> list[str]:
     """What the lineage says is kept in the archive must be there to be sent."""
-    kept, stages = lineage["archive"], lineage["stages"]
+    kept, stages = lineage.get("archive") or {}, lineage["stages"]
     expected = {
         "data": name_data_entry(str(stages["data"]["digest"])),
         "test_data": name_data_entry(str(stages["data"].get("test", {}).get("digest"))),
-        "code": f"{name_code_entry(str(stages['code']['commit']))}/commit.bundle",
+        "code": f"{name_code_entry(str(stages['code']['commit']))}/{BUNDLE}",
     }
     return [f"the archive's {kind}" for kind, name in expected.items() if kept.get(kind) == "kept" and not _holds(folder / name)]
 

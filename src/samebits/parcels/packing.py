@@ -30,7 +30,8 @@ from samebits.lineage.tracked_values import DATASET_DIGEST_LENGTH, list_fold_sco
 from samebits.model import mlflow_flavor
 from samebits.model.file import list_trusted_types
 from samebits.parcels.description import describe_run
-from samebits.parcels.spool import SCHEMA, Parcel, flush, move_parcel
+from samebits.parcels.parcel import SCHEMA, Parcel, flush
+from samebits.parcels.spool import move_parcel
 from samebits.provenance.checkout import bundle_commit
 from samebits.provenance.served_code import collect_served_code
 from samebits.signals import hold_signals
@@ -40,6 +41,7 @@ from samebits.text import shorten_list, warn
 from samebits.tracking.server import name_user
 from samebits.training.training import Training
 
+BUNDLE = "commit.bundle"  # of a commit, in its entry of the archive
 ARTIFACTS, MODEL, ARCHIVE = (
     "artifacts",
     "model",
@@ -213,7 +215,7 @@ def _keep_commit(parcel: Parcel, training: Training) -> str:
 
 
 def _bundle(parcel: Parcel, root: Path, commit: str) -> str:
-    path = parcel.folder / ARCHIVE / name_code_entry(commit) / "commit.bundle"
+    path = parcel.folder / ARCHIVE / name_code_entry(commit) / BUNDLE
     if path.is_file():
         return "kept"
     path.parent.mkdir(parents=True)

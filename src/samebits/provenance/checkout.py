@@ -34,11 +34,15 @@ from samebits.provenance.repository import (
     make_runner,
     name_object_format,
     open_scratch,
+    read_git,
     run_git,
 )
 
 _TIMEOUT_SECONDS = 600
 _ASK_TIMEOUT_SECONDS = 20
+BUNDLE_TIMEOUT_SECONDS = 60  # a run keeps none of over 50 MB
+MOST_LISTED_BYTES = 128 << 20  # of the names of a commit's files: those of a million
+MOST_COMPARED_BYTES = 64 << 20  # of a patch between two trees
 # The commit stands on a branch of a remote in the folder too, so that a run made there does not take it for unpushed.
 _RESTORED_REF = "refs/remotes/origin/samebits-restored"
 _NO_CONVERSION = "* -text -ident -filter -working-tree-encoding\n"
@@ -80,13 +84,18 @@ def bundle_commit(repository_root: Path, commit: str, path: Path) -> None:
         raise ProvenanceError(Problem(f"repository {repository_root}", "a bundle of its commit", explain(error), "Push it.")) from None
 
 
-def fetch_commit(folder: Path, commit: str, sources: Sequence[Source], remote: str | None) -> Source:
+def fetch_commit(folder: Path, commit: str, sources: Sequence[Source], remote: str | None, is_checked_out: bool = True) -> Source:
     """Make a repository in a fresh folder, with a commit in it from the first source that has it, and check it out.
+
+    Parameters
+    ----------
+    is_checked_out
+        Whether its files are wanted, and not only its objects and HEAD.
 
     Raises
     ------
     ProvenanceError
-        No source has it; each is named with what Git said.
+        No source has it, each is named with what Git said; or it has more files than a commit may have, or there is room for.
     """
     if not is_commit_id(commit):
         remedy = "The lineage was edited: `samebits verify` says more."
@@ -100,8 +109,10 @@ def fetch_commit(folder: Path, commit: str, sources: Sequence[Source], remote: s
         reason = _try_fetch(folder, commit, source, sources)
         if reason is None:
             try:
+                _refuse_bomb(folder, commit, shutil.disk_usage(folder).free if is_checked_out else None)
                 runner.execute(["git", "update-ref", _RESTORED_REF, commit])
-                runner.execute(["git", "checkout", "-q", "--detach", commit])
+                command = ["checkout", "-q", "--detach"] if is_checked_out else ["update-ref", "--no-deref", "HEAD"]
+                runner.execute(["git", *command, commit])
             except git.CommandError as error:
                 raise ProvenanceError(Problem(f"commit {commit}", "one that Git checks out", explain(error), "Mend it.")) from None
             return source
@@ -111,12 +122,26 @@ def fetch_commit(folder: Path, commit: str, sources: Sequence[Source], remote: s
     raise ProvenanceError(Problem(f"commit {commit}", "one that a repository or the archive holds", found, remedy))
 
 
+def _refuse_bomb(folder: Path, commit: str, free_bytes: int | None) -> None:
+    """Some hundred bytes of trees may name billions of files, and some thousand bytes of a file mean as many."""
+    listing = read_git(make_runner(folder), ["git", "ls-tree", "-r", "-t", "-l", "-z", commit], MOST_LISTED_BYTES, _TIMEOUT_SECONDS)
+    remedy = "It is no project's commit, or one that is not brought back here."
+    if listing is None:
+        found = f"more than {MOST_LISTED_BYTES >> 20} MiB of their names"
+        raise ProvenanceError(Problem(f"commit {commit}", "one of so many files as a project has", found, remedy))
+    sizes = re.findall(rb"(?:^|\0)\d+ blob [0-9a-f]+ +(\d+)\t", listing)
+    size_bytes = sum(map(int, sizes))
+    if free_bytes is not None and size_bytes > free_bytes:
+        found = f"{size_bytes >> 20} MiB of files"
+        raise ProvenanceError(Problem(f"commit {commit}", f"room for it ({free_bytes >> 20} MiB are free)", found, remedy))
+
+
 def _try_fetch(folder: Path, commit: str, source: Source, sources: Sequence[Source]) -> str | None:
     """Return None where the commit is there afterwards, else why it is not."""
     reason = "it is not there"
     for address, wanted in _list_fetches(commit, source, sources):
         try:
-            _fetch(folder, address, commit, wanted)
+            _fetch(folder, address, commit, wanted, BUNDLE_TIMEOUT_SECONDS if address.endswith(".bundle") else _TIMEOUT_SECONDS)
         except git.CommandError as error:
             reason = explain(error)
         if _has_commit(make_runner(folder), commit):
@@ -412,7 +437,11 @@ def diff_trees(folder: Path, left_tree: str, right_tree: str) -> str:
     """
     command = ["git", "diff", "--no-color", "--no-ext-diff", "--no-textconv", left_tree, right_tree]
     try:
-        return run_git(make_runner(folder), command).decode("utf-8", "backslashreplace")
+        patch = read_git(make_runner(folder), command, MOST_COMPARED_BYTES, BUNDLE_TIMEOUT_SECONDS)
+        if patch is not None:
+            return patch.decode("utf-8", "backslashreplace")
+        found = f"more than {MOST_COMPARED_BYTES >> 20} MiB, or {BUNDLE_TIMEOUT_SECONDS} s of work"
+        raise ProvenanceError(Problem("code", "a difference that can be shown", found, "Compare the commits with Git."))
     except git.CommandError as error:
         raise ProvenanceError(Problem(f"repository {folder}", "the difference of two trees", explain(error), "Mend it.")) from None
 

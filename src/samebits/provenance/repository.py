@@ -45,6 +45,8 @@ _FOREIGN = (
     *("GIT_QUARANTINE_PATH", "GIT_ATTR_SOURCE", "GIT_LITERAL_PATHSPECS", "GIT_GLOB_PATHSPECS", "GIT_NOGLOB_PATHSPECS"),
     *("GIT_ICASE_PATHSPECS", "GIT_TEMPLATE_DIR", "GIT_DEFAULT_HASH", "GIT_DEFAULT_REF_FORMAT", "GIT_EXTERNAL_DIFF", "GIT_DIFF_OPTS"),
 )
+MOST_MEMORY_BYTES = 1 << 30
+_BOUNDED = ("sh", "-c", f'ulimit -d {MOST_MEMORY_BYTES >> 10}; exec "$@"', "sh")
 _ENVIRONMENT_LOCK = threading.RLock()
 _NO_CACHES = ("-c", "core.fsmonitor=false", "-c", "core.untrackedCache=false")
 # No question to anybody, nothing fetched behind our back, and no hook, template or conversion.
@@ -56,6 +58,7 @@ _SETTINGS = {
     "core.eol": "lf",
     "core.attributesFile": "/dev/null",
     "core.excludesFile": "/dev/null",
+    "core.bigFileThreshold": "64m",  # larger ones go through in pieces
     "gc.auto": "0",
     "maintenance.auto": "false",
     "submodule.recurse": "false",
@@ -167,21 +170,50 @@ def run_git(runner: git.Git, command: Sequence[str], given: bytes | None = None,
 
 def make_runner(folder: Path, **variables: str) -> git.Git:
     """Return a runner of Git in a folder of ours, for which no setting of the caller's or the machine's counts."""
-    return _make_runner(folder, {**_ALONE, **variables})
+    return _make_runner(folder, {**_ALONE, **variables}, is_bounded=True)
 
 
 def make_fetcher(folder: Path) -> git.Git:
     """Return a runner that may ask a server as the caller would: by the caller's proxy, certificates and credential helper."""
-    return _make_runner(folder, _FETCHING)
+    return _make_runner(folder, _FETCHING, is_bounded=True)
+
+
+def read_git(runner: git.Git, command: Sequence[str], most_bytes: int, seconds: float) -> bytes | None:
+    """Return what one command prints; None where that is more than so much, or takes longer: then it is stopped.
+
+    Raises
+    ------
+    git.CommandError
+        It fails.
+    """
+    process: Any = runner.execute(command, as_process=True)
+    timer = threading.Timer(seconds, process.kill)
+    timer.start()
+    try:
+        printed = bytes(process.stdout.read(most_bytes + 1))
+        if len(printed) > most_bytes or not timer.is_alive():
+            process.kill()
+            return None
+        process.wait()
+        return printed
+    finally:
+        timer.cancel()
+        process.stdout.close()
 
 
 class _Runner(git.Git):
-    """Runs Git without what the caller's environment says of another repository: GitPython can set a variable, but not unset one."""
+    """Runs Git without what the caller's environment says of another repository: GitPython can set a variable, but not unset one.
 
-    def execute(self, *arguments: Any, **options: Any) -> Any:
+    Of what a stranger packed, a few bytes may mean any number: what Git holds of it in memory is bounded.
+    """
+
+    is_bounded = False
+
+    def execute(self, command: Any, *arguments: Any, **options: Any) -> Any:
         """Run one command, with only those variables of the caller's that mean no repository."""
+        words = [*_BOUNDED, *command] if self.is_bounded else command
         with _ENVIRONMENT_LOCK, _without_foreign():
-            return super().execute(*arguments, **options)
+            return super().execute(words, *arguments, **options)
 
 
 @contextlib.contextmanager
@@ -204,10 +236,11 @@ def _list_trusted_folders() -> dict[str, str]:
     return {"GIT_CONFIG_COUNT": str(len(folders)), **numbered} if folders else {}
 
 
-def _make_runner(folder: Path, variables: dict[str, str]) -> git.Git:
+def _make_runner(folder: Path, variables: dict[str, str], is_bounded: bool = False) -> git.Git:
     if shutil.which("git") is None:
         raise ProvenanceError(Problem("Git", "it, to bring a commit back or look for it", "none on PATH", "Install it."))
     runner = _Runner(str(folder))
+    runner.is_bounded = is_bounded
     runner.update_environment(**variables)
     return runner
 

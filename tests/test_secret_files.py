@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import pytest
+
+from samebits.secret_files import find_secret_name, find_secrets
+
+MADE = b"hunter22xyz9"
+
+
+@pytest.mark.parametrize(
+    "name", [".env~", "id_ed25519.bak", "server.key.old", ".env.bak.1", ".Renviron", "token.json", ".bash_history", "apikey.txt"]
+)
+def test_a_copy_beside_a_secret_and_what_programs_leave_is_a_secret_by_its_name(name: str) -> None:
+    assert find_secret_name(name) == "a secret by its name"
+
+
+@pytest.mark.parametrize("name", ["tokenizer.json", "model.bak", "notes~", "keys.csv", "history.csv", "train.py.old", "v1.1"])
+def test_an_ordinary_file_is_none(name: str) -> None:
+    assert find_secret_name(name) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.ipynb", b'"source": ["password = \'' + MADE + b"'\\n\"]"),
+        ("b.ipynb", b'"source": ["password = \\"' + MADE + b'\\"\\n"]'),
+        ("c.jl", b'ENV["PASSWORD"]="' + MADE + b'"'),
+        ("d.tf", b'password = "' + MADE + b'"'),
+        ("e.py", b"pwd = '" + MADE + b"'"),
+        ("f", b"AWS_SECRET_ACCESS_KEY=" + b"aB3/" * 10),
+        ("g.csv", b"https://b.s3.amazonaws.com/x?X-Amz-Signature=" + b"0a" * 32),
+    ],
+)
+def test_a_secret_is_found_where_people_write_it(name: str, content: bytes) -> None:
+    assert find_secrets(name, content)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.ipynb", b'{"source": ["tokens = model(\\"bert base 1\\")\\n"], "outputs": [{"text": ["token: abc"]}]}'),
+        ("b.py", b'token = "https://example.com/login9"'),
+        ("c.csv", b"id,pwd,token\n1,abc,def\n"),
+        ("d.sh", b"pwd=/home/user/project"),
+    ],
+)
+def test_an_ordinary_text_holds_none(name: str, content: bytes) -> None:
+    assert find_secrets(name, content) == set()
