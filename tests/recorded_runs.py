@@ -91,7 +91,7 @@ def open_client(store: str) -> Any:
 def forge(monkeypatch: pytest.MonkeyPatch, folder: Path, original: str, forgery: str, store: str) -> None:
     """Make the next reproduction in this process take what a forger leaves for what the restored program would have left."""
     from samebits.commands import reproduce
-    from samebits.proof import rerun
+    from samebits.restoring import rerun
 
     def make_rerun(recorded: Any, _: Any, __: Path, name: str, tags: dict[str, str], ___: Any) -> rerun.Rerun:
         run_id = rerun._create_run(recorded, name, tags)
@@ -106,7 +106,7 @@ def forge(monkeypatch: pytest.MonkeyPatch, folder: Path, original: str, forgery:
 def forge_program(monkeypatch: pytest.MonkeyPatch, folder: Path, original: str, forgery: str, store: str) -> None:
     """Make the next reproduction in this process run the forger's program instead of the restored one."""
     from samebits.commands import reproduce
-    from samebits.proof.restoration import Restoration
+    from samebits.restoring.restoration import Restoration
 
     package = folder / "forged" / "src" / "samebits"
     package.mkdir(parents=True, exist_ok=True)

@@ -15,6 +15,7 @@ from conftest import ROOT, clean_environment, run_samebits
 from samebits import __version__
 from samebits.command_line import COMMANDS
 from samebits.config.keys import DERIVATIONS, ROW_RULES, Part, Read, Split
+from samebits.config.loading import check_config
 from samebits.errors import EXIT_BUG, EXIT_REFUSED
 from samebits.verdicts import EXIT_CODES, EXIT_CODES_TEXT, Level
 
@@ -82,6 +83,14 @@ def test_the_first_screens_session_is_true(tmp_path: Path) -> None:
         if not ids:
             (written,), (actual,) = ([line.split()[1] for line in some if line.startswith("run ")] for some in (printed, lines))
             ids[written] = actual
+
+
+def test_the_shortest_config_is_one_that_train_takes(tmp_path: Path) -> None:
+    text = next(block for block in re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL) if "models:" in block)
+    path = tmp_path / "short.yaml"
+    path.write_text(text, encoding="utf-8")
+
+    assert set(check_config(path).document.value) == {"name", "version", "seed", "data", "models"}
 
 
 def test_what_differs_from_reader_to_reader_is_forgotten_and_nothing_else() -> None:

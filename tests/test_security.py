@@ -11,10 +11,10 @@ from samebits import bounds, text
 from samebits.commands import diff, verify
 from samebits.config import documents
 from samebits.differences import contents, tables
+from samebits.history import checkout, fetching, runner
 from samebits.holdings import downloads
 from samebits.lineage import manifest
 from samebits.model import check, expansion
-from samebits.provenance import checkout, repository
 from samebits.table import formats
 
 PAGE = (ROOT / "docs/security.md").read_text(encoding="utf-8")
@@ -37,8 +37,8 @@ LIMITS = {
     "a table that `diff` compares by row": (formats.MOST_COMPARED_BYTES >> 30, tables.MOST_CELLS),
     "a recorded patch that `diff` applies": (contents._MOST_PATCH_BYTES >> 20,),
     "Git, at a recorded commit, bundle or patch": (
-        *(repository.MOST_MEMORY_BYTES >> 30, checkout.MOST_LISTED_BYTES >> 20),
-        *(checkout.BUNDLE_TIMEOUT_SECONDS, checkout.MOST_COMPARED_BYTES >> 20),
+        *(runner.MOST_MEMORY_BYTES >> 30, fetching.MOST_LISTED_BYTES >> 20),
+        *(fetching.BUNDLE_TIMEOUT_SECONDS, checkout.MOST_COMPARED_BYTES >> 20),
     ),
     "a text that is cleaned for a reader": (text._MOST_CLEANED >> 10, text._MOST_SHOWN >> 10, text._MOST_SEARCHED >> 10),
     "one file of another run (a report, a lineage)": (manifest.MAX_BYTES >> 20,),

@@ -226,7 +226,7 @@ def test_what_cannot_be_restored_is_named_each_part_with_what_to_do(store: str, 
 
 def test_a_python_or_a_package_that_is_gone_is_named(original: str, store: str, tmp_path: Path) -> None:
     from samebits.errors import ProvenanceError
-    from samebits.provenance.rebuild import rebuild_environment
+    from samebits.restoring.rebuild import rebuild_environment
 
     lock = ROOT / "uv.lock"
     project = tmp_path / "project"
@@ -335,7 +335,7 @@ def train_small(store: str, folder: Path, name: str) -> str:
 
 
 def test_every_condition_that_is_varied_differs_from_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    from samebits.proof.rerun import vary_conditions
+    from samebits.restoring.rerun import vary_conditions
 
     before = {"TZ": "Asia/Kathmandu", "PYTHONHASHSEED": "", "LC_ALL": "C.UTF-8", "LANG": "C.UTF-8"}
     for name, value in before.items():
@@ -352,7 +352,8 @@ def test_every_condition_that_is_varied_differs_from_this_process(monkeypatch: p
 
 
 def test_the_files_of_a_table_are_written_in_the_reverse_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from samebits.proof.restoration import Restoration, copy_data_in_other_order
+    from samebits.restoring.restoration import Restoration
+    from samebits.restoring.restored_config import copy_data_in_other_order
 
     (tmp_path / "table").mkdir()
     for name in ("a.csv", "b.csv"):

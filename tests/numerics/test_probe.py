@@ -15,8 +15,8 @@ from conftest import ROOT, clean_environment
 from samebits.differences.lineages import diff_lineages, name_cause
 from samebits.lineage.manifest import OUTPUT_STAGES
 from samebits.numerics.profile import make_environment
-from samebits.proof.restoration import Restoration
-from samebits.provenance.rebuild import probe_environment
+from samebits.restoring.interpreter import probe_environment
+from samebits.restoring.restoration import Restoration
 
 PROBE = "import json; from samebits.numerics.probe import probe_kernels; print(json.dumps(probe_kernels()))"
 # Trains under `native` with a kernel that a user cannot choose, since the profile drops the variable: as another CPU would.

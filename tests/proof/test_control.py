@@ -14,7 +14,8 @@ from samebits.data.dataset import load_dataset
 from samebits.digests import digest_file
 from samebits.errors import ProvenanceError
 from samebits.proof.control import write_control_config
-from samebits.proof.restoration import Restoration, write_config
+from samebits.restoring.restoration import Restoration
+from samebits.restoring.restored_config import write_config
 
 GOLDEN: dict[str, Any] = json.loads((ROOT / "tests/goldens/lineage_2.json").read_text(encoding="utf-8"))
 TABLES = {

@@ -8,8 +8,8 @@ import pytest
 from conftest import ROOT
 
 from samebits.digests import canonical_json, digest_bytes, digest_folder
-from samebits.provenance import code
-from samebits.provenance.checkout import apply_patch, list_wrong_changes
+from samebits.history.checkout import apply_patch, list_wrong_changes
+from samebits.provenance import patches
 from samebits.provenance.code import CodeIdentity, identify_code
 
 
@@ -93,7 +93,7 @@ def test_no_object_is_added_to_the_users_repository(repository: Path) -> None:
 
 
 def test_what_goes_over_the_cap_is_named_and_still_digested(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(code, "PATCH_CAP_BYTES", 100)
+    monkeypatch.setattr(patches, "PATCH_CAP_BYTES", 100)
     (repository / "small.py").write_text("s = 1\n", encoding="utf-8")
     (repository / "large.csv").write_bytes(b"x" * 1000)
 

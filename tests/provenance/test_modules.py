@@ -17,9 +17,10 @@ from recorded_runs import git
 
 from samebits.digests import digest_bytes, digest_file
 from samebits.errors import ProvenanceError
-from samebits.proof.restored_code import restore_modules
 from samebits.provenance.code import describe_kept, identify_code
-from samebits.provenance.modules import identify_modules, is_installed, note_what_ran, refuse_changed_imports, watch_imports
+from samebits.provenance.imports import is_installed, watch_imports
+from samebits.provenance.modules import identify_modules, note_what_ran, refuse_changed_imports
+from samebits.restoring.restored_code import restore_modules
 from samebits.training.stages import describe_code
 
 ONE, TWO = b"VERSION = 1\n", b"VERSION = 2\n"

@@ -11,7 +11,8 @@ import pytest
 from recorded_runs import git
 
 from samebits.provenance.code import identify_code
-from samebits.provenance.modules import identify_modules, note_what_ran, watch_imports
+from samebits.provenance.imports import watch_imports
+from samebits.provenance.modules import identify_modules, note_what_ran
 from samebits.provenance.served_code import collect_served_code
 
 TOKEN = b"T = 'ghp_" + b"a" * 36 + b"'\n"

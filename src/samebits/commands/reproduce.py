@@ -24,9 +24,11 @@ from samebits.project import find_project_root
 from samebits.proof.control import write_control_config
 from samebits.proof.evidence import is_other_machine
 from samebits.proof.reproduction import Report, Wishes, describe_rerun, leave_report, print_report
-from samebits.proof.rerun import Conditions, Rerun, make_rerun, vary_conditions
-from samebits.proof.restoration import Restoration, copy_data_in_other_order, list_addresses, restore_run, write_config
 from samebits.proof.verification import Check, check_record, conclude
+from samebits.restoring.rerun import Conditions, Rerun, make_rerun, vary_conditions
+from samebits.restoring.restoration import Restoration
+from samebits.restoring.restored_config import copy_data_in_other_order, write_config
+from samebits.restoring.restored_run import list_addresses, restore_run
 from samebits.trust.own_runs import is_own_run, note_own_run
 from samebits.trust.question import require_trust
 from samebits.verdicts import Verdict

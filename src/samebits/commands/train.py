@@ -89,8 +89,9 @@ def _train_pinned(conf_file: str, document: Document, root: Path, quiet: bool) -
     uri = prepare_tracking(root)
     os.chdir(root)
     sys.path.append(str(root))  # where a project's own modules lie, through whichever door it is run
-    from samebits.provenance.code import identify_code, list_wanted
-    from samebits.provenance.modules import watch_imports
+    from samebits.provenance.code import identify_code
+    from samebits.provenance.imports import watch_imports
+    from samebits.provenance.patches import list_wanted
 
     try:
         watch_imports().note_loaded()

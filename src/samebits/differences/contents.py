@@ -15,12 +15,13 @@ from samebits.config.keys import Read
 from samebits.differences.comparison import infer_task
 from samebits.differences.predictions import compare_predictions
 from samebits.errors import SamebitsError
+from samebits.history.checkout import diff_trees, write_tree
+from samebits.history.fetching import fetch_commit
 from samebits.holdings.archive import Archive
 from samebits.holdings.code_search import list_all_code_sources
 from samebits.holdings.data_search import find_recorded_data, list_unread
 from samebits.lineage.manifest import MODEL_FILE, PATCH_FILE
 from samebits.plain_files import read_plain
-from samebits.provenance.checkout import diff_trees, fetch_commit, write_tree
 
 _MOST_BYTES = 4 << 30  # of a file that is read whole
 _MOST_PATCH_BYTES = 64 << 20  # a recorded one has at most 10 MiB of changes

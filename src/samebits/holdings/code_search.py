@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from samebits.history.fetching import Source, list_remotes
 from samebits.holdings.archive import Archive, name_code_entry
 from samebits.holdings.data_search import ARCHIVE
 from samebits.project import find_repository
-from samebits.provenance.checkout import Source, list_remotes
 from samebits.text import hide_credentials
 
 

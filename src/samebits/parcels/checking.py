@@ -10,12 +10,12 @@ from typing import Any
 
 from samebits.digests import PREFIX, digest_bytes, digest_file, digest_folder
 from samebits.errors import LineageError, Problem, TrackingError
+from samebits.history.entries import is_commit_id
 from samebits.holdings.archive import name_code_entry, name_data_entry
 from samebits.lineage.manifest import FILE_NAME, MAX_BYTES, read_lineage
 from samebits.parcels.packing import ARCHIVE, ARTIFACTS, BUNDLE, MODEL
 from samebits.parcels.parcel import Parcel
 from samebits.plain_files import read_plain
-from samebits.provenance.repository import is_commit_id
 
 
 def check_parcel(parcel: Parcel, values: dict[str, Any]) -> None:

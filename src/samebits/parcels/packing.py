@@ -24,6 +24,7 @@ from mlflow.types.schema import AnyType
 from samebits.data.dataset import Dataset as Table
 from samebits.digests import PREFIX, digest_file
 from samebits.errors import Problem, ProvenanceError, TrackingError
+from samebits.history.fetching import bundle_commit
 from samebits.holdings.archive import CAP_BYTES, name_code_entry, name_data_entry
 from samebits.lineage.manifest import FILE_NAME, assemble_lineage, write_lineage
 from samebits.lineage.tracked_values import DATASET_DIGEST_LENGTH, list_fold_scores, list_metrics, list_params, list_tags
@@ -32,7 +33,6 @@ from samebits.model.file import list_trusted_types
 from samebits.parcels.description import describe_run
 from samebits.parcels.parcel import SCHEMA, Parcel, flush
 from samebits.parcels.spool import move_parcel
-from samebits.provenance.checkout import bundle_commit
 from samebits.provenance.served_code import collect_served_code
 from samebits.signals import hold_signals
 from samebits.table.files import digest_table, list_table_files

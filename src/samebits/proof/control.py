@@ -17,7 +17,8 @@ import pandas as pd
 from samebits.config.keys import Config
 from samebits.errors import Problem, ProvenanceError
 from samebits.lineage.manifest import OUT_OF_FOLD_FILE
-from samebits.proof.restoration import Restoration, read_resolved, write_config
+from samebits.restoring.restoration import Restoration
+from samebits.restoring.restored_config import read_resolved, write_config
 from samebits.table.arrow_file import parse_parquet
 from samebits.table.files import digest_table, list_table_files
 from samebits.table.formats import is_parquet, list_csv_settings, read_decompressed

@@ -18,6 +18,7 @@ from typing import Any
 
 from samebits.digests import digest_bytes, digest_file
 from samebits.errors import LineageError, TrackingError
+from samebits.history.fetching import holds_commit, is_whole_bundle
 from samebits.holdings.archive import name_code_entry
 from samebits.holdings.code_search import list_code_sources, list_unasked
 from samebits.holdings.data_search import ARCHIVE, find_recorded_data, list_unread
@@ -25,7 +26,6 @@ from samebits.holdings.runs import RecordedRun
 from samebits.lineage.manifest import FILE_NAME, REPORT_FILE, find_contradictions
 from samebits.lineage.tracked_values import DATASET_DIGEST_LENGTH, list_fold_scores, list_metrics, list_params, list_tags
 from samebits.proof.evidence import collect_evidence
-from samebits.provenance.checkout import holds_commit, is_whole_bundle
 from samebits.text import clean_text
 from samebits.tracking.server import explain_failures
 from samebits.verdicts import Level, Verdict, compute_level

@@ -1,4 +1,4 @@
-"""The code and the environment that made a run: identified when it runs, and brought back when it is made again.
+"""The code and the environment that make a run, identified as it runs: the promise is that what is recorded is what ran.
 
-It asks Git and the installer, and trains nothing. The promise: what is recorded is what ran.
+It asks Git and the installer, and trains nothing. How they are brought back is `restoring`.
 """

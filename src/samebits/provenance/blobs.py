@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from samebits.errors import ProvenanceError
-from samebits.provenance.repository import Repository, ask, ask_list, digest_blob, open_repository
+from samebits.history.entries import digest_blob
+from samebits.history.repository import Repository, ask, ask_list, open_repository
 
 _FILES_IN_ONE_CALL = 200
 _SAID = 3  # of a folder's files

@@ -1,44 +1,30 @@
 """The identity of the code: the commit and what was changed beside it, or the wheel it was installed from.
 
-The commit alone says little: most runs that nobody can make again ran on a dirty tree. So the difference to the commit is kept as a
-patch, untracked files included, up to a cap that is said when it is met. The package's own sources are digested in any case.
+Untracked files count, submodules too, and the package's own sources in any case. Nothing is changed in the repository. What an import
+takes from elsewhere is added by `modules`.
 """
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import fnmatch
 import importlib.metadata
 import json
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
-import git
-
 from samebits.digests import PREFIX, digest_bytes, digest_file, digest_folder
-from samebits.errors import Problem, ProvenanceError
+from samebits.history.comparing import compare_tree
+from samebits.history.entries import as_text
+from samebits.history.repository import Repository, open_repository
+from samebits.history.working_tree import WorkingTree
 from samebits.lineage.manifest import MODULES_FOLDER, NESTED_FOLDER, PATCH_FILE
 from samebits.own_store import list_own_places
 from samebits.project import PACKAGE, is_checkout
-from samebits.provenance.changes import DELETED, WorkingTree, as_text, compare_tree, read_kind
-from samebits.provenance.repository import (
-    NULL_IDS,
-    Repository,
-    digest_object,
-    explain,
-    open_repository,
-    open_scratch,
-    run_git,
-    store_blobs,
-)
+from samebits.provenance.patches import choose_kept, flatten, list_moved, make_patch, read_kept, with_places
 from samebits.text import shorten_list
 
-PATCH_CAP_BYTES = 10 << 20
-FILE_CAP_BYTES = 5 << 20
 _SECRET_REMEDY = "name it in `code: {keep: [...]}` to keep it, or in .gitignore if no code reads it"
 
 
@@ -155,10 +141,10 @@ def identify_code(project_root: Path, keep: Sequence[str] = ()) -> CodeIdentity:
     tree = trees[""]
     if tree.commit is None:
         return dataclasses.replace(own, remote=tree.remote)  # nothing was committed yet
-    kept, reasons = _choose_kept(trees, keep)
-    contents = {name: _read_kept(trees[name], names) for name, names in kept.items()}
-    reasons |= _list_moved(trees, kept, contents)
-    patches = {name: _make_patch(trees[name], names, contents[name]) for name, names in kept.items() if names}
+    kept, reasons = choose_kept(trees, keep)
+    contents = {name: read_kept(trees[name], names) for name, names in kept.items()}
+    reasons |= list_moved(trees, kept, contents)
+    patches = {name: make_patch(trees[name], names, contents[name]) for name, names in kept.items() if names}
     return dataclasses.replace(
         own,
         commit=tree.commit,
@@ -172,7 +158,7 @@ def identify_code(project_root: Path, keep: Sequence[str] = ()) -> CodeIdentity:
         reasons=dict(sorted(reasons.items())),
         absent=[as_text(name) for name in tree.absent],
         line_ends=[as_text(name) for name in tree.line_ends],
-        filtered={f"{place}{as_text(name)}": one.filtered[name] for place, one in _with_places(trees) for name in one.filtered},
+        filtered={f"{place}{as_text(name)}": one.filtered[name] for place, one in with_places(trees) for name in one.filtered},
         nested={name: _describe_nested(one, patches.get(name, b"")) for name, one in trees.items() if name},
         trees=trees,
         patches=patches,
@@ -186,14 +172,7 @@ def identify_trees(project_root: Path) -> dict[str, WorkingTree]:
 
 
 def _compare_trees(repository: Repository, project_root: Path) -> dict[str, WorkingTree]:
-    return dict(_flatten(compare_tree(repository, apart=list_own_places(project_root))))
-
-
-def list_wanted(config: Any) -> list[str]:
-    """Return the patterns of `code.keep` of a config that nobody has checked yet: it is, once the code is identified."""
-    code = config.get("code") if isinstance(config, dict) else None
-    keep = code.get("keep") if isinstance(code, dict) else None
-    return [pattern for pattern in keep if isinstance(pattern, str)] if isinstance(keep, list) else []
+    return dict(flatten(compare_tree(repository, apart=list_own_places(project_root))))
 
 
 def read_sources_digest() -> str:
@@ -223,7 +202,7 @@ def describe_kept(code: CodeIdentity, inputs: Sequence[Path] = ()) -> list[str]:
     lines = []
     own = _name_inputs(code, inputs)
     kept = [name for name in _list_changes(code) if name not in code.reasons]
-    converted = {f"{place}{as_text(name)}" for place, tree in _with_places(code.trees) for name in tree.line_ends}
+    converted = {f"{place}{as_text(name)}" for place, tree in with_places(code.trees) for name in tree.line_ends}
     if others := [name for name in kept if name not in converted]:
         lines.append(f"uncommitted files that are kept with the run: {shorten_list(sorted(others), 10)}")
     if converted:
@@ -258,129 +237,8 @@ def _name_inputs(code: CodeIdentity, inputs: Sequence[Path]) -> set[str]:
 
 def _list_changes(code: CodeIdentity) -> list[str]:
     return [
-        f"{place}{as_text(name)}" for place, tree in _with_places(code.trees) for name in tree.changes if name not in tree.inner_names
+        f"{place}{as_text(name)}" for place, tree in with_places(code.trees) for name in tree.changes if name not in tree.inner_names
     ]
-
-
-def _with_places(trees: dict[str, WorkingTree]) -> Iterator[tuple[str, WorkingTree]]:
-    for name, tree in trees.items():
-        yield f"{name}/" if name else "", tree
-
-
-def _flatten(tree: WorkingTree, place: str = "") -> Iterator[tuple[str, WorkingTree]]:
-    yield place, tree
-    for inner in tree.nested:
-        yield from _flatten(inner, f"{place}/{as_text(inner.name)}".lstrip("/"))
-
-
-def _choose_kept(trees: dict[str, WorkingTree], keep: Sequence[str]) -> tuple[dict[str, list[str]], dict[str, str]]:
-    """Divide the changed files into those that a patch holds, small ones first so that most fit under the cap, and the others."""
-    kept: dict[str, list[str]] = {name: [] for name in trees}
-    reasons, waiting = {}, []
-    for place, (name, tree) in zip((place for place, _ in _with_places(trees)), trees.items(), strict=True):
-        for changed in (one for one in tree.changes if one not in tree.inner_names and one not in tree.line_ends):
-            shown, size_bytes = f"{place}{as_text(changed)}", _measure(tree, changed)
-            if reason := _find_reason(tree, changed, size_bytes, any(matches(shown, pattern) for pattern in keep)):
-                reasons[shown] = reason
-            elif tree.changes[changed] != DELETED or changed not in _repositories(tree):
-                waiting.append((size_bytes, shown, name, changed))
-    total = 0
-    for size_bytes, shown, name, changed in sorted(waiting):
-        total += size_bytes
-        if total <= PATCH_CAP_BYTES:
-            kept[name].append(changed)
-        elif trees[name].changes[changed] != DELETED:
-            reasons[shown] = f"over the cap of {PATCH_CAP_BYTES >> 20} MiB for all together"
-    return {name: sorted(names) for name, names in kept.items()}, reasons
-
-
-def _repositories(tree: WorkingTree) -> set[str]:
-    return {name for name, (mode, _) in tree.held.items() if mode == "160000"}
-
-
-def _measure(tree: WorkingTree, name: str) -> int:
-    return tree.sizes.get(name, 0)
-
-
-def _find_reason(tree: WorkingTree, name: str, size_bytes: int, is_wanted: bool) -> str | None:
-    if name in tree.filtered:
-        return "a filter of Git's makes it of what the commit holds"
-    if name in tree.secrets and not is_wanted:
-        return tree.secrets[name]
-    if size_bytes > FILE_CAP_BYTES and not is_wanted:
-        return f"larger than {FILE_CAP_BYTES >> 20} MiB"
-    return None
-
-
-def matches(name: str, pattern: str) -> bool:
-    """Tell whether a name is one that a pattern of `code.keep` means; without a slash it means a file in any folder.
-
-    >>> matches("app/.env", ".env"), matches("app/.env", "app/*"), matches("app/.env", "lib/*")
-    (True, True, False)
-    """
-    return fnmatch.fnmatchcase(name if "/" in pattern else PurePosixPath(name).name, pattern.lstrip("/"))
-
-
-def _read_kept(tree: WorkingTree, names: Sequence[str]) -> dict[str, tuple[str, bytes]]:
-    """Return the mode and the bytes of each file that still has those that were identified, be it with others after them."""
-    found = {}
-    for name in names:
-        path = tree.root / name
-        with contextlib.suppress(OSError):
-            if (kind := read_kind(path)) is None:  # whoever opens a pipe waits for ever
-                continue
-            content = os.fsencode(path.readlink()) if path.is_symlink() else _read_first(path, tree.sizes.get(name, 0))
-            if digest_object("blob", content, tree.repository.object_format) == tree.ids.get(name):
-                found[name] = (kind, content)
-    return found
-
-
-def _read_first(path: Path, size_bytes: int) -> bytes:
-    with path.open("rb") as file:
-        return file.read(size_bytes)
-
-
-def _list_moved(
-    trees: dict[str, WorkingTree], kept: dict[str, list[str]], contents: dict[str, dict[str, tuple[str, bytes]]]
-) -> dict[str, str]:
-    """Return the files that were to be kept, and changed since they were identified; one that runs is refused later."""
-    moved = [
-        f"{place}{as_text(name)}"
-        for (place, tree), key in zip(_with_places(trees), trees, strict=True)
-        for name in kept[key]
-        if name in tree.ids and name not in contents[key]
-    ]
-    return dict.fromkeys(moved, "it was changed while it was read")
-
-
-def _make_patch(tree: WorkingTree, kept: Sequence[str], contents: dict[str, tuple[str, bytes]]) -> bytes:
-    """Compare the commit with the working tree in a repository of ours: nothing of the user's moves, no setting of theirs counts."""
-    repository = tree.repository
-    with open_scratch(repository.objects, repository.object_format) as (scratch, folder):
-        try:
-            scratch.execute(["git", "read-tree", tree.commit or "--empty"])
-            _stage_as_they_are(tree, kept, contents, scratch, folder)
-            return run_git(
-                scratch,
-                ["git", "-c", "core.quotePath=true", "diff", "--cached", "--binary", "--full-index", "--no-color", "--no-ext-diff",
-                 "--no-textconv", "--no-renames", "-U3", "--inter-hunk-context=0", "--src-prefix=a/", "--dst-prefix=b/",
-                 *([tree.commit] if tree.commit else [])],
-            )  # fmt: skip
-        except git.CommandError as error:
-            remedy = "`git fsck` says more of the repository."
-            raise ProvenanceError(Problem(f"repository {tree.root}", "a patch of its changes", explain(error), remedy)) from None
-
-
-def _stage_as_they_are(
-    tree: WorkingTree, kept: Sequence[str], contents: dict[str, tuple[str, bytes]], scratch: git.Git, folder: Path
-) -> None:
-    """Put files into the index byte for byte: `git add` would change line ends and more by attributes and settings."""
-    for number, (_, content) in enumerate(contents.values()):
-        (folder / f"blob-{number}").write_bytes(content)
-    store_blobs(scratch, [str(folder / f"blob-{number}") for number in range(len(contents))], "-w")
-    entries = [f"{kind} {tree.ids[name]}\t".encode() + os.fsencode(name) for name, (kind, _) in contents.items()]
-    gone = [f"0 {NULL_IDS[tree.repository.object_format]}\t".encode() + os.fsencode(name) for name in kept if name not in tree.ids]
-    run_git(scratch, ["git", "update-index", "-z", "--index-info"], b"".join(entry + b"\0" for entry in [*gone, *entries]))
 
 
 def _read_wheel_digest() -> str | None:

@@ -10,8 +10,10 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from samebits.provenance.code import CodeIdentity, matches
-from samebits.provenance.modules import list_files, list_noted, name_on_record, name_stray
+from samebits.provenance.code import CodeIdentity
+from samebits.provenance.imports import list_noted
+from samebits.provenance.modules import list_files, name_on_record, name_stray
+from samebits.provenance.patches import matches
 from samebits.secret_files import find_secret_name
 
 

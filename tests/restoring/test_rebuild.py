@@ -14,8 +14,9 @@ import pytest
 from samebits.errors import ProvenanceError
 from samebits.installed.distributions import list_distributions
 from samebits.installed.kept import KeptPackage
-from samebits.provenance import rebuild
-from samebits.provenance.rebuild import list_missing_packages, list_site_folders, rebuild_environment, rebuild_from_packages
+from samebits.restoring import rebuild
+from samebits.restoring.interpreter import list_missing_packages, list_site_folders
+from samebits.restoring.rebuild import rebuild_environment, rebuild_from_packages
 
 HERE: dict[str, Any] = {"python": ".".join(map(str, sys.version_info[:3])), "packages": {}}
 PROJECT = '[project]\nname = "p"\nversion = "1"\nrequires-python = ">=3.11"\n'

@@ -10,8 +10,8 @@ import pytest
 
 from samebits.digests import digest_bytes
 from samebits.errors import ProvenanceError
-from samebits.proof import restoration
-from samebits.proof.restoration import Restoration
+from samebits.restoring import restored_environment, restored_run
+from samebits.restoring.restoration import Restoration
 
 KEPT = b'{"schema": 1, "packages": []}'
 
@@ -34,7 +34,7 @@ def test_modules_come_back_without_a_repository_too(tmp_path: Path) -> None:
     recorded = keep(tmp_path / "kept", code__modules__outside__mine_o_py=b"x = 1", code__modules__inside__own_o_py=b"y = 1")
     found = Restoration(tmp_path / "fresh", wheel=Path("samebits-1-py3-none-any.whl"))
 
-    restoration._restore_code(make_lineage(modules=names), recorded, found, tmp_path)
+    restored_run._restore_code(make_lineage(modules=names), recorded, found, tmp_path)
 
     assert found.modules is not None and (found.modules / "mine.py").read_bytes() == b"x = 1"
     assert (found.project / "own.py").read_bytes() == b"y = 1"
@@ -45,19 +45,19 @@ def test_a_module_that_was_not_kept_is_named_without_a_repository_too(tmp_path: 
     found = Restoration(tmp_path / "fresh", wheel=Path("samebits-1-py3-none-any.whl"))
 
     with pytest.raises(ProvenanceError, match=r"module mine\.py"):
-        restoration._restore_code(lineage, keep(tmp_path / "kept"), found, tmp_path)
+        restored_run._restore_code(lineage, keep(tmp_path / "kept"), found, tmp_path)
 
 
 @pytest.mark.parametrize(("commit", "way"), [(None, "names"), ("c" * 40, "lock")])
 def test_a_lock_serves_with_a_commit_and_the_kept_packages_without_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, commit: str | None, way: str
 ) -> None:
-    monkeypatch.setattr(restoration, "rebuild_from_packages", lambda *_: Path("names"))
-    monkeypatch.setattr(restoration, "rebuild_environment", lambda *_: Path("lock"))
+    monkeypatch.setattr(restored_environment, "rebuild_from_packages", lambda *_: Path("names"))
+    monkeypatch.setattr(restored_environment, "rebuild_environment", lambda *_: Path("lock"))
     recorded = keep(tmp_path / "kept", environment__uv_o_lock=b"", environment__packages_o_json=KEPT)
     found = Restoration(tmp_path / "fresh")
 
-    restoration._rebuild(make_lineage(commit=commit), recorded, found)
+    restored_environment._rebuild(make_lineage(commit=commit), recorded, found)
 
     assert found.python == Path(way)
 
@@ -66,4 +66,4 @@ def test_a_lock_alone_without_a_commit_is_refused_in_words(tmp_path: Path) -> No
     recorded = keep(tmp_path / "kept", environment__uv_o_lock=b"")
 
     with pytest.raises(ProvenanceError, match=r"the project that its uv\.lock belongs to"):
-        restoration._rebuild(make_lineage(), recorded, Restoration(tmp_path / "fresh"))
+        restored_environment._rebuild(make_lineage(), recorded, Restoration(tmp_path / "fresh"))

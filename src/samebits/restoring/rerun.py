@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from samebits.holdings.runs import RecordedRun
-from samebits.proof.restoration import Restoration
+from samebits.restoring.restoration import Restoration
 from samebits.signals import hold_signals, ignore_signals
 from samebits.tracking.server import explain_failures, name_user
 

@@ -11,20 +11,11 @@ from recorded_runs import git
 
 from samebits.digests import digest_file
 from samebits.errors import ProvenanceError
+from samebits.history import checkout, fetching, runner
+from samebits.history.checkout import apply_patch, copy_left_out, diff_trees, list_wrong_changes, write_tree
+from samebits.history.fetching import Source, bundle_commit, fetch_commit, holds_commit
 from samebits.holdings.code_search import list_code_sources
-from samebits.proof import restoration
-from samebits.provenance import checkout, repository
-from samebits.provenance.checkout import (
-    Source,
-    apply_patch,
-    bundle_commit,
-    copy_left_out,
-    diff_trees,
-    fetch_commit,
-    holds_commit,
-    list_wrong_changes,
-    write_tree,
-)
+from samebits.restoring import restoration, restored_run
 
 
 def make_repository(folder: Path) -> str:
@@ -160,7 +151,7 @@ def test_a_changed_file_that_comes_back_otherwise_is_named(tmp_path: Path) -> No
     recorded: Any = SimpleNamespace(files={})
 
     with pytest.raises(ProvenanceError, match=r"changed file a\.txt: expected sha256:recorded, found other bytes"):
-        restoration._restore_changes(lineage, recorded, restoration.Restoration(tmp_path, project=tmp_path), tmp_path, tmp_path)
+        restored_run._restore_changes(lineage, recorded, restoration.Restoration(tmp_path, project=tmp_path), tmp_path, tmp_path)
 
 
 def make_bomb(folder: Path, levels: int) -> str:
@@ -194,7 +185,7 @@ def test_a_commit_of_a_billion_files_in_a_thousand_bytes_is_refused(tmp_path: Pa
 
 def test_a_commit_for_whose_files_there_is_no_room_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     commit = make_bomb(tmp_path / "repository", levels=2)
-    monkeypatch.setattr(checkout.shutil, "disk_usage", lambda _: SimpleNamespace(free=99))
+    monkeypatch.setattr(fetching.shutil, "disk_usage", lambda _: SimpleNamespace(free=99))
 
     with pytest.raises(ProvenanceError, match=r"expected room for it \(0 MiB are free\)"):
         fetch_commit(tmp_path / "fresh", commit, [Source("repository", str(tmp_path / "repository"))], None)
@@ -205,7 +196,7 @@ def test_a_patch_of_gigabytes_in_a_few_bytes_takes_no_memory_for_them(tmp_path: 
     fetch_commit(tmp_path / "fresh", commit, [Source("repository", str(tmp_path / "repository"))], None, is_checked_out=False)
     (tmp_path / "patch").write_text(
         f"diff --git a/b b/b\nnew file mode 100644\nindex {'0' * 40}..{'1' * 40}\nGIT binary patch\n"
-        f"literal {repository.MOST_MEMORY_BYTES + 1}\nHcmV?d00001\n\nliteral 0\nHcmV?d00001\n\n",
+        f"literal {runner.MOST_MEMORY_BYTES + 1}\nHcmV?d00001\n\nliteral 0\nHcmV?d00001\n\n",
         encoding="ascii",
     )
 

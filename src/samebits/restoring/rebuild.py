@@ -1,14 +1,12 @@
-"""Rebuilds a recorded environment under the recorded Python: from its lock, or from its packages' names; and probes one.
+"""Rebuilds a recorded environment under the recorded Python: from its lock, or from its packages' names.
 
-Every package is held to the hash that uv.lock has of it, or else to the digest of its RECORD. What runs in an environment here is a
-process of its own, which has a short list of the caller's variables. A lineage is somebody's word: the recorded Python is a version
-and never a path, and nothing is written through a link.
+Every package is held to the hash that uv.lock has of it, or else to the digest of its RECORD. A lineage is somebody's word: the
+recorded Python is a version and never a path, and nothing is written through a link.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 import shutil
@@ -25,9 +23,9 @@ from samebits.errors import Problem, ProvenanceError
 from samebits.installed.distributions import list_distributions, normalise_name
 from samebits.installed.kept import KeptPackage
 from samebits.project import expand_home
-from samebits.trust.variables import list_installer_variables, list_plain_variables, name_scheme
+from samebits.restoring.interpreter import HERE, list_missing_packages, list_site_folders
+from samebits.trust.variables import list_installer_variables, name_scheme
 
-_HERE = "or use the present environment, which the verdict then says: --here."
 _PYTHON = re.compile(r"[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}(?:(?:a|b|rc)[0-9]{1,3})?\+?")
 # What a store is reached by, by its address's scheme; whichever of them the caller has.
 _DRIVERS = {
@@ -39,40 +37,6 @@ _DRIVERS = {
     "mysql": ("pymysql", "mysqlclient"),
     "mssql": ("pyodbc", "pymssql"),
 }
-_LIST_PACKAGES = (
-    "import importlib.metadata as m, json, re; found = {}\n"
-    "for d in m.distributions(): found.setdefault(re.sub(r'[-_.]+', '-', d.metadata['Name']).lower(), d.version)\n"
-    "print(json.dumps(found))"
-)
-# What other versions' samebits is asked by: since 2026.11.2 its modules stand in wings, before that on one floor.
-_PROBE_MODULES = ("samebits.numerics.probe", "samebits.probe")
-_TRAINING_MODULES = (
-    *(
-        "samebits.training.training",
-        "samebits.delivery.open_run",
-        "samebits.parcels.packing",
-        "samebits.tracking.recording",
-        "samebits.commands.train",
-        "samebits.proof.ledger",
-    ),
-    *("samebits.training", "samebits.recording", "samebits.train", "samebits.ledger"),
-)
-_PROBE = f"""
-import contextlib, importlib, json
-for name in {_PROBE_MODULES}:
-    with contextlib.suppress(ImportError):
-        print(json.dumps(importlib.import_module(name).probe_kernels()), flush=True)
-        break
-"""
-_WARM_UP = f"""
-import os
-import mlflow.pyfunc
-mlflow.MlflowClient().search_experiments(max_results=1)
-for name in {_TRAINING_MODULES}:
-    with contextlib.suppress(ImportError):
-        importlib.import_module(name)
-os._exit(0)
-"""
 
 
 def rebuild_environment(stage: dict[str, Any], project: Path, lock: Path | None, folder: Path, addresses: Sequence[str] = ()) -> Path:
@@ -95,7 +59,7 @@ def rebuild_environment(stage: dict[str, Any], project: Path, lock: Path | None,
         No lock was recorded, uv or the Python is not installed, or a package cannot be had as it was.
     """
     if lock is None:
-        raise ProvenanceError(Problem("environment", "a recorded uv.lock", "none", f"Add one to the project for later runs, {_HERE}"))
+        raise ProvenanceError(Problem("environment", "a recorded uv.lock", "none", f"Add one to the project for later runs, {HERE}"))
     _check_python(stage["python"])
     uv = _find_uv()
     _put_lock(lock, project)
@@ -108,7 +72,7 @@ def rebuild_environment(stage: dict[str, Any], project: Path, lock: Path | None,
             _sync(uv, project, folder, interpreter, ["--all-groups", "--all-extras"], stage)
     missing = list_missing_packages(python, stage["packages"])
     if missing:
-        remedy = f"The lock does not hold them: they were installed by hand. Add them to the project for later runs, {_HERE}"
+        remedy = f"The lock does not hold them: they were installed by hand. Add them to the project for later runs, {HERE}"
         raise ProvenanceError(Problem("environment", "the recorded packages", ", ".join(missing), remedy))
     _bring_drivers(uv, python, drivers, stage)
     return python
@@ -155,11 +119,6 @@ def install_wheel(python: Path, wheel: Path) -> None:
     _run_uv(command, python.parent, str(python), {"python": ""})
 
 
-def list_site_folders(python: Path) -> list[str]:
-    """Return the folders in which an environment's packages lie."""
-    return [str(folder) for folder in sorted(python.parent.parent.glob("lib/python*/site-packages"))]
-
-
 def _check_python(version: str) -> None:
     """An interpreter is asked for by its version: what a record says may be the path of anything."""
     if not _PYTHON.fullmatch(version):
@@ -170,7 +129,7 @@ def _check_python(version: str) -> None:
 def _find_uv() -> str:
     uv = shutil.which("uv", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
     if uv is None:
-        raise ProvenanceError(Problem("environment", "uv, which rebuilds it", "none on PATH", f"pip install uv, {_HERE}"))
+        raise ProvenanceError(Problem("environment", "uv, which rebuilds it", "none on PATH", f"pip install uv, {HERE}"))
     return uv
 
 
@@ -185,7 +144,7 @@ def _put_lock(lock: Path, project: Path) -> None:
             scratch.write_bytes(lock.read_bytes())
             scratch.replace(target)
     except OSError as error:
-        remedy = f"The restored project has something else in its place; {_HERE}"
+        remedy = f"The restored project has something else in its place; {HERE}"
         raise ProvenanceError(Problem("environment: uv.lock", "a file", str(error.strerror), remedy)) from None
 
 
@@ -240,48 +199,8 @@ def _hold_to_records(packages: list[KeptPackage], folder: Path) -> None:
         elif package.record_digest and found.record_digest != package.record_digest:
             wrong.append(f"{package.name} {package.version} with other files than it had")
     if wrong:
-        remedy = f"Offer the same wheels from a cache or a mirror, {_HERE}"
+        remedy = f"Offer the same wheels from a cache or a mirror, {HERE}"
         raise ProvenanceError(Problem("environment", "the recorded packages", ", ".join(wrong), remedy))
-
-
-def probe_environment(python: Path, variables: dict[str, str], warm_up: bool) -> dict[str, str] | None:
-    """Return what an environment's kernels compute of known numbers, by computation; None where its samebits has no probe.
-
-    Parameters
-    ----------
-    variables
-        Of the process that computes: the numeric profile's among them, and where samebits is imported from.
-    warm_up
-        Also import what a training imports and ask the tracking store once, so that the byte code of all that is written.
-    """
-    command = [str(python), "-P", "-c", f"{_PROBE}{_WARM_UP if warm_up else ''}"]
-    done = subprocess.run(command, cwd=python.parent, env=variables, capture_output=True, text=True, check=False, errors="replace")
-    with contextlib.suppress(ValueError):
-        found = json.loads(done.stdout.splitlines()[0]) if done.stdout.startswith("{") else None
-        return found if isinstance(found, dict) else None
-    return None
-
-
-def list_missing_packages(python: Path, recorded: dict[str, str]) -> list[str]:
-    """Return the recorded packages that an environment has not, or has in another version, each with both versions.
-
-    Raises
-    ------
-    ProvenanceError
-        The environment's Python does not run.
-    """
-    command, variables = [str(python), "-c", _LIST_PACKAGES], list_plain_variables()
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=variables, errors="replace")
-    try:
-        found = dict(json.loads(done.stdout.splitlines()[-1]))
-    except (ValueError, IndexError, TypeError):
-        reason = " ".join(done.stderr.split())[-300:] or f"exit code {done.returncode}"
-        raise ProvenanceError(Problem("environment", "a Python that lists its packages", reason, f"Run this again, {_HERE}")) from None
-    return [
-        f"{name} {found.get(name, 'not installed')} (recorded {version})"
-        for name, version in recorded.items()
-        if found.get(name) != version
-    ]
 
 
 def _find_python(uv: str, version: str) -> str:
@@ -309,8 +228,8 @@ def _run_uv(command: list[str], cwd: Path, interpreter: str, stage: dict[str, An
         return
     reason = " ".join(done.stderr.replace("error:", "").split())[:600]
     if interpreter == stage["python"]:
-        remedy = f"uv python install {interpreter}, {_HERE}"
+        remedy = f"uv python install {interpreter}, {HERE}"
         raise ProvenanceError(Problem(f"Python {interpreter}", "the recorded Python", f"not installed ({reason})", remedy))
     expected = "every package of the recorded uv.lock" if command[1] == "sync" else "every recorded package"
-    remedy = f"If a package is gone from its registry, offer it from a cache or a mirror, {_HERE}"
+    remedy = f"If a package is gone from its registry, offer it from a cache or a mirror, {HERE}"
     raise ProvenanceError(Problem("environment", expected, reason, remedy))

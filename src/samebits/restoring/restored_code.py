@@ -14,25 +14,26 @@ from typing import Any
 
 from samebits.digests import digest_value
 from samebits.errors import Problem, ProvenanceError
-from samebits.holdings.code_search import list_all_code_sources
-from samebits.holdings.runs import RecordedRun
-from samebits.lineage.manifest import MODULES_FOLDER, PATCH_FILE
-from samebits.project import find_repository
-from samebits.provenance.changes import DELETED, describe_content, is_recorded_entry
-from samebits.provenance.checkout import (
+from samebits.history.checkout import (
     apply_patch,
     convert_line_ends,
     copy_filtered,
     copy_left_out,
-    fetch_commit,
     hide_absent,
     ignore_entry,
     is_inside,
     list_wrong_changes,
     remove_entry,
 )
+from samebits.history.entries import DELETED, is_recorded_entry
+from samebits.history.fetching import fetch_commit
+from samebits.history.scratch import init_repository
+from samebits.history.working_tree import describe_content
+from samebits.holdings.code_search import list_all_code_sources
+from samebits.holdings.runs import RecordedRun
+from samebits.lineage.manifest import MODULES_FOLDER, PATCH_FILE
+from samebits.project import find_repository
 from samebits.provenance.code import name_nested_patch
-from samebits.provenance.repository import init_repository
 
 _EDITED = "The lineage was edited: `samebits verify` says more."
 

@@ -17,12 +17,12 @@ from recorded_runs import git
 from samebits import secret_files
 from samebits.digests import digest_bytes
 from samebits.errors import ProvenanceError
+from samebits.history import entries
+from samebits.history.fetching import Source, bundle_commit, fetch_commit, list_remotes
 from samebits.lineage.manifest import PATCH_FILE
-from samebits.proof.restored_code import restore_changes
 from samebits.provenance import code
-from samebits.provenance import repository as repository_module
-from samebits.provenance.checkout import Source, bundle_commit, fetch_commit, list_remotes
 from samebits.provenance.code import CodeIdentity, describe_kept, identify_code
+from samebits.restoring.restored_code import restore_changes
 from samebits.secret_files import find_secret_name, find_secrets
 from samebits.training.stages import describe_code
 
@@ -419,6 +419,8 @@ SECRETS: dict[str, bytes] = {
     "pay.md": b"sk_live_" + b"a" * 24 + b"\n",
     "mail.md": b"SG." + b"a" * 22 + b"." + b"b" * 43 + b"\n",
     "lake.md": b"dapi" + b"0" * 32 + b"\n",
+    "link.md": b"https://b.s3.amazonaws.com/x?X-Amz-" + b"Signature=" + b"0a" * 32 + b"\n",
+    "bucket.md": b"AWS_SECRET_" + b"ACCESS_KEY=" + b"aB3/" * 10 + b"\n",
     "blobs.md": b"AccountKey=" + b"a" * 86 + b"==\n",
     ".docker/config.txt": b"{}\n",
     "db.py": b"URL = 'postgresql://me:" + b"hunter22@db.internal/x'\n",
@@ -568,7 +570,7 @@ def plant_by_fsmonitor(root: Path, ran: Path) -> None:
 def test_nothing_that_a_recorded_repository_says_is_run(
     repository: Path, tmp_path: Path, plant: Callable[[Path, Path], None], wanted: str
 ) -> None:
-    from samebits.provenance.checkout import holds_commit
+    from samebits.history.fetching import holds_commit
 
     own = ask(repository, "rev-parse", "HEAD")
     ran = tmp_path / "ran"
@@ -589,7 +591,7 @@ def test_nothing_that_a_recorded_repository_says_is_run(
 
 
 def test_a_pipe_among_the_objects_is_not_waited_for(repository: Path) -> None:
-    from samebits.provenance.checkout import holds_commit
+    from samebits.history.fetching import holds_commit
 
     own = ask(repository, "rev-parse", "HEAD")
     path = repository / ".git/objects" / own[:2] / own[2:]
@@ -709,7 +711,7 @@ def test_a_file_that_grows_while_it_is_read_is_kept_as_it_was_and_one_that_goes_
 ) -> None:
     for name in ("grows.log", "goes.log", "other.log"):
         (repository / name).write_bytes(b"one\n")
-    really = code._choose_kept
+    really = code.choose_kept
 
     def choose_late(*arguments: Any) -> Any:
         with (repository / "grows.log").open("ab") as file:
@@ -718,7 +720,7 @@ def test_a_file_that_grows_while_it_is_read_is_kept_as_it_was_and_one_that_goes_
         (repository / "other.log").write_bytes(b"six\n")
         return really(*arguments)
 
-    monkeypatch.setattr(code, "_choose_kept", choose_late)
+    monkeypatch.setattr(code, "choose_kept", choose_late)
 
     found = identify_code(repository)
 
@@ -730,7 +732,7 @@ def test_a_file_that_grows_while_it_is_read_is_kept_as_it_was_and_one_that_goes_
 def test_a_file_that_grows_or_goes_while_it_is_digested_refuses_nothing(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("grows.log", "goes.log"):
         (repository / name).write_bytes(b"one\n")
-    really = repository_module.start_object
+    really = entries.start_object
 
     def start_late(kind: str, size_bytes: int, object_format: str) -> Any:
         with (repository / "grows.log").open("ab") as file:
@@ -738,7 +740,7 @@ def test_a_file_that_grows_or_goes_while_it_is_digested_refuses_nothing(reposito
         (repository / "goes.log").unlink(missing_ok=True)
         return really(kind, size_bytes, object_format)
 
-    monkeypatch.setattr(repository_module, "start_object", start_late)
+    monkeypatch.setattr(entries, "start_object", start_late)
 
     found = identify_code(repository)
 
