@@ -50,6 +50,8 @@ _SETTINGS = {
     "core.attributesFile": "/dev/null",
     "core.excludesFile": "/dev/null",
     "core.bigFileThreshold": "64m",  # larger ones go through in pieces
+    "pack.threads": "2",  # each may hold as much as the next line says
+    "pack.windowMemory": "128m",
     "gc.auto": "0",
     "maintenance.auto": "false",
     "submodule.recurse": "false",

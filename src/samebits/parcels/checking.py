@@ -29,9 +29,8 @@ def check_parcel(parcel: Parcel, values: dict[str, Any]) -> None:
     try:
         content = read_plain(parcel.folder / FILE_NAME, MAX_BYTES)
         lineage = read_lineage(content, str(parcel.folder / FILE_NAME))
-        is_its_own = (
-            values["tags"].get("lineage_digest") == digest_bytes(content) and lineage["schema"] > 1
-        )  # older runs left no parcel
+        is_tagged = values["tags"].get("lineage_digest") == digest_bytes(content)
+        is_its_own = is_tagged and lineage["schema"] > 1  # older runs left no parcel
         wrong = [] if is_its_own else [FILE_NAME]
         wrong += _list_wrong(parcel, {name: entry["digest"] for name, entry in lineage["artifacts"].items()})
         wrong += _list_missing_entries(parcel.folder / ARCHIVE, lineage)
