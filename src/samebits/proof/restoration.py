@@ -24,7 +24,7 @@ from samebits.holdings.code_search import list_all_code_sources
 from samebits.holdings.data_search import STORE_VARIABLE, find_recorded_data
 from samebits.holdings.runs import RecordedRun
 from samebits.installed.kept import pack_own_wheel, read_kept_packages
-from samebits.lineage.manifest import LOCK_FILE, PACKAGES_FILE, ROWS_FILE, find_wheel
+from samebits.lineage.manifest import LOCK_FILE, PACKAGES_FILE, ROWS_FILE, list_wheels
 from samebits.numerics.profile import ProfileName, make_environment
 from samebits.project import PACKAGE, is_checkout
 from samebits.proof.restored_code import restore_changes, restore_modules
@@ -66,8 +66,8 @@ class Restoration:
         What the kernels compute of known numbers here, under the profile; None where it is not known.
     here
         Whether the present environment is used instead of the recorded one.
-    wheel
-        Of samebits itself, where the run was made from one and kept it.
+    wheels
+        Those that the run kept, by package: of samebits itself, where it was made from one, and of packages that are in no index.
     is_installed
         Whether the environment holds samebits itself.
     addresses
@@ -86,11 +86,16 @@ class Restoration:
     test_data: Path | None = None
     rows_file: Path | None = None
     here: bool = False
-    wheel: Path | None = None
+    wheels: dict[str, Path] = field(default_factory=dict)
     is_installed: bool = False
     addresses: list[str] = field(default_factory=list)
     modules: Path | None = None
     said: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def wheel(self) -> Path | None:
+        """Of samebits itself."""
+        return self.wheels.get(PACKAGE.name)
 
     @property
     def program(self) -> list[str]:
@@ -142,14 +147,13 @@ def restore_run(
         Something could not be brought back: one problem for each part.
     """
     profile: ProfileName = "native" if lineage["stages"]["numeric_profile"]["name"] == "native" else "portable"
-    wheel = None if here else find_wheel(recorded.files)
     restoration = Restoration(
         folder,
         profile=profile,
         config_as_written=_read_config_as_written(recorded),
         rows_file=recorded.files.get(ROWS_FILE),
         here=here,
-        wheel=recorded.files[wheel] if wheel else None,
+        wheels={} if here else {package: recorded.files[name] for package, name in list_wheels(recorded.files).items()},
         addresses=list_addresses(recorded),
     )
     problems: list[Problem] = []
@@ -275,12 +279,12 @@ def _rebuild(lineage: dict[str, Any], recorded: RecordedRun, restoration: Restor
     lock, packages = recorded.files.get(LOCK_FILE), recorded.files.get(PACKAGES_FILE)
     if packages is not None and (lock is None or not lineage["stages"]["code"]["commit"]):
         kept = read_kept_packages(packages.read_bytes(), f"run {recorded.run_id}: {PACKAGES_FILE}")
-        restoration.python = rebuild_from_packages(stage, kept, restoration.wheel, folder, restoration.addresses)
+        restoration.python = rebuild_from_packages(stage, kept, restoration.wheels, folder, restoration.addresses)
         return "by their names, with the files that they had"
     if not lineage["stages"]["code"]["commit"]:
         remedy = "Commit the project for later runs, or use the present environment, which the verdict then says: --here."
         raise ProvenanceError(Problem("environment", "the project that its uv.lock belongs to", "no repository on record", remedy))
-    restoration.python = rebuild_environment(stage, restoration.project, lock, folder, restoration.addresses)
+    restoration.python = rebuild_environment(stage, restoration.project, lock, folder, restoration.addresses, restoration.wheels)
     return "by the recorded uv.lock and its hashes"
 
 

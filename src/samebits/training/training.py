@@ -13,7 +13,7 @@ from samebits.config.loading import LoadedConfig
 from samebits.data.dataset import list_reading_lines
 from samebits.data.target import describe_choice
 from samebits.digests import canonical_json
-from samebits.installed.kept import collect_environment_files, pack_own_wheel
+from samebits.installed.kept import collect_environment_files, pack_local_wheels, pack_own_wheel
 from samebits.lineage.manifest import LOCK_FILE, OUT_OF_FOLD_FILE, ROWS_FILE, Stage
 from samebits.numerics.profile import check_kernels, read_kernels
 from samebits.numerics.seeds import plant_seeds
@@ -108,7 +108,7 @@ def _keep_environment(environment: Environment, project_root: Path, commit: str 
     path = project_root / "uv.lock"
     lock = {LOCK_FILE: path.read_bytes()} if path.is_file() else {}
     others = pack_own_wheel() if lock and commit else collect_environment_files(environment.packages)
-    return {**lock, **_name_in_run(others)}
+    return {**lock, **_name_in_run({**pack_local_wheels(environment.packages), **others})}
 
 
 def _name_in_run(files: dict[str, bytes]) -> dict[str, bytes]:
