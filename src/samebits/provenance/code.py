@@ -12,6 +12,7 @@ import fnmatch
 import importlib.metadata
 import json
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -39,6 +40,8 @@ from samebits.text import shorten_list
 
 PATCH_CAP_BYTES = 10 << 20
 FILE_CAP_BYTES = 5 << 20
+# As Git refuses them everywhere: other spellings of its own folder, on file systems that others use.
+_GITS_OWN = re.compile(r"(?:^|[/\\])(?:\.git|git~1)[ .]*(?::[^/\\]*)?(?:[/\\]|$)", flags=re.IGNORECASE)
 _SECRET_REMEDY = "name it in `code: {keep: [...]}` to keep it, or in .gitignore if no code reads it"
 
 
@@ -303,6 +306,8 @@ def _measure(tree: WorkingTree, name: str) -> int:
 
 
 def _find_reason(tree: WorkingTree, name: str, size_bytes: int, is_wanted: bool) -> str | None:
+    if _GITS_OWN.search(name) or (PurePosixPath(name).name.lower() == ".gitmodules" and (tree.root / name).is_symlink()):
+        return "Git writes no file of this name"
     if name in tree.filtered:
         return "a filter of Git's makes it of what the commit holds"
     if name in tree.secrets and not is_wanted:
