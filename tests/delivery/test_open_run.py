@@ -340,6 +340,13 @@ def test_a_run_that_another_process_has_taken_is_not_taken_too(
     assert open_client(own_store).get_run(run_id).data.tags["parcel_id"] == first.parcel.parcel_id
 
 
+def test_a_run_that_was_deleted_is_said_to_be(own_store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    open_client(own_store).delete_run(adopt_new(own_store, tmp_path, monkeypatch))
+
+    with pytest.raises(TrackingError, match="a run that is RUNNING and empty, found one that was deleted"):
+        open_one(own_store, tmp_path)
+
+
 @pytest.mark.parametrize(("name", "value"), [("seed", "99"), ("conf_file", "another.yaml")])
 def test_a_run_with_a_param_of_another_training_is_not_taken(
     own_store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str

@@ -116,6 +116,14 @@ def test_the_cause_is_never_something_innocent(changes: dict[str, Any], cause: s
     assert cause in name_cause(diff_lineages(LINEAGE, changed))
 
 
+def test_packages_of_the_same_versions_with_other_files_are_the_cause_where_no_input_differs() -> None:
+    left, right = copy_lineage(), copy_lineage()
+    for lineage, letter in ((left, "1"), (right, "2")):
+        lineage["artifacts"]["environment/packages.json"] = {"digest": f"sha256:{letter}", "size_bytes": 9}
+
+    assert "packages of the same versions have other files" in name_cause(diff_lineages(left, right))
+
+
 def test_a_key_that_only_the_later_version_knows_is_no_cause_where_it_says_nothing() -> None:
     left, right = copy_lineage(), copy_lineage()
     resolved = right["stages"]["config"]["resolved"]

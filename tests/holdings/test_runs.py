@@ -59,6 +59,7 @@ def test_a_run_goes_by_its_id_a_prefix_a_uri_its_model_or_latest(run_id: str, st
 @pytest.mark.parametrize(
     ("name", "said"),
     [
+        ("runs:/00000000000000000000000000000000/nothing", "a run's id or its first 4 or more digits, found neither"),
         ("ab", "a run's id or its first 4 or more digits, found neither"),
         ("wdbc", "found neither"),
         ("4dbb2c0e/lineage.json", "run '4dbb2c0e/lineage.json': expected a run's id"),

@@ -13,7 +13,7 @@ import pytest
 
 from samebits.errors import LineageError
 from samebits.installed.distributions import list_distributions
-from samebits.installed.kept import PACKAGES_FILE, KeptPackage, collect_environment_files, read_kept_packages
+from samebits.installed.kept import PACKAGES_FILE, KeptPackage, collect_environment_files, pack_local_wheels, read_kept_packages
 from samebits.installed.wheels import pack_wheel
 
 
@@ -65,3 +65,26 @@ def test_a_wheel_packed_again_installs_the_same_files(tmp_path: Path) -> None:
     assert list_distributions([str(tmp_path / "site")])["six"].record_digest == found.record_digest
     assert pack_wheel(found, {path: found.folder / path for path in reversed(found.files)}) == (name, content)
     assert {member.date_time for member in zipfile.ZipFile(tmp_path / name).infolist()} == {(1980, 1, 1, 0, 0, 0)}
+
+
+def test_a_package_from_this_machines_own_disk_is_kept_whole_unless_it_was_changed_or_holds_a_secret(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    six = list_distributions()["six"]
+    name, content = pack_wheel(six, {path: six.folder / path for path in six.files})
+    (tmp_path / name).write_bytes(content)
+    command = ["uv", "pip", "install", "-q", "--no-deps", "--offline", "--python", sys.executable]
+    subprocess.run([*command, "--target", str(tmp_path / "site"), str(tmp_path / name)], check=True)
+    monkeypatch.setattr("samebits.installed.kept.list_distributions", lambda: list_distributions([str(tmp_path / "site")]))
+
+    assert not six.is_local and pack_local_wheels({"six": "", "numpy": ""}) == {name: content}
+    with monkeypatch.context() as patched:
+        patched.setattr("samebits.installed.kept._MOST_BYTES", 1000)
+        assert pack_local_wheels({"six": ""}) == {}
+    monkeypatch.setattr("samebits.installed.kept.find_secret_name", lambda name: "a secret's name" if name == "six.py" else None)
+    assert pack_local_wheels({"six": ""}) == {}
+    monkeypatch.undo()
+    monkeypatch.setattr("samebits.installed.kept.list_distributions", lambda: list_distributions([str(tmp_path / "site")]))
+    (tmp_path / "site/six.py").unlink()
+    (tmp_path / "site/six.py").write_text("edited = 1\n", encoding="utf-8")  # no link into uv's cache is written through
+    assert pack_local_wheels({"six": ""}) == {}

@@ -37,6 +37,8 @@ def change(**changes: Any) -> dict[str, Any]:
 def test_a_run_of_which_all_is_kept_has_no_gap() -> None:
     assert list_unrestorable(WHOLE) == []
     assert list_unrestorable(change(stages__code__pushed=False, archive__code="kept")) == []
+    kept = {**WHOLE["artifacts"], "environment/my_pack-1.0-py3-none-any.whl": {}}
+    assert list_unrestorable(change(stages__environment__local=["my-pack"], artifacts=kept)) == []
     assert list_unrestorable(change(stages__code__commit=None, artifacts=WHEEL, archive__code="no commit")) == []
 
 
@@ -65,6 +67,7 @@ def test_a_run_of_which_all_is_kept_has_no_gap() -> None:
         (change(archive__data="over the cap", stages__data__path="/srv/x.csv"), "the table /srv/x.csv (archive: over the cap)"),
         (change(stages__data__test={"path": "/srv/t.csv", "digest": "sha256:3"}), "the table /srv/t.csv (archive: not on record)"),
         (change(stages__environment__beside_lock=["foo 1.0"]), "packages installed beside uv.lock (foo 1.0)"),
+        (change(stages__environment__local=["my-pack"]), "packages that came from this machine's own disk and are not kept (my-pack)"),
         (change(stages__environment__modified={"sklearn/a.py": "sha256:4"}), "installed files that were changed (sklearn/a.py)"),
         (change(stages__environment__startup={"sitecustomize": "sha256:5"}), "what runs before the program (sitecustomize)"),
         (change(stages__environment__not_held={"foo": "editable"}), "packages of unknown files (foo: editable)"),

@@ -8,6 +8,7 @@ import pytest
 from conftest import ROOT
 
 from samebits.digests import canonical_json, digest_bytes, digest_folder
+from samebits.errors import ProvenanceError
 from samebits.history.checkout import apply_patch, list_wrong_changes
 from samebits.provenance import patches
 from samebits.provenance.code import CodeIdentity, identify_code
@@ -180,3 +181,50 @@ def test_many_changes_links_and_odd_names_are_all_in_the_patch(repository: Path,
     fresh = apply_to_clone(found, repository, tmp_path)
     assert list_wrong_changes(fresh, found.changes) == []
     assert [str((fresh / name).readlink()) for name in ("link", "link too")] == ["a.py", "b.bin"]
+
+
+@pytest.mark.parametrize(
+    "name", [".GIT/x", "a/.Git/x", "GIT~1/x", ".git /x", ".git./x", ".git::$INDEX_ALLOCATION/x", ".git\\x", "a\\.git"]
+)
+def test_what_git_writes_nowhere_is_left_out_and_said(repository: Path, tmp_path: Path, name: str) -> None:
+    (repository / name).parent.mkdir(parents=True, exist_ok=True)
+    (repository / name).write_bytes(b"x\n")
+    (repository / "git~1x").write_bytes(b"kept\n")
+    (repository / "a.git").write_bytes(b"kept\n")
+
+    found = identify_code(repository)
+
+    assert found.reasons == {name: "Git writes no file of this name"} and name in found.changes
+    fresh = apply_to_clone(found, repository, tmp_path)
+    assert not (fresh / name).exists() and (fresh / "a.git").exists() and (fresh / "git~1x").exists()
+
+
+def test_a_link_named_gitmodules_is_left_out(repository: Path) -> None:
+    (repository / ".gitmodules").symlink_to("a.py")
+
+    assert identify_code(repository).reasons == {".gitmodules": "Git writes no file of this name"}
+
+
+def test_two_names_of_which_one_is_written_as_the_other_looks_are_two(repository: Path, tmp_path: Path) -> None:
+    for name in (b"lit\xff", b"lit\\xff", b"lit\\x5cxff", b"lit\\x41"):
+        (repository / os.fsdecode(name)).write_bytes(name)
+
+    found = identify_code(repository)
+
+    assert sorted(found.changes) == ["lit\\x41", "lit\\x5cx5cxff", "lit\\x5cxff", "lit\\xff"]
+    assert len(set(found.changes.values())) == 4
+    fresh = apply_to_clone(found, repository, tmp_path)
+    assert list_wrong_changes(fresh, found.changes) == []
+
+
+def test_a_repository_that_git_cannot_read_gets_the_remedy_for_its_own_fault(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (repository / ".git/index").write_bytes(b"no index")
+    with pytest.raises(ProvenanceError, match=r"index.*`git status` and `git fsck`"):
+        identify_code(repository)
+
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
+    with pytest.raises(ProvenanceError, match=r"dubious ownership.*Where you trust its owner: git config"):
+        identify_code(repository)

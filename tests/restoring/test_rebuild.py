@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from samebits.errors import ProvenanceError
 from samebits.installed.distributions import list_distributions
 from samebits.installed.kept import KeptPackage
+from samebits.installed.wheels import pack_wheel
 from samebits.restoring import rebuild
 from samebits.restoring.interpreter import list_missing_packages, list_site_folders
 from samebits.restoring.rebuild import rebuild_environment, rebuild_from_packages
@@ -45,7 +47,7 @@ def test_a_recorded_python_is_a_version_and_nothing_else(project: Path, lock: Pa
     with pytest.raises(ProvenanceError, match=r"environment: python: expected a version of Python"):
         rebuild_environment(stage, project, lock, tmp_path / "e")
     with pytest.raises(ProvenanceError, match=r"environment: python: expected a version of Python"):
-        rebuild_from_packages(stage, [], None, tmp_path / "e")
+        rebuild_from_packages(stage, [], {}, tmp_path / "e")
     assert not (tmp_path / "e").exists() and not (project / "uv.lock").exists()
 
 
@@ -112,7 +114,7 @@ def describe(name: str, record: str | None = None) -> KeptPackage:
 
 
 def test_packages_come_back_by_name_with_the_files_that_they_had(tmp_path: Path) -> None:
-    python = rebuild_from_packages(HERE, [describe("threadpoolctl"), describe("six")], None, tmp_path / "e")
+    python = rebuild_from_packages(HERE, [describe("threadpoolctl"), describe("six")], {}, tmp_path / "e")
 
     installed = list_distributions(list_site_folders(python))
     assert sorted(installed) == ["six", "threadpoolctl"]
@@ -120,9 +122,41 @@ def test_packages_come_back_by_name_with_the_files_that_they_had(tmp_path: Path)
     assert list_missing_packages(python, {"six": "0"}) == [f"six {importlib.metadata.version('six')} (recorded 0)"]
 
 
+def pack(folder: Path, name: str) -> Path:
+    """Return a wheel of an installed package, as a run keeps one that no index has."""
+    found = list_distributions()[name]
+    named, content = pack_wheel(found, {path: found.folder / path for path in found.files})
+    (folder / named).write_bytes(content)
+    return folder / named
+
+
+def test_a_kept_wheel_is_taken_instead_of_an_index(tmp_path: Path) -> None:
+    gone = KeptPackage("six", describe("six").version, "file:///gone/six.whl", describe("six").record_digest)
+
+    python = rebuild_from_packages(HERE, [gone], {"six": pack(tmp_path, "six")}, tmp_path / "e")
+
+    assert list_distributions(list_site_folders(python))["six"].record_digest == gone.record_digest
+
+
+def test_a_kept_wheel_is_taken_instead_of_a_path_that_the_lock_names(tmp_path: Path) -> None:
+    project, wheel = tmp_path / "elsewhere" / "project", pack(tmp_path, "six")
+    project.mkdir(parents=True)
+    place = shutil.copy(wheel, tmp_path / "elsewhere")
+    words = f'dependencies = ["six"]\n[tool.uv.sources]\nsix = {{ path = "../{wheel.name}" }}\n'
+    (project / "pyproject.toml").write_text(f'[project]\nname = "x"\nversion = "1"\nrequires-python = ">=3.11"\n{words}')
+    subprocess.run(["uv", "lock", "-q", "--offline"], cwd=project, check=True)
+    lock = (project / "uv.lock").rename(tmp_path / "recorded.lock")
+    Path(place).unlink()
+    stage = {**HERE, "packages": {"six": describe("six").version}}
+
+    python = rebuild_environment(stage, project, lock, tmp_path / "e", wheels={"six": wheel})
+
+    assert list_missing_packages(python, stage["packages"]) == []
+
+
 def test_a_package_of_other_files_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(ProvenanceError, match=r"the recorded packages, found six [\d.a-z]+ with other files than it had\."):
-        rebuild_from_packages(HERE, [describe("six", "sha256:" + "0" * 64), describe("threadpoolctl")], None, tmp_path / "e")
+        rebuild_from_packages(HERE, [describe("six", "sha256:" + "0" * 64), describe("threadpoolctl")], {}, tmp_path / "e")
 
 
 def test_what_a_store_is_reached_by_comes_from_the_locks_extra_or_else_from_the_caller(

@@ -32,7 +32,7 @@ def keep(folder: Path, **files: bytes) -> Any:
 def test_modules_come_back_without_a_repository_too(tmp_path: Path) -> None:
     names = {"outside/mine.py": digest_bytes(b"x = 1"), "inside/own.py": digest_bytes(b"y = 1")}
     recorded = keep(tmp_path / "kept", code__modules__outside__mine_o_py=b"x = 1", code__modules__inside__own_o_py=b"y = 1")
-    found = Restoration(tmp_path / "fresh", wheel=Path("samebits-1-py3-none-any.whl"))
+    found = Restoration(tmp_path / "fresh", wheels={"samebits": Path("samebits-1-py3-none-any.whl")})
 
     restored_run._restore_code(make_lineage(modules=names), recorded, found, tmp_path)
 
@@ -42,7 +42,7 @@ def test_modules_come_back_without_a_repository_too(tmp_path: Path) -> None:
 
 def test_a_module_that_was_not_kept_is_named_without_a_repository_too(tmp_path: Path) -> None:
     lineage = make_lineage(modules={"outside/mine.py": "sha256:1"})
-    found = Restoration(tmp_path / "fresh", wheel=Path("samebits-1-py3-none-any.whl"))
+    found = Restoration(tmp_path / "fresh", wheels={"samebits": Path("samebits-1-py3-none-any.whl")})
 
     with pytest.raises(ProvenanceError, match=r"module mine\.py"):
         restored_run._restore_code(lineage, keep(tmp_path / "kept"), found, tmp_path)

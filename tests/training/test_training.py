@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from samebits.training.training import _keep_environment
+from samebits.training.training import _describe_wheels, _keep_environment
 
 
 @pytest.mark.parametrize(
@@ -23,3 +23,12 @@ def test_a_lock_without_the_commit_of_its_project_is_not_all_that_is_kept(
     files = _keep_environment(environment, tmp_path, commit)
 
     assert {name.removeprefix("environment/") for name in files if not name.endswith(".whl")} == kept
+
+
+def test_what_of_this_machines_own_disk_goes_with_a_run_is_said() -> None:
+    environment: Any = SimpleNamespace(local=["large", "my-pack"])
+
+    assert _describe_wheels(environment, {}) == []
+    assert _describe_wheels(environment, {"environment/my_pack-1.0-py3-none-any.whl": b""}) == [
+        "packages of this machine's own disk that are kept with the run: my-pack"
+    ]

@@ -284,7 +284,9 @@ def _adopt(client: Any, run_id: str, parcel: Parcel) -> Any:
 def _take_empty(client: Any, run_id: str) -> Any:
     run = explain_failures(f"find run {run_id} (MLFLOW_RUN_ID)", lambda: client.get_run(run_id))
     holds = " and holds another training" if _holds_training(run) else ""
-    if run.info.status != "RUNNING" or holds or run.info.lifecycle_stage != "active":
+    if run.info.lifecycle_stage != "active":
+        raise _refuse_adoption(run_id, "one that was deleted")
+    if run.info.status != "RUNNING" or holds:
         raise _refuse_adoption(run_id, f"one that is {run.info.status}{holds}")
     return run
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from samebits.config.decisive import is_default
-from samebits.lineage.manifest import INPUT_STAGES, OUTPUT_STAGES, STAGES, is_fact
+from samebits.lineage.manifest import INPUT_STAGES, OUTPUT_STAGES, PACKAGES_FILE, STAGES, is_fact
 
 Kind = Literal["changed", "added", "removed"]
 # Packages whose numbers end in a model; the others seldom move a bit.
@@ -37,6 +37,7 @@ _CAUSES = (
     "stages.environment.",
     "stages.code.",
 )
+_PACKAGES = f"artifacts.{PACKAGES_FILE}.digest"
 _MISSING = object()
 
 
@@ -128,6 +129,8 @@ def _rank(difference: Difference) -> tuple[int, int]:
 def name_cause(differences: list[Difference]) -> str:
     """Return the most likely cause of other outputs, in words."""
     deciding = [difference for difference in differences if difference.decides]
+    if not deciding and any(difference.path == _PACKAGES for difference in differences):
+        return f"packages of the same versions have other files, or came from elsewhere: {PACKAGES_FILE}"
     if not deciding:
         return "no recorded input differs: something drew what no seed reaches, or something is not on record"
     first = deciding[0]

@@ -15,6 +15,7 @@ from samebits.digests import PREFIX, digest_bytes, digest_file
 from samebits.secret_files import SLOW_PREFIX, digest_slowly
 
 NULL_IDS = {"sha1": "0" * 40, "sha256": "0" * 64}
+_ESCAPED = re.compile(rb"\\x([89a-f][0-9a-f]|5c)")
 _READ_BYTES = 1 << 20
 _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
@@ -100,11 +101,9 @@ def digest_entry(path: Path) -> str:
 
 def find_entry(folder: Path, name: str) -> Path:
     """Return where a file lies that a record names as `as_text` does."""
-    path = folder / name
-    if os.path.lexists(path) or "\\x" not in name:
-        return path
-    escaped = re.sub(rb"\\x([89a-f][0-9a-f])", lambda match: bytes.fromhex(match[1].decode()), name.encode("utf-8"))
-    return folder / os.fsdecode(escaped)
+    written = _ESCAPED.sub(lambda match: bytes.fromhex(match[1].decode()), name.encode("utf-8"))
+    path = folder / os.fsdecode(written)
+    return path if os.path.lexists(path) else folder / name
 
 
 def is_recorded_entry(path: Path, name: str, digest: str) -> bool:
@@ -120,5 +119,5 @@ def is_recorded_digest(name: str, found: str, recorded: str) -> bool:
 
 
 def as_text(name: str) -> str:
-    """A name that is no UTF-8 is written with its bytes escaped: a lineage is UTF-8."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
+    """A name that is no UTF-8 is written with its bytes escaped: a lineage is UTF-8. One that looks so by itself is told apart."""
+    return _ESCAPED.sub(rb"\\x5cx\1", os.fsencode(name)).decode("utf-8", "backslashreplace")

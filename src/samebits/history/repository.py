@@ -70,8 +70,11 @@ def ask(folder: Path, *words: str, given: bytes | None = None) -> bytes:
     try:
         return run_git(make_users_runner(folder, _list_trusted_folders()), command, given)
     except git.CommandError as error:
-        remedy = f"If it names dubious ownership: git config --global --add safe.directory {folder}"
-        raise ProvenanceError(Problem(f"repository {folder}", "one that Git reads", explain(error), remedy)) from None
+        said = explain(error)
+        remedy = "`git status` and `git fsck` there say more of it."
+        if "dubious ownership" in said:
+            remedy = f"Where you trust its owner: git config --global --add safe.directory {folder}"
+        raise ProvenanceError(Problem(f"repository {folder}", "one that Git reads", said, remedy)) from None
 
 
 def ask_text(folder: Path, *words: str) -> str:

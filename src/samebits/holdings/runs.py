@@ -188,7 +188,8 @@ def find_run_id(client: Any, reference: str) -> str:
         return _find_latest(client)
     if reference.startswith("models:/"):
         return find_named_model(client, reference).run_id
-    run_id = reference.removeprefix("runs:/").partition("/")[0] if reference.startswith("runs:/") else reference
+    of_run = re.fullmatch(r"runs:/([^/]+)(/model)?/?", reference)  # a run has one model, and its place is always this
+    run_id = of_run[1] if of_run else reference
     if re.fullmatch(r"[0-9a-f]{32}", run_id):
         return run_id
     return _find_by_prefix(client, run_id)

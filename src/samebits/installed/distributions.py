@@ -74,6 +74,13 @@ class Distribution:
         return found if isinstance(found, dict) else {}
 
     @property
+    def is_local(self) -> bool:
+        """Tell whether it was unpacked from a folder or a file of this machine."""
+        settings = self.origin.get("dir_info")
+        is_editable = isinstance(settings, dict) and bool(settings.get("editable"))
+        return str(self.origin.get("url", "")).startswith("file:") and "vcs_info" not in self.origin and not is_editable
+
+    @property
     def why_not_held(self) -> str | None:
         """Why its RECORD does not say which bytes it has; None where it does."""
         settings = self.origin.get("dir_info")

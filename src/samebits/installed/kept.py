@@ -18,9 +18,11 @@ from samebits.errors import LineageError, Problem
 from samebits.installed.distributions import Distribution, list_distributions
 from samebits.installed.wheels import pack_wheel, read_wheel_files
 from samebits.project import PACKAGE, is_checkout
+from samebits.secret_files import find_secret_name, find_secrets
 from samebits.text import hide_credentials
 
 PACKAGES_FILE = "packages.json"
+_MOST_BYTES = 10 << 20  # of all packages together that are kept since they came from this machine's own disk
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 _VERSION = re.compile(r"[0-9][0-9A-Za-z.!+_-]*")
 _URL = re.compile(r"(git\+)?(https?|ssh|file)://[^\s;#'\"]+")
@@ -93,6 +95,28 @@ def pack_own_wheel() -> dict[str, bytes]:
         if read_wheel_files(content) == distribution.files:
             return {path.name: content}
     return dict([pack_wheel(distribution, _list_own_files(distribution))])
+
+
+def pack_local_wheels(packages: dict[str, str]) -> dict[str, bytes]:
+    """Return by its name a wheel of each package that came from a folder or a file of this machine, and so is in no index.
+
+    Left out are those that were changed since they were installed, that hold a secret, or are too large for all together.
+    """
+    installed, packed, room = list_distributions(), {}, _MOST_BYTES
+    for distribution in (installed[name] for name in sorted(packages) if name in installed):
+        files = {name: distribution.folder / name for name in distribution.files}
+        size = sum(path.stat().st_size for path in files.values() if path.is_file())
+        if not distribution.is_local or size > room or not all(map(_is_open, files, files.values())):
+            continue
+        name, content = pack_wheel(distribution, files)
+        if read_wheel_files(content) == distribution.files:
+            packed[name], room = content, room - size
+    return packed
+
+
+def _is_open(name: str, path: Path) -> bool:
+    """Tell whether a file is there and may be read by whoever reads the run."""
+    return path.is_file() and find_secret_name(name) is None and not any(find_secrets(name, path.read_bytes()))
 
 
 def _list_own_files(distribution: Distribution) -> dict[str, Path]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from samebits.lineage.manifest import LOCK_FILE, PACKAGES_FILE, find_wheel
+from samebits.lineage.manifest import LOCK_FILE, PACKAGES_FILE, find_wheel, list_wheels
 from samebits.text import shorten_list
 
 _KEPT = ("kept", "pushed")
@@ -58,6 +58,9 @@ def _list_environment(lineage: dict[str, Any]) -> list[str]:
         found.append("the environment (no commit holds the project of its uv.lock, and no packages.json was kept)")
     if is_locked and stage.get("beside_lock"):
         found.append(f"packages installed beside uv.lock ({shorten_list(stage['beside_lock'], 3)})")
+    local = sorted(set(stage.get("local", [])) - list_wheels(artifacts).keys())
+    if local:
+        found.append(f"packages that came from this machine's own disk and are not kept ({shorten_list(local, 3)})")
     if stage.get("modified"):
         found.append(f"installed files that were changed ({shorten_list(stage['modified'], 3)})")
     if stage.get("startup"):

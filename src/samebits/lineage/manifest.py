@@ -55,12 +55,12 @@ _CODE_FACTS_OF_4 = ("nested", "filtered", "line_ends", "changed_meanwhile")
 _FACTS = {
     "code": {"wheel_digest", "branch", "remote", "dirty", "patch", "repository", "project_folder", "pushed", *_CODE_FACTS_OF_4},
     "environment": {
-        *("bystanders", "lock_digest", "not_held", "beside_lock"),
+        *("bystanders", "lock_digest", "not_held", "beside_lock", "local"),
         *("machine", "platform", "libc", "cpu", "cpu_flags", "n_cores"),
     },
     "split": {"n_train", "n_test", "n_folds"},
 }
-_WHEEL = re.compile(r"environment/samebits-[\w.+]+-[\w.]+-[\w.]+-[\w.]+\.whl", flags=re.ASCII)
+_WHEEL = re.compile(r"environment/(\w[\w.]*)-[\w.+!]+-[\w.]+-[\w.]+-[\w.]+\.whl", flags=re.ASCII)
 _DIGESTED_ALONE = ("config", "data", "model", "predictions", "drift_baseline")  # of something that the stage only describes
 
 
@@ -346,7 +346,13 @@ def _list_doubly_recorded(lineage: dict[str, Any]) -> list[tuple[str, str, str]]
 
 def find_wheel(artifacts: Iterable[str]) -> str | None:
     """Return which of some artifacts is the wheel that holds samebits itself; None where none is."""
-    return next((name for name in sorted(artifacts) if _WHEEL.fullmatch(name)), None)
+    return list_wheels(artifacts).get("samebits")
+
+
+def list_wheels(artifacts: Iterable[str]) -> dict[str, str]:
+    """Return which of some artifacts are kept wheels, by the name of the package in each."""
+    found = ((_WHEEL.fullmatch(name), name) for name in sorted(artifacts, reverse=True))
+    return {match[1].replace("_", "-"): name for match, name in found if match is not None}
 
 
 def find_parting_stage(left: dict[str, Any], right: dict[str, Any]) -> str | None:

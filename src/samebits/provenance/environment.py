@@ -47,6 +47,8 @@ class Environment:
         Why a package could not be held to what its installer wrote down.
     beside_lock
         The packages that uv.lock does not have, or not in this version: they were installed by hand.
+    local
+        The packages that came from a folder or a file of this machine.
     """
 
     python: str
@@ -64,6 +66,7 @@ class Environment:
     startup: dict[str, str] = field(default_factory=dict)
     not_held: dict[str, str] = field(default_factory=dict)
     beside_lock: list[str] = field(default_factory=list)
+    local: list[str] = field(default_factory=list)
 
 
 def read_environment(project_root: Path, allow: list[str]) -> Environment:
@@ -97,6 +100,7 @@ def read_environment(project_root: Path, allow: list[str]) -> Environment:
         startup=startup.found,
         not_held=held.not_held,
         beside_lock=_list_beside_lock(lock, packages) if lock.is_file() else [],
+        local=[name for name in packages if installed[name].is_local],
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import fnmatch
 import os
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -23,6 +24,8 @@ from samebits.history.working_tree import WorkingTree
 
 PATCH_CAP_BYTES = 10 << 20
 FILE_CAP_BYTES = 5 << 20
+# As Git refuses them everywhere: other spellings of its own folder, on file systems that others use.
+_GITS_OWN = re.compile(r"(?:^|[/\\])(?:\.git|git~1)[ .]*(?::[^/\\]*)?(?:[/\\]|$)", flags=re.IGNORECASE)
 
 
 def list_wanted(config: Any) -> list[str]:
@@ -75,6 +78,8 @@ def _measure(tree: WorkingTree, name: str) -> int:
 
 
 def _find_reason(tree: WorkingTree, name: str, size_bytes: int, is_wanted: bool) -> str | None:
+    if _GITS_OWN.search(name) or (PurePosixPath(name).name.lower() == ".gitmodules" and (tree.root / name).is_symlink()):
+        return "Git writes no file of this name"
     if name in tree.filtered:
         return "a filter of Git's makes it of what the commit holds"
     if name in tree.secrets and not is_wanted:

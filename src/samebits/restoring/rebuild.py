@@ -14,8 +14,9 @@ import subprocess
 import sys
 import tempfile
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from samebits.digests import digest_file
@@ -39,7 +40,14 @@ _DRIVERS = {
 }
 
 
-def rebuild_environment(stage: dict[str, Any], project: Path, lock: Path | None, folder: Path, addresses: Sequence[str] = ()) -> Path:
+def rebuild_environment(
+    stage: dict[str, Any],
+    project: Path,
+    lock: Path | None,
+    folder: Path,
+    addresses: Sequence[str] = (),
+    wheels: Mapping[str, Path] = MappingProxyType({}),
+) -> Path:
     """Make an environment in a fresh folder by a lock, and return its Python.
 
     Parameters
@@ -52,6 +60,8 @@ def rebuild_environment(stage: dict[str, Any], project: Path, lock: Path | None,
         The recorded uv.lock.
     addresses
         Of the tracking server and of its artifacts: what these are reached by is brought too.
+    wheels
+        Those that the run kept, by package: they are taken instead of what the lock says, which may be a path of another machine.
 
     Raises
     ------
@@ -65,11 +75,14 @@ def rebuild_environment(stage: dict[str, Any], project: Path, lock: Path | None,
     _put_lock(lock, project)
     interpreter = _find_python(uv, stage["python"])
     drivers = _list_drivers(addresses)
-    _sync(uv, project, folder, interpreter, ["--no-dev", *_list_extras(project, drivers)], stage)
+    kept = [word for name in wheels for word in ("--no-install-package", name)]
+    _sync(uv, project, folder, interpreter, ["--no-dev", *_list_extras(project, drivers), *kept], stage)
     python = folder / "bin" / "python"
+    for wheel in wheels.values():
+        install_wheel(python, wheel)
     if list_missing_packages(python, stage["packages"]):  # a package that the config allows may stand in a group
         with contextlib.suppress(ProvenanceError):  # what is still missing then is the clearer thing to say
-            _sync(uv, project, folder, interpreter, ["--all-groups", "--all-extras"], stage)
+            _sync(uv, project, folder, interpreter, ["--all-groups", "--all-extras", "--inexact", *kept], stage)
     missing = list_missing_packages(python, stage["packages"])
     if missing:
         remedy = f"The lock does not hold them: they were installed by hand. Add them to the project for later runs, {HERE}"
@@ -79,14 +92,14 @@ def rebuild_environment(stage: dict[str, Any], project: Path, lock: Path | None,
 
 
 def rebuild_from_packages(
-    stage: dict[str, Any], packages: list[KeptPackage], wheel: Path | None, folder: Path, addresses: Sequence[str] = ()
+    stage: dict[str, Any], packages: list[KeptPackage], wheels: Mapping[str, Path], folder: Path, addresses: Sequence[str] = ()
 ) -> Path:
     """Make an environment in a fresh folder by its packages' names, hold each to its recorded files, and return its Python.
 
     Parameters
     ----------
-    wheel
-        Of samebits itself, where the run was made from one.
+    wheels
+        Those that the run kept, by package: of samebits itself, and of what came from its own machine's disk.
 
     Raises
     ------
@@ -98,10 +111,10 @@ def rebuild_from_packages(
     interpreter = _find_python(uv, stage["python"])
     _run_uv([uv, "venv", "-q", "--no-project", "--python", interpreter, str(folder)], folder.parent, interpreter, stage)
     listed = folder / "packages.txt"
-    listed.write_text("".join(f"{_choose_requirement(package)}\n" for package in packages), encoding="utf-8")
+    listed.write_text("".join(f"{_choose_requirement(one)}\n" for one in packages if one.name not in wheels), encoding="utf-8")
     python = folder / "bin" / "python"
     install = [uv, "pip", "install", "-q", "--no-deps", "--python", str(python), "-r", str(listed)]
-    _run_uv([*install, *([str(wheel)] if wheel else [])], folder, interpreter, stage)
+    _run_uv([*install, *map(str, wheels.values())], folder, interpreter, stage)
     _hold_to_records(packages, folder)
     _bring_drivers(uv, python, _list_drivers(addresses), stage)
     return python

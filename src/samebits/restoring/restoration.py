@@ -40,8 +40,8 @@ class Restoration:
         What the kernels compute of known numbers here, under the profile; None where it is not known.
     here
         Whether the present environment is used instead of the recorded one.
-    wheel
-        Of samebits itself, where the run was made from one and kept it.
+    wheels
+        Those that the run kept, by package: of samebits itself, where it was made from one, and of packages that are in no index.
     is_installed
         Whether the environment holds samebits itself.
     addresses
@@ -60,11 +60,16 @@ class Restoration:
     test_data: Path | None = None
     rows_file: Path | None = None
     here: bool = False
-    wheel: Path | None = None
+    wheels: dict[str, Path] = field(default_factory=dict)
     is_installed: bool = False
     addresses: list[str] = field(default_factory=list)
     modules: Path | None = None
     said: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def wheel(self) -> Path | None:
+        """Of samebits itself."""
+        return self.wheels.get(PACKAGE.name)
 
     @property
     def program(self) -> list[str]:

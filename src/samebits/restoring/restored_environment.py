@@ -46,12 +46,12 @@ def _rebuild(lineage: dict[str, Any], recorded: RecordedRun, restoration: Restor
     lock, packages = recorded.files.get(LOCK_FILE), recorded.files.get(PACKAGES_FILE)
     if packages is not None and (lock is None or not lineage["stages"]["code"]["commit"]):
         kept = read_kept_packages(packages.read_bytes(), f"run {recorded.run_id}: {PACKAGES_FILE}")
-        restoration.python = rebuild_from_packages(stage, kept, restoration.wheel, folder, restoration.addresses)
+        restoration.python = rebuild_from_packages(stage, kept, restoration.wheels, folder, restoration.addresses)
         return "by their names, with the files that they had"
     if not lineage["stages"]["code"]["commit"]:
         remedy = "Commit the project for later runs, or use the present environment, which the verdict then says: --here."
         raise ProvenanceError(Problem("environment", "the project that its uv.lock belongs to", "no repository on record", remedy))
-    restoration.python = rebuild_environment(stage, restoration.project, lock, folder, restoration.addresses)
+    restoration.python = rebuild_environment(stage, restoration.project, lock, folder, restoration.addresses, restoration.wheels)
     return "by the recorded uv.lock and its hashes"
 
 

@@ -14,7 +14,7 @@ from samebits.errors import Problem, ProvenanceError, SamebitsError
 from samebits.history.fetching import fetch_commit
 from samebits.holdings.code_search import list_all_code_sources
 from samebits.holdings.runs import RecordedRun
-from samebits.lineage.manifest import ROWS_FILE, find_wheel
+from samebits.lineage.manifest import ROWS_FILE, list_wheels
 from samebits.numerics.profile import ProfileName
 from samebits.project import PACKAGE
 from samebits.provenance.code import read_sources_digest
@@ -47,14 +47,13 @@ def restore_run(
         Something could not be brought back: one problem for each part.
     """
     profile: ProfileName = "native" if lineage["stages"]["numeric_profile"]["name"] == "native" else "portable"
-    wheel = None if here else find_wheel(recorded.files)
     restoration = Restoration(
         folder,
         profile=profile,
         config_as_written=read_config_as_written(recorded),
         rows_file=recorded.files.get(ROWS_FILE),
         here=here,
-        wheel=recorded.files[wheel] if wheel else None,
+        wheels={} if here else {package: recorded.files[name] for package, name in list_wheels(recorded.files).items()},
         addresses=list_addresses(recorded),
     )
     problems: list[Problem] = []

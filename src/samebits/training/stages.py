@@ -142,9 +142,9 @@ def describe_environment(environment: Environment) -> Stage:
     """Python and the packages that samebits needs decide, and what of them is not as it was installed; the machine is a fact."""
     facts = dataclasses.asdict(environment)
     decisive = {name: facts.pop(name) for name in ("python", "implementation", "packages")}
-    found = {name: facts.pop(name) for name in ("modified", "startup", "not_held", "beside_lock")}
+    found = {name: facts.pop(name) for name in ("modified", "startup", "not_held", "beside_lock", "local")}
     decisive |= {name: found[name] for name in ("modified", "startup") if found[name]}
-    facts |= {name: found[name] for name in ("not_held", "beside_lock") if found[name]}
+    facts |= {name: found[name] for name in ("not_held", "beside_lock", "local") if found[name]}
     return make_stage(decisive, **facts)
 
 

@@ -13,8 +13,8 @@ from samebits.config.loading import LoadedConfig
 from samebits.data.dataset import list_reading_lines
 from samebits.data.target import describe_choice
 from samebits.digests import canonical_json
-from samebits.installed.kept import collect_environment_files, pack_own_wheel
-from samebits.lineage.manifest import LOCK_FILE, OUT_OF_FOLD_FILE, ROWS_FILE, Stage
+from samebits.installed.kept import collect_environment_files, pack_local_wheels, pack_own_wheel
+from samebits.lineage.manifest import LOCK_FILE, OUT_OF_FOLD_FILE, ROWS_FILE, Stage, list_wheels
 from samebits.numerics.profile import check_kernels, read_kernels
 from samebits.numerics.seeds import plant_seeds
 from samebits.provenance.code import CodeIdentity, describe_kept, describe_modules, identify_code
@@ -83,7 +83,7 @@ def make_training(loaded: LoadedConfig, project_root: Path, voice: Voice = SILEN
     told = describe_kept(add_imported(code), list_input_paths(loaded, project_root))
     for line in [*list_reading_lines(materials.dataset.reading), *describe_choice(config, materials.target)]:
         voice.follow(line)
-    for line in told:
+    for line in [*told, *_describe_wheels(environment, kept)]:
         voice.say(line)
     with loaded.naming_lines():
         result = make_result(config, materials, voice)
@@ -108,7 +108,13 @@ def _keep_environment(environment: Environment, project_root: Path, commit: str 
     path = project_root / "uv.lock"
     lock = {LOCK_FILE: path.read_bytes()} if path.is_file() else {}
     others = pack_own_wheel() if lock and commit else collect_environment_files(environment.packages)
-    return {**lock, **_name_in_run(others)}
+    return {**lock, **_name_in_run({**pack_local_wheels(environment.packages), **others})}
+
+
+def _describe_wheels(environment: Environment, kept: dict[str, bytes]) -> list[str]:
+    """Say before the training what of this machine's own disk goes with the run."""
+    taken = [name for name in environment.local if name in list_wheels(kept)]
+    return [f"packages of this machine's own disk that are kept with the run: {', '.join(taken)}"] if taken else []
 
 
 def _name_in_run(files: dict[str, bytes]) -> dict[str, bytes]:
