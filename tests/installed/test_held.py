@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from samebits.digests import digest_bytes
+from samebits.errors import ProvenanceError
 from samebits.installed import held as held_module
 from samebits.installed.distributions import Distribution, list_distributions
 from samebits.installed.held import MISSING, Held, hold_packages
@@ -186,3 +187,12 @@ def test_two_installers_records_of_one_wheel_have_one_digest(tmp_path: Path) -> 
     record.write_text("\r\n".join([*noise, *reversed(lines)]), encoding="utf-8")
 
     assert list_distributions([str(tmp_path / "b")])["pack"].record_digest == by_uv.record_digest == by_pip.record_digest
+
+
+def test_a_package_that_describes_itself_in_other_bytes_is_named(tmp_path: Path) -> None:
+    folder = tmp_path / "odd-1.0.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_bytes(b"Metadata-Version: 2.1\nName: odd\nVersion: 1.0\nAuthor: \xff\n")
+
+    with pytest.raises(ProvenanceError, match=r"odd-1\.0\.dist-info: expected METADATA that is UTF-8"):
+        list_distributions([str(tmp_path)])

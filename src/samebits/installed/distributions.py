@@ -17,8 +17,10 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from samebits.digests import PREFIX, digest_manifest
+from samebits.errors import Problem, ProvenanceError
 
 # What an installer writes beside a wheel's own files, by its name in the .dist-info folder.
 _OF_INSTALLERS = ("INSTALLER", "REQUESTED", "RECORD", "direct_url.json", "uv_cache.json", "uv_build.json")
@@ -46,8 +48,11 @@ class Distribution:
 
     @functools.cached_property
     def record_text(self) -> str | None:
-        """Its RECORD; None where it has none."""
-        return self.metadata.read_text("RECORD")
+        """Its RECORD; None where it has none that is text."""
+        try:
+            return self.metadata.read_text("RECORD")
+        except UnicodeDecodeError:
+            return None
 
     @functools.cached_property
     def paths(self) -> dict[str, str]:
@@ -100,10 +105,15 @@ def list_distributions(search: list[str] | None = None) -> dict[str, Distributio
     ----------
     search
         Folders to look into instead of the running program's path.
+
+    Raises
+    ------
+    ProvenanceError
+        One of them describes itself in bytes that are no text.
     """
     found: dict[str, Distribution] = {}
     for metadata in importlib.metadata.distributions(path=sys.path if search is None else search):
-        described = metadata.metadata  # read anew each time it is asked for: once is a third of the time
+        described = _read_description(metadata)
         name = normalise_name(str(described["Name"]))
         if name not in found:
             needs = described.get_all("Requires-Dist")
@@ -111,6 +121,15 @@ def list_distributions(search: list[str] | None = None) -> dict[str, Distributio
                 needs = metadata.requires
             found[name] = Distribution(name, described["Version"], Path(str(metadata.locate_file(""))), metadata, needs or [])
     return found
+
+
+def _read_description(metadata: importlib.metadata.Distribution) -> Any:
+    """It is read anew each time it is asked for: once is a third of the time."""
+    try:
+        return metadata.metadata
+    except UnicodeDecodeError as error:
+        where = str(getattr(metadata, "_path", "an installed package"))
+        raise ProvenanceError(Problem(where, "METADATA that is UTF-8", error.reason, "Install that package again.")) from None
 
 
 def read_record(text: str) -> dict[str, str]:
