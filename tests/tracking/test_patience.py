@@ -73,6 +73,16 @@ def test_silence_adds_up_over_calls_that_fail_and_not_over_the_time_between() ->
             "(host='x', port=5): Failed to establish a new connection: [Errno 111] Connection refused'))",
             "[Errno 111] Connection refused",
         ),
+        (
+            "HTTPSConnectionPool(host='x', port=5): Max retries exceeded with url: /v (Caused by SSLError(SSLCertVerificationError(1, "
+            "'[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed certificate (_ssl.c:1006)')))",
+            "certificate verify failed: self-signed certificate",
+        ),
+        (
+            "HTTPConnectionPool(host='x', port=5): Max retries exceeded with url: /v (Caused by ProtocolError('Connection aborted.', "
+            "ConnectionResetError(104, 'Connection reset by peer')))",
+            "Connection reset by peer",
+        ),
     ],
 )
 def test_the_cause_of_silence_is_a_whole_phrase_without_what_libraries_wrap_it_in(said: str, cause: str) -> None:
