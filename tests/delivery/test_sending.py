@@ -251,14 +251,13 @@ def test_what_a_killed_run_made_is_not_cleaned_away(own_store: str, parcel: Parc
     assert (parcel.folder / "model").is_dir() and "is damaged: values.json is gone" in listed.stdout
 
 
-def test_a_server_that_says_it_took_a_value_and_has_it_not_is_found_out(own_store: str, parcel: Parcel) -> None:
-    for step in ("log_outputs", "log_batch", "log_inputs", "set_terminated"):
-        client = open_client(own_store)
-        setattr(client, step, lambda *_, **__: None)
-        with pytest.raises(
-            TrackingError, match="expected a server that keeps what it took, found an answer that it has them, and not: "
-        ):
-            send_parcel(client, parcel)
+@pytest.mark.parametrize("step", ["log_batch", "log_inputs", "set_terminated", "log_outputs"])
+def test_a_server_that_says_it_took_a_value_and_has_it_not_is_found_out(own_store: str, parcel: Parcel, step: str) -> None:
+    client = open_client(own_store)
+    setattr(client, step, lambda *_, **__: None)
+
+    with pytest.raises(TrackingError, match="expected a server that keeps what it took, found an answer that it has them, and not: "):
+        send_parcel(client, parcel)
 
     assert send_parcel(open_client(own_store), parcel)
 
