@@ -216,6 +216,16 @@ def test_a_parcel_that_names_a_run_of_somebody_elses_changes_nothing_of_it(own_s
     assert client.get_run(run_id).to_dictionary() == before
 
 
+def test_a_run_whose_experiment_was_deleted_waits_and_that_is_said(own_store: str, parcel: Parcel) -> None:
+    client = open_client(own_store)
+    client.delete_experiment(client.create_experiment("offline"))
+
+    done = run_samebits("push", MLFLOW_TRACKING_URI=own_store, SAMEBITS_SPOOL=str(parcel.folder.parent))
+
+    assert done.returncode == 75 and "found experiment 'offline': a deleted one. What it made waits in" in done.stderr, done.stderr
+    assert parcel.is_whole
+
+
 def test_what_does_not_wait_is_refused(own_store: str, parcel: Parcel) -> None:
     variables = {"MLFLOW_TRACKING_URI": own_store, "SAMEBITS_SPOOL": str(parcel.folder.parent)}
 
