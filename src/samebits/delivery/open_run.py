@@ -136,7 +136,7 @@ def name_obstacle(error: Exception) -> str:
     if not isinstance(error, TrackingError):
         return str(error)
     problem = error.problems[0]
-    is_of_server = problem.where in ("tracking server", hide_credentials(os.environ.get("MLFLOW_TRACKING_URI", "")))
+    is_of_server = isinstance(error, ServerGone) or problem.where == hide_credentials(os.environ.get("MLFLOW_TRACKING_URI", ""))
     return problem.found if is_of_server else f"{problem.where}: {problem.found}"
 
 
