@@ -6,6 +6,7 @@ RUNNING for ever. What is said about a run here is said by asking the server dir
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 import re
@@ -13,6 +14,7 @@ import shutil
 import signal
 import threading
 import time
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +29,7 @@ from warm_program import Ended, WarmProgram
 from samebits.holdings.runs import open_recorded_run
 from samebits.numerics.profile import make_environment
 from samebits.proof.verification import check_record
+from samebits.signals import ENDING
 
 UNDELIVERED = 75
 Hook = Callable[[Request], None] | None  # as the proxy calls them
@@ -137,14 +140,25 @@ class BrokenRuns:
         return self._judge(name, self.run("push", name=name))
 
     def leave_waiting(self, name: str) -> Path:
-        """Train while no server is there, and return the folder in which the run waits."""
-        (self.folder / name / "tmp").mkdir(parents=True)
+        """Leave a run waiting that was made while no server was there, a copy of the first one, and return its folder."""
+        own, parcel_id = self.folder / name, uuid.uuid4().hex
+        (own / "tmp").mkdir(parents=True)
+        shutil.copy(self._waiting.parents[1] / "fits", own)
+        folder = Path(shutil.copytree(self._waiting, own / "spool" / parcel_id))
+        note = json.loads((folder / "parcel.json").read_text(encoding="utf-8"))
+        (folder / "parcel.json").write_text(json.dumps({**note, "parcel_id": parcel_id, "experiment_name": name}), encoding="utf-8")
+        self.proxy.clear()
+        return folder
+
+    @functools.cached_property
+    def _waiting(self) -> Path:
+        own = self.folder / "waiting"
+        (own / "tmp").mkdir(parents=True)
         self.proxy.clear()
         self.proxy.fault = Fault(Kind.REFUSE, lasts=True)
-        trained = self.run("train", "config.json", name=name)
+        trained = self.run("train", "config.json", name=own.name)
         assert trained.exit_code == UNDELIVERED, trained.stderr.decode()
-        self.proxy.clear()
-        return next((self.folder / name / "spool").glob("*/values.json")).parent
+        return next((own / "spool").glob("*/values.json")).parent
 
     def train_and_signal(self, numbers: tuple[int, ...], fault: Fault | None = None) -> Outcome:
         """Train, and send signals while a model is being fitted."""
@@ -240,7 +254,7 @@ def _judge_words(ended: Ended, own: Path, has_waited: bool, was_computed: bool) 
         wrong += [f"refused after all was computed: {stderr[-500:]}"] * was_computed
     if was_computed and not has_waited and ended.exit_code not in (0, 2, UNDELIVERED):
         wrong += ["computed, and neither delivered nor waiting"] * (b"run    " not in ended.stdout)
-    if ended.exit_code not in (0, 2, UNDELIVERED, 128 + signal.SIGTERM, 128 + signal.SIGINT, -signal.SIGKILL):
+    if ended.exit_code not in (0, 2, UNDELIVERED, -signal.SIGKILL, *(128 + number for number in ENDING)):
         wrong.append(f"exit {ended.exit_code}")
     return wrong
 

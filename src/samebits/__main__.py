@@ -25,7 +25,7 @@ if not __package__:
 
 from samebits.command_line import GREETING, PROOFS, REPRODUCE_OPTIONS, complete_words, find_slip, make_parser
 from samebits.errors import EXIT_BUG, EXIT_REFUSED, EXIT_WAITING, Interrupted, Problem, SamebitsError, Undelivered
-from samebits.signals import ignore_signals
+from samebits.signals import ENDING, ignore_signals
 from samebits.text import format_bug, guard_other_output, warn
 from samebits.verdicts import EXIT_CODES, Verdict
 
@@ -159,8 +159,8 @@ def run_program() -> None:
     guard_other_output()
     for name in _GIT_VARIABLES:
         os.environ.pop(name, None)
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup leaves it
+    for number in ENDING:
+        if signal.getsignal(number) is signal.SIG_DFL:  # SIGINT is Python's own; and nohup leaves some ignored
             signal.signal(number, _interrupt)
     exit_code = main()
     multiprocessing = sys.modules.get("multiprocessing")

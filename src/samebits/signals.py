@@ -7,7 +7,11 @@ import signal
 from collections.abc import Iterator
 from types import FrameType
 
-ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# From the keyboard, a shell that ends, and a batch system that gives notice: whichever would end the process without a word.
+ENDING = (
+    *(signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT),
+    *(signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU, signal.SIGALRM),
+)
 
 
 @contextlib.contextmanager

@@ -5,29 +5,16 @@ from __future__ import annotations
 import json
 import shutil
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from broken_runs import BrokenRuns
-from warm_program import Ended
+from conftest import run_samebits
+from recorded_runs import open_client, record_offline
 
 from samebits.digests import digest_file
 
-pytestmark = pytest.mark.xdist_group("faults")
-
-
-@pytest.fixture(scope="module")
-def runs(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokenRuns]:
-    made = BrokenRuns(tmp_path_factory.mktemp("damaged"), server, silence_seconds=3, verifies=False)
-    yield made
-    made.close()
-
-
-@pytest.fixture(scope="module")
-def waiting(runs: BrokenRuns) -> Path:
-    """The folder of a parcel that waits."""
-    return runs.leave_waiting("kept")
+pytestmark = pytest.mark.xdist_group("verify")
 
 
 def change_json(path: Path, **changes: object) -> None:
@@ -60,6 +47,8 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
     "a link beside the files": lambda parcel: link_to(parcel / "artifacts/more", Path("/etc/passwd")),
     "no lineage": lambda parcel: (parcel / "lineage.json").unlink(),
     "a lineage that is none": lambda parcel: (parcel / "lineage.json").write_bytes(b"\xff"),
+    "another lineage": lambda parcel: change_json(parcel / "lineage.json", schema=1),
+    "another table": lambda parcel: next((parcel / "archive/data").rglob("*.csv")).write_text("a,b\n", encoding="utf-8"),
     "no values": lambda parcel: (parcel / "values.json").unlink(),
     "values without any": lambda parcel: (parcel / "values.json").write_text("{}", encoding="utf-8"),
     "values of another kind": lambda parcel: change_json(parcel / "values.json", metrics=None),
@@ -94,43 +83,36 @@ NOTES = {
 }
 
 
-def spoil(runs: BrokenRuns, waiting: Path, spoil_one: Callable[[Path], object]) -> tuple[str, Path, Path]:
-    """Return the name of a case in whose spool a spoilt parcel lies beside a sound one, and the two."""
-    name = f"damaged-{uuid.uuid4().hex[:8]}"
-    spool = runs.folder / name / "spool"
-    (runs.folder / name / "tmp").mkdir(parents=True)
-    for folder in (spool / "a", spool / "b"):
-        shutil.copytree(waiting, folder)
-        change_json(folder / "parcel.json", parcel_id=uuid.uuid4().hex)
-    spoil_one(spool / "a")
-    return name, spool / "a", spool / "b"
+def write_note(note: str) -> Callable[[Path], object]:
+    return lambda parcel: (parcel / "parcel.json").write_text(note, encoding="utf-8")
 
 
-def hold_to_words(ended: Ended) -> None:
-    assert ended.name_traceback() is None
-    assert ended.exit_code in (0, 2, 75)
+def spoil_each(parcel: Path, spool: Path, ways: dict[str, Callable[[Path], object]]) -> None:
+    """Put into a spool a copy of a parcel for each way to spoil it, and a sound one before and after them."""
+    for name in ("0 sound", *ways, "z sound"):
+        shutil.copytree(parcel, spool / name)
+        change_json(spool / name / "parcel.json", parcel_id=uuid.uuid4().hex)
+        ways.get(name, Path.exists)(spool / name)
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
-def test_a_damaged_parcel_is_not_delivered_and_stays_and_the_sound_one_goes(runs: BrokenRuns, waiting: Path, damage: str) -> None:
-    name, damaged, sound = spoil(runs, waiting, DAMAGES[damage])
+def test_damaged_parcels_are_not_delivered_and_stay_and_are_in_nobodys_way(
+    own_store: str, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, write_config: Callable[..., Path]
+) -> None:
+    ways = DAMAGES | {f"note: {name}": write_note(note) for name, note in NOTES.items()}
+    spool = tmp_path / "spool"
+    spoil_each(record_offline(tmp_path_factory.getbasetemp(), tmp_path / "original"), spool, ways)
+    variables = {"SAMEBITS_SPOOL": str(spool), "MLFLOW_TRACKING_URI": own_store}
+    config = write_config({"models": {"decision_tree": {}}, "cv": {"n_splits": 2}})
 
-    status, pushed = runs.run("status", name=name), runs.run("push", name=name)
+    listed, pushed = run_samebits("status", **variables), run_samebits("push", **variables)
+    trained = run_samebits("train", str(config), **variables)
 
-    hold_to_words(status)
-    hold_to_words(pushed)
-    assert (pushed.exit_code, damaged.exists(), sound.exists()) == (75, True, False)
-    assert b"root:" not in pushed.stdout + pushed.stderr
-
-
-@pytest.mark.parametrize("note", NOTES)
-def test_a_parcel_whose_note_cannot_be_read_stands_in_no_other_ones_way(runs: BrokenRuns, waiting: Path, note: str) -> None:
-    name, damaged, sound = spoil(runs, waiting, lambda parcel: (parcel / "parcel.json").write_text(NOTES[note], encoding="utf-8"))
-
-    status, pushed = runs.run("status", name=name), runs.run("push", name=name)
-    trained = runs.run("train", "config.json", name=name)
-
-    hold_to_words(status)
-    hold_to_words(pushed)
-    assert (damaged.exists(), sound.exists()) == (True, False)
-    assert trained.exit_code == 0, trained.stderr.decode()
+    said = listed.stdout + listed.stderr + pushed.stdout + pushed.stderr
+    assert (listed.returncode, pushed.returncode, trained.returncode) == (0, 75, 0), said + trained.stderr
+    assert "Traceback" not in said and "root:" not in said
+    assert pushed.stdout.count("run    ") == 2  # each sound one
+    assert {path.name for path in spool.iterdir() if path.is_dir()} == set(ways)
+    unsaid = [name for name in DAMAGES if f"{spool / name}: " not in pushed.stderr and f"{spool / name}/" not in pushed.stderr]
+    assert unsaid == []
+    client = open_client(own_store)
+    assert len(client.search_runs([client.get_experiment_by_name("offline").experiment_id])) == 2  # nor is a run begun for another

@@ -100,7 +100,9 @@ def test_a_signal_on_the_way_to_the_server_loses_nothing(runs: BrokenRuns, signa
     assert outcome.wrong == []
 
 
-@pytest.mark.parametrize("signals", [(signal.SIGTERM,), (signal.SIGINT, signal.SIGINT), (signal.SIGKILL,)])
+@pytest.mark.parametrize(
+    "signals", [(signal.SIGTERM,), (signal.SIGINT, signal.SIGINT), (signal.SIGKILL,), (signal.SIGQUIT,), (signal.SIGXCPU,)]
+)
 def test_a_run_that_is_stopped_while_it_trains_ends_as_killed(runs: BrokenRuns, signals: tuple[int, ...]) -> None:
     outcome = runs.train_and_signal(signals)
 

@@ -17,7 +17,7 @@ from servers import make_database, need_services, start_postgres
 
 from samebits.errors import TrackingError
 from samebits.tracking import database_lock
-from samebits.tracking.database_lock import lock_database
+from samebits.tracking.database_lock import _explain, lock_database
 from samebits.tracking.patience import ServerGone
 
 N_PROCESSES = 4
@@ -188,7 +188,7 @@ def test_a_database_that_does_not_answer_is_named_without_its_password(closed_po
     uri = f"postgresql://ml:ab/cdSECRET@127.0.0.1:{closed_port}/mlflow"
 
     with (
-        pytest.raises(TrackingError, match=r"postgresql://127\.0\.0\.1/mlflow: expected a database that lets this user in") as refusal,
+        pytest.raises(TrackingError, match=r"postgresql://127\.0\.0\.1/mlflow: expected a database that answers") as refusal,
         lock_database(uri),
     ):
         pass
@@ -210,3 +210,18 @@ def test_a_database_that_refuses_is_another_fault_than_one_that_is_not_there(clo
 
     assert not isinstance(refusal.value, ServerGone)
     assert "SECRET" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("said", "is_silent"),
+    [
+        ("FATAL:  the database system is starting up", True),
+        ("FATAL:  sorry, too many clients already", True),
+        ('FATAL:  database "x" does not exist', False),
+    ],
+)
+def test_a_database_that_refuses_for_a_while_is_as_one_that_does_not_answer(said: str, is_silent: bool) -> None:
+    class OperationalError(Exception):
+        """As psycopg's."""
+
+    assert isinstance(_explain("postgresql://x/y", OperationalError(said)), ServerGone) == is_silent

@@ -87,7 +87,7 @@ def _push(client: Any, parcel: Parcel, root: Path | None) -> list[Problem]:
     root
         The project whose runs are meant; None where the parcel itself was named.
     """
-    from samebits.delivery.open_run import describe_waiting
+    from samebits.delivery.open_run import describe_waiting, name_obstacle
     from samebits.delivery.sending import send_parcel
     from samebits.proof.ledger import enter_ledger
 
@@ -104,8 +104,7 @@ def _push(client: Any, parcel: Parcel, root: Path | None) -> list[Problem]:
         lineage = json.loads((parcel.folder / FILE_NAME).read_bytes())
         parcel.let_go()
     except (TrackingError, OSError, ValueError) as error:
-        found = error.problems[0].found if isinstance(error, TrackingError) else str(error)
-        return [describe_waiting(parcel, found)]
+        return [describe_waiting(parcel, name_obstacle(error))]
     finally:
         parcel.release()
     tell(f"run    {run_id}" + (f"  made as {parcel.run_id}" if run_id != parcel.run_id else ""))

@@ -52,7 +52,7 @@ def _describe(parcel: Parcel, root: Path) -> list[str]:
     elif parcel.holds_work:
         state = "is damaged: values.json is gone; put it back from a backup, or delete the folder"
     else:
-        state = "left unfinished: samebits status --close"
+        state = f"left unfinished on {parcel.note.get('host')}: there, samebits status --close"
     size = 0
     with contextlib.suppress(OSError):  # it may be sent, and gone, at this moment
         size = sum(path.stat().st_size for path in parcel.folder.rglob("*") if path.is_file())

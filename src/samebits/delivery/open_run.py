@@ -74,8 +74,7 @@ class OpenRun:
         except Undelivered:
             raise
         except (TrackingError, OSError) as error:
-            found = error.problems[0].found if isinstance(error, TrackingError) else str(error)
-            raise Undelivered(describe_waiting(self.parcel, found)) from None
+            raise Undelivered(describe_waiting(self.parcel, name_obstacle(error))) from None
         self.is_delivered = True
         self.parcel.let_go()
         return run_id
@@ -130,6 +129,15 @@ def _describe(error: BaseException) -> tuple[str, str]:
     is_bug = not isinstance(error, SamebitsError | Interrupted | KeyboardInterrupt)
     reason = f"{type(error).__name__}: {error}" if is_bug else str(error) or "stopped from the keyboard"
     return reason, "".join(traceback.format_exception(error)) if is_bug else reason + "\n"
+
+
+def name_obstacle(error: Exception) -> str:
+    """Return what stood in a delivery's way: of a server what came of asking it, of anything else also what it is."""
+    if not isinstance(error, TrackingError):
+        return str(error)
+    problem = error.problems[0]
+    is_of_server = isinstance(error, ServerGone) or problem.where == hide_credentials(os.environ.get("MLFLOW_TRACKING_URI", ""))
+    return problem.found if is_of_server else f"{problem.where}: {problem.found}"
 
 
 def describe_waiting(parcel: Parcel, reason: str) -> Problem:

@@ -26,6 +26,7 @@ _SUFFIX = ".lock"
 _KEY = 0x73616D6562697473  # "samebits"; PostgreSQL's locks are one per database, MySQL's one per server
 # Of MySQL's errors, those of a server that is not there.
 _SILENT_CODES = (2002, 2003, 2005, 2006, 2013)
+_BUSY = ("the database system is", "too many clients", "remaining connection slots")  # PostgreSQL's, of a refusal that passes
 
 
 @contextlib.contextmanager
@@ -180,13 +181,17 @@ def _name_database(uri: str) -> str:
 def _explain(where: str, error: Exception) -> TrackingError:
     found = getattr(error, "orig", None) or error
     lines = str(found).strip().splitlines() or [type(error).__name__]
-    problem = Problem(where, "a database that lets this user in", lines[0][:500], "Check the URI and the database.")
-    return ServerGone(problem) if _is_silence(found) else TrackingError(problem)
+    if _is_silence(found):
+        return ServerGone(Problem(where, "a database that answers", lines[0][:500], "Check the URI and the database."))
+    return TrackingError(Problem(where, "a database that lets this user in", lines[0][:500], "Check the URI and the database."))
 
 
 def _is_silence(error: BaseException) -> bool:
-    """Tell whether no server answered: MySQL's drivers have a number for it; of PostgreSQL's answers, a refusal begins with FATAL."""
+    """Tell whether no server answered: MySQL's drivers have a number for it; of PostgreSQL's answers, a refusal begins with FATAL.
+
+    It says so too while it starts, stops, or has no connection left.
+    """
     code = error.args[0] if error.args else None
     if isinstance(code, int):
         return code in _SILENT_CODES
-    return type(error).__name__ == "OperationalError" and "FATAL:" not in str(error)
+    return type(error).__name__ == "OperationalError" and ("FATAL:" not in str(error) or any(map(str(error).__contains__, _BUSY)))

@@ -5,19 +5,23 @@ A server that gives no answer within two seconds is no mistake of the caller's, 
 
 from __future__ import annotations
 
+import os
 import re
+import warnings
+from pathlib import Path
 from typing import Any
 
 import requests
 
 from samebits.errors import Problem, TrackingError
-from samebits.text import hide_credentials
+from samebits.text import hide_credentials, warn
 from samebits.tracking.address import is_http
 from samebits.tracking.drivers import find_missing_driver
 from samebits.tracking.patience import Patience, ServerGone, name_cause
 
 _ANSWER_SECONDS = 2.0
 _OLDEST_MAJOR = 3
+_CERTIFICATES = "MLFLOW_TRACKING_SERVER_CERT_PATH"
 
 
 def check_server(uri: str) -> None:
@@ -34,6 +38,7 @@ def check_server(uri: str) -> None:
         raise TrackingError(missing)
     if not is_http(uri):
         return
+    _check_certificate()
     answer = _ask_version(uri)
     where, said = hide_credentials(uri), answer.text.strip()
     if answer.status_code == 403 and "host header" in said.lower():
@@ -55,6 +60,18 @@ def check_server(uri: str) -> None:
         raise TrackingError(Problem(where, f"an MLflow server of version {_OLDEST_MAJOR} or later", said, remedy))
 
 
+def _check_certificate() -> None:
+    """Whose certificates count is the caller's to say: what he names must be there, and that none is asked for is said once."""
+    named = os.environ.get(_CERTIFICATES)
+    if named and not Path(named).exists():
+        raise TrackingError(
+            Problem(_CERTIFICATES, "a file of certificates", f"no {named}", "Name the server's own, or its authority's.")
+        )
+    if os.environ.get("MLFLOW_TRACKING_INSECURE_TLS", "").lower() in ("true", "1"):
+        warnings.filterwarnings("ignore", message="Unverified HTTPS request")  # else one for each request
+        warn("the server's certificate is not checked (MLFLOW_TRACKING_INSECURE_TLS): whoever stands between may read and change all")
+
+
 def _ask_version(uri: str) -> Any:
     from mlflow.utils.credentials import get_default_host_creds
     from mlflow.utils.rest_utils import http_request
@@ -72,4 +89,6 @@ def _ask_version(uri: str) -> Any:
         cause = error.__cause__ or error.__context__ or error
         if isinstance(cause, requests.exceptions.InvalidURL | requests.exceptions.InvalidSchema):
             raise TrackingError(Problem(hide_credentials(uri), "an address", str(cause), "Check MLFLOW_TRACKING_URI.")) from None
-        raise ServerGone(Problem(hide_credentials(uri), "a tracking server that answers", name_cause(cause), "Check it.")) from None
+        found = name_cause(cause)
+        remedy = f"Name the file that it goes by in {_CERTIFICATES}." if "certificate verify failed" in found else "Check it."
+        raise ServerGone(Problem(hide_credentials(uri), "a tracking server that answers", found, remedy)) from None

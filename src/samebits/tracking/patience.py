@@ -11,10 +11,13 @@ import contextlib
 import errno
 import http.client
 import math
+import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
+
+import requests
 
 from samebits.errors import Problem, TrackingError
 
@@ -24,7 +27,6 @@ UNHEARD = "unheard"  # of a thread whose calls say nothing of whether the server
 _PIECE_BYTES, _TAKEN_UNREAD_BYTES = 1 << 13, 4 << 20  # of a body: a piece of it, and what a system takes for nobody
 _BROKEN_STATUS = 500
 _ANSWER_BYTES = 128 << 20  # a thousand runs with all that their tags may hold are a tenth of it
-_ANSWERS = ("application/json", "text/html", "text/plain")  # the last is what is taken where a server says nothing of it
 _TICK_SECONDS = 0.05
 _SILENT = ("ConnectionError", "Timeout", "EndpointConnectionError", "ConnectTimeoutError", "ReadTimeoutError", "ConnectionClosedError")
 T = TypeVar("T")
@@ -155,7 +157,6 @@ def _watch_send(plain: Callable[..., Any]) -> Callable[..., Any]:
 def _watch_read(plain: Callable[..., Any]) -> Callable[..., Any]:
     def watched(response: Any, *args: Any) -> Any:
         content = plain(response, *args)
-        _count_answer(response, content)
         if content and response.status < _BROKEN_STATUS:
             _note_transfer()
         return content
@@ -163,13 +164,33 @@ def _watch_read(plain: Callable[..., Any]) -> Callable[..., Any]:
     return watched
 
 
-def _count_answer(response: Any, content: Any) -> None:
-    """An answer that is no file is held in memory whole: one without end is no answer."""
-    response.samebits_read = getattr(response, "samebits_read", 0) + (len(content) if isinstance(content, bytes) else 0)
-    kind = response.headers.get_content_type() if response.headers is not None else "text/plain"
-    if response.samebits_read > _ANSWER_BYTES and kind in _ANSWERS:
-        response.close()
-        raise OSError(errno.EFBIG, f"an answer of more than {_ANSWER_BYTES >> 20} MiB")
+def bound_answers() -> None:
+    """Hold in memory no answer without end, be it packed small: what is read piece by piece, as a file is, may be large."""
+    plain: Any = requests.Response.content
+    if not hasattr(plain.fget, "is_bounded"):
+        bounded = _bound_content(plain.fget)
+        bounded.is_bounded = True  # type: ignore[attr-defined]
+        requests.Response.content = property(bounded)  # type: ignore[method-assign,assignment]
+
+
+def _bound_content(plain: Any) -> Callable[[Any], Any]:
+    def read_bounded(response: Any) -> Any:
+        if response._content is False and not response._content_consumed and response.raw is not None:
+            response._content = b"".join(_count_pieces(response))
+        return plain(response)
+
+    return read_bounded
+
+
+def _count_pieces(response: Any) -> Iterator[bytes]:
+    """The pieces are counted as they are expanded."""
+    n_bytes = 0
+    for piece in response.iter_content(_PIECE_BYTES):
+        n_bytes += len(piece)
+        if n_bytes > _ANSWER_BYTES:
+            response.close()
+            raise OSError(errno.EFBIG, f"an answer of more than {_ANSWER_BYTES >> 20} MiB")
+        yield piece
 
 
 def _note_transfer() -> None:
@@ -183,6 +204,10 @@ def name_cause(error: BaseException) -> str:
     innermost = said.rpartition("Caused by ")[2]
     reason = innermost.rpartition("): ")[2] if "): " in innermost else innermost.partition("failed with exception ")[2] or innermost
     reason = reason.rpartition("Failed to establish a new connection: ")[2]
+    if re.match(r"\w+Error\(", reason) and (
+        phrases := re.findall(r"'([^']*)'", reason)
+    ):  # errors inside each other, as they are written
+        reason = re.sub(r"^\[SSL: \w+\] | \(_ssl\.c:\d+\)$", "", phrases[-1])
     while reason.endswith(("'", '"', ")")) and not (reason.endswith(")") and reason.count("(") == reason.count(")")):
         reason = reason[:-1]
     return reason[:300] or type(error).__name__

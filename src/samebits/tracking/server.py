@@ -21,7 +21,7 @@ from samebits.text import clean_text, hide_credentials
 from samebits.tracking.address import find_database, is_remote, settle_address
 from samebits.tracking.database_lock import lock_database
 from samebits.tracking.greeting import check_server
-from samebits.tracking.patience import PATIENCE, SILENCE_SECONDS, ServerGone, is_silence, name_cause, watch_transfers
+from samebits.tracking.patience import PATIENCE, SILENCE_SECONDS, ServerGone, bound_answers, is_silence, name_cause, watch_transfers
 
 MAX_TAG_LENGTH = 8000  # MLflow cuts longer ones silently
 # Unanswered, MLflow's own settings wait four minutes a call, and twenty where a server hangs. These outlast a server that starts
@@ -58,6 +58,7 @@ def prepare_tracking(project_root: Path) -> str:
     os.environ["MLFLOW_TRACKING_URI"] = uri
     PATIENCE.limit_seconds = SILENCE_SECONDS if is_remote(uri) else math.inf
     watch_transfers()
+    bound_answers()
     for name, level in _LOUDNESS.items():
         logging.getLogger(name).setLevel(level)
     return uri
