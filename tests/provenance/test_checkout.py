@@ -22,6 +22,7 @@ from samebits.provenance.checkout import (
     diff_trees,
     fetch_commit,
     holds_commit,
+    is_whole_bundle,
     list_wrong_changes,
     write_tree,
 )
@@ -65,6 +66,18 @@ def test_a_bundle_brings_a_commit_back_alone_or_on_top_of_what_a_remote_holds(tm
     assert (tmp_path / "fresh/b.txt").is_file()
     with pytest.raises(ProvenanceError, match="one that a repository or the archive holds, found bundle: "):
         fetch_commit(tmp_path / "alone", head.stdout.strip(), sources[:1], None)
+
+
+def test_a_bundle_that_is_nothing_but_names_is_not_collected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    commit, bundle = make_repository(tmp_path / "repository"), tmp_path / "names.bundle"
+    bundle.write_text(
+        "# v2 git bundle\n" + "".join(f"{commit} refs/heads/{number}\n" for number in range(1000)) + "\n", encoding="ascii"
+    )
+    assert is_whole_bundle(bundle, commit)
+
+    monkeypatch.setattr(checkout, "MOST_LISTED_BYTES", 10_000)
+
+    assert not is_whole_bundle(bundle, commit)
 
 
 def test_no_hook_or_template_of_the_callers_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
