@@ -420,6 +420,9 @@ SECRETS: dict[str, bytes] = {
     "mail.md": b"SG." + b"a" * 22 + b"." + b"b" * 43 + b"\n",
     "lake.md": b"dapi" + b"0" * 32 + b"\n",
     "blobs.md": b"AccountKey=" + b"a" * 86 + b"==\n",
+    "cloud.rtf": b"aws_secret_access_key = " + b"a1B2" * 10 + b"\n",
+    "signed.rtf": b"https://host/x?X-Amz-Signature=" + b"0a" * 32 + b"\n",
+    "kube.rtf": b"    client-key-data: " + b"LS0t" * 20 + b"\n",
     ".docker/config.txt": b"{}\n",
     "db.py": b"URL = 'postgresql://me:" + b"hunter22@db.internal/x'\n",
 }
