@@ -77,6 +77,13 @@ def test_the_servers_own_password_is_in_no_text_however_it_is_written(said: str,
     assert shown.startswith("no: ")
 
 
+@pytest.mark.parametrize("uri", ["http:/me:s3cretSECRET@host", "http:me:s3cretSECRET@host", "me:s3cretSECRET@host:5000"])
+def test_a_password_in_an_address_that_is_none_is_in_no_text(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+
+    assert "SECRET" not in clean_text(f"found {uri!r}, at /project/{uri}")
+
+
 @pytest.mark.parametrize("name", text._SECRET_VARIABLES)
 def test_a_variable_that_holds_a_secret_is_in_no_text(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, "abc+/def=ghi")
