@@ -8,13 +8,32 @@ MADE = b"hunter22xyz9"
 
 
 @pytest.mark.parametrize(
-    "name", [".env~", "id_ed25519.bak", "server.key.old", ".env.bak.1", ".Renviron", "token.json", ".bash_history", "apikey.txt"]
+    "name",
+    [
+        ".env~",
+        "id_ed25519.bak",
+        "server.key.old",
+        ".env.bak.1",
+        ".Renviron",
+        "token.json",
+        ".bash_history",
+        "apikey.txt",
+        "prod.kubeconfig",
+        "kubeconfig.yaml",
+        "kube.config",
+        ".databrickscfg",
+        "terraform.rc",
+        "password.txt",
+        "hub.token",
+    ],
 )
 def test_a_copy_beside_a_secret_and_what_programs_leave_is_a_secret_by_its_name(name: str) -> None:
     assert find_secret_name(name) == "a secret by its name"
 
 
-@pytest.mark.parametrize("name", ["tokenizer.json", "model.bak", "notes~", "keys.csv", "history.csv", "train.py.old", "v1.1"])
+@pytest.mark.parametrize(
+    "name", ["tokenizer.json", "model.bak", "notes~", "keys.csv", "history.csv", "train.py.old", "v1.1", "tokens.txt", "pip.conf"]
+)
 def test_an_ordinary_file_is_none(name: str) -> None:
     assert find_secret_name(name) is None
 
@@ -22,6 +41,16 @@ def test_an_ordinary_file_is_none(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "content"),
     [
+        ("a.md", b"curl -u alice:" + MADE + b" https://host/x"),
+        ("b.md", b"`DB_PASSWORD=" + MADE + b" psql -h db`"),
+        ("c.md", b"password: " + MADE),
+        ("d.log", b"send: Authorization: Bearer " + MADE + MADE),
+        ("e.sql", b"CREATE USER ml WITH PASSWORD '" + MADE + b"';"),
+        ("f.py", b'connect("host=db user=ml password=' + MADE + b'")'),
+        ("g.py", b'connect("DRIVER=x;UID=sa;PWD=' + MADE + b'")'),
+        ("h.sh", b"mysqldump -u root -p" + MADE + b" all"),
+        ("i", b"    client-key-data: " + b"LS0t" * 20),
+        ("j.txt", b"https://" + MADE + MADE + b"@host.test/x"),
         ("a.ipynb", b'"source": ["password = \'' + MADE + b"'\\n\"]"),
         ("b.ipynb", b'"source": ["password = \\"' + MADE + b'\\"\\n"]'),
         ("c.jl", b'ENV["PASSWORD"]="' + MADE + b'"'),
@@ -40,6 +69,9 @@ def test_a_secret_is_found_where_people_write_it(name: str, content: bytes) -> N
     [
         ("a.ipynb", b'{"source": ["tokens = model(\\"bert base 1\\")\\n"], "outputs": [{"text": ["token: abc"]}]}'),
         ("b.py", b'token = "https://example.com/login9"'),
+        ("a.md", b"curl -u user:password http://x; `export MLFLOW_TRACKING_PASSWORD=<yours>`; token: shown once"),
+        ("b.sql", b"password VARCHAR(40) NOT NULL, token CHAR(64)"),
+        ("c.log", b"Authorization: Bearer ***"),
         ("c.csv", b"id,pwd,token\n1,abc,def\n"),
         ("d.sh", b"pwd=/home/user/project"),
     ],

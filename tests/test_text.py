@@ -20,7 +20,7 @@ from samebits.errors import ConfigError, Problem
 from samebits.text import clean_lines, clean_text, escape_markdown, hide_credentials, tell_json
 
 SOURCES = sorted((ROOT / "src/samebits").rglob("*.py"))
-PRINTS_ITSELF = {"text.py", "model/check.py"}
+PRINTS_ITSELF = {"text.py", "model/check.py", "__main__.py", "voice.py"}
 ADDRESSES = [
     ("https://me:SECRET@host/x", "https://host/x"),
     ("https://u:p@SECRET@host/x", "https://host/x"),
@@ -75,6 +75,13 @@ def test_the_servers_own_password_is_in_no_text_however_it_is_written(said: str,
 
     assert "cr" not in shown.replace("%", "")
     assert shown.startswith("no: ")
+
+
+@pytest.mark.parametrize("uri", ["http:/me:s3cretSECRET@host", "http:me:s3cretSECRET@host", "me:s3cretSECRET@host:5000"])
+def test_a_password_in_an_address_that_is_none_is_in_no_text(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+
+    assert "SECRET" not in clean_text(f"found {uri!r}, at /project/{uri}")
 
 
 @pytest.mark.parametrize("name", text._SECRET_VARIABLES)

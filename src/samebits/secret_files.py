@@ -17,15 +17,17 @@ SLOW_PREFIX = "scrypt:"
 _READ_BYTES = 16 << 20
 _NAMES = (
     *(".env", ".env.*", "*.env", ".envrc", ".netrc", "_netrc", ".pypirc", ".npmrc", ".yarnrc.yml", ".pgpass", ".my.cnf", ".htpasswd"),
-    *(".git-credentials", ".dockercfg", ".dockerconfigjson", ".vault-token", ".boto", ".s3cfg", "rclone.conf", "kubeconfig"),
+    *(".git-credentials", ".dockercfg", ".dockerconfigjson", ".vault-token", ".boto", ".s3cfg", "rclone.conf"),
     *("id_rsa", "id_dsa", "id_ecdsa", "id_ed25519", "id_ecdsa_sk", "id_ed25519_sk", "*.pem", "*.key", "*.p12", "*.pfx", "*.p8"),
     *("*.jks", "*.keystore", "*.ppk", "*.kdbx", "*.kdb", "*.tfstate", "*.tfstate.*", "*.tfvars", "*.ovpn", "*.mobileprovision"),
     *("credentials", "credentials.*", "*_credentials.*", "*-credentials.*", ".credentials", ".credentials.*", "client_secret*.json"),
     *(".renviron", ".passwd", "htpasswd", "passwords.txt", "apikey.*", "api_key.*", "token.json", "auth.json", "*adminsdk*.json"),
-    *("*.keychain", "*.keychain-db", "secring.*", ".*_history"),
+    *("*.keychain", "*.keychain-db", "secring.*", ".*_history", "*kubeconfig*", "kube.config", ".databrickscfg", ".cdsapirc"),
+    *(".terraformrc", "terraform.rc", "netrc", "token", "token.txt", ".token", "*.token", "password", "password.txt", ".password"),
+    *(".secret", ".secret_key", "cookies.txt"),
     *("secrets", "secrets.*", "secret.*", ".secrets", ".secrets.*", "service-account*.json", "service_account*.json", "kaggle.json"),
 )
-_FOLDERS = (".ssh", ".gnupg", ".aws", ".kube", ".docker", ".azure")
+_FOLDERS = (".ssh", ".gnupg", ".aws", ".kube", ".docker", ".azure", ".huggingface")
 # Ends of names that say that nothing in it is real, or say nothing.
 _BACKUP = re.compile(r"(?<=.)(?:~|\.(?:bak|old|orig|save|backup|copy|tmp|\d))+$")  # of a file, beside it
 _SAMPLES = (".example", ".sample", ".template", ".dist")
@@ -54,11 +56,13 @@ _PATTERNS = {
     "a key of a storage account": rb"AccountKey=[A-Za-z0-9+/]{40,}={0,2}",
     "a password in an address": rb"[a-z][a-z0-9+.-]{2,20}://[^\s/:@'\"<>{}$]{1,64}:(?!/)[^\s/@'\"<>{}$*]{3,128}@"
     rb"(?!localhost|127\.|(?:[\w-]+\.)*example\b)[A-Za-z0-9.-]+",
+    "a key of Kubernetes": rb"(?m)^[ \t-]*client-key-data:[ \t]*[\"']?[A-Za-z0-9+/]{40,}",
 }
 _CONTENT = {reason: re.compile(pattern) for reason, pattern in _PATTERNS.items()}
 _SETTINGS = (".ini", ".cfg", ".conf", ".toml", ".yaml", ".yml", ".json", ".properties", ".env", ".sh", ".bash", ".zsh", ".xml", ".txt")
 _SETTINGS_NAME = re.compile(r"(?:.*\.)?(?:docker|container|make|proc|jenkins)file(?:\..*)?|(?:.*[._-])?env(?:[._-].*)?")
-_CODE = tuple(suffix for suffix in _SOURCES if suffix not in (".md", ".rst"))
+_PROSE = (".md", ".rst", ".sql", ".log", ".out")
+_CODE = tuple(suffix for suffix in _SOURCES if suffix not in _PROSE)
 # Names that mean a secret and nothing else, and names that often mean something else: what these have must look like one as well.
 _SURE = (
     rb"(?:passw(?:or)?d|passphrase|secret_?(?:access_?)?key|api_?key|access_?token|auth_?token|client_?secret|private_?key|"
@@ -78,6 +82,19 @@ _LITERAL = re.compile(
     + rb"\\?[\"']?\]?[ \t]*(?::[ \t]*\w+[ \t]*)?(?::?=|:)[ \t]*[bru]?\\?[\"']([^\s\"'{}<>$%\\]{8,})\\?[\"']"
 )
 _HINT = re.compile(rb"(?i)passw|passphrase|pwd|secret|api_?key|token|private_?key")
+# What is handed over in a command, a header or a statement, whatever the file.
+_HANDED = {
+    "a password in a command": rb"\bcurl(?:[ \t][^\n]{0,200}?)?[ \t](?:-u|--user)[ \t=]{0,9}"
+    rb"[\"']?[^\s:\"'$<{]{1,64}:([^\s\"'$<{]{4,128})"
+    rb"|\bsshpass[ \t]{1,9}-p[ \t]{0,9}[\"']?([^\s\"'$<{]{4,128})|\bmysql(?:dump|admin)?[ \t][^\n]{0,100}?-p([^\s\"'$<{-]{6,128})"
+    rb"|\b[A-Z][A-Z0-9_]{0,40}(?:PASSWORD|TOKEN|SECRET|API_KEY)=([^\s\"'`$<{]{6,128})[ \t]+[a-z]",
+    "a password in a connection's words": rb"(?i)\b(?:uid|user(?:[ _]?id)?|host|server)[ \t]?=[^\n\"']{1,160}?[; \t]"
+    rb"(?:pwd|password)[ \t]?=[ \t]?([^;\s\"'{}<>$%(),]{4,128})",
+    "a token in a header": rb"(?i)\bauthorization[\"']?[ \t]?[:=][ \t]?[\"']?(?:bearer|basic|token)[ \t]([a-z0-9._~+/-]{16,}=*)",
+    "a password in a statement": rb"(?i)\b(?:identified[ \t]+by|(?:user|role)[ \t][^\n;]{1,120}?[ \t]password)[ \t]+'([^'\n]{4,128})'",
+    "a token in an address": rb"https?://(?:([A-Za-z0-9_-]{20,128})@[A-Za-z0-9-]|[\w.-]{1,99}/t/([a-z]{2}-[0-9a-f-]{36})/)",
+}
+_HANDED_OVER = {reason: re.compile(pattern) for reason, pattern in _HANDED.items()}
 _PLACEHOLDER = re.compile(rb"(?i)(?:null|none|true|false|nil|changeme|your|example|x{3,}|\*+)[\w*-]*|[<${%!`(\[&*].*")
 _SET = "a password or key that is set in it"
 _LEAST_BITS = 2.5  # of a letter: what is made by chance has more, words and names less
@@ -104,6 +121,7 @@ def find_secret_name(name: str) -> str | None:
 def find_secrets(name: str, content: bytes) -> set[tuple[str, bytes]]:
     """Return each secret in some bytes, with what it is."""
     found = {(reason, match[0]) for reason, pattern in _CONTENT.items() for match in pattern.finditer(content)}
+    found |= {(reason, value) for reason, pattern in _HANDED_OVER.items() for value in _find_handed(pattern, content)}
     last = PurePosixPath(name.lower()).name
     if not _HINT.search(content):
         return found
@@ -114,8 +132,10 @@ def find_secrets(name: str, content: bytes) -> set[tuple[str, bytes]]:
         found |= {(_SET, value) for value in _find_assigned(_INSTRUCTION, content)}
     if last.endswith((".xml", ".config")):
         found |= {(_SET, value) for value in _find_assigned(_ELEMENT, content)}
-    if is_code:
+    if is_code or last.endswith(_PROSE):
         found |= {(_SET, value) for value in _find_assigned(_LITERAL, content) if _looks_made(value, 8)}
+    if last.endswith(_PROSE):
+        found |= {(_SET, value) for value in _find_assigned(_ASSIGNMENT, content) if _looks_made(value, 8) and b"(" not in value}
     return found
 
 
@@ -126,6 +146,11 @@ def _find_assigned(pattern: re.Pattern[bytes], content: bytes) -> Iterator[bytes
         is_sure = not any(groups.values())
         if not _PLACEHOLDER.fullmatch(value) and b"://" not in value and (is_sure or _looks_made(value, 12)):
             yield value
+
+
+def _find_handed(pattern: re.Pattern[bytes], content: bytes) -> Iterator[bytes]:
+    values = (match[match.lastindex or 0] for match in pattern.finditer(content))
+    return (value for value in values if not _PLACEHOLDER.fullmatch(value) and _looks_made(value, 6))
 
 
 def _looks_made(value: bytes, least_bytes: int) -> bool:

@@ -60,6 +60,7 @@ _NAMED_SECRET = re.compile(
     r"(?i)([?&;#](?=[\w.-]{1,100}+=)[\w.-]{0,40}?(?:token|secret|passw|pwd|sig|key|credential|auth|session)[\w.-]{0,40}="
     r"|authorization['\"]?\s*[:=]\s*['\"]?(?:\w+\s+)?)[^\s&;#'\"<>`]+"
 )
+_HALF_WRITTEN = re.compile(r"[^\s:/@]+:([^\s:/@]+)@")  # user:password@host, its scheme forgotten or without both slashes
 _WITH_PORT = ("http:", "https:", "git:", "ftp:", "file:", "s3:", "gs:", "")
 # Parameters of an address that are no secret and help whoever reads it.
 _OPEN_PARAMETERS = frozenset(
@@ -189,6 +190,7 @@ def _find_secrets(values: tuple[str, ...], shortest: int) -> re.Pattern[str] | N
 def _list_secrets_of_address(uri: str) -> Iterator[str]:
     """Yield what of an address is secret; a word that the rest of the address says too, as in `mlflow:mlflow@db`, is none."""
     open_part = hide_credentials(uri)
+    yield from _HALF_WRITTEN.findall(uri) if _USERINFO.search(uri) is None else ()
     for match in _USERINFO.finditer(uri):
         user, _, password = _read_userinfo(match).partition(":")
         if password and password not in (user, unquote(user)) and password not in open_part:

@@ -523,6 +523,18 @@ def test_no_file_is_read_that_only_the_lineage_names_and_no_digest_of_one_is_tol
             assert not any(check.passed for check in checks if check.name == "data")
 
 
+def test_a_file_of_the_project_is_not_read_for_a_record_without_a_size(
+    recorded: RecordedRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "large.csv").write_text("hours of reading", encoding="utf-8")
+    monkeypatch.setattr("samebits.holdings.data_search.digest_table", lambda *_: pytest.fail("read"))
+
+    for size_bytes in (None, "16", 16.0):
+        wanted = {"path": "large.csv", "location": None, "digest": f"sha256:{'0' * 64}", "size_bytes": size_bytes}
+        checks = check_sources(forge_sources(recorded, data=wanted), recorded, tmp_path)
+        assert not any(check.passed for check in checks if check.name == "data")
+
+
 def test_a_recorded_folder_that_is_large_is_not_walked(recorded: RecordedRun, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("samebits.holdings.data_search.digest_table", lambda *_: pytest.fail("read"))
 

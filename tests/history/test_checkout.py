@@ -13,7 +13,7 @@ from samebits.digests import digest_file
 from samebits.errors import ProvenanceError
 from samebits.history import checkout, fetching, runner
 from samebits.history.checkout import apply_patch, copy_left_out, diff_trees, list_wrong_changes, write_tree
-from samebits.history.fetching import Source, bundle_commit, fetch_commit, holds_commit
+from samebits.history.fetching import Source, bundle_commit, fetch_commit, holds_commit, is_whole_bundle
 from samebits.holdings.code_search import list_code_sources
 from samebits.restoring import restoration, restored_run
 
@@ -56,6 +56,18 @@ def test_a_bundle_brings_a_commit_back_alone_or_on_top_of_what_a_remote_holds(tm
     assert (tmp_path / "fresh/b.txt").is_file()
     with pytest.raises(ProvenanceError, match="one that a repository or the archive holds, found bundle: "):
         fetch_commit(tmp_path / "alone", head.stdout.strip(), sources[:1], None)
+
+
+def test_a_bundle_that_is_nothing_but_names_is_not_collected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    commit, bundle = make_repository(tmp_path / "repository"), tmp_path / "names.bundle"
+    bundle.write_text(
+        "# v2 git bundle\n" + "".join(f"{commit} refs/heads/{number}\n" for number in range(1000)) + "\n", encoding="ascii"
+    )
+    assert is_whole_bundle(bundle, commit)
+
+    monkeypatch.setattr(fetching, "MOST_LISTED_BYTES", 10_000)
+
+    assert not is_whole_bundle(bundle, commit)
 
 
 def test_no_hook_or_template_of_the_callers_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -422,6 +422,9 @@ SECRETS: dict[str, bytes] = {
     "link.md": b"https://b.s3.amazonaws.com/x?X-Amz-" + b"Signature=" + b"0a" * 32 + b"\n",
     "bucket.md": b"AWS_SECRET_" + b"ACCESS_KEY=" + b"aB3/" * 10 + b"\n",
     "blobs.md": b"AccountKey=" + b"a" * 86 + b"==\n",
+    "cloud.rtf": b"aws_secret_access_key = " + b"a1B2" * 10 + b"\n",
+    "signed.rtf": b"https://host/x?X-Amz-Signature=" + b"0a" * 32 + b"\n",
+    "kube.rtf": b"    client-key-data: " + b"LS0t" * 20 + b"\n",
     ".docker/config.txt": b"{}\n",
     "db.py": b"URL = 'postgresql://me:" + b"hunter22@db.internal/x'\n",
 }

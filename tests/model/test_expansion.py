@@ -110,3 +110,14 @@ def test_the_process_that_loads_a_model_takes_no_more_than_its_limits_and_writes
     )  # fmt: skip
 
     assert done.stdout.splitlines() == ["no memory", "File too large"], done.stderr
+
+
+def test_members_that_lie_over_each_other_are_refused_before_any_is_read() -> None:
+    packed = b"\x03\x00" + bytes(1 << 20)  # an empty member, and what nobody needs after it
+    fields = (20, 0, zipfile.ZIP_DEFLATED, 0, 33, 0, len(packed), 0)
+    local = struct.pack("<4sHHHHHLLLHH", b"PK\3\4", *fields, 1, 0) + b"a"
+    central = (struct.pack("<4sHHHHHHLLLHHHHHLL", b"PK\1\2", 20, *fields, 1, 0, 0, 0, 0, 0, 0) + b"a") * 2
+    end = struct.pack("<4sHHHHLLH", b"PK\5\6", 0, 0, 2, 2, len(central), len(local) + len(packed), 0)
+
+    with pytest.raises(LineageError, match="when it is expanded, found more"):
+        expand_archive(local + packed + central + end)

@@ -121,3 +121,16 @@ def test_a_neighbour_tree_that_points_outside_itself_is_refused() -> None:
 def test_a_damaged_file_is_one_sentence(content: bytes) -> None:
     with pytest.raises(LineageError, match="expected a skops archive"):
         load_model(content)
+
+
+def test_parts_that_stand_in_each_other_again_and_again_are_refused_at_once() -> None:
+    part: dict[str, Any] = {"__class__": "list", "__module__": "builtins", "__loader__": "ListNode", "content": [], "__id__": 0}
+    for number in range(1, 41):
+        again = {**part, "__loader__": "CachedNode", "content": []}
+        part = {**part, "content": [part, again, again], "__id__": number}
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("schema.json", json.dumps({**part, "protocol": 2, "_skops_version": "0.13"}))
+
+    with pytest.raises(LineageError, match="A cached node refers to an unknown object"):
+        load_model(buffer.getvalue())

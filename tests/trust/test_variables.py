@@ -49,7 +49,14 @@ def test_a_run_gets_what_its_own_server_asks_for_and_says_so(addresses: list[str
     handed = list_run_variables(addresses)
 
     assert {name for name in handed if name in SECRETS} == secrets | {"HTTP_PROXY"}
-    assert set(name_secrets(addresses)) & set(SECRETS) == secrets
+    assert set(name_secrets(addresses)) & set(SECRETS) == secrets | {"UV_INDEX_TEAM_PASSWORD", "https_proxy"}
+
+
+def test_what_a_packages_build_script_is_given_and_the_password_in_an_address_are_named() -> None:
+    named = name_secrets(["https://me:s3cret@mlflow.example.org", "mlflow-artifacts:/1"])
+
+    assert {"MLFLOW_TRACKING_URI", "UV_INDEX_TEAM_PASSWORD", "https_proxy"} <= set(named)
+    assert "MLFLOW_TRACKING_URI" not in name_secrets(["https://mlflow.example.org"])
 
 
 def test_every_other_variable_of_the_shell_stays_here(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -233,10 +233,11 @@ def is_whole_bundle(path: Path, commit: str) -> bool:
     with tempfile.TemporaryDirectory(prefix="samebits-bundle-") as folder:
         runner = init_repository(Path(folder, "scratch"), name_object_format(commit))
         try:
-            listed = run_git(runner, ["git", "bundle", "list-heads", str(path.absolute())], seconds=_ASK_TIMEOUT_SECONDS)
+            command = ["git", "bundle", "list-heads", str(path.absolute())]
+            listed = read_git(runner, command, MOST_LISTED_BYTES, _ASK_TIMEOUT_SECONDS)
         except git.CommandError:
             return False
-        return commit.encode("ascii") in listed
+        return listed is not None and commit.encode("ascii") in listed
 
 
 def list_remotes(repository_root: Path) -> list[str]:

@@ -88,10 +88,8 @@ def find_recorded_data(
 
 def _has_size(path: Path, size_bytes: Any) -> bool:
     """Tell whether a table may be the recorded one by its size alone: what else lies below a folder is not read."""
-    if not isinstance(size_bytes, int):
-        return True
     try:
-        return sum(file.stat().st_size for file in list_table_files(path).values()) == size_bytes
+        return isinstance(size_bytes, int) and sum(file.stat().st_size for file in list_table_files(path).values()) == size_bytes
     except OSError:
         return False
 

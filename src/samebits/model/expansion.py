@@ -34,7 +34,8 @@ def expand_archive(content: bytes) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(content)) as source, zipfile.ZipFile(buffer, "w") as target:
         members = source.infolist()
-        if len(members) > MOST_MEMBERS or sum(member.file_size for member in members) > left:
+        packed_bytes = sum(member.compress_size for member in members)  # more than there is: members that lie over each other
+        if len(members) > MOST_MEMBERS or packed_bytes > len(content) or sum(member.file_size for member in members) > left:
             raise _refuse_bomb()
         for member in members:
             expanded = _expand(source, member, left)

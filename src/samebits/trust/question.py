@@ -59,7 +59,7 @@ def list_warnings(run_id: str, lineage: dict[str, Any], addresses: list[str]) ->
     return [
         f"Run {run_id} was not made by you on this machine: {describe_owner(lineage)}.",
         "Its code, its packages and their build scripts will run here as you, with your files.",
-        *([f"It is given what the server asks for: {', '.join(handed)}."] if handed else []),
+        *([f"It is given what the server and the packages' index ask for: {', '.join(handed)}."] if handed else []),
     ]
 
 

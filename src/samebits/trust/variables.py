@@ -10,6 +10,8 @@ import os
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
+from samebits.text import hide_credentials
+
 _OF_ANY_PROGRAM = (
     *("PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "LC_*", "TZ", "TMPDIR", "TERM", "LD_LIBRARY_PATH"),
     *("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_CONFIG_DIRS", "XDG_DATA_HOME", "XDG_DATA_DIRS", "XDG_STATE_HOME", "XDG_RUNTIME_DIR"),
@@ -37,6 +39,8 @@ _OF_STORES = {
     "postgresql": ("PGPASSFILE", "PGSSLMODE", "PGSSLROOTCERT", "PGPASSWORD"),
     "databricks": ("DATABRICKS_*",),
 }
+_KEYS = ("NETRC", *_OF_SERVERS, *(name for names in _OF_STORES.values() for name in names))
+_SERVER = "MLFLOW_TRACKING_URI"
 _NOT_AN_INSTALLERS = ("UV_PROJECT_ENVIRONMENT", "UV_PROJECT", "UV_WORKING_DIR", "UV_PUBLISH_*", "UV_NO_SYNC", "UV_PYTHON")
 
 
@@ -67,9 +71,15 @@ def list_run_variables(addresses: Iterable[str]) -> dict[str, str]:
 
 
 def name_secrets(addresses: Iterable[str]) -> list[str]:
-    """Return the names of those of a run's variables that open something."""
-    handed = list_run_variables(addresses)
-    return sorted(name for name in handed if _matches(name, (*_OF_SERVERS, *(n for names in _OF_STORES.values() for n in names))))
+    """Return the names of those variables that open something, of the installer's too: a package's build script is given these."""
+    addresses = list(addresses)
+    tracking = [_SERVER] if any(hide_credentials(address) != address for address in addresses) else []
+    handed = {**list_installer_variables(), **list_run_variables(addresses)}
+    return sorted({*tracking, *(name for name, value in handed.items() if _opens_something(name, value))})
+
+
+def _opens_something(name: str, value: str) -> bool:
+    return _matches(name, _KEYS) or name.endswith(("_PASSWORD", "_TOKEN")) or hide_credentials(value) != value
 
 
 def name_scheme(address: str) -> str:
