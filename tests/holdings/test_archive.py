@@ -192,6 +192,22 @@ def test_a_changed_byte_is_mended_where_the_store_is_a_folder(archive: Archive, 
     assert archive.is_sound(name) and digest_file(kept) == digest_file(TABLE)
 
 
+@pytest.mark.parametrize("place", [".", "files", "files/wine.csv", "manifest.json"])
+@pytest.mark.parametrize("kind", ["a link", "a pipe"])
+def test_nothing_is_written_through_what_stands_in_an_entrys_place(archive: Archive, tmp_path: Path, place: str, kind: str) -> None:
+    name, outside = name_data_entry(digest_file(TABLE)), tmp_path / "outside"
+    archive.put(name, {"wine.csv": TABLE})
+    odd = tmp_path / "experiment/samebits-archive" / name / place
+    shutil.move(odd, outside)
+    odd.symlink_to(outside) if kind == "a link" else os.mkfifo(odd)
+    before = digest_folder(outside) if outside.is_dir() else digest_file(outside)
+
+    archive.put(name, {"wine.csv": TABLE})
+
+    assert archive.is_sound(name) and not odd.is_symlink()
+    assert (digest_folder(outside) if outside.is_dir() else digest_file(outside)) == before
+
+
 def test_a_whole_entry_is_asked_for_in_few_calls(either: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     name = name_data_entry(digest_file(TABLE))
     either.put(name, {"wine.csv": TABLE})

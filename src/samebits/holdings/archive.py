@@ -65,14 +65,17 @@ class Archive:
         list
             The files of an entry that was there which had to be written again, by their path inside.
         """
+        self._clear_way(name, "files")
         was_there = self.holds(name)
         files = self._rename_as_kept(name, files) if was_there else files
         kept = {path_inside for path_inside, path in files.items() if was_there and self._is_kept(name, path_inside, path)}
         missing = sorted(set(files) - kept)
         for path_inside in missing:
+            self._clear_way(name, f"files/{path_inside}")
             self._upload(files[path_inside], f"{_FOLDER}/{name}/files/{path_inside}")
         content = _format_manifest({path_inside: digest_file(path) for path_inside, path in files.items()})
         if missing or not self._is_manifest_kept(name, content):
+            self._clear_way(name, _MANIFEST)
             self._upload_bytes(content, f"{_FOLDER}/{name}/{_MANIFEST}")
         self._listed.clear()
         return missing if was_there else []
@@ -88,6 +91,16 @@ class Archive:
             return _follows_manifest(self._folder / _FOLDER / name, name)
         sizes = self._list_sizes(f"{_FOLDER}/{name}/files")
         return bool(sizes) and 0 not in sizes.values()
+
+    def _clear_way(self, name: str, path_inside: str) -> None:
+        """Take away what no entry has in it and stands in the way: MLflow would write through a link, wherever that leads."""
+        if self._folder is None:
+            return
+        path = self._folder / _FOLDER / name
+        for part in ("", *PurePosixPath(path_inside).parts):
+            path = path / part
+            if path.is_symlink() or not (path.is_dir() or path.is_file() or not path.exists()) or (not part and path.is_file()):
+                self._ask(f"mend {name}", path.unlink)
 
     def _rename_as_kept(self, name: str, files: dict[str, Path]) -> dict[str, Path]:
         """One file is kept once under whatever name it had first; the names in a folder are part of its digest."""
