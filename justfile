@@ -44,6 +44,12 @@ verify run='latest' *options:
 diff left right *options:
     @uv run python -m samebits diff '{{ left }}' '{{ right }}' {{ options }}
 
+# List runs with what they were of and how good they came out
+[group('run')]
+[no-exit-message]
+results *options:
+    @uv run python -m samebits results {{ options }}
+
 # Print a run's lineage.json
 [group('prove')]
 [no-exit-message]

@@ -127,11 +127,11 @@ def _import_all() -> None:
     import samebits.commands.data_pin
     import samebits.commands.diff
     import samebits.commands.reproduce
-    import samebits.commands.reuse
     import samebits.commands.train
     import samebits.commands.verify
     import samebits.delivery.open_run
     import samebits.parcels.packing
+    import samebits.proof.reuse
     import samebits.training.training  # noqa: F401
 
     gc.collect()

@@ -130,6 +130,10 @@ def _run_command(options: Any) -> int:
         from samebits.commands.diff import run_diff
 
         return run_diff(options.left, options.right, options.json, options.recorded_places).exit_code
+    elif options.command == "results":
+        from samebits.commands.results import run_results
+
+        run_results(options.experiment, options.format, options.sort, options.reverse, options.where)
     elif options.command == "lineage":
         from samebits.commands.verify import run_lineage
 

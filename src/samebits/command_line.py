@@ -14,7 +14,8 @@ from samebits import __version__
 from samebits.errors import Problem
 from samebits.verdicts import EXIT_CODES_TEXT
 
-COMMANDS = ("train", "push", "status", "verify", "reproduce", "diff", "lineage", "data", "schema")
+COMMANDS = ("train", "push", "status", "verify", "reproduce", "diff", "results", "lineage", "data", "schema")
+RESULT_FORMATS = ("text", "markdown", "csv", "json")
 PROOFS = ("verify", "reproduce", "diff")
 REPRODUCE_OPTIONS = {
     "varied": "under another path, time zone, locale, umask, hash seed, n_jobs and file order",
@@ -95,6 +96,12 @@ def make_parser() -> argparse.ArgumentParser:
     _add_run(diff, "right")
     _add_recorded_places(diff)
     _add_json(diff)
+    results = commands.add_parser("results", help="list runs with what they were of and how good they came out")
+    results.add_argument("experiment", metavar="EXPERIMENT", nargs="?", help="an experiment's name; all where none is given")
+    results.add_argument("--format", choices=RESULT_FORMATS, default=RESULT_FORMATS[0], help="what the table is written as")
+    results.add_argument("--sort", metavar="COLUMN", help="by this column instead of the latest first")
+    results.add_argument("--reverse", action="store_true", help="the other way round")
+    results.add_argument("--where", metavar="COLUMN=VALUE", action="append", default=[], help="only rows whose column begins so")
     lineage = commands.add_parser("lineage", help="print a run's lineage.json, byte for byte")
     _add_run(lineage)
     commands.add_parser("schema", help="print the JSON Schema of the config file")

@@ -68,7 +68,7 @@ def _hand_back(document: Document, root: Path) -> bool:
     """Print the finished run with the same inputs as if it had been trained now, and say that it was not."""
     if os.environ.pop(_REUSE_TRIED, None):  # by this process, before it pinned its profile
         return False
-    from samebits.commands.reuse import find_reusable_run
+    from samebits.proof.reuse import find_reusable_run
 
     try:
         found = find_reusable_run(document, root)

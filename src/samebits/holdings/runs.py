@@ -195,10 +195,10 @@ def find_run_id(client: Any, reference: str) -> str:
     return _find_by_prefix(client, run_id)
 
 
-def list_experiment_ids(client: Any) -> list[str]:
-    """Return the id of every active experiment on the server."""
+def list_experiments(client: Any) -> dict[str, str]:
+    """Return the name of every active experiment on the server, by its id."""
     pages = _turn_pages("list its experiments", lambda token: client.search_experiments(max_results=_PAGE, page_token=token))
-    return [str(experiment.experiment_id) for page in pages for experiment in page]
+    return {str(experiment.experiment_id): str(experiment.name) for page in pages for experiment in page}
 
 
 def _turn_pages(action: str, ask: Callable[[str | None], Any]) -> Iterator[Any]:
@@ -230,7 +230,7 @@ def search_runs(client: Any, condition: str) -> Iterator[Any]:
     TrackingError
         The server cannot be searched.
     """
-    ids, order = list_experiment_ids(client), ["attributes.start_time DESC"]
+    ids, order = list(list_experiments(client)), ["attributes.start_time DESC"]
     pages = _turn_pages(
         "search its runs",
         lambda token: client.search_runs(ids, condition, max_results=_PAGE, order_by=order, page_token=token),

@@ -1,0 +1,144 @@
+"""`samebits results [EXPERIMENT]`: one row for each run, what it was of and how good it came out, as a table that can be kept.
+
+Everything in it stands on the server as tags, params and metrics, which `verify` holds to the lineage. A level and a verdict are those
+that stand there: `verify` says whether they are backed.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from samebits.config.catalog import METRIC_OF_SCORER
+from samebits.errors import Problem, TrackingError, suggest
+from samebits.holdings.runs import DERIVED_TAGS, list_experiments, search_runs
+from samebits.project import find_project_root
+from samebits.text import clean_text, escape_markdown, tell, tell_json
+from samebits.tracking.server import connect, explain_failures
+
+COLUMNS = ("started", "experiment", "version", "data", "model", "scoring", "cv", "spread", "test", "level", "verdict", "run")
+_SHORTENED = {"data": 19, "run": 8}  # for a reader; of a digest, its kind and twelve digits
+
+
+def run_results(experiment: str | None, form: str, sort: str | None, is_reversed: bool, conditions: Sequence[str]) -> None:
+    """Print a row for each finished run, the latest first.
+
+    Parameters
+    ----------
+    experiment
+        Its name; None for all.
+    form
+        One of `RESULT_FORMATS` of the command line.
+    sort
+        A column by which rows are sorted, the smallest first.
+    is_reversed
+        The other way round.
+    conditions
+        `COLUMN=VALUE` each: only rows whose column is that, or begins so.
+
+    Raises
+    ------
+    TrackingError
+        There is no such experiment or column, or the server cannot be asked.
+    """
+    wanted = [_read_condition(condition) for condition in conditions]
+    key = _choose_column(sort, "--sort") if sort else None
+    client = connect(find_project_root())
+    rows = [row for row in _list_rows(client, experiment) if all(_shows(row[name]).startswith(value) for name, value in wanted)]
+    _PRINTERS[form](_sort(rows, key, is_reversed) if key else rows[::-1] if is_reversed else rows)
+
+
+def _read_condition(condition: str) -> tuple[str, str]:
+    name, sign, value = condition.partition("=")
+    if not sign:
+        raise TrackingError(Problem("--where", "COLUMN=VALUE", repr(condition), "Such as --where model=svm."))
+    return _choose_column(name, "--where"), value
+
+
+def _choose_column(name: str, option: str) -> str:
+    if name not in COLUMNS:
+        raise TrackingError(Problem(option, f"one of {', '.join(COLUMNS)}", repr(name), suggest(name, COLUMNS, "Name one of them.")))
+    return name
+
+
+def _list_rows(client: Any, experiment: str | None) -> list[dict[str, Any]]:
+    names = list_experiments(client)
+    if experiment is not None and experiment not in names.values():
+        remedy = suggest(experiment, names.values(), "`samebits results` shows all.")
+        raise TrackingError(Problem(f"experiment {experiment!r}", "one that is on the server", "none of that name", remedy))
+    found = search_runs(client, "attributes.status = 'FINISHED' AND tags.outputs_digest != ''")
+    return [
+        _describe(client, run, names[run.info.experiment_id])
+        for run in found
+        if experiment in (None, names[run.info.experiment_id]) and not any(tag in run.data.tags for tag in DERIVED_TAGS)
+    ]
+
+
+def _describe(client: Any, run: Any, experiment: str) -> dict[str, Any]:
+    tags, metrics, best = run.data.tags, run.data.metrics, run.data.tags.get("best_model", "")
+    scoring = run.data.params.get("scoring", "")
+    metric = METRIC_OF_SCORER.get(scoring, scoring)
+    history = explain_failures("give a metric", lambda: client.get_metric_history(run.info.run_id, f"fold_score_{best}"))
+    scores = [point.value for point in history]
+    return {
+        "started": _as_moment(run.info.start_time),
+        "experiment": experiment,
+        "version": tags.get("config_version", ""),
+        "data": tags.get("data_hash", ""),
+        "model": best,
+        "scoring": scoring,
+        "cv": metrics.get("cv_score"),
+        "spread": float(np.std(scores)) if len(scores) > 1 else None,
+        "test": metrics.get(f"test_{metric}", metrics.get(f"out_of_fold_{metric}")),
+        "level": tags.get("level", "L0 recorded"),
+        "verdict": tags.get("verdict", ""),
+        "run": run.info.run_id,
+    }
+
+
+def _as_moment(milliseconds: int) -> str:
+    return np.datetime_as_string(np.datetime64(milliseconds // 1000, "s")) + "+00:00"
+
+
+def _sort(rows: list[dict[str, Any]], key: str, is_reversed: bool) -> list[dict[str, Any]]:
+    """What has no value comes last either way."""
+    empty = [row for row in rows if row[key] is None]
+    filled = [row for row in rows if row[key] is not None]
+    return sorted(filled, key=lambda row: row[key], reverse=is_reversed) + empty
+
+
+def _shows(value: Any) -> str:
+    return "" if value is None else f"{value:.6f}" if isinstance(value, float) else str(value)
+
+
+def _list_cells(row: dict[str, Any]) -> list[str]:
+    return [_shows(row[name])[: _SHORTENED.get(name)] for name in COLUMNS]
+
+
+def _print_text(rows: list[dict[str, Any]]) -> None:
+    table = [list(COLUMNS), *([clean_text(cell) for cell in _list_cells(row)] for row in rows)]
+    widths = [max(len(line[place]) for line in table) for place in range(len(COLUMNS))]
+    tell(*("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in table))
+
+
+def _print_markdown(rows: list[dict[str, Any]]) -> None:
+    lines = [[escape_markdown(cell).replace("|", "\\|") for cell in _list_cells(row)] for row in rows]
+    tell(*(f"| {' | '.join(line)} |" for line in [list(COLUMNS), ["---"] * len(COLUMNS), *lines]))
+
+
+def _print_csv(rows: list[dict[str, Any]]) -> None:
+    for line in [list(COLUMNS), *([row[name] for name in COLUMNS] for row in rows)]:
+        text = io.StringIO()
+        csv.writer(text, lineterminator="").writerow(["" if cell is None else cell for cell in line])
+        tell(text.getvalue())
+
+
+def _print_json(rows: list[dict[str, Any]]) -> None:
+    tell_json(rows)
+
+
+_PRINTERS = {"text": _print_text, "markdown": _print_markdown, "csv": _print_csv, "json": _print_json}
