@@ -17,9 +17,9 @@ from samebits.holdings.runs import RecordedRun, open_recorded_run, settle_refere
 from samebits.lineage.manifest import MODEL_FILE
 from samebits.project import find_project_root
 from samebits.proof.model_content import ModelCheck
+from samebits.proof.reproduction import leave_proof
 from samebits.proof.verification import Check, check_level, check_record, check_sources, conclude
 from samebits.text import list_in_column, tell, tell_json, warn
-from samebits.tracking.server import set_tags
 from samebits.trust.own_runs import is_own_run
 from samebits.verdicts import Verdict
 
@@ -148,6 +148,6 @@ def _print_report(recorded: RecordedRun, verdict: Verdict, checks: Sequence[Chec
 def _leave_verdict(recorded: RecordedRun, verdict: Verdict) -> None:
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     try:
-        set_tags(recorded.client, recorded.run_id, {"verified": verdict, "verified_time": now})
+        leave_proof(recorded, {"verified": verdict, "verified_time": now})
     except TrackingError as error:
         warn(f"the verdict was not left on the run: {error}")

@@ -125,7 +125,7 @@ def _pack(parcel: Parcel, training: Training, started: datetime.datetime) -> dic
             "schema": SCHEMA,
             "params": list_params(lineage),
             "metrics": _list_metrics(lineage, _as_milliseconds(ended)),
-            "tags": {**list_tags(lineage, content), **_list_further_tags(training)},
+            "tags": _list_tags(parcel, training, lineage, content),
             "dataset": _describe_dataset(training),
             "model_tags": {"model_digest": training.result.model_digest, "data_hash": training.materials.dataset.digest},
             "started": _as_milliseconds(started),
@@ -252,10 +252,11 @@ def _list_metrics(lineage: dict[str, Any], when: int) -> list[tuple[str, float, 
     return single + by_fold
 
 
-def _list_further_tags(training: Training) -> dict[str, str]:
-    """Return the tags that are no copy of a value in the lineage."""
+def _list_tags(parcel: Parcel, training: Training, lineage: dict[str, Any], content: bytes) -> dict[str, str]:
+    """Return the tags that follow from the lineage, and those that are no copy of a value in it."""
     code = training.code
-    tags = {"task": training.materials.target.task, "mlflow.note.content": describe_run(training)}
+    tags = {**list_tags(lineage, content), "task": training.materials.target.task}
+    tags["mlflow.note.content"] = describe_run(training, parcel.run_id, tags)
     if code.branch:
         tags["mlflow.source.git.branch"] = code.branch
     if code.remote:

@@ -19,6 +19,7 @@ from samebits.holdings.archive import name_drill_entry
 from samebits.holdings.artifacts import send_artifact
 from samebits.holdings.runs import RecordedRun
 from samebits.lineage.manifest import REPORT_FILE
+from samebits.lineage.standing import NOTE_TAG, renew_standing
 from samebits.proof.evidence import collect_evidence
 from samebits.text import escape_markdown, list_in_column, tell, tell_json, warn
 from samebits.tracking.server import explain_failures, set_tags
@@ -116,9 +117,23 @@ def leave_report(recorded: RecordedRun, lineage: dict[str, Any], report: Report)
         tags: dict[str, str] = {"level": report.level}
         if not report.wishes.restore_only and report.run_id:
             tags |= {"verdict": report.verdict, "verdict_time": now, "reproduced_by": report.run_id}
-        set_tags(recorded.client, recorded.run_id, tags)
+        leave_proof(recorded, tags)
     except SamebitsError as error:
         warn(f"the verdict was not left on the server: {error}")
+
+
+def leave_proof(recorded: RecordedRun, tags: dict[str, str]) -> None:
+    """Set the tags that say how far a run is proved, and let its description say so.
+
+    Raises
+    ------
+    TrackingError
+        The server does not take them.
+    """
+    known = {**explain_failures("find the run", lambda: recorded.client.get_run(recorded.run_id)).data.tags, **tags}
+    note = known.get(NOTE_TAG, "")
+    renewed = renew_standing(note, known)
+    set_tags(recorded.client, recorded.run_id, {**tags, **({NOTE_TAG: renewed} if renewed != note else {})})
 
 
 def _keep_drill(recorded: RecordedRun, report: Report) -> None:
@@ -153,8 +168,8 @@ def describe_rerun(recorded: RecordedRun, run_id: str, line: str) -> None:
     """
     info = recorded.run.info
     link = f"[{escape_markdown(str(info.run_name))}](#/experiments/{info.experiment_id}/runs/{info.run_id})"
-    former = explain_failures("find the rerun", lambda: recorded.client.get_run(run_id)).data.tags.get("mlflow.note.content", "")
-    set_tags(recorded.client, run_id, {"mlflow.note.content": f"{line} {link}\n\n{former}"})
+    former = explain_failures("find the rerun", lambda: recorded.client.get_run(run_id)).data.tags.get(NOTE_TAG, "")
+    set_tags(recorded.client, run_id, {NOTE_TAG: f"{line} {link}\n\n{former}"})
 
 
 def print_report(report: Report) -> None:

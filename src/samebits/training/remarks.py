@@ -21,6 +21,7 @@ def collect_remarks(
     rows: str,
     metrics: dict[str, float],
     predicted: np.ndarray,
+    target_precision: float | None = None,
 ) -> list[str]:
     """Return what is remarkable about a training, one sentence each.
 
@@ -34,12 +35,16 @@ def collect_remarks(
         What they are called: test, or out-of-fold.
     metrics, predicted
         Of the best candidate on the test rows, or out of fold where no rows were held back.
+    target_precision
+        That the threshold was chosen for on the training folds.
     """
     remarks = [_describe_unsettled(one, one.name in unsettled) for one in scored if one.n_unsettled or one.name in unsettled]
     if target.task == "regression":
         remarks += _remark_outlier(target.values, row_numbers)
     if metrics.get("r2", 0.0) < _LEAST_R2:
         remarks.append(f"{rows} r2 is {metrics['r2']:.4g}: on these rows the mean of the target is a far better prediction.")
+    if target_precision is not None and metrics.get("precision", 1.0) < target_precision:
+        remarks.append(f"{rows} precision is {metrics['precision']:.4f}, which misses business.target_precision: {target_precision}.")
     if len(predicted) > 1 and (predicted == predicted[0]).all():
         remarks.append(f"The model predicts {predicted[0].item()!r} for every one of {len(predicted)} {rows} rows.")
     return remarks

@@ -119,7 +119,14 @@ def make_result(config: Config, materials: Materials, voice: Voice = SILENT) -> 
         },
         baseline=baseline,
         remarks=collect_remarks(
-            materials.target, numbers, scored, unsettled, "test" if len(split.test_rows) else "out-of-fold", test, predicted.values
+            materials.target,
+            numbers,
+            scored,
+            unsettled,
+            "test" if len(split.test_rows) else "out-of-fold",
+            test,
+            predicted.values,
+            config.business.target_precision,
         ),
     )
 

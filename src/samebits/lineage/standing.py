@@ -1,0 +1,32 @@
+"""How far a run is proved, in one line of its description, written anew whenever something proves the run or does not."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from samebits.text import escape_markdown
+from samebits.verdicts import Level
+
+NOTE_TAG = "mlflow.note.content"
+_BEGINNING = "- **Can it be trusted?** "
+
+
+def describe_standing(tags: Mapping[str, str]) -> str:
+    """Return the line: what a run's tags say of how far it is proved, and of the code that it ran.
+
+    >>> describe_standing({"git_commit": "0123456789abcdef", "git_dirty": "false"})
+    '- **Can it be trusted?** L0 recorded; not made again so far; commit `0123456789ab`, clean'
+    """
+    made = f"made again {tags['verdict']} on {tags.get('verdict_time', '')[:10]}" if tags.get("verdict") else "not made again so far"
+    held = f"; its record found {tags['verified']} on {tags.get('verified_time', '')[:10]}" if tags.get("verified") else ""
+    commit = tags.get("git_commit", "none")
+    tree = "with uncommitted changes" if tags.get("git_dirty") == "true" else "clean"
+    code = "no commit" if commit == "none" else f"commit `{commit[:12]}`, {tree}"
+    proved = escape_markdown(f"{tags.get('level', Level.L0)}; {made}{held}")
+    return f"{_BEGINNING}{proved}; {code}"
+
+
+def renew_standing(description: str, tags: Mapping[str, str]) -> str:
+    """Return a description whose line says what a run's tags say now; one that has no such line stays as it is."""
+    return re.sub(rf"(?m)^{re.escape(_BEGINNING)}.*$", lambda _: describe_standing(tags), description, count=1)

@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from conftest import run_samebits
+from recorded_runs import ShippedRun, open_client, record_shipped
+
+
+@pytest.fixture
+def shipped(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> ShippedRun:
+    return record_shipped("training", empty_store, tmp_path_factory.getbasetemp())
+
+
+def read_description(shipped: ShippedRun) -> list[str]:
+    run = open_client(shipped.store).get_run(shipped.run_id)
+    return str(run.data.tags["mlflow.note.content"]).splitlines()
+
+
+def test_the_first_lines_answer_what_a_reader_asks(shipped: ShippedRun) -> None:
+    what, good, trusted, again = read_description(shipped)[:4]
+
+    assert "diagnosis (B, **M**), a choice of two, from wdbc.csv: 455 rows to train, 114 to test" in what
+    assert "**average_precision 0.9943** on the test rows" in good and "± 0.0035 in 5 folds, the best of 6" in good
+    assert "precision of 0.8936 on the test rows misses the target of 0.9" in good
+    assert "L0 recorded" in trusted or "L1" in trusted or "L2" in trusted
+    assert f"`samebits reproduce {shipped.run_id}`" in again
+
+
+def test_what_proves_a_run_is_said_in_its_description(shipped: ShippedRun) -> None:
+    done = run_samebits("verify", shipped.run_id, MLFLOW_TRACKING_URI=shipped.store)
+
+    assert done.returncode == 0, done.stderr
+    assert "its record found IDENTICAL on 2" in read_description(shipped)[2]
