@@ -12,7 +12,7 @@ def test_only_the_line_on_trust_is_written_anew() -> None:
     renewed = renew_standing(description, PROVED)
 
     assert renewed.splitlines()[::2] == ["- one", "- three"]
-    assert "L2 repeatable; made again IDENTICAL on 2026" in renewed and "not made again" not in renewed
+    assert "L2 repeatable, made again IDENTICAL on 2026" in renewed and "L0" not in renewed
     assert renew_standing(renewed, TAGS) == description
 
 

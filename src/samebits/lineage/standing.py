@@ -9,21 +9,21 @@ from samebits.text import escape_markdown
 from samebits.verdicts import Level
 
 NOTE_TAG = "mlflow.note.content"
-_BEGINNING = "- **Can it be trusted?** "
+_BEGINNING = "- **Trusted?** "
 
 
 def describe_standing(tags: Mapping[str, str]) -> str:
     """Return the line: what a run's tags say of how far it is proved, and of the code that it ran.
 
     >>> describe_standing({"git_commit": "0123456789abcdef", "git_dirty": "false"})
-    '- **Can it be trusted?** L0 recorded; not made again so far; commit `0123456789ab`, clean'
+    '- **Trusted?** L0 recorded; commit `0123456789ab`, clean'
     """
-    made = f"made again {tags['verdict']} on {tags.get('verdict_time', '')[:10]}" if tags.get("verdict") else "not made again so far"
-    held = f"; its record found {tags['verified']} on {tags.get('verified_time', '')[:10]}" if tags.get("verified") else ""
+    made = f", made again {tags['verdict']} on {tags.get('verdict_time', '')[:10]}" if tags.get("verdict") else ""
+    held = f", its record {tags['verified']} on {tags.get('verified_time', '')[:10]}" if tags.get("verified") else ""
     commit = tags.get("git_commit", "none")
     tree = "with uncommitted changes" if tags.get("git_dirty") == "true" else "clean"
     code = "no commit" if commit == "none" else f"commit `{commit[:12]}`, {tree}"
-    proved = escape_markdown(f"{tags.get('level', Level.L0)}; {made}{held}")
+    proved = escape_markdown(f"{tags.get('level', Level.L0)}{made}{held}")
     return f"{_BEGINNING}{proved}; {code}"
 
 

@@ -1,6 +1,6 @@
 """A run's description on its page, in Markdown: what it is, how good, whether to trust it, how it is made again; then the details.
 
-The page folds all but the first lines.
+The page folds all but the first lines, which are short enough to stand in one each.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from samebits.lineage.standing import describe_standing
 from samebits.text import escape_markdown
 from samebits.training.training import Training
 
+_SHORT_ID = 8  # digits, which are enough to find it by
+
 
 def describe_run(training: Training, run_id: str, tags: Mapping[str, str]) -> str:
     """Return the run's description.
@@ -27,12 +29,12 @@ def describe_run(training: Training, run_id: str, tags: Mapping[str, str]) -> st
         Of the run, as far as they are known.
     """
     lines = [
-        f"- **What is it?** {_describe_task(training)}",
-        f"- **How good is it?** {_describe_score(training)}",
+        f"- **What?** {_describe_task(training)}",
+        f"- **How good?** {_describe_score(training)}",
         describe_standing(tags),
-        f"- **How is it made again?** `samebits reproduce {run_id}`",
+        f"- **Again?** `samebits reproduce {run_id[:_SHORT_ID]}`",
         "",
-        f"All candidates: {_list_candidates(training)}",
+        _describe_choice(training),
         "",
         f"- data `{training.materials.dataset.digest}`",
         f"- model `{training.result.model_digest}`",
@@ -50,9 +52,8 @@ def _describe_task(training: Training) -> str:
     if target.labels is not None:
         names = [f"**{name}**" if label == target.positive else name for label in target.labels.tolist() for name in [_name(label)]]
         classes = f" ({', '.join(names[:9])}{', …' if len(names) > 9 else ''})"
-    kind = {"binary": "a choice of two", "multiclass": "a choice of several"}.get(target.task, "a quantity")
     rows = f"{len(split.train_rows):,} rows to train" + (f", {len(split.test_rows):,} to test" if len(split.test_rows) else "")
-    return f"{_name(config.data.target)}{classes}, {kind}, from {_name(training.materials.dataset.path.name)}: {rows}"
+    return f"{_name(config.data.target)}{classes} from {_name(training.materials.dataset.path.name)}: {rows}"
 
 
 def _name(value: object) -> str:
@@ -60,26 +61,25 @@ def _name(value: object) -> str:
 
 
 def _describe_score(training: Training) -> str:
-    best, scoring, metrics = training.result.best, training.materials.scoring, training.result.metrics
+    """The metric that chose, on the rows that nobody chose by; a target that the training folds reached may be missed there."""
+    scoring, metrics = training.materials.scoring, training.result.metrics
     rows, found = ("test", metrics["test"]) if metrics["test"] else ("held-out", metrics["out_of_fold"])
     metric = METRIC_OF_SCORER.get(scoring, scoring)
-    on_rows = f"**{metric} {found[metric]:.4f}** on the {rows} rows; " if metric in found else ""
+    score = (
+        f"{_name(metric)} {found[metric]:.4f}" if metric in found else ", ".join(f"{name} {found[name]:.4f}" for name in [*found][:2])
+    )
+    wanted = training.loaded.config.business.target_precision
+    is_missed = wanted is not None and found.get("precision", 1.0) < wanted
+    missed = f"; **precision {found['precision']:.4f} misses its target of {wanted}**" if is_missed else ""
+    return f"**{score}** on the {rows} rows ({_name(training.result.best.name)}){missed}"
+
+
+def _describe_choice(training: Training) -> str:
+    best, others = training.result.best, training.result.scored
     spread = f" ± {np.std(best.scores):.4f}" if len(best.scores) > 1 else ""
-    others = f", the best of {len(training.result.scored)}" if len(training.result.scored) > 1 else ""
-    in_folds = f"{_name(scoring)} {best.mean:.4f}{spread} in {len(best.scores)} folds{others}"
-    return f"{_name(best.name)}: {on_rows}{in_folds}{_describe_missed(training, rows, found)}"
-
-
-def _describe_missed(training: Training, rows: str, metrics: Mapping[str, float]) -> str:
-    """A target that the training folds reached may be missed on the rows that count."""
-    wanted, reached = training.loaded.config.business.target_precision, metrics.get("precision")
-    if wanted is None or reached is None or reached >= wanted:
-        return ""
-    return f"; **its precision of {reached:.4f} on the {rows} rows misses the target of {wanted}**"
-
-
-def _list_candidates(training: Training) -> str:
-    return ", ".join(f"{_name(one.name)} {one.mean:.4f}" for one in training.result.scored)
+    means = ", ".join(f"{_name(one.name)} {one.mean:.4f}" for one in others)
+    chosen = f", the best of {len(others)}: {means}" if len(others) > 1 else ""
+    return f"In {len(best.scores)} folds: {_name(training.materials.scoring)} {best.mean:.4f}{spread}{chosen}"
 
 
 def _describe_threshold(threshold: Threshold) -> str:
