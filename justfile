@@ -59,7 +59,8 @@ lineage run='latest':
 # Open the MLflow UI on the project's own store
 [group('run')]
 ui port='5000':
-    MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_DISABLE_TELEMETRY=true \
+    @echo 'http://127.0.0.1:{{ port }}/#/experiments?workflowType=machine_learning'
+    @MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_DISABLE_TELEMETRY=true \
         uv run mlflow server --backend-store-uri "${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}" --workers 1 --port {{ port }}
 
 # Serve a small team: runs and artifacts in one folder, reached through this server alone (docs/server.md)

@@ -137,7 +137,7 @@ def _say_changed_blobs(root: Path, inputs: list[Path]) -> None:
 
 def _name_page(uri: str, experiment_id: str, run_id: str) -> str:
     """Return where a run is looked at: its page on the server, or what serves the store first."""
-    page = f"/#/experiments/{experiment_id}/runs/{run_id}"
+    page = f"/#/experiments/{experiment_id}/runs/{run_id}?workflowType=machine_learning"  # else the page for traces opens
     if is_http(uri):
         return uri.rstrip("/") + page
     serve = "uv run just ui" if is_checkout() else f"mlflow server --backend-store-uri {uri}"
