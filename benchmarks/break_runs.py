@@ -1,7 +1,7 @@
 # ruff: noqa: E402 - what is imported lies in the folder of the tests
 """Breaks a run at each of its requests in each way, and by signals, and says of each what was lost: nothing, it should.
 
-python benchmarks/break_runs.py [once] [lasting] [signals] [pushes] [--every N] [--first N]
+python benchmarks/break_runs.py [once] [lasting] [signals] [pushes] [--every N] [--first N] [--only NAME]
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ def main() -> None:
     parser.add_argument("groups", nargs="*", default=list(_GROUPS), help=f"any of {', '.join(_GROUPS)}")
     parser.add_argument("--every", type=int, default=1, help="take each Nth request only")
     parser.add_argument("--first", type=int, default=1, help="begin at this request")
+    parser.add_argument("--only", action="append", help="take only the kinds whose name begins so")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the server ends too
     with tempfile.TemporaryDirectory(prefix="samebits-break-") as folder:
@@ -37,13 +38,15 @@ def main() -> None:
         uri, server = start_server(Path(folder) / "server")
         try:
             runs = BrokenRuns(Path(folder), uri, verifies=False)
-            n_failed = sum(break_all(runs, group, options.first, options.every) for group in options.groups)
+            n_failed = sum(
+                break_all(runs, group, options.first, options.every, tuple(options.only or [""])) for group in options.groups
+            )
         finally:
             _kill(server)
     sys.exit(1 if n_failed else 0)
 
 
-def break_all(runs: BrokenRuns, group: str, first: int, every: int) -> int:
+def break_all(runs: BrokenRuns, group: str, first: int, every: int, only: tuple[str, ...]) -> int:
     """Break runs in all the ways of a group, print what came of each kind, and return how many lost something."""
     runs.train()  # what only the first run of a store does
     sound = runs.train()
@@ -55,6 +58,8 @@ def break_all(runs: BrokenRuns, group: str, first: int, every: int) -> int:
     started = time.monotonic()
     print(f"{group}: {sound.n_requests} requests a run, {sound.ended.seconds:.1f} s", flush=True)
     for name, at, act in _GROUPS[group](runs, range(first, sound.n_requests + 1, every)):
+        if not name.startswith(only):
+            continue
         outcome = act()
         exits[name][outcome.ended.exit_code] += 1
         longest[name] = max(longest[name], outcome.ended.seconds)

@@ -7,6 +7,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -341,3 +342,21 @@ def test_once_an_upload_has_failed_for_good_no_further_one_is_begun(tmp_path: Pa
         store.send(files, is_anew=False)
 
     assert len(tried) < 50
+
+
+@pytest.mark.parametrize(
+    ("call", "what"), [("create_logged_model", "a model"), ("create_run", "a run"), ("create_experiment", "an experiment")]
+)
+def test_what_a_server_says_it_made_and_gives_no_id_is_not_taken(
+    own_store: str, parcel: Parcel, monkeypatch: pytest.MonkeyPatch, call: str, what: str
+) -> None:
+    client = open_client(own_store)
+    empty = "" if call == "create_experiment" else SimpleNamespace(model_id="", info=SimpleNamespace(run_id=""))
+    with monkeypatch.context() as patch:
+        patch.setattr(client, call, lambda *_, **__: empty)
+
+        with pytest.raises(TrackingError, match=f"expected {what} with an id, found an answer without one"):
+            send_parcel(client, parcel)
+
+    run = client.get_run(send_parcel(client, parcel))
+    assert [bool(output.model_id) for output in run.outputs.model_outputs] == [True]

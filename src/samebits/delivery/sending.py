@@ -24,7 +24,8 @@ from samebits.parcels.packing import ARCHIVE, ARTIFACTS, MODEL, list_files
 from samebits.parcels.parcel import Parcel
 from samebits.text import hide_credentials, shorten_list, warn
 from samebits.tracking.address import is_http
-from samebits.tracking.server import MAX_TAG_LENGTH, explain_failures, find_experiment, name_user
+from samebits.tracking.patience import ServerGone
+from samebits.tracking.server import MAX_TAG_LENGTH, explain_failures, find_experiment, name_user, take_id
 
 MODEL_NAME = "model"
 _PARAMS_BATCH = 100
@@ -170,9 +171,18 @@ def create_run(client: Any, parcel: Parcel, started: int | None = None) -> Any:
     tags = {**list_first_tags(parcel), **parcel.note.get("tags", {})}
     run_name = parcel.note.get("run_name")
     parcel.write_note(is_asked=True)  # from now on the server may have it, whether or not its answer comes
-    made = explain_failures("create a run", lambda: client.create_run(experiment_id, start_time=started, tags=tags, run_name=run_name))
-    if is_http(client.tracking_uri):
-        made = explain_failures("search its runs", lambda: _keep_one(client, parcel, made))
+    try:
+        made = explain_failures(
+            "create a run", lambda: client.create_run(experiment_id, start_time=started, tags=tags, run_name=run_name)
+        )
+        if is_http(client.tracking_uri):
+            made = explain_failures("search its runs", lambda: _keep_one(client, parcel, made))
+        take_id(client, "a run", made.info.run_id)
+    except ServerGone:
+        raise
+    except TrackingError:  # a refusal is an answer: if there is a run all the same, it is found by the parcel's id
+        parcel.write_note(is_asked=False)
+        raise
     parcel.write_note(server=name_server(client), server_run_id=str(made.info.run_id), is_closed=False)
     explain_failures("log a parameter", lambda: client.log_param(made.info.run_id, "conf_file", parcel.note["conf_file"]))
     return made
@@ -216,6 +226,7 @@ def _create_model(client: Any, run: Any, values: dict[str, Any]) -> Any:
         made, *others = _find_models(client, run) or [made]
         for other in others:
             client.delete_logged_model(other.model_id)
+    take_id(client, "a model", made.model_id)
     return made
 
 

@@ -105,10 +105,27 @@ def find_experiment(client: Any, name: str, experiment_id: str | None) -> str:
     Raises
     ------
     TrackingError
-        There is no such experiment, or it was deleted.
+        There is no such experiment, or it was deleted; or the server says that it has one, and not which.
     """
-    if experiment_id:
-        return str(client.get_experiment(experiment_id).experiment_id)
+    found_id = client.get_experiment(experiment_id).experiment_id if experiment_id else _find_by_name(client, name)
+    return take_id(client, "an experiment", found_id)
+
+
+def take_id(client: Any, of_what: str, given: Any) -> str:
+    """Return the id that a server gave to what it made.
+
+    Raises
+    ------
+    TrackingError
+        It gave none: whoever answered was no MLflow server.
+    """
+    if not given:
+        remedy = "Check what stands between here and the server: a proxy, a login page."
+        raise TrackingError(Problem(hide_credentials(client.tracking_uri), f"{of_what} with an id", "an answer without one", remedy))
+    return str(given)
+
+
+def _find_by_name(client: Any, name: str) -> str:
     found = client.get_experiment_by_name(name)
     if found is not None and found.lifecycle_stage == "deleted":
         remedy = "Restore it with `mlflow experiments restore`, or rename the config's name."
