@@ -1,7 +1,7 @@
 """Finds the places that may hold a recorded commit: repositories of this machine, its remote, the experiment's archive.
 
 A lineage is somebody's word: places that it names are asked only for a caller who trusts it, what Git would read as an option is no
-address, and whether a place has the commit is for `checkout`.
+address, and whether a place has the commit is for `history.fetching`.
 """
 
 from __future__ import annotations
