@@ -15,6 +15,8 @@ from samebits import __main__, __version__
 from samebits.__main__ import main
 from samebits.command_line import COMMANDS, make_parser
 from samebits.errors import EXIT_BUG
+from samebits.text import warn
+from samebits.voice import show_over
 
 HEAVY = ("numpy", "pandas", "sklearn", "scipy", "mlflow", "git", "yaml", "pydantic", "skops")
 
@@ -205,3 +207,22 @@ def test_a_full_disk_hides_no_waiting_run(tmp_path: Path) -> None:
     )
 
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_word_that_no_file_can_have_as_its_name_is_refused_in_words(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["x" * 300]) == 2
+    assert "expected a command, or the path of a config file" in capsys.readouterr().err
+
+
+def test_that_nobody_reads_what_is_told_on_the_side_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    gone = os.fdopen(writer, "w", encoding="utf-8")
+    monkeypatch.setattr(sys, "stderr", gone)
+
+    warn("scored 1 of 3 folds")
+    show_over("scored 2 of 3 folds")
+
+    monkeypatch.undo()
+    with pytest.raises(BrokenPipeError):  # as the words would have
+        gone.close()

@@ -8,6 +8,7 @@ Many of these texts were written by others: a lineage, a table, a server's answe
 from __future__ import annotations
 
 import base64
+import contextlib
 import functools
 import json
 import logging
@@ -78,8 +79,11 @@ def tell(*lines: str) -> None:
 
 
 def warn(*lines: str) -> None:
-    """Print lines on stderr, for whoever watches, at once."""
-    _write(sys.stderr, lines)
+    """Print lines on stderr, for whoever watches, at once; that nobody does any more, or there is no room for words, ends nothing."""
+    with contextlib.suppress(OSError, ValueError):
+        if sys.stderr.isatty():
+            print("\r\x1b[K", end="", file=sys.stderr)  # what may stand there to be written over
+        _write(sys.stderr, lines)
 
 
 def tell_json(document: Any) -> None:

@@ -5,6 +5,7 @@ What is told decides nothing and stands in no record.
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import sys
 from collections.abc import Callable
@@ -37,9 +38,10 @@ def ignore(line: str) -> None:
 
 
 def show_over(line: str) -> None:
-    """Show a line in the terminal on stderr that the next one is written over; an empty one takes it away."""
+    """Show a line in the terminal on stderr that the next one is written over, be it one that stays."""
     columns = shutil.get_terminal_size().columns
-    print(f"\r\x1b[K{clean_text(line)[: columns - 1]}\r", end="", file=sys.stderr, flush=True)
+    with contextlib.suppress(OSError, ValueError):  # the terminal may be gone
+        print(f"\r\x1b[K{clean_text(line)[: columns - 1]}\r", end="", file=sys.stderr, flush=True)
 
 
 def choose_voice(is_quiet: bool) -> Voice:

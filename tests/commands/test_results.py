@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from conftest import run_samebits
-from recorded_runs import ShippedRun, record_shipped
+from recorded_runs import ShippedRun, open_client, record_shipped
 
 from samebits.commands.results import COLUMNS
 
@@ -49,10 +49,24 @@ def test_every_form_has_the_same_rows(shipped: ShippedRun) -> None:
     assert [(row["run"], float(row["cv"])) for row in table] == [(row["run"], row["cv"]) for row in rows]
 
 
-def test_rows_are_chosen_and_ordered(shipped: ShippedRun) -> None:
-    assert json.loads(ask(shipped, "--format", "json", "--where", "model=svm")) == []
-    rows = json.loads(ask(shipped, "--format", "json", "--sort", "cv", "--reverse", "--where", "model=log"))
-    assert [row["cv"] for row in rows] == sorted((row["cv"] for row in rows), reverse=True) and rows
+def test_rows_are_chosen_and_ordered(own_store: str) -> None:
+    client = open_client(own_store)
+    for number, (model, version) in enumerate([("svm", "2026.11.0"), ("knn", ""), ("svm", "2026.10.0")]):
+        run_id = client.create_run("0", start_time=1000 * (number + 1)).info.run_id
+        for name, value in {"outputs_digest": "x", "best_model": model, "config_version": version}.items():
+            client.set_tag(run_id, name, value)
+        client.log_metric(run_id, "cv_score", [0.5, 0.9, 0.7][number])
+        client.set_terminated(run_id)
+    store = ShippedRun(own_store, "")
+
+    def list_column(name: str, *words: str) -> list[object]:
+        return [row[name] for row in json.loads(ask(store, "--format", "json", *words))]
+
+    assert list_column("cv") == [0.7, 0.9, 0.5]  # the latest first
+    assert list_column("cv", "--reverse") == [0.5, 0.9, 0.7]
+    assert list_column("cv", "--sort", "cv") == [0.5, 0.7, 0.9]
+    assert list_column("cv", "--sort", "cv", "--reverse", "--where", "model=sv") == [0.7, 0.5]
+    assert list_column("version", "--sort", "version") == ["2026.10.0", "2026.11.0", ""]
 
 
 @pytest.mark.parametrize(

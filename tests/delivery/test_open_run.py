@@ -374,6 +374,22 @@ def test_a_job_that_is_started_again_takes_its_run_over_and_is_not_closed_for_th
     assert (run.info.status, run.data.tags["parcel_id"]) == ("RUNNING", second.parcel.parcel_id)
 
 
+@pytest.mark.parametrize("owner", ["../victim", "store", "a" * 32])
+def test_a_tag_that_names_a_folder_deletes_none(own_store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: str) -> None:
+    run_id = adopt_new(own_store, tmp_path, monkeypatch)
+    first = open_one(own_store, tmp_path).parcel
+    victim = first.folder.parent / owner
+    victim.mkdir()
+    (victim / "lock").touch()
+    open_client(own_store).set_tag(run_id, "parcel_id", owner)
+
+    with pytest.raises(TrackingError, match="found one that another process has taken"):
+        open_one(own_store, tmp_path)
+
+    assert (victim / "lock").exists()
+    first.release()
+
+
 def test_a_run_of_another_machine_is_left_alone(own_store: str, tmp_path: Path) -> None:
     run = open_one(own_store, tmp_path)
     run.parcel.write_note(host="elsewhere")

@@ -73,6 +73,26 @@ def test_a_parcel_that_is_sent_again_is_one_run_with_each_value_once(own_store: 
     assert count(client, run_id) == once == {"runs": 1, "models": 1, "outputs": 1, "inputs": 1, "folds": 3, "scores": 1}
 
 
+def test_a_copy_of_a_delivered_parcel_adds_nothing_to_its_run(own_store: str, parcel: Parcel) -> None:
+    client = open_client(own_store)
+    copy = Parcel(parcel.folder, dict(parcel.note), is_noted=False)
+    run_id = send_parcel(client, parcel)
+    once = count(client, run_id)
+
+    assert send_parcel(client, copy) == run_id
+
+    assert count(client, run_id) == once
+
+
+def test_a_run_with_another_record_is_not_written_over(own_store: str, parcel: Parcel) -> None:
+    client = open_client(own_store)
+    run_id = send_parcel(client, parcel)
+    client.set_tag(run_id, "lineage_digest", "sha256:" + "0" * 64)
+
+    with pytest.raises(TrackingError, match="expected the record of this parcel, or none yet, found another one"):
+        send_parcel(client, parcel)
+
+
 STEPS = ["create_logged_model", "log_outputs", "finalize_logged_model", "log_batch", "log_inputs", "set_terminated"]
 
 

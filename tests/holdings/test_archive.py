@@ -193,13 +193,20 @@ def test_a_changed_byte_is_mended_where_the_store_is_a_folder(archive: Archive, 
 
 
 @pytest.mark.parametrize("place", [".", "files", "files/wine.csv", "manifest.json"])
-@pytest.mark.parametrize("kind", ["a link", "a pipe"])
+@pytest.mark.parametrize("kind", ["a link", "a pipe", "the other kind"])
 def test_nothing_is_written_through_what_stands_in_an_entrys_place(archive: Archive, tmp_path: Path, place: str, kind: str) -> None:
     name, outside = name_data_entry(digest_file(TABLE)), tmp_path / "outside"
     archive.put(name, {"wine.csv": TABLE})
     odd = tmp_path / "experiment/samebits-archive" / name / place
     shutil.move(odd, outside)
-    odd.symlink_to(outside) if kind == "a link" else os.mkfifo(odd)
+    if kind == "a link":
+        odd.symlink_to(outside)
+    elif kind == "a pipe":
+        os.mkfifo(odd)
+    elif outside.is_dir():
+        odd.touch()
+    else:
+        odd.mkdir()
     before = digest_folder(outside) if outside.is_dir() else digest_file(outside)
 
     archive.put(name, {"wine.csv": TABLE})

@@ -88,3 +88,16 @@ def test_a_package_from_this_machines_own_disk_is_kept_whole_unless_it_was_chang
     (tmp_path / "site/six.py").unlink()
     (tmp_path / "site/six.py").write_text("edited = 1\n", encoding="utf-8")  # no link into uv's cache is written through
     assert pack_local_wheels({"six": ""}) == {}
+
+
+def test_a_local_package_without_a_record_is_not_kept_and_stops_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    info = tmp_path / "odd-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: odd\nVersion: 1.0\n", encoding="utf-8")
+    (info / "direct_url.json").write_text('{"url": "file:///srv/odd", "dir_info": {}}', encoding="utf-8")
+    monkeypatch.setattr("samebits.installed.kept.list_distributions", lambda: list_distributions([str(tmp_path)]))
+
+    assert list_distributions([str(tmp_path)])["odd"].is_local
+    assert pack_local_wheels({"odd": "1.0"}) == {}
+    (info / "INSTALLER").write_text("conda\n", encoding="utf-8")
+    assert not list_distributions([str(tmp_path)])["odd"].is_local

@@ -267,6 +267,9 @@ def test_only_what_a_record_lists_is_installed(project: Path, tmp_path: Path, mo
     (packages / "odd-1.0.dist-info").mkdir(parents=True)
     (packages / "odd-1.0.dist-info/METADATA").write_text("Name: odd\nVersion: 1.0\n", encoding="utf-8")
     (packages / "odd-1.0.dist-info/RECORD").write_text("odd_listed.py,,\n", encoding="utf-8")
+    (packages / "raw-1.0.dist-info").mkdir()
+    (packages / "raw-1.0.dist-info/METADATA").write_text("Name: raw\nVersion: 1.0\n", encoding="utf-8")
+    (packages / "raw-1.0.dist-info/RECORD").write_bytes(b"\xff,,\n")
     for name in ("odd_listed.py", "odd_by_hand.py"):
         (packages / name).write_bytes(ONE)
     monkeypatch.syspath_prepend(str(packages))

@@ -44,8 +44,6 @@ class Progress:
             self._say(self._describe_rest())
 
     def _say(self, line: str) -> None:
-        if self._voice.show is not None:
-            self._voice.show("")
         self._voice.follow(line)
         self._spoke = time.monotonic()
 

@@ -11,8 +11,8 @@ from typing import Any
 from samebits.delivery.offline import forget_store
 from samebits.errors import Problem, TrackingError, Undelivered
 from samebits.lineage.manifest import FILE_NAME
-from samebits.parcels.parcel import NOTE, Parcel, read_note
-from samebits.parcels.spool import bring_in, find_parcel, list_parcels
+from samebits.parcels.parcel import LOCK, NOTE, Parcel, read_note
+from samebits.parcels.spool import bring_in, find_parcel, list_parcels, name_project
 from samebits.plain_files import is_plain
 from samebits.project import expand_home, find_project_root
 from samebits.text import hide_credentials, tell, warn
@@ -116,14 +116,14 @@ def _name_other(parcel: Parcel, root: Path, server: str) -> str | None:
     """Return for which other server, or in which other project, a parcel was made."""
     if parcel.note.get("server") not in (None, server):
         return f"for {parcel.note['server']}"
-    return f"in {parcel.project}" if parcel.project not in (None, str(root)) else None
+    return f"in {parcel.project}" if parcel.project not in (None, name_project(root)) else None
 
 
 def _explain_held(parcel: Parcel, is_chosen: bool) -> list[Problem]:
     """Return why a parcel cannot be had: one that nobody named, and that is being made or sent just now, is no problem."""
     if parcel.folder.exists() and not parcel.can_be_locked:
         remedy = "Make an empty file of it, and push again."
-        return [Problem(str(parcel.folder / "lock"), "a plain file", "none, or something else", remedy)]
+        return [Problem(str(parcel.folder / LOCK), "a plain file", "none, or something else", remedy)]
     if not is_chosen or not parcel.folder.exists():
         return []
     return [Problem(f"run {parcel.run_id}", "a parcel that nobody is at", "another process that has it", "Wait for that one.")]

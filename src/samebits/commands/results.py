@@ -48,8 +48,21 @@ def run_results(experiment: str | None, form: str, sort: str | None, is_reversed
     wanted = [_read_condition(condition) for condition in conditions]
     key = _choose_column(sort, "--sort") if sort else None
     client = connect(find_project_root())
-    rows = [row for row in _list_rows(client, experiment) if all(_shows(row[name]).startswith(value) for name, value in wanted)]
+    rows = _choose(_list_rows(client, experiment), [one for one in wanted if one[0] != "spread"])
+    for row in rows:
+        row["spread"] = _measure_spread(client, row)
+    rows = _choose(rows, wanted)
     _PRINTERS[form](_sort(rows, key, is_reversed) if key else rows[::-1] if is_reversed else rows)
+
+
+def _choose(rows: list[dict[str, Any]], wanted: list[tuple[str, str]]) -> list[dict[str, Any]]:
+    return [row for row in rows if all(_shows(row[name]).startswith(value) for name, value in wanted)]
+
+
+def _measure_spread(client: Any, row: dict[str, Any]) -> float | None:
+    """It takes a call for each run: the folds' scores are steps of one metric."""
+    history = explain_failures("give a metric", lambda: client.get_metric_history(row["run"], f"fold_score_{row['model']}"))
+    return float(np.std([point.value for point in history])) if len(history) > 1 else None
 
 
 def _read_condition(condition: str) -> tuple[str, str]:
@@ -72,18 +85,18 @@ def _list_rows(client: Any, experiment: str | None) -> list[dict[str, Any]]:
         raise TrackingError(Problem(f"experiment {experiment!r}", "one that is on the server", "none of that name", remedy))
     found = search_runs(client, "attributes.status = 'FINISHED' AND tags.outputs_digest != ''")
     return [
-        _describe(client, run, names[run.info.experiment_id])
+        _describe(run, names[run.info.experiment_id])
         for run in found
-        if experiment in (None, names[run.info.experiment_id]) and not any(tag in run.data.tags for tag in DERIVED_TAGS)
+        if run.info.experiment_id in names  # one that was made since then is for the next time
+        and experiment in (None, names[run.info.experiment_id])
+        and not any(tag in run.data.tags for tag in DERIVED_TAGS)
     ]
 
 
-def _describe(client: Any, run: Any, experiment: str) -> dict[str, Any]:
+def _describe(run: Any, experiment: str) -> dict[str, Any]:
     tags, metrics, best = run.data.tags, run.data.metrics, run.data.tags.get("best_model", "")
     scoring = run.data.params.get("scoring", "")
     metric = METRIC_OF_SCORER.get(scoring, scoring)
-    history = explain_failures("give a metric", lambda: client.get_metric_history(run.info.run_id, f"fold_score_{best}"))
-    scores = [point.value for point in history]
     return {
         "started": _as_moment(run.info.start_time),
         "experiment": experiment,
@@ -92,7 +105,7 @@ def _describe(client: Any, run: Any, experiment: str) -> dict[str, Any]:
         "model": best,
         "scoring": scoring,
         "cv": metrics.get("cv_score"),
-        "spread": float(np.std(scores)) if len(scores) > 1 else None,
+        "spread": None,
         "test": metrics.get(f"test_{metric}", metrics.get(f"out_of_fold_{metric}")),
         "level": tags.get("level", "L0 recorded"),
         "verdict": tags.get("verdict", ""),
@@ -106,8 +119,8 @@ def _as_moment(milliseconds: int) -> str:
 
 def _sort(rows: list[dict[str, Any]], key: str, is_reversed: bool) -> list[dict[str, Any]]:
     """What has no value comes last either way."""
-    empty = [row for row in rows if row[key] is None]
-    filled = [row for row in rows if row[key] is not None]
+    empty = [row for row in rows if row[key] in (None, "") or row[key] != row[key]]
+    filled = [row for row in rows if not any(row is other for other in empty)]
     return sorted(filled, key=lambda row: row[key], reverse=is_reversed) + empty
 
 
@@ -126,7 +139,7 @@ def _print_text(rows: list[dict[str, Any]]) -> None:
 
 
 def _print_markdown(rows: list[dict[str, Any]]) -> None:
-    lines = [[escape_markdown(cell).replace("|", "\\|") for cell in _list_cells(row)] for row in rows]
+    lines = [[escape_markdown(cell) for cell in _list_cells(row)] for row in rows]
     tell(*(f"| {' | '.join(line)} |" for line in [list(COLUMNS), ["---"] * len(COLUMNS), *lines]))
 
 

@@ -6,7 +6,7 @@ import contextlib
 from pathlib import Path
 
 from samebits.parcels.parcel import Parcel
-from samebits.parcels.spool import list_damaged, list_parcels
+from samebits.parcels.spool import list_damaged, list_parcels, name_project
 from samebits.project import find_project_root
 from samebits.text import tell, warn
 from samebits.tracking.server import connect
@@ -57,7 +57,7 @@ def _describe(parcel: Parcel, root: Path) -> list[str]:
     with contextlib.suppress(OSError):  # it may be sent, and gone, at this moment
         size = sum(path.stat().st_size for path in parcel.folder.rglob("*") if path.is_file())
     server = parcel.note.get("server") or "any server"
-    project = f"of {parcel.project}  " if parcel.project not in (None, str(root)) else ""
+    project = f"of {parcel.project}  " if parcel.project not in (None, name_project(root)) else ""
     facts = (
         f"{parcel.note.get('started')}  {project}{parcel.note.get('conf_file')}  for {server}  {size / 1e6:.1f} MB  {parcel.folder}"
     )

@@ -21,8 +21,9 @@ from samebits.delivery.sending import create_run, find_run, list_first_tags, sen
 from samebits.errors import Interrupted, Problem, SamebitsError, TrackingError, Undelivered
 from samebits.holdings.artifacts import send_artifact
 from samebits.holdings.runs import PARCEL_TAG
+from samebits.lineage.standing import NOTE_TAG
 from samebits.parcels.parcel import Parcel
-from samebits.parcels.spool import open_parcel
+from samebits.parcels.spool import list_parcels, open_parcel
 from samebits.signals import ignore_signals
 from samebits.text import clean_lines, escape_markdown, hide_credentials, warn
 from samebits.tracking.address import find_scheme, is_remote
@@ -164,7 +165,7 @@ def close_run(client: Any, run_id: str, status: str, reason: str, text: str | No
         # The error that ended the run is the one to report, not that there was no room for its words.
         with contextlib.suppress(TrackingError):
             note = f"**{status}.** {escape_markdown(reason)}"
-            set_tags(client, run_id, {"mlflow.note.content": note[:MAX_TAG_LENGTH]})
+            set_tags(client, run_id, {NOTE_TAG: note[:MAX_TAG_LENGTH]})
         if text is not None:
             with contextlib.suppress(TrackingError, OSError), tempfile.TemporaryDirectory(prefix="samebits-failure-") as folder:
                 path = Path(folder, "failure.txt")
@@ -307,10 +308,10 @@ def _holds_training(run: Any) -> bool:
 
 def _is_left(owner: str, parcel: Parcel) -> bool:
     """Tell whether the process that had taken a run is gone from this machine, having made nothing: as when a job is started again."""
-    left = Parcel(parcel.folder.parent / owner, {})
-    if left.is_whole or not left.hold():
+    parcels = [other for other in list_parcels(Path(parcel.project or ".")) if other.parcel_id == owner]
+    if not parcels or parcels[0].holds_work or not parcels[0].hold():
         return False
-    left.let_go()
+    parcels[0].let_go()
     return True
 
 

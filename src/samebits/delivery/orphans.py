@@ -15,7 +15,7 @@ from samebits.delivery.open_run import close_run
 from samebits.delivery.sending import find_run, name_server
 from samebits.errors import SamebitsError
 from samebits.holdings.runs import PARCEL_TAG
-from samebits.parcels.parcel import Parcel
+from samebits.parcels.parcel import NOTE, Parcel
 from samebits.parcels.spool import list_parcels
 from samebits.text import warn
 
@@ -68,7 +68,7 @@ def _forget(parcel: Parcel) -> None:
 
 
 def _is_recent(parcel: Parcel) -> bool:
-    age_seconds = time.time() - (parcel.folder / "parcel.json").stat().st_mtime
+    age_seconds = time.time() - (parcel.folder / NOTE).stat().st_mtime
     return age_seconds < _ANSWER_SECONDS
 
 

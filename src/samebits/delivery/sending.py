@@ -42,10 +42,12 @@ def send_parcel(client: Any, parcel: Parcel) -> str:
     """
     values = parcel.read_values()
     check_parcel(parcel, values)
-    was_asked = parcel.note.get("is_asked") is True and parcel.note.get("server_run_id") is None
-    run = find_run(client, parcel) or create_run(client, parcel, values["started"])
+    was_known = parcel.note.get("server_run_id") is not None
+    found = find_run(client, parcel)
+    _refuse_other_record(found, values)
+    is_anew = parcel.note.get("is_sent") is True or (not was_known and (found is not None or parcel.note.get("is_asked") is True))
+    run = found or create_run(client, parcel, values["started"])
     run_id = str(run.info.run_id)
-    is_anew = parcel.note.get("is_sent") is True or was_asked
     parcel.write_note(is_sent=True)
     _send_model(client, parcel, run, values, is_anew)
     _send_archive(client, parcel, run)
@@ -61,6 +63,14 @@ def send_parcel(client: Any, parcel: Parcel) -> str:
         explain_failures("search its runs", lambda: _drop_others(client, parcel, run_id))
     _finish(client, run_id, values, missing)
     return run_id
+
+
+def _refuse_other_record(run: Any | None, values: dict[str, Any]) -> None:
+    """A copy of a parcel is the same parcel; what bears its id and holds another record is somebody else's work."""
+    held = run.data.tags.get("lineage_digest") if run is not None else None
+    if run is not None and held not in (None, values["tags"].get("lineage_digest")):
+        remedy = "Two parcels have one id: one of them was edited. Name the run to keep, and delete the other."
+        raise TrackingError(Problem(f"run {run.info.run_id}", "the record of this parcel, or none yet", "another one", remedy))
 
 
 def _drop_others(client: Any, parcel: Parcel, run_id: str) -> None:
@@ -248,6 +258,8 @@ def _send_archive(client: Any, parcel: Parcel, run: Any) -> None:
     archive = Archive(experiment.artifact_location, client.tracking_uri)
     for folder in sorted(folders):
         name = folder.relative_to(parcel.folder / ARCHIVE).as_posix()
+        if name.startswith("code/") and archive.is_sound(name):  # bundles of one commit differ in their bytes: the first serves
+            continue
         if mended := archive.put(name, list_files(folder)):
             warn(f"the archive's {name} was damaged, and is mended: {shorten_list(mended, 3)}")
 

@@ -16,7 +16,7 @@ from samebits.errors import ProvenanceError
 from samebits.history.entries import digest_blob, digest_object
 from samebits.history.repository import ask, ask_list, ask_text
 from samebits.history.runner import run_git
-from samebits.history.scratch import open_scratch
+from samebits.history.scratch import open_scratch, quote
 from samebits.history.working_tree import WorkingTree
 
 _POINTER = re.compile(rb"version https://git-lfs\.github\.com/spec/v1\n(?:[^\n]+\n)*?oid (sha256:[0-9a-f]{64})\nsize (\d+)\n")
@@ -75,13 +75,9 @@ def _clean(root: Path, names: list[str]) -> list[str]:
     if not names:
         return []
     try:
-        return ask(root, "hash-object", "--stdin-paths", given=b"".join(_as_line(name) for name in names)).decode().split()
+        return ask(root, "hash-object", "--stdin-paths", given=b"".join(quote(name) + b"\n" for name in names)).decode().split()
     except ProvenanceError:
         return [""] * len(names)
-
-
-def _as_line(name: str) -> bytes:
-    return b'"' + b"".join(b"\\%03o" % byte for byte in os.fsencode(name)) + b'"\n'
 
 
 def has_crlf(tree: WorkingTree, name: str) -> bool:

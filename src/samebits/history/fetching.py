@@ -158,8 +158,8 @@ def _fetch(folder: Path, address: str, commit: str, wanted: Sequence[str], secon
         raise git.GitCommandError(["git", "fetch"], 128, b"no repository is there")
     with open_scratch(objects, name_object_format(commit)) as (scratch, other):
         tips = [commit] if commit in references else _list_tips(objects.parent)
-        for number, tip in enumerate(tips):
-            run_git(scratch, ["git", "update-ref", f"refs/heads/{number}", tip], seconds=_ASK_TIMEOUT_SECONDS)
+        listing = "".join(f"create refs/heads/{number} {tip}\n" for number, tip in enumerate(tips)).encode("ascii")
+        run_git(scratch, ["git", "update-ref", "--stdin"], listing, seconds=_ASK_TIMEOUT_SECONDS)
         make_runner(folder).execute([*command, str(other), *references], kill_after_timeout=seconds)
 
 

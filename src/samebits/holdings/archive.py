@@ -10,6 +10,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
@@ -65,7 +66,7 @@ class Archive:
         list
             The files of an entry that was there which had to be written again, by their path inside.
         """
-        self._clear_way(name, "files")
+        self._clear_way(name, "files", is_folder=True)
         was_there = self.holds(name)
         files = self._rename_as_kept(name, files) if was_there else files
         kept = {path_inside for path_inside, path in files.items() if was_there and self._is_kept(name, path_inside, path)}
@@ -92,15 +93,16 @@ class Archive:
         sizes = self._list_sizes(f"{_FOLDER}/{name}/files")
         return bool(sizes) and 0 not in sizes.values()
 
-    def _clear_way(self, name: str, path_inside: str) -> None:
+    def _clear_way(self, name: str, path_inside: str, is_folder: bool = False) -> None:
         """Take away what no entry has in it and stands in the way: MLflow would write through a link, wherever that leads."""
         if self._folder is None:
             return
-        path = self._folder / _FOLDER / name
-        for part in ("", *PurePosixPath(path_inside).parts):
+        path, parts = self._folder / _FOLDER / name, PurePosixPath(path_inside).parts
+        for depth, part in enumerate(("", *parts)):
             path = path / part
-            if path.is_symlink() or not (path.is_dir() or path.is_file() or not path.exists()) or (not part and path.is_file()):
-                self._ask(f"mend {name}", path.unlink)
+            is_right = path.is_dir() if is_folder or depth < len(parts) else path.is_file()
+            if path.is_symlink() or (path.exists() and not is_right):
+                self._ask(f"mend {name}", partial(shutil.rmtree, path) if path.is_dir() and not path.is_symlink() else path.unlink)
 
     def _rename_as_kept(self, name: str, files: dict[str, Path]) -> dict[str, Path]:
         """One file is kept once under whatever name it had first; the names in a folder are part of its digest."""

@@ -49,10 +49,7 @@ class Distribution:
     @functools.cached_property
     def record_text(self) -> str | None:
         """Its RECORD; None where it has none that is text."""
-        try:
-            return self.metadata.read_text("RECORD")
-        except UnicodeDecodeError:
-            return None
+        return read_record_text(self.metadata)
 
     @functools.cached_property
     def paths(self) -> dict[str, str]:
@@ -83,7 +80,12 @@ class Distribution:
         """Tell whether it was unpacked from a folder or a file of this machine."""
         settings = self.origin.get("dir_info")
         is_editable = isinstance(settings, dict) and bool(settings.get("editable"))
-        return str(self.origin.get("url", "")).startswith("file:") and "vcs_info" not in self.origin and not is_editable
+        is_file = str(self.origin.get("url", "")).startswith("file:") and "vcs_info" not in self.origin
+        return is_file and not is_editable and not self._is_of_conda
+
+    @property
+    def _is_of_conda(self) -> bool:
+        return (self.metadata.read_text("INSTALLER") or "").strip() == "conda"
 
     @property
     def why_not_held(self) -> str | None:
@@ -91,7 +93,7 @@ class Distribution:
         settings = self.origin.get("dir_info")
         if isinstance(settings, dict) and settings.get("editable"):
             return "an editable installation: its sources lie elsewhere"
-        if (self.metadata.read_text("INSTALLER") or "").strip() == "conda":
+        if self._is_of_conda:
             return "installed by conda, which changes files as it installs them"
         if self.record_text is None:
             return "installed without a RECORD"
@@ -130,6 +132,14 @@ def _read_description(metadata: importlib.metadata.Distribution) -> Any:
     except UnicodeDecodeError as error:
         where = str(getattr(metadata, "_path", "an installed package"))
         raise ProvenanceError(Problem(where, "METADATA that is UTF-8", error.reason, "Install that package again.")) from None
+
+
+def read_record_text(metadata: importlib.metadata.Distribution) -> str | None:
+    """Return a distribution's RECORD; None where it has none that is text."""
+    try:
+        return metadata.read_text("RECORD")
+    except UnicodeDecodeError:
+        return None
 
 
 def read_record(text: str) -> dict[str, str]:

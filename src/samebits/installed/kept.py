@@ -106,7 +106,7 @@ def pack_local_wheels(packages: dict[str, str]) -> dict[str, bytes]:
     for distribution in (installed[name] for name in sorted(packages) if name in installed):
         files = {name: distribution.folder / name for name in distribution.files}
         size = sum(path.stat().st_size for path in files.values() if path.is_file())
-        if not distribution.is_local or size > room or not all(map(_is_open, files, files.values())):
+        if not (distribution.is_local and files) or size > room or not all(map(_is_open, files, files.values())):
             continue
         name, content = pack_wheel(distribution, files)
         if read_wheel_files(content) == distribution.files:

@@ -247,7 +247,7 @@ def _part_all(expanded: bytes) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(expanded)) as source, zipfile.ZipFile(buffer, "w") as target:
         schema = json.loads(source.read(_SCHEMA))
-        shared = [node for node in _list_nodes(schema) if "__id__" in node]
+        shared = [node for node in _list_nodes(schema) if "__id__" in node and "__loader__" in node]
         if not shared:
             return expanded
         for node in shared:

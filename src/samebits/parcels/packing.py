@@ -27,6 +27,7 @@ from samebits.errors import Problem, ProvenanceError, TrackingError
 from samebits.history.fetching import bundle_commit
 from samebits.holdings.archive import CAP_BYTES, name_code_entry, name_data_entry
 from samebits.lineage.manifest import FILE_NAME, assemble_lineage, write_lineage
+from samebits.lineage.standing import NOTE_TAG
 from samebits.lineage.tracked_values import DATASET_DIGEST_LENGTH, list_fold_scores, list_metrics, list_params, list_tags
 from samebits.model import mlflow_flavor
 from samebits.model.file import list_trusted_types
@@ -256,7 +257,7 @@ def _list_tags(parcel: Parcel, training: Training, lineage: dict[str, Any], cont
     """Return the tags that follow from the lineage, and those that are no copy of a value in it."""
     code = training.code
     tags = {**list_tags(lineage, content), "task": training.materials.target.task}
-    tags["mlflow.note.content"] = describe_run(training, parcel.run_id, tags)
+    tags[NOTE_TAG] = describe_run(training, parcel.run_id, tags)
     if code.branch:
         tags["mlflow.source.git.branch"] = code.branch
     if code.remote:

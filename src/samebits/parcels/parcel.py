@@ -117,6 +117,8 @@ class Parcel:
                 return False
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if os.fstat(file).st_nlink == 0:
+                    raise FileNotFoundError(self.folder)  # it was delivered, and let go, meanwhile
                 self.note = read_note(self.folder / NOTE) if (self.folder / NOTE).exists() else self.note
             except (OSError, TrackingError):
                 os.close(file)

@@ -54,6 +54,11 @@ def list_places(project_root: Path) -> list[Path]:
     return [place for place in dict.fromkeys([find_spool(), *others]) if place.is_absolute()]
 
 
+def name_project(root: Path) -> str:
+    """Return a project's folder as a parcel's note has it, which is UTF-8."""
+    return os.fsencode(root).decode("utf-8", "backslashreplace")
+
+
 def open_parcel(project_root: Path, note: dict[str, Any]) -> Parcel:
     """Begin a parcel in the first place that has room, held by this process.
 
@@ -65,7 +70,7 @@ def open_parcel(project_root: Path, note: dict[str, Any]) -> Parcel:
     reasons = []
     for place in list_places(project_root):
         try:
-            parcel = _begin(place, {"project": str(project_root), **note})
+            parcel = _begin(place, {"project": name_project(project_root), **note})
         except OSError as error:
             reasons.append(f"{place}: {error.strerror or error}")
             continue

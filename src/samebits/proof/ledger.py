@@ -13,12 +13,12 @@ from samebits.errors import LineageError, TrackingError
 from samebits.holdings.artifacts import read_artifact
 from samebits.holdings.runs import search_runs
 from samebits.lineage.manifest import FILE_NAME, MAX_BYTES, find_parting_stage, read_lineage
+from samebits.lineage.standing import NOTE_TAG
 from samebits.text import escape_markdown, warn
 from samebits.tracking.server import explain_failures, set_tags
 
 ALARM = "NONDETERMINISM DETECTED"
 _COMPARED = 20  # earlier runs with other outputs whose lineages are read
-_NOTE = "mlflow.note.content"
 
 
 @dataclass(frozen=True)
@@ -115,10 +115,10 @@ def _tag_both_sides(client: Any, run_id: str, entry: LedgerEntry) -> None:
 def _raise_alarm(client: Any, run_id: str, other_id: str, stage: str) -> None:
     run = explain_failures(f"find run {run_id}", lambda: client.get_run(run_id))
     other = explain_failures(f"find run {other_id}", lambda: client.get_run(other_id)).info
-    former = run.data.tags.get(_NOTE, "")
+    former = run.data.tags.get(NOTE_TAG, "")
     link = f"[{escape_markdown(str(other.run_name))}](#/experiments/{other.experiment_id}/runs/{other_id})"
     line = f"**{ALARM}**: with the same inputs, run {link} parts from this one at the stage `{stage}`."
     note = former if ALARM in former else f"{line}\n\n{former}"
     set_tags(
-        client, run_id, {"nondeterminism": f"{ALARM}: run {other_id} parts at {stage}", "nondeterminism_stage": stage, _NOTE: note}
+        client, run_id, {"nondeterminism": f"{ALARM}: run {other_id} parts at {stage}", "nondeterminism_stage": stage, NOTE_TAG: note}
     )

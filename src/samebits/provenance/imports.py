@@ -21,7 +21,7 @@ from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
 from types import CodeType, ModuleType
 
-from samebits.installed.distributions import read_record
+from samebits.installed.distributions import read_record, read_record_text
 from samebits.project import PACKAGE
 
 _SITES = ("site-packages", "dist-packages")
@@ -140,7 +140,7 @@ def _list_installed(folder: str) -> tuple[frozenset[str], frozenset[str]]:
     listed: set[str] = set()
     unlisted: set[str] = set()
     for metadata in importlib.metadata.distributions(path=[folder]):
-        record = metadata.read_text("RECORD")
+        record = read_record_text(metadata)
         if record is not None:
             listed.update(read_record(record))
         else:
