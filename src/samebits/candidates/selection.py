@@ -135,7 +135,6 @@ def score_candidates(
         Whether a threshold is to be found, which takes more than labels.
     wants_finals
         Whether every candidate will be fitted on all training rows: that may then be done here, beside the folds.
-
     voice
         Told how far it is.
 

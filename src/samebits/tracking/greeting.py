@@ -61,7 +61,7 @@ def check_server(uri: str) -> None:
 
 
 def _check_certificate() -> None:
-    """Whose certificates count is the caller's to say: what he names must be there, and that none is asked for is said once."""
+    """Whose certificates count is the caller's to say: what he names must be there, and that none is asked for is said."""
     named = os.environ.get(_CERTIFICATES)
     if named and not Path(named).exists():
         raise TrackingError(
