@@ -64,7 +64,10 @@ def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="samebits",
         description="Training runs that anybody can make again, bit for bit. `samebits CONF` is short for `samebits train CONF`.",
-        epilog=f"Exit codes: {EXIT_CODES_TEXT}; 75 made, but not delivered; 70 a bug of samebits; 128+N `train` or `push` stopped by signal N.",
+        epilog=(
+            f"Exit codes: {EXIT_CODES_TEXT}; 75 made, but not delivered; 70 a bug of samebits; "
+            "128+N `train` or `push` stopped by signal N."
+        ),
     )
     parser.add_argument("--version", action="version", version=f"samebits {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")

@@ -209,6 +209,7 @@ def test_a_run_that_no_server_takes_waits_on_and_the_exit_code_says_so(parcel: P
     done = run_samebits("push", str(parcel.folder), **variables)
 
     assert done.returncode == 75 and "Connection refused" in done.stderr
+    assert f"What it made waits in {parcel.folder}: samebits push {parcel.run_id}" in done.stderr
     assert sorted(list_files(parcel.folder)) == before
 
 

@@ -40,7 +40,7 @@ def run_push(reference: str | None) -> None:
     if not parcels:
         tell("nothing waits")
         return
-    client = _connect(uri)
+    client = _connect(uri, parcels)
     from samebits.delivery.orphans import close_orphans  # after what MLflow reads as it is imported was set
 
     close_orphans(client, root)
@@ -71,12 +71,14 @@ def _bring_in(root: Path, reference: str) -> Parcel | None:
     return find_parcel(root, parcel_id) or bring_in(folder, root)
 
 
-def _connect(uri: str) -> Any:
+def _connect(uri: str, parcels: list[Parcel]) -> Any:
+    from samebits.delivery.open_run import describe_waiting, name_obstacle
+
     try:
         check_server(uri)
         return make_client(uri)
     except TrackingError as error:
-        raise Undelivered(*error.problems) from None
+        raise Undelivered(*(describe_waiting(parcel, name_obstacle(error)) for parcel in parcels)) from None
 
 
 def _push(client: Any, parcel: Parcel, root: Path | None) -> list[Problem]:
