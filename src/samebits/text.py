@@ -67,7 +67,7 @@ _WITH_PORT = ("http:", "https:", "git:", "ftp:", "file:", "s3:", "gs:", "")
 _OPEN_PARAMETERS = frozenset(
     {
         *("run_id", "run_uuid", "experiment_id", "path", "name", "version", "alias", "max_results", "filter", "order_by"),
-        *("sslmode", "timeout", "mode", "cache", "uri", "charset", "driver", "host", "port"),
+        *("workflowtype", "sslmode", "timeout", "mode", "cache", "uri", "charset", "driver", "host", "port"),
         *("sha256", "sha512", "subdirectory", "egg"),
     }
 )
