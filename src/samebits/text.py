@@ -81,8 +81,6 @@ def tell(*lines: str) -> None:
 def warn(*lines: str) -> None:
     """Print lines on stderr, for whoever watches, at once; that nobody does any more, or there is no room for words, ends nothing."""
     with contextlib.suppress(OSError, ValueError):
-        if sys.stderr.isatty():
-            print("\r\x1b[K", end="", file=sys.stderr)  # what may stand there to be written over
         _write(sys.stderr, lines)
 
 

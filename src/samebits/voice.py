@@ -38,7 +38,7 @@ def ignore(line: str) -> None:
 
 
 def show_over(line: str) -> None:
-    """Show a line in the terminal on stderr that the next one is written over, be it one that stays."""
+    """Show a line in the terminal on stderr that the next one is written over; an empty one takes it away."""
     columns = shutil.get_terminal_size().columns
     with contextlib.suppress(OSError, ValueError):  # the terminal may be gone
         print(f"\r\x1b[K{clean_text(line)[: columns - 1]}\r", end="", file=sys.stderr, flush=True)

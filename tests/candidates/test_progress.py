@@ -48,3 +48,13 @@ def test_where_no_line_can_be_replaced_only_a_long_silence_is_broken(monkeypatch
         progress.note("a", 0.5, seconds)
 
     assert said == ["scored 4 of 9 folds in 40 s, about 50 s left"]
+
+
+def test_what_was_to_be_written_over_is_taken_away_however_it_ends() -> None:
+    shown: list[str] = []
+
+    with pytest.raises(ValueError, match="bad fold"), Progress(Voice(ignore, ignore, shown.append), {"a": 3}) as progress:
+        progress.note("a", 0.5, 1.0)
+        raise ValueError("bad fold")
+
+    assert shown[-1] == ""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from typing import Self
 
 import numpy as np
 
@@ -32,6 +33,12 @@ class Progress:
         self._seconds: dict[str, list[float]] = {name: [] for name in n_folds}
         self._started = self._spoke = time.monotonic()
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._clear()
+
     def note(self, name: str, score: float, seconds: float) -> None:
         """A candidate's next fold is scored, which took some seconds where it ran."""
         self._scores[name].append(score)
@@ -44,8 +51,14 @@ class Progress:
             self._say(self._describe_rest())
 
     def _say(self, line: str) -> None:
+        self._clear()
         self._voice.follow(line)
         self._spoke = time.monotonic()
+
+    def _clear(self) -> None:
+        """What was to be written over must not stand behind another's words, such as why the training ends."""
+        if self._voice.show is not None:
+            self._voice.show("")
 
     def _describe_scores(self, name: str) -> str:
         scores = self._scores[name]

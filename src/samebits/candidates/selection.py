@@ -157,11 +157,11 @@ def score_candidates(
         found, finals = _run_beside(units, materials.candidates if wants_finals else {}, task, joblib.effective_n_jobs(n_jobs))
     else:
         found = _run_units(units, len(materials.candidates), task, joblib.effective_n_jobs(n_jobs))
-    progress = Progress(voice, dict.fromkeys(materials.candidates, len(materials.split.folds)))
     outcomes = []
-    for unit, outcome in zip(units, found, strict=True):
-        outcomes.append(outcome)
-        progress.note(unit.name, outcome.score, outcome.seconds)
+    with Progress(voice, dict.fromkeys(materials.candidates, len(materials.split.folds))) as progress:
+        for unit, outcome in zip(units, found, strict=True):
+            outcomes.append(outcome)
+            progress.note(unit.name, outcome.score, outcome.seconds)
     scored = []
     for name in materials.candidates:
         own = [outcome for unit, outcome in zip(units, outcomes, strict=True) if unit.name == name]
