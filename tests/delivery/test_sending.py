@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from conftest import run_samebits
 from mlflow.entities import FileInfo
+from mlflow.exceptions import MlflowException
 from recorded_runs import open_client, record_offline
 
 from samebits.delivery import sending
@@ -381,3 +382,21 @@ def test_what_a_server_says_it_made_and_gives_no_id_is_not_taken(
 
     run = client.get_run(send_parcel(client, parcel))
     assert [bool(output.model_id) for output in run.outputs.model_outputs] == [True]
+
+
+def test_a_table_that_two_runs_name_at_the_same_moment_is_named_again(
+    own_store: str, parcel: Parcel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, really = open_client(own_store), []
+    plain = client.log_inputs
+
+    def collide(*given: Any) -> None:
+        really.append(given)
+        if len(really) == 1:
+            raise MlflowException('duplicate key value violates unique constraint "dataset_pk"')
+        plain(*given)
+
+    monkeypatch.setattr(client, "log_inputs", collide)
+    run_id = send_parcel(client, parcel)
+
+    assert len(really) == 2 and count(client, run_id)["inputs"] == 1

@@ -7,6 +7,7 @@ sent in part or twice is one run with one model and each value once.
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterable
 from functools import partial
 from typing import Any
@@ -29,6 +30,7 @@ from samebits.tracking.server import MAX_TAG_LENGTH, explain_failures, find_expe
 
 MODEL_NAME = "model"
 _PARAMS_BATCH = 100
+_PAUSES_SECONDS = (0.2, 1.0)
 _METRICS_BATCH = 1000
 
 
@@ -274,10 +276,24 @@ def _send_values(client: Any, run: Any, values: dict[str, Any]) -> None:
         explain_failures("take params", partial(client.log_batch, run_id, params=batch))
     if not (run.inputs and run.inputs.dataset_inputs):
         dataset = DatasetInput(Dataset(**values["dataset"]), [InputTag("mlflow.data.context", "training")])
-        explain_failures("take the dataset input", lambda: client.log_inputs(run_id, [dataset]))
+        _send_dataset(client, run_id, dataset)
     for batch in _cut(metrics, _METRICS_BATCH):
         explain_failures("take metrics", partial(client.log_batch, run_id, metrics=batch))
     explain_failures("take tags", lambda: client.log_batch(run_id, tags=tags))
+
+
+def _send_dataset(client: Any, run_id: str, dataset: DatasetInput) -> None:
+    """Runs of one table that end at the same moment are in each other's way: each finds no row for it, and one makes it twice."""
+    for pause_seconds in (*_PAUSES_SECONDS, None):
+        try:
+            explain_failures("take the dataset input", lambda: client.log_inputs(run_id, [dataset]))
+            return
+        except ServerGone:
+            raise
+        except TrackingError:
+            if pause_seconds is None:
+                raise
+        time.sleep(pause_seconds)
 
 
 def _cut(entries: list[Any], size: int) -> Iterable[list[Any]]:
