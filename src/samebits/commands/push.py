@@ -12,7 +12,7 @@ from samebits.delivery.offline import forget_store
 from samebits.errors import Problem, TrackingError, Undelivered
 from samebits.lineage.manifest import FILE_NAME
 from samebits.parcels.parcel import LOCK, NOTE, Parcel, read_note
-from samebits.parcels.spool import bring_in, find_parcel, list_parcels, name_project
+from samebits.parcels.spool import bring_in, find_parcel, is_of_another, list_parcels
 from samebits.plain_files import is_plain
 from samebits.project import expand_home, find_project_root
 from samebits.text import hide_credentials, tell, warn
@@ -118,7 +118,7 @@ def _name_other(parcel: Parcel, root: Path, server: str) -> str | None:
     """Return for which other server, or in which other project, a parcel was made."""
     if parcel.note.get("server") not in (None, server):
         return f"for {parcel.note['server']}"
-    return f"in {parcel.project}" if parcel.project not in (None, name_project(root)) else None
+    return f"in {parcel.project}" if is_of_another(parcel, root) else None
 
 
 def _explain_held(parcel: Parcel, is_chosen: bool) -> list[Problem]:

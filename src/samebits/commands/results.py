@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from samebits.config.catalog import METRIC_OF_SCORER
+from samebits.config.catalog import name_metric
 from samebits.errors import Problem, TrackingError, suggest
-from samebits.holdings.runs import DERIVED_TAGS, list_experiments, search_runs
+from samebits.holdings.runs import list_experiments, list_originals
 from samebits.project import find_project_root
 from samebits.text import clean_text, escape_markdown, tell, tell_json
 from samebits.tracking.server import connect, explain_failures
@@ -83,20 +83,18 @@ def _list_rows(client: Any, experiment: str | None) -> list[dict[str, Any]]:
     if experiment is not None and experiment not in names.values():
         remedy = suggest(experiment, names.values(), "`samebits results` shows all.")
         raise TrackingError(Problem(f"experiment {experiment!r}", "one that is on the server", "none of that name", remedy))
-    found = search_runs(client, "attributes.status = 'FINISHED' AND tags.outputs_digest != ''")
     return [
         _describe(run, names[run.info.experiment_id])
-        for run in found
+        for run in list_originals(client)
         if run.info.experiment_id in names  # one that was made since then is for the next time
         and experiment in (None, names[run.info.experiment_id])
-        and not any(tag in run.data.tags for tag in DERIVED_TAGS)
     ]
 
 
 def _describe(run: Any, experiment: str) -> dict[str, Any]:
     tags, metrics, best = run.data.tags, run.data.metrics, run.data.tags.get("best_model", "")
     scoring = run.data.params.get("scoring", "")
-    metric = METRIC_OF_SCORER.get(scoring, scoring)
+    metric = name_metric(scoring)
     return {
         "started": _as_moment(run.info.start_time),
         "experiment": experiment,
@@ -150,8 +148,4 @@ def _print_csv(rows: list[dict[str, Any]]) -> None:
         tell(text.getvalue())
 
 
-def _print_json(rows: list[dict[str, Any]]) -> None:
-    tell_json(rows)
-
-
-_PRINTERS = {"text": _print_text, "markdown": _print_markdown, "csv": _print_csv, "json": _print_json}
+_PRINTERS = {"text": _print_text, "markdown": _print_markdown, "csv": _print_csv, "json": tell_json}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
-from samebits.parcels.parcel import Parcel
-from samebits.parcels.spool import list_damaged, list_parcels, name_project
+from samebits.parcels.parcel import LOCK, Parcel
+from samebits.parcels.spool import is_of_another, list_damaged, list_parcels
 from samebits.project import find_project_root
 from samebits.text import tell, warn
 from samebits.tracking.server import connect
@@ -44,7 +44,7 @@ def _describe(parcel: Parcel, root: Path) -> list[str]:
     is_free = parcel.hold()
     parcel.release()
     if not is_free and not parcel.can_be_locked:
-        state = f"cannot be held: make an empty file of {parcel.folder / 'lock'}"
+        state = f"cannot be held: make an empty file of {parcel.folder / LOCK}"
     elif not is_free:
         state = f"made or sent now by process {parcel.note.get('process')} on {parcel.note.get('host')}"
     elif parcel.is_whole:
@@ -57,7 +57,7 @@ def _describe(parcel: Parcel, root: Path) -> list[str]:
     with contextlib.suppress(OSError):  # it may be sent, and gone, at this moment
         size = sum(path.stat().st_size for path in parcel.folder.rglob("*") if path.is_file())
     server = parcel.note.get("server") or "any server"
-    project = f"of {parcel.project}  " if parcel.project not in (None, name_project(root)) else ""
+    project = f"of {parcel.project}  " if is_of_another(parcel, root) else ""
     facts = (
         f"{parcel.note.get('started')}  {project}{parcel.note.get('conf_file')}  for {server}  {size / 1e6:.1f} MB  {parcel.folder}"
     )

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from samebits.config.catalog import METRIC_OF_SCORER
+from samebits.config.catalog import name_metric
 from samebits.config.documents import Document
 from samebits.config.loading import check_document, read_config_document
 from samebits.digests import digest_bytes
@@ -162,7 +162,7 @@ def _print_summary(run_id: str, lineage: dict[str, Any], experiment_id: str | No
     tell(f"data   {stages['data']['digest']}")
     tell(f"model  {stages['model']['digest']}  {scores['best']}")
     tell(f"cv     {scores['scoring']} {scores['candidates'][scores['best']]['mean']:.6f}")
-    names = dict.fromkeys([METRIC_OF_SCORER.get(scores["scoring"], scores["scoring"]), *_HEADLINE])
+    names = dict.fromkeys([name_metric(scores["scoring"]), *_HEADLINE])
     tell(f"{rows:6} " + ", ".join(f"{name} {metrics[name]:.6f}" for name in names if name in metrics))
     for remark in lineage.get("remarks", []):
         warn(f"remark {remark}")

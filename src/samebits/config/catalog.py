@@ -113,8 +113,8 @@ def name_model_class(name: str, task: Task) -> str | None:
     return classifier if task in CLASSIFICATION else regressor
 
 
-# The metric that tells on the test rows what a scorer told in the folds, where it goes by another name.
-METRIC_OF_SCORER = {
+# Where a metric goes by another name than its scorer.
+_METRIC_OF_SCORER = {
     "neg_brier_score": "brier_score",
     "neg_log_loss": "log_loss",
     "neg_max_error": "max_error",
@@ -122,3 +122,12 @@ METRIC_OF_SCORER = {
     "neg_median_absolute_error": "median_absolute_error",
     "neg_root_mean_squared_error": "rmse",
 }
+
+
+def name_metric(scoring: str) -> str:
+    """Return the metric that tells on the test rows what a scorer told in the folds.
+
+    >>> name_metric("neg_root_mean_squared_error"), name_metric("roc_auc")
+    ('rmse', 'roc_auc')
+    """
+    return _METRIC_OF_SCORER.get(scoring, scoring)

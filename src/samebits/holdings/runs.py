@@ -239,10 +239,21 @@ def search_runs(client: Any, condition: str) -> Iterator[Any]:
         yield from page
 
 
+def list_originals(client: Any) -> Iterator[Any]:
+    """Yield every finished run of samebits that is none made from another, the latest first.
+
+    Raises
+    ------
+    TrackingError
+        The server cannot be searched.
+    """
+    found = search_runs(client, "attributes.status = 'FINISHED' AND tags.outputs_digest != ''")
+    return (run for run in found if not any(tag in run.data.tags for tag in DERIVED_TAGS))
+
+
 def _find_latest(client: Any) -> str:
-    for run in search_runs(client, "attributes.status = 'FINISHED' AND tags.outputs_digest != ''"):
-        if not any(tag in run.data.tags for tag in DERIVED_TAGS):
-            return str(run.info.run_id)
+    for run in list_originals(client):
+        return str(run.info.run_id)
     raise TrackingError(
         Problem(f"latest on {hide_credentials(client.tracking_uri)}", "a finished run of samebits", "none", "Train one first.")
     )

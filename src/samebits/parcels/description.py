@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from samebits.config.catalog import METRIC_OF_SCORER
+from samebits.config.catalog import name_metric
 from samebits.estimation.scoring import Threshold
 from samebits.lineage.standing import describe_standing
 from samebits.text import escape_markdown
@@ -64,7 +64,7 @@ def _describe_score(training: Training) -> str:
     """The metric that chose, on the rows that nobody chose by; a target that the training folds reached may be missed there."""
     scoring, metrics = training.materials.scoring, training.result.metrics
     rows, found = ("test", metrics["test"]) if metrics["test"] else ("held-out", metrics["out_of_fold"])
-    metric = METRIC_OF_SCORER.get(scoring, scoring)
+    metric = name_metric(scoring)
     score = (
         f"{_name(metric)} {found[metric]:.4f}" if metric in found else ", ".join(f"{name} {found[name]:.4f}" for name in [*found][:2])
     )

@@ -54,7 +54,12 @@ def list_places(project_root: Path) -> list[Path]:
     return [place for place in dict.fromkeys([find_spool(), *others]) if place.is_absolute()]
 
 
-def name_project(root: Path) -> str:
+def is_of_another(parcel: Parcel, project_root: Path) -> bool:
+    """Tell whether another project made a parcel."""
+    return parcel.project not in (None, _name_project(project_root))
+
+
+def _name_project(root: Path) -> str:
     """Return a project's folder as a parcel's note has it, which is UTF-8."""
     return os.fsencode(root).decode("utf-8", "backslashreplace")
 
@@ -70,7 +75,7 @@ def open_parcel(project_root: Path, note: dict[str, Any]) -> Parcel:
     reasons = []
     for place in list_places(project_root):
         try:
-            parcel = _begin(place, {"project": name_project(project_root), **note})
+            parcel = _begin(place, {"project": _name_project(project_root), **note})
         except OSError as error:
             reasons.append(f"{place}: {error.strerror or error}")
             continue

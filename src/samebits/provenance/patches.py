@@ -17,7 +17,7 @@ from typing import Any
 import git
 
 from samebits.errors import Problem, ProvenanceError
-from samebits.history.entries import DELETED, NULL_IDS, as_text, digest_object, read_kind
+from samebits.history.entries import DELETED, NULL_IDS, REPOSITORY, as_text, digest_object, read_kind
 from samebits.history.runner import explain, run_git
 from samebits.history.scratch import open_scratch, store_blobs
 from samebits.history.working_tree import WorkingTree
@@ -70,7 +70,7 @@ def choose_kept(trees: dict[str, WorkingTree], keep: Sequence[str]) -> tuple[dic
 
 
 def _repositories(tree: WorkingTree) -> set[str]:
-    return {name for name, (mode, _) in tree.held.items() if mode == "160000"}
+    return {name for name, (mode, _) in tree.held.items() if mode == REPOSITORY}
 
 
 def _measure(tree: WorkingTree, name: str) -> int:

@@ -204,9 +204,8 @@ def name_cause(error: BaseException) -> str:
     innermost = said.rpartition("Caused by ")[2]
     reason = innermost.rpartition("): ")[2] if "): " in innermost else innermost.partition("failed with exception ")[2] or innermost
     reason = reason.rpartition("Failed to establish a new connection: ")[2]
-    if re.match(r"\w+Error\(", reason) and (
-        phrases := re.findall(r"'([^']*)'", reason)
-    ):  # errors inside each other, as they are written
+    phrases = re.findall(r"'([^']*)'", reason) if re.match(r"\w+Error\(", reason) else []
+    if phrases:  # errors inside each other, as they are written
         reason = re.sub(r"^\[SSL: \w+\] | \(_ssl\.c:\d+\)$", "", phrases[-1])
     while reason.endswith(("'", '"', ")")) and not (reason.endswith(")") and reason.count("(") == reason.count(")")):
         reason = reason[:-1]
