@@ -102,7 +102,7 @@ def test_the_tolerance_is_the_original_runs_never_the_reruns(tmp_path: Path) -> 
 @pytest.mark.parametrize("stage", OUTPUT_STAGES)
 def test_every_output_stage_that_differs_is_named(tmp_path: Path, stage: str) -> None:
     (left, left_files), (right, right_files) = make_run(tmp_path / "left", {}), make_run(tmp_path / "right", {})
-    right["stages"][stage]["digest"] = "sha256:another"
+    right["stages"].setdefault(stage, {})["digest"] = "sha256:another"
 
     found = compare_outputs(left, right, left_files, right_files)
 

@@ -124,6 +124,25 @@ _METRIC_OF_SCORER = {
 }
 
 
+# What is computed on the rows held back, by task; of a classification, some only where the model gives responses.
+_LABELS = ("accuracy", "balanced_accuracy", "matthews_corrcoef")
+METRICS: dict[Task, tuple[str, ...]] = {
+    "binary": (*_LABELS, "precision", "recall", "f1", "roc_auc", "average_precision", "brier_score", "log_loss"),
+    "multiclass": (
+        *_LABELS,
+        *(f"{name}_{average}" for name in ("precision", "recall", "f1") for average in ("macro", "weighted")),
+        *("log_loss", "roc_auc_ovr"),
+    ),
+    "regression": ("r2", "rmse", "mae", "median_absolute_error", "max_error", "explained_variance"),
+}
+_LOWER_IS_BETTER = ("brier_score", "log_loss", "rmse", "mae", "median_absolute_error", "max_error")
+
+
+def is_lower_better(metric: str) -> bool:
+    """Tell whether less of a metric is better."""
+    return metric in _LOWER_IS_BETTER
+
+
 def name_metric(scoring: str) -> str:
     """Return the metric that tells on the test rows what a scorer told in the folds.
 

@@ -11,12 +11,14 @@ from typing import Any
 
 from samebits.config.keys import (
     Business,
+    Claims,
     Code,
     Config,
     CrossValidation,
     Data,
     Features,
     Preprocessing,
+    Report,
     Split,
     Tolerance,
     Tracking,
@@ -57,6 +59,8 @@ def _list_defaults() -> dict[str, Any]:
         "cv": CrossValidation(),
         "business": Business(),
         "weights": Weights(),
+        "claims": Claims(),
+        "report": Report(),
         "tolerance": Tolerance(),
         "code": Code(),
         "tracking": Tracking(),

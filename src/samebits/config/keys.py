@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 # What MLflow takes as the name of a parameter or metric: a candidate's name becomes both.
 MLFLOW_NAME = re.compile(r"[\w .:/-]+", flags=re.ASCII)
@@ -19,6 +19,7 @@ Fraction = Annotated[float, Field(gt=0, lt=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 ImportPath = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$")]
 Mark = Annotated[str, Field(min_length=1, max_length=1, pattern=r"^[^0-9+-]$")]
+Detail = Literal["none", "short", "full"]
 Kind = Literal["numeric", "categorical", "boolean", "date", "text", "all"]
 
 
@@ -393,6 +394,53 @@ class Business(_Section):
         return next((name for name in THRESHOLD_METHODS if getattr(self, name) is not None), None)
 
 
+class Bound(_Choice):
+    """What a metric is claimed to be."""
+
+    at_least: Annotated[float, Field(allow_inf_nan=False)] | None = Field(None, description="No less than this.")
+    at_most: Annotated[float, Field(allow_inf_nan=False)] | None = Field(None, description="No more than this.")
+
+
+class GroupGap(_Section):
+    """How far a metric may be apart between the groups of a column."""
+
+    column: str = Field(description="One of report.groups.")
+    metric: str = Field(description="By its name in metrics.json.")
+    at_most: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(description="From the worst group to the best.")
+
+
+class Claims(_Section):
+    """What is expected of the result on the test rows, said before anything is trained: a metric's name, and its bounds."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Bound] = Field(init=False)
+
+    group_gap: GroupGap | None = Field(None, description="Largest difference of a metric between groups of rows.")
+
+    @property
+    def bounds(self) -> dict[str, Bound]:
+        """The bounds of each metric, by its name."""
+        return dict(self.__pydantic_extra__ or {})
+
+    @model_serializer(mode="wrap")
+    def _leave_out_what_is_not_said(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {key: value for key, value in write(self).items() if value is not None}
+
+
+class Report(_Section):
+    """What is told of a result beside its numbers; as one word, how much."""
+
+    detail: Detail = Field("short", description="none: neither report nor pictures; full: also what takes longer.")
+    groups: list[str] = Field(default_factory=list, description="Columns for whose values metrics are told apart; features or not.")
+    question: str | None = Field(None, description="What the model is for, in a sentence.")
+    source: str | None = Field(None, description="Where the table is from.")
+    licence: str | None = Field(None, description="Under which the table may be used.")
+
+
+def _take_detail(value: Any) -> Any:
+    return {"detail": value} if isinstance(value, str) else value
+
+
 class Tolerance(_Section):
     """What a rerun that is not equal to the bit may differ by and still be EQUIVALENT; null: by nothing."""
 
@@ -444,6 +492,10 @@ class Config(_Section):
     business: Business = Field(default_factory=lambda: Business(), description="Decision threshold.")
     keep: Literal["best", "all"] = Field(
         "best", description="all: every candidate is fitted on all training rows too, for its metrics on the test rows."
+    )
+    claims: Claims = Field(default_factory=lambda: Claims(), description="What is expected of the result.")
+    report: Annotated[Report, BeforeValidator(_take_detail, json_schema_input_type=Detail | Report)] = Field(
+        default_factory=lambda: Report(), description="Report and pictures."
     )
     tolerance: Tolerance = Field(default_factory=lambda: Tolerance(), description="What counts as EQUIVALENT.")
     code: Code = Field(default_factory=lambda: Code(), description="Uncommitted files.")

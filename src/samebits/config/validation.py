@@ -161,6 +161,7 @@ def _find_contradictions(raw: dict[str, Any]) -> Iterator[tuple[KeyPath, _Facts]
     if data.get("target_transform") is not None and raw.get("task") in catalog.CLASSIFICATION:
         yield ("data", "target_transform"), ("a regression", str(raw["task"]), "Remove the key.")
     yield from _check_weights(take_section(raw, "weights"), data, raw.get("task", "auto"))
+    yield from _check_claims(take_section(raw, "claims"), take_section(raw, "report"), raw.get("task", "auto"))
     if raw.get("n_jobs") == 0:
         yield ("n_jobs",), ("-1 or at least 1", "0", "Write 1 for one process.")
     sums, ratios = take_section(raw, "features", "weighted_sums"), take_section(raw, "features", "ratios")
@@ -213,6 +214,28 @@ def _check_weights(weights: dict[str, Any], data: dict[str, Any], task: Any) -> 
         yield ("weights", "column"), ("another column", f"the target {column!r}", "Name another.")
     if weights.get("classes") is not None and task == "regression":
         yield ("weights", "classes"), ("a classification", "regression", "Remove the key.")
+
+
+def _check_claims(claims: dict[str, Any], report: dict[str, Any], task: Any) -> Iterator[tuple[KeyPath, _Facts]]:
+    known = sorted(
+        catalog.METRICS[task] if task in catalog.METRICS else {name for names in catalog.METRICS.values() for name in names}
+    )
+    gap = take_section(claims, "group_gap")
+    named = [(("claims", name), name, bound) for name, bound in claims.items() if name != "group_gap"]
+    for path, name, bound in named:
+        if name not in known:
+            yield path, (f"a metric: {', '.join(known)}", repr(name), suggest(name, [*known, "group_gap"], "Name one of them."))
+        elif isinstance(bound, dict) and bound.get("at_least") is None and bound.get("at_most") is None:
+            yield path, ("at_least or at_most", "neither", "Say what is expected.")
+    if isinstance(gap.get("metric"), str) and gap["metric"] not in known:
+        remedy = suggest(gap["metric"], known, "Name one of them.")
+        yield ("claims", "group_gap", "metric"), (f"a metric: {', '.join(known)}", repr(gap["metric"]), remedy)
+    groups = report.get("groups")
+    if "column" in gap and gap["column"] not in (groups if isinstance(groups, list) else []):
+        yield (
+            ("claims", "group_gap", "column"),
+            ("one of report.groups", repr(gap["column"]), f"Add it: report: {{groups: [{gap['column']}]}}."),
+        )
 
 
 def _check_choices(raw: dict[str, Any]) -> Iterator[tuple[KeyPath, _Facts]]:

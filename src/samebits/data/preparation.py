@@ -101,6 +101,7 @@ def _list_named_elsewhere(config: Config) -> list[tuple[str, str]]:
     named = [(f"data.rows.{index}", name) for index, rule in enumerate(config.data.rows) for name in list_rule_columns(rule, target)]
     single = [("split.column", config.split.column), ("weights.column", config.weights.column)]
     named += [(key, name) for key, name in single if name is not None]
+    named += [(f"report.groups.{index}", name) for index, name in enumerate(config.report.groups)]
     for index, step in enumerate(list_steps(config)):
         named += [(f"features.derived.{index}.{name_operation(step)}", name) for name in list_inputs(step)]
     named += [(f"features.weighted_sums.{made}", name) for made, weights in features.weighted_sums.items() for name in weights]
@@ -117,6 +118,6 @@ def _list_named_elsewhere(config: Config) -> list[tuple[str, str]]:
 def _list_kept(config: Config) -> set[str]:
     """Return the columns that are used although data.drop may name them: to divide, choose and weigh rows, and to derive others."""
     ruled = [name for rule in config.data.rows for name in list_rule_columns(rule, config.data.target)]
-    used = [config.data.target, config.split.column, config.weights.column, *ruled]
+    used = [config.data.target, config.split.column, config.weights.column, *config.report.groups, *ruled]
     _, inputs = trace_inputs(list_steps(config), [*filter(None, used), *(derived.name for derived in config.features.derived)])
     return inputs

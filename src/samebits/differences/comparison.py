@@ -16,7 +16,17 @@ from samebits.config.catalog import Task
 from samebits.differences.predictions import compare_predictions
 from samebits.digests import digest_file
 from samebits.errors import LineageError
-from samebits.lineage.manifest import FILE_NAME, OUT_OF_FOLD_FILE, OUTPUT_STAGES, REPORT_FILE, SPECIFIED_OUTPUTS, find_parting_stage
+from samebits.lineage.manifest import (
+    FIGURES_FOLDER,
+    FILE_NAME,
+    OUT_OF_FOLD_FILE,
+    OUTPUT_STAGES,
+    PAGE_FILE,
+    REPORT_FILE,
+    SPECIFIED_OUTPUTS,
+    digest_stage,
+    find_parting_stage,
+)
 from samebits.verdicts import Verdict
 
 _RECORDS_OF_INPUTS = ("config/", "code/", "environment/", "model/")
@@ -54,7 +64,7 @@ def compare_outputs(
     recorded_files, observed_files
         Each run's artifacts as they are now, by their path on the server.
     """
-    stages = [name for name in OUTPUT_STAGES if recorded["stages"][name]["digest"] != observed["stages"][name]["digest"]]
+    stages = [name for name in OUTPUT_STAGES if digest_stage(recorded, name) != digest_stage(observed, name)]
     artifacts = _find_unequal_artifacts(recorded, recorded_files, observed_files)
     parting_stage = find_parting_stage(recorded, observed)
     if not stages and not artifacts:
@@ -66,7 +76,8 @@ def compare_outputs(
 def _is_covered(stages: list[str], artifacts: dict[str, str]) -> bool:
     """A tolerance is for values: what is missing, too many, or not what its own lineage says is inside none."""
     covered = (*stages, OUT_OF_FOLD_FILE.partition(".")[0])  # which is no stage, and is compared by itself
-    return all(what == "not equal" and name.rpartition("/")[2].partition(".")[0] in covered for name, what in artifacts.items())
+    values = {name: what for name, what in artifacts.items() if not name.startswith(FIGURES_FOLDER)}  # pictures follow from them
+    return all(what == "not equal" and name.rpartition("/")[2].partition(".")[0] in covered for name, what in values.items())
 
 
 def _find_unequal_artifacts(
@@ -86,7 +97,7 @@ def _find_unequal_artifacts(
 
 def is_specified_output(name: str) -> bool:
     """Tell whether an artifact must be equal in two runs with the same inputs; what nobody expects must be in neither."""
-    return name in SPECIFIED_OUTPUTS or not (name.startswith(_RECORDS_OF_INPUTS) or name in (FILE_NAME, REPORT_FILE))
+    return name in SPECIFIED_OUTPUTS or not (name.startswith(_RECORDS_OF_INPUTS) or name in (FILE_NAME, REPORT_FILE, PAGE_FILE))
 
 
 def _is_inside_tolerance(
@@ -100,8 +111,8 @@ def _is_inside_tolerance(
     by_metrics, by_predictions = wanted.get("metrics"), wanted.get("predictions")
     if "split" in stages or "drift_baseline" in stages or recorded["stages"]["model"]["name"] != observed["stages"]["model"]["name"]:
         return False
-    by_stage = {"cross_validation": by_metrics, "metrics": by_metrics, "threshold": by_predictions}
-    for name in stages:
+    by_stage = {"cross_validation": by_metrics, "metrics": by_metrics, "threshold": by_predictions, "assessment": by_metrics}
+    for name in (name for name in stages if name != "report"):
         tolerance = by_stage.get(name, by_predictions)
         if tolerance is None or (name in by_stage and not _are_near(recorded["stages"][name], observed["stages"][name], tolerance)):
             return False

@@ -20,7 +20,7 @@ from samebits.history.fetching import fetch_commit
 from samebits.holdings.archive import Archive
 from samebits.holdings.code_search import list_all_code_sources
 from samebits.holdings.data_search import find_recorded_data, list_unread
-from samebits.lineage.manifest import MODEL_FILE, PATCH_FILE
+from samebits.lineage.manifest import MODEL_FILE, PATCH_FILE, digest_stage
 from samebits.plain_files import read_plain
 
 _MOST_BYTES = 4 << 30  # of a file that is read whole
@@ -45,9 +45,9 @@ class Side:
     archive: Archive | None = None
     status: str = "FINISHED"
 
-    def digest(self, stage: str) -> str:
-        """Return a stage's digest."""
-        return str(self.lineage["stages"][stage]["digest"])
+    def digest(self, stage: str) -> str | None:
+        """Return a stage's digest; None where the run's schema does not know the stage."""
+        return digest_stage(self.lineage, stage)
 
 
 def compare_contents(left: Side, right: Side, folders: Sequence[Path], is_trusted: bool = False) -> dict[str, Any]:

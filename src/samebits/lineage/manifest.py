@@ -18,14 +18,15 @@ from samebits.config.decisive import digest_config, is_decisive
 from samebits.digests import canonical_json, digest_value
 from samebits.errors import LineageError, Problem
 
-SCHEMA = 4
+SCHEMA = 5
 MAX_BYTES = 32 << 20
 MAX_VALUES = 1_000_000
 MAX_LEVELS = 60
 MAX_ARTIFACTS = 100_000
-READABLE_SCHEMAS = (1, 2, 3, 4)
+READABLE_SCHEMAS = (1, 2, 3, 4, 5)
 INPUT_STAGES = ("code", "config", "data", "environment", "numeric_profile", "seeds")
-OUTPUT_STAGES = ("split", "cross_validation", "model", "threshold", "predictions", "metrics", "drift_baseline")
+_STAGES_SINCE = {"assessment": 5, "report": 5}  # the schema that first had them
+OUTPUT_STAGES = ("split", "cross_validation", "model", "threshold", "predictions", "metrics", "drift_baseline", *_STAGES_SINCE)
 STAGES = (*INPUT_STAGES, *OUTPUT_STAGES)
 FILE_NAME = "lineage.json"
 MODEL_FILE = "model/model.skops"
@@ -36,10 +37,14 @@ OUT_OF_FOLD_FILE = "out_of_fold.csv"
 LOCK_FILE = "environment/uv.lock"
 PACKAGES_FILE = "environment/packages.json"  # what is kept where there is no lock
 ROWS_FILE = "config/test_rows.txt"  # the numbers of the test rows, where a file named them
+ASSESSMENT_FILE = "assessment.json"
+FIGURES_FOLDER = "figures/"  # pictures, and what each shows as plain values
+PAGE_FILE = "report.html"  # of which all but the section on this one run is an output
 REPORT_FILE = "reproduction.json"  # what a comparison with the original leaves on a rerun
 # The artifacts that two runs with the same inputs must have equal to the bit. The rest are records of the inputs, or MLflow's own
 # description of the model, which holds ids and times.
 SPECIFIED_OUTPUTS = (
+    ASSESSMENT_FILE,
     "cross_validation.json",
     "drift_baseline.json",
     "metrics.json",
@@ -108,6 +113,17 @@ def assemble_lineage(
         "artifacts": artifacts,
         **sections,
     }
+
+
+def list_stages(lineage: dict[str, Any], names: tuple[str, ...] = STAGES) -> tuple[str, ...]:
+    """Return which of some stages a lineage has, by its schema."""
+    return tuple(name for name in names if _STAGES_SINCE.get(name, 1) <= lineage["schema"])
+
+
+def digest_stage(lineage: dict[str, Any], name: str) -> str | None:
+    """Return a stage's digest; None where the lineage's schema does not know the stage."""
+    stage = lineage["stages"].get(name)
+    return None if stage is None else str(stage["digest"])
 
 
 def digest_stages(stages: dict[str, Stage], names: tuple[str, ...]) -> str:
@@ -198,7 +214,7 @@ _FORM_SINCE_2: dict[str, dict[str, type | tuple[type, ...]]] = {
 def _check_form(lineage: dict[str, Any], where: str) -> None:
     problems = [
         Problem(f"{where}: {name}", "a stage with its digest", "none", "It was edited or cut: fetch it again.")
-        for name in STAGES
+        for name in list_stages(lineage)
         if not isinstance(_reach(lineage, f"stages.{name}.digest"), str)
     ]
     forms = {**_FORM, **(_FORM_SINCE_2 if lineage["schema"] > 1 else {})}
@@ -310,13 +326,13 @@ def find_contradictions(lineage: dict[str, Any]) -> list[tuple[str, Any, Any]]:
     """
     stages, artifacts = lineage["stages"], lineage["artifacts"]
     found = []
-    for name in STAGES:
+    for name in list_stages(lineage):
         if name not in _DIGESTED_ALONE:
             covered = {key: value for key, value in stages[name].items() if key != "digest" and key not in _FACTS.get(name, set())}
             found.append((f"stages.{name}.digest", stages[name]["digest"], digest_value(covered)))
     found.append(("stages.config.digest", stages["config"]["digest"], digest_config(stages["config"]["resolved"])))
     for name, names in (("inputs_digest", INPUT_STAGES), ("outputs_digest", OUTPUT_STAGES)):
-        found.append((name, lineage.get(name), digest_stages(stages, names)))
+        found.append((name, lineage.get(name), digest_stages(stages, list_stages(lineage, names))))
     found += [(name, recorded, artifacts.get(path, {}).get("digest")) for name, path, recorded in _list_doubly_recorded(lineage)]
     return [(name, recorded, observed) for name, recorded, observed in found if recorded != observed]
 
@@ -336,6 +352,9 @@ def _list_doubly_recorded(lineage: dict[str, Any]) -> list[tuple[str, str, str]]
         ("stages.threshold", "threshold.json", digest_value(stages["threshold"])),
         ("stages.metrics", "metrics.json", digest_value(metrics if "train" in metrics else metrics.get("test"))),
     ]
+    if "assessment" in stages:
+        assessment = {key: value for key, value in stages["assessment"].items() if key != "digest"}
+        found.append(("stages.assessment", ASSESSMENT_FILE, digest_value(assessment)))
     patch = stages["code"].get("patch", {})
     if patch.get("size_bytes"):
         found.append(("stages.code.patch.digest", PATCH_FILE, patch.get("digest")))
@@ -357,4 +376,4 @@ def list_wheels(artifacts: Iterable[str]) -> dict[str, str]:
 
 def find_parting_stage(left: dict[str, Any], right: dict[str, Any]) -> str | None:
     """Return the first stage, in the order of the flow, whose digest two lineages do not share; None where they share all."""
-    return next((name for name in STAGES if left["stages"][name]["digest"] != right["stages"][name]["digest"]), None)
+    return next((name for name in STAGES if digest_stage(left, name) != digest_stage(right, name)), None)

@@ -33,6 +33,7 @@ from samebits.estimation.prediction import (
 )
 from samebits.estimation.scoring import Threshold, choose_threshold, compute_metrics
 from samebits.estimation.target_transform import find_estimator
+from samebits.training.assessment import assess
 from samebits.training.remarks import collect_remarks
 from samebits.training.storing import rehearse_storing, store_model
 from samebits.voice import SILENT, Voice
@@ -54,6 +55,8 @@ class Result:
         name on the same rows.
     baseline
         The drift baseline, as plain values.
+    assessment
+        What stands beside the score, as plain values: see `assess`.
     remarks
         Sentences on what is extreme.
     """
@@ -68,6 +71,7 @@ class Result:
     out_of_fold: bytes
     metrics: dict[str, dict[str, Any]]
     baseline: dict[str, Any]
+    assessment: dict[str, Any]
     remarks: list[str]
 
 
@@ -118,6 +122,7 @@ def make_result(config: Config, materials: Materials, voice: Voice = SILENT) -> 
             **({"candidates": candidates} if others else {}),
         },
         baseline=baseline,
+        assessment=assess(config, materials, scored, best, rows, predicted, test),
         remarks=collect_remarks(
             materials.target,
             numbers,

@@ -183,6 +183,8 @@ def describe_outputs(materials: Materials, result: Result) -> dict[str, Stage]:
         "predictions": {"digest": digest_bytes(result.predictions), "n_rows": len(materials.split.test_rows)},
         "metrics": make_stage(result.metrics),
         "drift_baseline": {"digest": digest_value(result.baseline)},
+        "assessment": make_stage(result.assessment),
+        "report": make_stage({"page": None, "figures": {}}),
     }
 
 

@@ -14,7 +14,7 @@ from samebits.data.dataset import list_reading_lines
 from samebits.data.target import describe_choice
 from samebits.digests import canonical_json
 from samebits.installed.kept import collect_environment_files, pack_local_wheels, pack_own_wheel
-from samebits.lineage.manifest import LOCK_FILE, OUT_OF_FOLD_FILE, ROWS_FILE, Stage, list_wheels
+from samebits.lineage.manifest import ASSESSMENT_FILE, LOCK_FILE, OUT_OF_FOLD_FILE, ROWS_FILE, Stage, list_wheels
 from samebits.numerics.profile import check_kernels, read_kernels
 from samebits.numerics.seeds import plant_seeds
 from samebits.provenance.code import CodeIdentity, describe_kept, describe_modules, identify_code
@@ -130,6 +130,7 @@ def _collect_files(
     rows_file: bytes | None,
 ) -> dict[str, bytes]:
     files = {
+        ASSESSMENT_FILE: canonical_json(result.assessment),
         f"config/as_written{loaded.document.path.suffix or '.yaml'}": loaded.document.content,
         "config/resolved.json": canonical_json(loaded.resolved),
         "cross_validation.json": canonical_json(stages["cross_validation"]),

@@ -1,0 +1,47 @@
+"""Claims: what a config expected of a result before anything was trained, and whether it came true."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from samebits.config.keys import Claims
+from samebits.training.groups import Groups
+
+
+def judge_claims(claims: Claims, metrics: dict[str, float], groups: Groups) -> list[dict[str, Any]]:
+    """Return each claim with what was found and whether it was kept; what has no value keeps none.
+
+    Parameters
+    ----------
+    metrics
+        On the rows held back.
+    groups
+        Metrics by value, for each column of `report.groups`.
+    """
+    judged = []
+    for name, bounds in claims.bounds.items():
+        judged.append(_judge(name, metrics.get(name), bounds.at_least, bounds.at_most))
+    gap = claims.group_gap
+    if gap is not None:
+        values = [group["metrics"][gap.metric] for group in groups.get(gap.column, []) if gap.metric in group["metrics"]]
+        found = max(values) - min(values) if values else None
+        judged.append(_judge(f"gap of {gap.metric} between groups of {gap.column}", found, None, gap.at_most))
+    return judged
+
+
+def _judge(claim: str, found: float | None, at_least: float | None, at_most: float | None) -> dict[str, Any]:
+    kept = found is not None and (at_least is None or found >= at_least) and (at_most is None or found <= at_most)
+    bounds = {"at_least": at_least, "at_most": at_most}
+    return {"claim": claim, **{name: value for name, value in bounds.items() if value is not None}, "found": found, "kept": kept}
+
+
+def describe_claim(judged: dict[str, Any]) -> str:
+    """Return a judged claim in words.
+
+    >>> describe_claim({"claim": "recall", "at_least": 0.9, "found": 0.95, "kept": True})
+    'recall 0.9500, claimed at least 0.9: kept'
+    """
+    found = "not computed" if judged["found"] is None else f"{judged['found']:.4f}"
+    words = {"at_least": "at least", "at_most": "at most"}
+    bounds = " and ".join(f"{text} {judged[name]:g}" for name, text in words.items() if name in judged)
+    return f"{judged['claim']} {found}, claimed {bounds}: {'kept' if judged['kept'] else 'BROKEN'}"

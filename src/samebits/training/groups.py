@@ -1,0 +1,64 @@
+"""Groups of the rows held back: how good a result is for each value of a column that the config names."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from samebits.candidates.materials import Materials
+from samebits.config.keys import Config
+from samebits.estimation.prediction import Prediction
+from samebits.estimation.scoring import compute_metrics
+
+MAX_GROUPS = 20  # of one column; the rows of all rarer values are one more
+N_BINS = 4
+MISSING, RARER = "(missing)", "(all others)"
+Groups = dict[str, list[dict[str, Any]]]
+
+
+def describe_groups(config: Config, materials: Materials, rows: np.ndarray, predicted: Prediction) -> Groups:
+    """Return, for each column of `report.groups`, its groups in order: value, rows, and the metrics on them."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a class that a group has not
+        return {
+            name: _describe_column(_name_groups(materials.dataset.read_column(name).iloc[rows]), materials, rows, predicted)
+            for name in config.report.groups
+        }
+
+
+def _name_groups(column: pd.Series) -> pd.Series:
+    """Return each row's group: a quarter of a quantity's range of values, by its quantiles; else the value itself."""
+    known = column.dropna()
+    if pd.api.types.is_float_dtype(column) and known.nunique() > MAX_GROUPS // 2:
+        edges = np.unique(np.quantile(known, np.linspace(0, 1, N_BINS + 1)))
+        places = np.clip(np.searchsorted(edges, known, side="left"), 1, len(edges) - 1)
+        named = pd.Series([f"{edges[place - 1]:g} to {edges[place]:g}" for place in places], index=known.index, dtype=object)
+    elif pd.api.types.is_float_dtype(column):
+        named = known.map(lambda value: f"{value:g}").astype(object)
+    else:
+        named = known.astype(str).astype(object)
+    by_size = sorted(named.value_counts().items(), key=lambda item: (-int(item[1]), str(item[0])))
+    names = [name for name, _ in by_size[:MAX_GROUPS]]
+    return named.where(named.isin(names), RARER).reindex(column.index, fill_value=MISSING)
+
+
+def _describe_column(named: pd.Series, materials: Materials, rows: np.ndarray, predicted: Prediction) -> list[dict[str, Any]]:
+    target, found = materials.target, []
+    for name in sorted(named.unique(), key=_rank):
+        places = np.flatnonzero((named == name).to_numpy())
+        responses = None if predicted.responses is None else predicted.responses[places]
+        metrics = compute_metrics(target, target.values[rows[places]], Prediction(predicted.values[places], responses))
+        found.append({"value": name, "n_rows": len(places), "metrics": metrics})
+    return found
+
+
+def _rank(name: str) -> tuple[bool, float, str]:
+    """Numbers go by size, words by letters, and what is no value comes last."""
+    first = name.split(" ")[0]
+    try:
+        return name in (MISSING, RARER), float(first), name
+    except ValueError:
+        return name in (MISSING, RARER), float("inf"), name

@@ -1,0 +1,123 @@
+"""What stands beside a score: a baseline, candidates as good, groups, claims."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import accuracy_score, mean_absolute_error, recall_score
+
+from samebits.candidates.materials import Materials
+from samebits.candidates.selection import CandidateScore
+from samebits.config.keys import Claims
+from samebits.training.assessment import list_as_good
+from samebits.training.claims import describe_claim, judge_claims
+from samebits.training.groups import MISSING, RARER
+from samebits.training.result import Result
+
+Train = Callable[..., tuple[Materials, Result]]
+TREE = {"decision_tree": {"max_depth": 3}}
+
+
+def make_table(n: int = 200) -> pd.DataFrame:
+    rng = np.random.default_rng(3)
+    x, z = rng.normal(size=(2, n))
+    site = rng.choice(["north", "south", "east"], n)
+    frame = pd.DataFrame(
+        {"x": x, "z": z, "site": site, "age": rng.uniform(20, 90, n), "y": np.where(x + rng.normal(size=n) > 0, 1, 0)}
+    )
+    frame.loc[::17, "site"] = None
+    return frame
+
+
+def test_a_baseline_knows_the_share_of_classes_alone(train: Train) -> None:
+    materials, result = train(make_table(), models=TREE)
+
+    y = materials.target.values
+    common = np.bincount(y[materials.split.train_rows]).argmax()
+    baseline = result.assessment["baseline"]
+    assert baseline["strategy"] == "prior"
+    assert baseline["metrics"]["accuracy"] == accuracy_score(
+        y[materials.split.test_rows], np.full(len(materials.split.test_rows), common)
+    )
+    assert baseline["metrics"]["roc_auc"] == 0.5
+
+
+def test_the_baseline_of_absolute_errors_is_the_median(train: Train) -> None:
+    frame = make_table().assign(y=lambda frame: np.exp(frame["x"]))
+    materials, result = train(frame, models={"ridge": {}}, scoring="neg_mean_absolute_error")
+
+    y = materials.target.values
+    expected = mean_absolute_error(
+        y[materials.split.test_rows], np.full(len(materials.split.test_rows), np.median(y[materials.split.train_rows]))
+    )
+    assert result.assessment["metric"] == "mae" and result.assessment["lower_is_better"]
+    assert result.assessment["baseline"]["metrics"]["mae"] == pytest.approx(expected, rel=1e-12)
+
+
+def test_groups_are_scored_apart_whether_or_not_they_are_features(train: Train) -> None:
+    materials, result = train(make_table(), models=TREE, data={"drop": ["site"]}, report={"groups": ["site", "age"]})
+
+    rows = materials.split.test_rows
+    sites = materials.dataset.read_column("site").iloc[rows]
+    found = {group["value"]: group for group in result.assessment["groups"]["site"]}
+    assert list(found) == ["east", "north", "south", MISSING]
+    assert sum(group["n_rows"] for group in found.values()) == len(rows)
+    predicted = pd.read_csv(io.BytesIO(result.predictions))
+    of_north = (sites == "north").to_numpy(dtype=bool, na_value=False)
+    assert found["north"]["metrics"]["recall"] == recall_score(
+        predicted["recorded"][of_north], predicted["predicted"][of_north], zero_division=0.0
+    )
+    ages = [group["value"] for group in result.assessment["groups"]["age"]]
+    assert len(ages) == 4 and all(" to " in name for name in ages)
+
+
+def test_values_that_are_rare_are_one_group(train: Train) -> None:
+    frame = make_table().assign(site=[f"s{number % 40:02}" for number in range(200)])
+    _, result = train(frame, models=TREE, report={"groups": ["site"]})
+
+    groups = result.assessment["groups"]["site"]
+    assert len(groups) <= 21 and groups[-1]["value"] == RARER
+
+
+def judge(claims: dict[str, Any], metrics: dict[str, float], groups: dict[str, Any] | None = None) -> list[bool]:
+    return [one["kept"] for one in judge_claims(Claims.model_validate(claims), metrics, groups or {})]
+
+
+def test_a_claim_is_kept_at_its_bound_and_broken_beyond_it() -> None:
+    claims = {"recall": {"at_least": 0.9}, "log_loss": {"at_most": 0.1}, "f1": {"at_least": 0.5, "at_most": 0.6}}
+
+    assert judge(claims, {"recall": 0.9, "log_loss": 0.1, "f1": 0.6}) == [True, True, True]
+    assert judge(claims, {"recall": 0.89, "log_loss": 0.11, "f1": 0.61}) == [False, False, False]
+
+
+def test_a_claim_on_a_metric_without_a_value_is_not_kept() -> None:
+    assert judge({"roc_auc": {"at_least": 0.1}}, {}) == [False]
+    found = judge_claims(Claims.model_validate({"roc_auc": {"at_least": 0.1}}), {}, {})
+    assert describe_claim(found[0]) == "roc_auc not computed, claimed at least 0.1: BROKEN"
+
+
+def test_a_gap_is_from_the_worst_group_to_the_best() -> None:
+    gap = {"group_gap": {"column": "site", "metric": "recall", "at_most": 0.2}}
+    groups = {"site": [{"value": name, "n_rows": 1, "metrics": {"recall": recall}} for name, recall in {"a": 0.5, "b": 0.75}.items()]}
+
+    assert judge(gap, {}, groups) == [False]
+    assert judge({"group_gap": {**gap["group_gap"], "at_most": 0.25}}, {}, groups) == [True]
+
+
+def score(name: str, scores: list[float]) -> CandidateScore:
+    return CandidateScore(name, scores, [], 0)
+
+
+def test_candidates_that_folds_cannot_tell_apart_are_as_good() -> None:
+    best = score("best", [0.9, 0.8, 0.9, 0.8])
+
+    found = list_as_good(
+        [best, score("same", best.scores), score("near", [0.91, 0.78, 0.9, 0.8]), score("worse", [0.8, 0.7, 0.8, 0.7])], best
+    )
+
+    assert found == ["same", "near"]
