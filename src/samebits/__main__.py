@@ -107,7 +107,7 @@ def _run_command(options: Any) -> int:
     if options.command == "train":
         from samebits.commands.train import run_train
 
-        run_train(options.conf_file, options.reuse, options.quiet)
+        return run_train(options.conf_file, options.reuse, options.quiet, options.strict)
     elif options.command == "push":
         from samebits.commands.push import run_push
 

@@ -65,8 +65,8 @@ def make_parser() -> argparse.ArgumentParser:
         prog="samebits",
         description="Training runs that anybody can make again, bit for bit. `samebits CONF` is short for `samebits train CONF`.",
         epilog=(
-            f"Exit codes: {EXIT_CODES_TEXT}; 75 made, but not delivered; 70 a bug of samebits; "
-            "128+N `train` or `push` stopped by signal N."
+            f"Exit codes: {EXIT_CODES_TEXT}; 3 a claim is broken (`train --strict`); 75 made, but not delivered; "
+            "70 a bug of samebits; 128+N `train` or `push` stopped by signal N."
         ),
     )
     parser.add_argument("--version", action="version", version=f"samebits {__version__}")
@@ -75,6 +75,7 @@ def make_parser() -> argparse.ArgumentParser:
     train.add_argument("conf_file", metavar="CONF", help="config file (YAML, TOML or JSON), from the project's root")
     train.add_argument("--quiet", action="store_true", help="say nothing while it runs but what stands in the way")
     train.add_argument("--reuse", action="store_true", help="hand back the finished run with the same inputs, if it verifies")
+    train.add_argument("--strict", action="store_true", help="exit with 3 where a claim of the config's is broken")
     push = commands.add_parser("push", help="deliver runs that wait in the spool, each exactly once")
     push.add_argument(
         "run", metavar="RUN", nargs="?", help="a waiting run's id, the beginning of it, or its folder; all where none is given"

@@ -16,6 +16,7 @@ from samebits.text import clean_text
 
 _NEAR = 0.75  # of difflib's ratio: what is less alike is another word
 EXIT_REFUSED = 2  # also the code of INCONCLUSIVE: nothing was decided
+EXIT_BROKEN_CLAIM = 3
 EXIT_WAITING = 75  # EX_TEMPFAIL of sysexits.h: what was made waits to be delivered
 EXIT_BUG = 70  # EX_SOFTWARE of sysexits.h; never 1, which will mean DIFFERENT
 

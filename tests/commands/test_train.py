@@ -375,3 +375,14 @@ def test_a_run_of_derived_columns_is_proved_and_served_from_the_model_alone(
     served = subprocess.run(command, env=environment, cwd=tmp_path, check=False, capture_output=True, encoding="utf-8")
     assert served.returncode == 0, served.stderr
     assert served.stdout.splitlines()[-1] == str(predictions["predicted"].tolist())
+
+
+def test_a_broken_claim_is_said_and_with_strict_has_a_code_of_its_own(write_config: Callable[..., Path], store: str) -> None:
+    path = write_config(
+        {"name": "claims", "models": {"dummy": {}}, "claims": {"accuracy": {"at_least": 0.999}, "recall": {"at_least": 0.0}}}
+    )
+
+    strict, lenient = (run_samebits("train", str(path), *words, MLFLOW_TRACKING_URI=store) for words in (["--strict"], []))
+
+    assert (strict.returncode, lenient.returncode) == (3, 0)
+    assert "claimed at least 0.999: BROKEN" in strict.stderr and "claimed at least 0: kept" in strict.stderr

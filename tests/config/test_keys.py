@@ -346,3 +346,25 @@ def test_a_list_or_mapping_in_any_keys_place_is_a_problem_and_no_bug(odd: Any) -
         section = functools.reduce(lambda part, key: part[key], path[:-1], changed)
         section[path[-1]] = odd
         find_problems(parse_document(Path("a.yaml"), yaml.safe_dump(changed)))
+
+
+@pytest.mark.parametrize(
+    ("section", "said"),
+    [
+        ({"claims": {"recal": {"at_least": 0.9}}}, "Did you mean 'recall'?"),
+        ({"claims": {"rmse": {"at_most": 1.0}}, "task": "binary"}, "claims.rmse"),
+        ({"claims": {"recall": {}}}, "expected at_least or at_most"),
+        ({"claims": {"group_gap": {"column": "site", "metric": "recall", "at_most": 0.1}}}, "expected one of report.groups"),
+        ({"claims": {"group_gap": {"column": "site", "metric": "recal", "at_most": 0.1}}, "report": {"groups": ["site"]}}, "'recall'"),
+        ({"report": "shrot"}, "Did you mean 'short'?"),
+    ],
+)
+def test_claims_that_mean_nothing_are_refused(write_config: Callable[..., Path], section: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_config(write_config(section))
+
+    assert said in str(caught.value)
+
+
+def test_a_report_may_be_one_word(write_config: Callable[..., Path]) -> None:
+    assert load_config(write_config({"report": "none"})).resolved["report"]["detail"] == "none"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import datetime
 import gc
 import os
@@ -14,9 +15,9 @@ from samebits.config.catalog import name_metric
 from samebits.config.documents import Document
 from samebits.config.loading import check_document, read_config_document
 from samebits.digests import digest_bytes
-from samebits.errors import SamebitsError, Undelivered
+from samebits.errors import EXIT_BROKEN_CLAIM, SamebitsError, TrackingError, Undelivered
 from samebits.lineage.gaps import list_unrestorable
-from samebits.lineage.manifest import write_lineage
+from samebits.lineage.manifest import SCHEMA, write_lineage
 from samebits.numerics.profile import pin_profile
 from samebits.project import find_config, find_project_root, is_checkout
 from samebits.text import hide_credentials, shorten_list, tell, warn
@@ -33,7 +34,7 @@ _HEADLINE = (
 _REUSE_TRIED = "SAMEBITS_REUSE_TRIED"
 
 
-def run_train(conf_file: str, reuse: bool = False, quiet: bool = False) -> None:
+def run_train(conf_file: str, reuse: bool = False, quiet: bool = False, strict: bool = False) -> int:
     """Train what a config file says and record it as one run on the tracking server.
 
     Parameters
@@ -42,6 +43,13 @@ def run_train(conf_file: str, reuse: bool = False, quiet: bool = False) -> None:
         Hand back the finished run with the same inputs, if there is one whose artifacts still verify, instead of training.
     quiet
         Say nothing of what was read and how far it is.
+    strict
+        Whether a broken claim of the config's has an exit code of its own.
+
+    Returns
+    -------
+    int
+        The exit code.
 
     Raises
     ------
@@ -54,20 +62,26 @@ def run_train(conf_file: str, reuse: bool = False, quiet: bool = False) -> None:
     try:
         path = find_config(conf_file, root)
         document = read_config_document(path)
-        if reuse and _hand_back(document, root):
-            return
+        if reuse and (found := _hand_back(document, root)) is not None:
+            return _choose_exit(found, strict)
         profile = document.value.get("numeric_profile", "portable")
         pin_profile(profile if profile in ("portable", "native") else "portable")
     except SamebitsError as error:
         _report_to_adopted_run(error, root)
         raise
-    _train_pinned(conf_file, document, root, quiet)
+    return _choose_exit(_train_pinned(conf_file, document, root, quiet), strict)
 
 
-def _hand_back(document: Document, root: Path) -> bool:
-    """Print the finished run with the same inputs as if it had been trained now, and say that it was not."""
+def _choose_exit(lineage: dict[str, Any], strict: bool) -> int:
+    """Runs that knew no claims have none that is broken."""
+    is_broken = any(not claim["kept"] for claim in lineage["stages"].get("assessment", {}).get("claims", []))
+    return EXIT_BROKEN_CLAIM if strict and is_broken else 0
+
+
+def _hand_back(document: Document, root: Path) -> dict[str, Any] | None:
+    """Print the finished run with the same inputs as if it had been trained now, say that it was not, and return its lineage."""
     if os.environ.pop(_REUSE_TRIED, None):  # by this process, before it pinned its profile
-        return False
+        return None
     from samebits.proof.reuse import find_reusable_run
 
     try:
@@ -77,14 +91,14 @@ def _hand_back(document: Document, root: Path) -> bool:
         found = None
     if found is None:
         os.environ[_REUSE_TRIED] = "1"
-        return False
+        return None
     run_id, lineage = found
     _print_summary(run_id, lineage, lineage["run"]["experiment_id"])
     warn(f"reused: trained {lineage['run']['started']} from the same inputs; its artifacts verify")
-    return True
+    return lineage
 
 
-def _train_pinned(conf_file: str, document: Document, root: Path, quiet: bool) -> None:
+def _train_pinned(conf_file: str, document: Document, root: Path, quiet: bool) -> dict[str, Any]:
     started = datetime.datetime.now(datetime.UTC)
     uri = prepare_tracking(root)
     os.chdir(root)
@@ -113,7 +127,7 @@ def _train_pinned(conf_file: str, document: Document, root: Path, quiet: bool) -
         if run.client is not None:
             close_orphans(run.client, root)
         training = make_training(loaded, root, choose_voice(quiet), code)
-        lineage = pack_training(run.parcel, training, started, root)
+        lineage = pack_training(run.parcel, training, started, root, _count_looks(run.client, training.stages))
         note_own_run(run.run_id, digest_bytes(write_lineage(lineage)))
         try:
             run_id = run.deliver()
@@ -124,6 +138,23 @@ def _train_pinned(conf_file: str, document: Document, root: Path, quiet: bool) -
     _print_summary(run_id, lineage, run.parcel.note["experiment_id"])
     _say_changed_blobs(root, list_input_paths(loaded, root)[1:])
     enter_ledger(run.client, run_id, lineage)
+    return lineage
+
+
+def _count_looks(client: Any, stages: dict[str, Any]) -> dict[str, Any] | None:
+    """Nothing depends on it: where the server cannot be asked now, it is not said."""
+    from samebits.holdings.looks import count_looks
+    from samebits.lineage.tracked_values import list_params
+
+    try:
+        return (
+            None
+            if client is None
+            else dataclasses.asdict(count_looks(client, stages, list_params({"schema": SCHEMA, "stages": stages})))
+        )
+    except TrackingError as error:
+        warn(f"how often these test rows were looked at is not known: {error}")
+        return None
 
 
 def _say_changed_blobs(root: Path, inputs: list[Path]) -> None:
@@ -154,6 +185,25 @@ def _report_to_adopted_run(error: SamebitsError, root: Path) -> None:
     fail_adopted_run(os.environ["MLFLOW_RUN_ID"], uri, error)
 
 
+def _say_assessment(lineage: dict[str, Any]) -> None:
+    """Say what the score is worth; a run that was made before this was assessed has nothing of it."""
+    from samebits.holdings.looks import Looks
+    from samebits.training.claims import describe_claim
+
+    assessment = lineage["stages"].get("assessment")
+    if assessment is None:
+        return
+    metric, interval = assessment["metric"], assessment["uncertainty"]["intervals"].get(assessment["metric"])
+    baseline = assessment["baseline"]["metrics"].get(metric)
+    parts = [f"{assessment['uncertainty']['confidence']:.0%} interval {interval[0]:.6f} to {interval[1]:.6f}"] if interval else []
+    parts += [f"knowing nothing scores {baseline:.6f}"] if baseline is not None else []
+    parts += [f"as good in the folds: {', '.join(assessment['as_good'])}"] if assessment["as_good"] else []
+    warn(*([f"worth  {metric}: {'; '.join(parts)}"] if parts else []))
+    warn(*(f"claim  {describe_claim(claim)}" for claim in assessment["claims"]))
+    if looks := lineage.get("looks"):
+        warn(f"looks  this run is {Looks(**looks)}")
+
+
 def _print_summary(run_id: str, lineage: dict[str, Any], experiment_id: str | None) -> None:
     stages, archived = lineage["stages"], lineage["archive"]
     scores = stages["cross_validation"]
@@ -164,6 +214,7 @@ def _print_summary(run_id: str, lineage: dict[str, Any], experiment_id: str | No
     tell(f"cv     {scores['scoring']} {scores['candidates'][scores['best']]['mean']:.6f}")
     names = dict.fromkeys([name_metric(scores["scoring"]), *_HEADLINE])
     tell(f"{rows:6} " + ", ".join(f"{name} {metrics[name]:.6f}" for name in names if name in metrics))
+    _say_assessment(lineage)
     for remark in lineage.get("remarks", []):
         warn(f"remark {remark}")
     uri = hide_credentials(os.environ["MLFLOW_TRACKING_URI"])

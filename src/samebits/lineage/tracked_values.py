@@ -9,7 +9,7 @@ import json
 from typing import Any
 
 from samebits.config.keys import MLFLOW_NAME
-from samebits.digests import canonical_json, digest_bytes
+from samebits.digests import canonical_json, digest_bytes, digest_value
 
 MAX_PARAM_LENGTH = 6000  # MLflow cuts longer ones silently
 DATASET_DIGEST_LENGTH = 36  # of MLflow's own dataset input; the whole digest is in the lineage and the tags
@@ -23,6 +23,14 @@ def list_params(lineage: dict[str, Any]) -> dict[str, str]:
     params["data_hash"] = stages["data"]["digest"]
     params["git_commit"] = stages["code"]["commit"] or "none"
     return {name: value[:MAX_PARAM_LENGTH] for name, value in params.items()}
+
+
+def digest_held_rows(stages: dict[str, Any]) -> str:
+    """Digest which rows of which table, and which column of it, a run was judged by: its test rows, or else all that folds score."""
+    data, split = stages["data"], stages["split"]
+    rows = split["test_rows"] if split["n_test"] else split["train_rows"]
+    tables = [data["digest"], *([data["test"]["digest"]] if "test" in data else [])]
+    return digest_value({"tables": tables, "target": stages["config"]["resolved"]["data"]["target"], "rows": rows})
 
 
 def flatten_config(resolved: dict[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -89,6 +97,8 @@ def list_tags(lineage: dict[str, Any], lineage_bytes: bytes) -> dict[str, str]:
     if lineage["schema"] > 1:
         tags["lineage_digest"] = digest_bytes(lineage_bytes)
         tags["request_digest"] = lineage["request_digest"]
+    if lineage["schema"] >= 5:
+        tags["test_rows"] = digest_held_rows(stages)
     if code["commit"]:
         tags["mlflow.source.git.commit"] = code["commit"]
         tags["mlflow.source.git.dirty"] = str(code["dirty"]).lower()

@@ -5,20 +5,22 @@ The page folds all but the first lines, which are short enough to stand in one e
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from samebits.config.catalog import name_metric
 from samebits.estimation.scoring import Threshold
+from samebits.holdings.looks import Looks
 from samebits.lineage.standing import describe_standing
 from samebits.text import escape_markdown
+from samebits.training.claims import describe_claim
 from samebits.training.training import Training
 
 _SHORT_ID = 8  # digits, which are enough to find it by
 
 
-def describe_run(training: Training, run_id: str, tags: Mapping[str, str]) -> str:
+def describe_run(training: Training, run_id: str, tags: Mapping[str, str], looks: Mapping[str, Any] | None = None) -> str:
     """Return the run's description.
 
     Parameters
@@ -27,14 +29,18 @@ def describe_run(training: Training, run_id: str, tags: Mapping[str, str]) -> st
         By which it is made again.
     tags
         Of the run, as far as they are known.
+    looks
+        How often the rows that it is judged by have been looked at, as plain values.
     """
     lines = [
         f"- **What?** {_describe_task(training)}",
-        f"- **How good?** {_describe_score(training)}",
+        f"- **How good?** {_describe_score(training)}{_describe_place(looks)}",
         describe_standing(tags),
         f"- **Again?** `samebits reproduce {run_id[:_SHORT_ID]}`",
         "",
         _describe_choice(training),
+        *([f"- looks at these rows: this run is {Looks(**looks)}"] if looks else []),
+        *(f"- claim: {escape_markdown(describe_claim(one))}" for one in training.result.assessment["claims"]),
         "",
         f"- data `{training.materials.dataset.digest}`",
         f"- model `{training.result.model_digest}`",
@@ -62,16 +68,39 @@ def _name(value: object) -> str:
 
 def _describe_score(training: Training) -> str:
     """The metric that chose, on the rows that nobody chose by; a target that the training folds reached may be missed there."""
-    scoring, metrics = training.materials.scoring, training.result.metrics
-    rows, found = ("test", metrics["test"]) if metrics["test"] else ("held-out", metrics["out_of_fold"])
-    metric = name_metric(scoring)
-    score = (
-        f"{_name(metric)} {found[metric]:.4f}" if metric in found else ", ".join(f"{name} {found[name]:.4f}" for name in [*found][:2])
+    assessment = training.result.assessment
+    rows = "test" if assessment["rows"] == "test" else "held-out"
+    best = _name(training.result.best.name)
+    as_good = f"; as good: {', '.join(map(_name, assessment['as_good'][:3]))}" if assessment["as_good"] else ""
+    wanted, found = training.loaded.config.business.target_precision, training.result.metrics["test"].get("precision", 1.0)
+    missed = f"; **precision {found:.4f} misses its target of {wanted}**" if wanted is not None and found < wanted else ""
+    return f"{_name_score(assessment)} on the {rows} rows ({best}{as_good}){missed}{_describe_claims(assessment['claims'])}"
+
+
+def _name_score(assessment: Mapping[str, Any]) -> str:
+    """The score with how far it might be off, and what a model scores that looks at no column."""
+    metric, intervals = assessment["metric"], assessment["uncertainty"]["intervals"]
+    interval = "{:.4g} to {:.4g}, ".format(*intervals[metric]) if metric in intervals else ""
+    baseline = assessment["baseline"]["metrics"].get(metric)
+    beside = interval + (f"baseline {baseline:.4g}" if baseline is not None else "no baseline")
+    return f"**{_name(metric)} {assessment['value']:.4f}** ({beside})"
+
+
+def _describe_claims(claims: Sequence[Mapping[str, Any]]) -> str:
+    if not claims:
+        return ""
+    n_kept = sum(one["kept"] for one in claims)
+    return (
+        f"; {n_kept} of {len(claims)} claims kept"
+        if n_kept == len(claims)
+        else f"; **{len(claims) - n_kept} of {len(claims)} claims broken**"
     )
-    wanted = training.loaded.config.business.target_precision
-    is_missed = wanted is not None and found.get("precision", 1.0) < wanted
-    missed = f"; **precision {found['precision']:.4f} misses its target of {wanted}**" if is_missed else ""
-    return f"**{score}** on the {rows} rows ({_name(training.result.best.name)}){missed}"
+
+
+def _describe_place(looks: Mapping[str, Any] | None) -> str:
+    """The best of several is said where the score is: it was chosen by these rows."""
+    found = Looks(**looks) if looks else None
+    return f"; the best of {found.n_runs} runs on these rows" if found and found.place == 1 and found.n_runs > 1 else ""
 
 
 def _describe_choice(training: Training) -> str:

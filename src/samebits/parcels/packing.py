@@ -55,10 +55,17 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 _TRIES, _PAUSE_SECONDS = 40, 15.0  # ten minutes in which somebody may make room
 
 
-def pack_training(parcel: Parcel, training: Training, started: datetime.datetime, project_root: Path) -> dict[str, Any]:
+def pack_training(
+    parcel: Parcel, training: Training, started: datetime.datetime, project_root: Path, looks: dict[str, Any] | None = None
+) -> dict[str, Any]:
     """Write everything that a training made into a parcel, and return the lineage.
 
     Where the parcel's place is full, it goes on in another; where all are, somebody is given time to make room.
+
+    Parameters
+    ----------
+    looks
+        How often the rows that it is judged by have been looked at; None where no server could be asked.
 
     Raises
     ------
@@ -71,7 +78,7 @@ def pack_training(parcel: Parcel, training: Training, started: datetime.datetime
         for place in itertools.chain([parcel], move_parcel(parcel, project_root)):
             try:
                 with hold_signals():  # what was computed stands nowhere else yet
-                    lineage = _pack(place, training, started)
+                    lineage = _pack(place, training, started, looks)
                     if place is not parcel:
                         parcel.turn_to(place)
                 return lineage
@@ -110,12 +117,12 @@ def _empty(parcel: Parcel, is_own: bool) -> None:
         shutil.rmtree(parcel.folder / name, ignore_errors=True)
 
 
-def _pack(parcel: Parcel, training: Training, started: datetime.datetime) -> dict[str, Any]:
+def _pack(parcel: Parcel, training: Training, started: datetime.datetime, looks: dict[str, Any] | None) -> dict[str, Any]:
     ended = datetime.datetime.now(datetime.UTC)
     _write_files(parcel.folder / ARTIFACTS, training.files)
     _write_model(parcel, training, started)
     archived = _keep_inputs(parcel, training)
-    lineage = _make_lineage(parcel, training, _describe_run(parcel, started, ended), archived)
+    lineage = _make_lineage(parcel, training, _describe_run(parcel, started, ended), archived, looks)
     content = write_lineage(lineage)
     _write_files(parcel.folder, {FILE_NAME: content})
     shutil.rmtree(parcel.folder / "scratch", ignore_errors=True)
@@ -150,10 +157,14 @@ def _describe_run(parcel: Parcel, started: datetime.datetime, ended: datetime.da
     }
 
 
-def _make_lineage(parcel: Parcel, training: Training, facts: dict[str, Any], archived: dict[str, Any]) -> dict[str, Any]:
+def _make_lineage(
+    parcel: Parcel, training: Training, facts: dict[str, Any], archived: dict[str, Any], looks: dict[str, Any] | None
+) -> dict[str, Any]:
     files = list_files(parcel.folder / ARTIFACTS) | {f"model/{name}": path for name, path in list_files(parcel.folder / MODEL).items()}
     artifacts = {name: {"digest": digest_file(path), "size_bytes": path.stat().st_size} for name, path in sorted(files.items())}
     sections = {"request_digest": training.request_digest, "archive": archived, "remarks": training.result.remarks}
+    if looks is not None:
+        sections["looks"] = looks
     return assemble_lineage(training.stages, artifacts, facts, **sections)
 
 
@@ -257,7 +268,7 @@ def _list_tags(parcel: Parcel, training: Training, lineage: dict[str, Any], cont
     """Return the tags that follow from the lineage, and those that are no copy of a value in it."""
     code = training.code
     tags = {**list_tags(lineage, content), "task": training.materials.target.task}
-    tags[NOTE_TAG] = describe_run(training, parcel.run_id, tags)
+    tags[NOTE_TAG] = describe_run(training, parcel.run_id, tags, lineage.get("looks"))
     if code.branch:
         tags["mlflow.source.git.branch"] = code.branch
     if code.remote:

@@ -1,0 +1,85 @@
+"""Looks: how often the rows that a result is judged by have been looked at, and which place it has among all that looked.
+
+Whoever tries seven seeds and shows the best of them has seen these rows seven times. Runs with the same inputs are one look.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from samebits.holdings.runs import DERIVED_TAGS, search_runs
+from samebits.lineage.manifest import INPUT_STAGES, Stage, digest_stages
+from samebits.lineage.tracked_values import digest_held_rows
+
+_SINGLE_KEYS = ("seed", "name", "version", "conf_file")  # params that make no other config
+
+
+@dataclass(frozen=True)
+class Looks:
+    """Runs on the same rows held back, as one server has them, this one included.
+
+    Parameters
+    ----------
+    n_configs, n_seeds, n_versions
+        How many differ in what else the config says, in its seed, in its version.
+    place
+        Of this run by the metric that chose, 1 for the best; equal ones share it. None: no other run has the metric.
+    """
+
+    n_runs: int
+    n_configs: int
+    n_seeds: int
+    n_versions: int
+    place: int | None
+
+    def __str__(self) -> str:
+        if self.n_runs == 1:
+            return "the first on these rows, as far as this server knows"
+        counts = [(self.n_configs, "config"), (self.n_seeds, "seed"), (self.n_versions, "version")]
+        kinds = ", ".join(f"{count} {name}{'s' if count > 1 else ''}" for count, name in counts)
+        place = "" if self.place is None else "the best" if self.place == 1 else f"number {self.place}"
+        return f"{place or 'one'} of {self.n_runs} runs that were judged by these rows ({kinds})"
+
+
+def count_looks(client: Any, stages: dict[str, Stage], params: dict[str, str]) -> Looks:
+    """Return how often the rows of a run that is not recorded yet have been looked at.
+
+    Parameters
+    ----------
+    stages
+        Of its lineage.
+    params
+        Of the run, as the server will have them.
+
+    Raises
+    ------
+    TrackingError
+        The server cannot be searched.
+    """
+    condition = f"attributes.status = 'FINISHED' AND tags.test_rows = '{digest_held_rows(stages)}'"
+    own_inputs = digest_stages(stages, INPUT_STAGES)
+    others = {
+        run.data.tags.get("inputs_digest", ""): run
+        for run in search_runs(client, condition)
+        if not any(tag in run.data.tags for tag in DERIVED_TAGS) and run.data.tags.get("inputs_digest") != own_inputs
+    }
+    config = stages["config"]
+    seen = [_describe(run.data.params, run.data.tags) for run in others.values()]
+    seen.append(_describe(params, {"seed": str(stages["seeds"]["root"]), "config_version": config["version"]}))
+    n_configs, n_seeds, n_versions = (len(set(kind)) for kind in zip(*seen, strict=True))
+    place = _find_place(stages["assessment"], [run.data.metrics for run in others.values()])
+    return Looks(len(seen), n_configs, n_seeds, n_versions, place)
+
+
+def _describe(params: dict[str, str], tags: dict[str, str]) -> tuple[Any, str | None, str | None]:
+    config = frozenset((name, value) for name, value in params.items() if name not in _SINGLE_KEYS)
+    return config, tags.get("seed"), tags.get("config_version")
+
+
+def _find_place(assessment: Stage, metrics: Sequence[dict[str, float]]) -> int | None:
+    name = f"{assessment['rows']}_{assessment['metric']}"
+    values = [found[name] for found in metrics if name in found]
+    sign = -1 if assessment["lower_is_better"] else 1
+    return 1 + sum(sign * value > sign * float(assessment["value"]) for value in values) if values else None

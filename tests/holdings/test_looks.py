@@ -1,0 +1,96 @@
+"""How often the rows that judge a run were looked at, as a real store has it."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from recorded_runs import open_client
+
+from samebits.digests import digest_value
+from samebits.holdings.looks import Looks, count_looks
+from samebits.lineage.manifest import INPUT_STAGES, digest_stages
+from samebits.lineage.tracked_values import digest_held_rows
+
+
+def make_stages(seed: int = 1, rows: str = "sha256:rows", value: float = 0.9, lower: bool = False) -> dict[str, Any]:
+    stages: dict[str, Any] = {name: {"digest": digest_value([name, seed])} for name in INPUT_STAGES}
+    stages["data"] |= {"digest": "sha256:table"}
+    stages["config"] |= {"resolved": {"data": {"target": "y"}}, "version": "2026.11.0"}
+    stages["seeds"] |= {"root": seed}
+    stages["split"] = {"test_rows": rows, "train_rows": "sha256:others", "n_test": 9}
+    stages["assessment"] = {"rows": "test", "metric": "score", "value": value, "lower_is_better": lower}
+    return stages
+
+
+class Server:
+    """A store in which runs stand as a delivery leaves them."""
+
+    def __init__(self, path: Path) -> None:
+        self.client = open_client(f"sqlite:///{path}")
+        self.experiment_id = self.client.create_experiment("looks")
+
+    def record(self, seed: int, value: float, rows: str = "sha256:rows", depth: int = 1, **tags: str) -> None:
+        stages = make_stages(seed, rows)
+        own = {
+            "test_rows": digest_held_rows(stages),
+            "inputs_digest": digest_stages(stages, INPUT_STAGES),
+            "outputs_digest": "sha256:any",
+            "seed": str(seed),
+            "config_version": "2026.11.0",
+        }
+        run_id = self.client.create_run(self.experiment_id, tags={**own, **tags}).info.run_id
+        self.client.log_param(run_id, "models.tree.max_depth", depth)
+        self.client.log_param(run_id, "seed", seed)
+        self.client.log_metric(run_id, "test_score", value)
+        self.client.set_terminated(run_id)
+
+    def count(self, depth: int = 1, **facts: Any) -> Looks:
+        seed = facts.get("seed", 1)
+        return count_looks(self.client, make_stages(**facts), {"models.tree.max_depth": str(depth), "seed": str(seed)})
+
+
+@pytest.fixture
+def server(empty_store: Path, tmp_path: Path) -> Server:
+    return Server(Path(shutil.copy(empty_store, tmp_path / "mlflow.db")))
+
+
+def test_the_first_look_is_said_as_that(server: Server) -> None:
+    found = server.count()
+
+    assert found == Looks(1, 1, 1, 1, None)
+    assert str(found) == "the first on these rows, as far as this server knows"
+
+
+def test_the_best_of_several_seeds_shows_as_that(server: Server) -> None:
+    for seed in (2, 3, 4):
+        server.record(seed, value=0.8 + seed / 100)
+
+    found = server.count(value=0.9)
+
+    assert found == Looks(4, 1, 4, 1, 1)
+    assert str(found) == "the best of 4 runs that were judged by these rows (1 config, 4 seeds, 1 version)"
+
+
+@pytest.mark.parametrize(("lower", "place"), [(False, 3), (True, 1)])
+def test_the_place_goes_by_the_metrics_own_direction(server: Server, lower: bool, place: int) -> None:
+    for seed in (2, 3):
+        server.record(seed, value=0.95)
+
+    assert server.count(value=0.9, lower=lower).place == place
+
+
+def test_other_settings_are_another_config(server: Server) -> None:
+    server.record(1, 0.8, depth=2, inputs_digest="sha256:other")
+
+    assert server.count(depth=1) == Looks(2, 2, 1, 1, 1)
+
+
+def test_a_run_made_again_is_no_further_look(server: Server) -> None:
+    server.record(1, 0.9)  # the same inputs
+    server.record(2, 0.9, reproduces="another")
+    server.record(3, 0.9, rows="sha256:elsewhere")
+
+    assert server.count(seed=1).n_runs == 1
