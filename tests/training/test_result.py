@@ -243,3 +243,12 @@ def test_rows_go_by_their_numbers_in_the_table_whatever_rules_dropped(train: Cal
 
     rows = pd.read_csv(io.BytesIO(result.predictions))["row"].tolist() + pd.read_csv(io.BytesIO(result.out_of_fold))["row"].tolist()
     assert sorted(rows) == list(range(20, 60))
+
+
+def test_a_result_without_an_error_is_remarked(train: Train) -> None:
+    frame = make_binary(200).assign(copy=lambda frame: (frame["y"] == "yes").astype(int))
+
+    given_away, honest = (train(one, models={"decision_tree": {"max_depth": 2}})[1] for one in (frame, make_binary(200)))
+
+    assert [remark for remark in given_away.remarks if "give the target away" in remark]
+    assert not honest.remarks

@@ -157,6 +157,17 @@ def _count_looks(client: Any, stages: dict[str, Any]) -> dict[str, Any] | None:
         return None
 
 
+def _list_loose_inputs(lineage: dict[str, Any]) -> list[str]:
+    """Return what may be another thing tomorrow under the same name."""
+    config = lineage["stages"]["config"]
+    name, found = config["file"], []
+    if config["resolved"]["data"]["digest"] is None:
+        found.append(f"the table is not pinned, so other bytes would be taken too: samebits data pin {name}")
+    if lineage["stages"]["code"]["commit"] and Path(name).is_absolute():
+        found.append(f"the config {name} lies outside the project, where no commit keeps it; this run does")
+    return found
+
+
 def _say_changed_blobs(root: Path, inputs: list[Path]) -> None:
     from samebits.provenance.blobs import describe_changed_blobs
     from samebits.table.files import list_table_files
@@ -220,6 +231,8 @@ def _print_summary(run_id: str, lineage: dict[str, Any], experiment_id: str | No
     uri = hide_credentials(os.environ["MLFLOW_TRACKING_URI"])
     if experiment_id is not None:
         warn(f"see    {_name_page(uri, experiment_id, run_id)}")
+    for line in _list_loose_inputs(lineage):
+        warn(line)
     if gaps := list_unrestorable(lineage):
         warn(f"cannot be brought back from this run alone: {'; '.join(gaps)}")
     if archived["data"] == "over the cap":

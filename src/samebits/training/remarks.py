@@ -11,6 +11,8 @@ from samebits.data.target import Target
 
 _LEAST_R2 = -1.0
 _OUTLYING = 1000.0
+_TOO_GOOD_R2 = 1 - 1e-6
+_ENOUGH = 30  # rows that are not all met by chance
 
 
 def collect_remarks(
@@ -47,6 +49,8 @@ def collect_remarks(
         remarks.append(f"{rows} precision is {metrics['precision']:.4f}, which misses business.target_precision: {target_precision}.")
     if len(predicted) > 1 and (predicted == predicted[0]).all():
         remarks.append(f"The model predicts {predicted[0].item()!r} for every one of {len(predicted)} {rows} rows.")
+    if len(predicted) >= _ENOUGH and (metrics.get("accuracy") == 1.0 or metrics.get("r2", 0.0) >= _TOO_GOOD_R2):
+        remarks.append(f"All {len(predicted)} {rows} rows are predicted as they are: does a column give the target away?")
     return remarks
 
 
