@@ -104,7 +104,11 @@ def _explain_system_error(error: OSError, command: str) -> int:
 
 
 def _run_command(options: Any) -> int:
-    if options.command == "train":
+    if options.command == "new":
+        from samebits.commands.new import run_new
+
+        run_new(options.table, options.target, options.output)
+    elif options.command == "train":
         from samebits.commands.train import run_train
 
         return run_train(options.conf_file, options.reuse, options.quiet, options.strict)

@@ -15,7 +15,7 @@ from samebits import __version__
 from samebits.errors import Problem
 from samebits.verdicts import EXIT_CODES_TEXT
 
-COMMANDS = ("train", "push", "status", "verify", "reproduce", "diff", "results", "lineage", "data", "schema")
+COMMANDS = ("new", "train", "push", "status", "verify", "reproduce", "diff", "results", "lineage", "data", "schema")
 RESULT_FORMATS = ("text", "markdown", "csv", "json")
 PROOFS = ("verify", "reproduce", "diff")
 REPRODUCE_OPTIONS = {
@@ -71,6 +71,10 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"samebits {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    new = commands.add_parser("new", help="look at a table and write a config for it that trains at once")
+    new.add_argument("table", metavar="TABLE", help="file or folder: CSV in any layout, compressed or not, or Parquet")
+    new.add_argument("--target", metavar="COLUMN", help="the column to predict; without it the columns are listed")
+    new.add_argument("--output", metavar="CONF", help="file to write, a new one; by default in confs/, or beside the table")
     train = commands.add_parser("train", help="train what a config says and record it as one MLflow run")
     train.add_argument("conf_file", metavar="CONF", help="config file (YAML, TOML or JSON), from the project's root")
     train.add_argument("--quiet", action="store_true", help="say nothing while it runs but what stands in the way")

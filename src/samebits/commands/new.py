@@ -1,0 +1,107 @@
+"""`samebits new TABLE --target COLUMN`: writes a config for a table, complete and commented, and says what it sees in the table."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shlex
+from pathlib import Path
+
+from samebits.errors import ConfigError, DataError, Problem, describe_unreadable, suggest
+from samebits.project import expand_home, find_project_root
+from samebits.text import tell, warn
+
+_SUFFIXES = (".yaml", ".yml")
+_TABLE_SUFFIXES = (
+    *(".gz", ".bz2", ".xz", ".zst", ".zip"),
+    *(".csv", ".tsv", ".txt", ".tab", ".data", ".dat", ".parquet", ".pq"),
+)
+
+
+def run_new(table: str, target: str | None, output: str | None) -> None:
+    """Write a config that `train` takes, and say where it is and what is next.
+
+    Parameters
+    ----------
+    output
+        Where it is written; None for confs/ where the project has it, else beside the table.
+
+    Raises
+    ------
+    DataError
+        The table cannot be read, has no such column, or cannot be learned from.
+    ConfigError
+        The file is there already, or cannot be written.
+    """
+    root = find_project_root()
+    path = _find_table(table, root)
+    conf = _choose_place(output, path, root)
+    from samebits.proposal.proposal import Place, propose_config  # which imports scikit-learn
+
+    proposal = propose_config(Place(path, _name_from(path, root), name_table(path), conf, root), target)
+    warn(*(finding.line for finding in proposal.findings))
+    _write_new(conf, proposal.document.text)
+    shown = _name_from(conf, root)
+    tell(f"wrote     {shown}", f"next      samebits train {shlex.quote(shown)}")
+
+
+def _find_table(table: str, root: Path) -> Path:
+    given = expand_home(table)
+    for path in (Path.cwd() / given, root / given):
+        if path.exists():
+            return Path(os.path.abspath(path))  # noqa: PTH100 - without `..`, and links as they are
+    folder = (Path.cwd() / given).parent
+    beside = [other.name for other in folder.iterdir()] if folder.is_dir() else []
+    raise DataError(
+        Problem(table, "a table: a file, or a folder of files", "no such file", suggest(given.name, beside, "Check the path."))
+    )
+
+
+def _choose_place(output: str | None, table: Path, root: Path) -> Path:
+    if output is None:
+        folder = root / "confs" if (root / "confs").is_dir() else table.parent
+        path = folder / f"{name_table(table)}.yaml"
+    else:
+        path = Path(os.path.abspath(expand_home(output)))  # noqa: PTH100
+    if path.suffix.lower() not in _SUFFIXES:
+        raise ConfigError(Problem(f"--output {output}", "a file that ends in .yaml", path.name, "Add the suffix."))
+    if path.exists() or path.is_symlink():
+        found = "a folder" if path.is_dir() else "one that is there already"
+        raise ConfigError(Problem(str(path), "a new file", found, "Name another with --output, or move it away."))
+    if not path.parent.is_dir():
+        raise ConfigError(Problem(str(path), "a folder to write into", "none", f"Make {path.parent}, or name another --output."))
+    return path
+
+
+def name_table(path: Path) -> str:
+    """Return a table's name without the suffixes of its format and compression.
+
+    >>> name_table(Path("data/churn.csv.gz"))
+    'churn'
+    """
+    name = path.name
+    for suffix in _TABLE_SUFFIXES:
+        name = name[: -len(suffix)] if name.lower().endswith(suffix) and len(name) > len(suffix) else name
+    return name or "table"
+
+
+def _name_from(path: Path, root: Path) -> str:
+    """Return a path from the project's root, or whole where it lies outside: so that `train` finds it, wherever it is called."""
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
+
+
+def _write_new(path: Path, text: str) -> None:
+    try:
+        file = path.open("x", encoding="utf-8", newline="\n")
+        try:
+            with file:
+                file.write(text)
+        except OSError:
+            with contextlib.suppress(OSError):
+                path.unlink()  # half of a config is none
+            raise
+    except OSError as error:
+        if error.errno == errno.EEXIST:
+            raise ConfigError(Problem(str(path), "a new file", "one that is there already", "Name another with --output.")) from None
+        raise ConfigError(describe_unreadable(path, error, "Name another file with --output.")) from None

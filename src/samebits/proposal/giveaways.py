@@ -1,0 +1,173 @@
+"""Columns that give the target away: one alone that tells it nearly without error, or two whose sum, difference or product it is.
+
+Of a large table some rows are looked at, spread evenly; what two columns make is held to all rows. A column alone is judged by how
+much less the target differs between rows that are neighbours in it than between any two rows: no model is fitted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from samebits.data.target import Target
+from samebits.proposal.findings import Finding
+from samebits.proposal.survey import Seen, list_numbers
+
+MOST_ROWS = 20_000  # that are looked at
+_LEAST_ROWS = 30
+_MOST_COLUMNS = 300  # of numbers, tried in pairs
+_GLANCE_ROWS = 64
+_SEED = 0  # of the order among equal values; it decides no run
+_CERTAIN = {"classes": 0.99, "quantity": 0.999}
+_STRIKING = {"classes": 0.95, "quantity": 0.99}
+_EQUAL = 0.995  # of the rows, for two columns that make the target
+_OPERATIONS: list[tuple[str, Callable[[np.ndarray, np.ndarray], np.ndarray]]] = [
+    ("{} + {}", np.add),
+    ("{} - {}", np.subtract),
+    ("{} * {}", np.multiply),
+]
+
+
+@dataclass(frozen=True)
+class _Scale:
+    """The target as numbers whose differences count: codes of classes, or ranks of a quantity; shape (n_rows,), float64."""
+
+    values: np.ndarray
+    kind: str
+
+    def measure(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+        """Return by how much rows differ."""
+        by_how_much: np.ndarray = (left != right).astype(np.float64) if self.kind == "classes" else (left - right) ** 2
+        return by_how_much
+
+    @property
+    def expected(self) -> float:
+        """By how much two rows differ on the average, whichever they are."""
+        if self.kind == "quantity":
+            return 2 * float(np.var(self.values))
+        shares = np.unique(self.values, return_counts=True)[1] / len(self.values)
+        return 1 - float(np.sum(shares**2))
+
+    @property
+    def n_kinds(self) -> int:
+        """How many classes there are; of a quantity none."""
+        return len(np.unique(self.values)) if self.kind == "classes" else 0
+
+
+def find_giveaways(seen: Seen, target: Target, names: list[str]) -> list[Finding]:
+    """Return the columns that tell the target, those in question marked as dropped, unless no other column were left."""
+    n_rows = len(seen.frame)
+    if n_rows < _LEAST_ROWS:
+        return []
+    rows = np.arange(n_rows) if n_rows <= MOST_ROWS else np.linspace(0, n_rows - 1, MOST_ROWS).astype(np.int64)
+    scale = _scale(target, rows)
+    found = []
+    for name in names:
+        told = _measure_alone(seen.frame[name].iloc[rows], seen.kinds[name], scale) if seen.kinds[name] != "date" else 0.0
+        found += _describe_alone(name, told, scale.kind)
+    certain = {name for finding in found for name, _ in finding.dropped}
+    found += _find_pairs(seen, target, [name for name in names if name not in certain])
+    return _keep_some(found, names) + _say_sample(len(rows), n_rows)
+
+
+def _say_sample(n_looked_at: int, n_rows: int) -> list[Finding]:
+    if n_looked_at == n_rows:
+        return []
+    return [Finding("leak", f"looked for in {n_looked_at:,} of {n_rows:,} rows, spread evenly")]
+
+
+def _scale(target: Target, rows: np.ndarray) -> _Scale:
+    values = target.values[rows]
+    if target.task != "regression":
+        return _Scale(np.unique(values, return_inverse=True)[1].astype(np.float64), "classes")
+    return _Scale(pd.Series(values).rank().to_numpy(), "quantity")
+
+
+def _measure_alone(column: pd.Series, kind: str, scale: _Scale) -> float:
+    """Return how much of the target's differences a column explains, at most 1: by rows that are neighbours or equal in it."""
+    order = np.random.default_rng(_SEED).permutation(len(column))  # among equals the table's own order would tell the target too
+    shuffled = column.iloc[order]
+    if kind in ("numeric", "boolean"):
+        known = shuffled.to_numpy(dtype=np.float64, na_value=np.nan)
+        codes = np.unique(known, return_inverse=True, equal_nan=True)[1]
+    else:
+        codes = pd.factorize(shuffled, use_na_sentinel=False)[0]
+    by_value = np.argsort(codes, kind="stable")
+    codes, values = codes[by_value], scale.values[order][by_value]
+    is_equal = codes[1:] == codes[:-1]
+    differences = scale.measure(values[1:], values[:-1])
+    if is_equal.mean() >= 0.5:
+        return 1 - float(differences[is_equal].mean()) / scale.expected
+    if kind != "numeric":
+        return 0.0
+    observed = max(0.0, float(differences.sum()) - max(0, scale.n_kinds - 1)) / len(differences)
+    return 1 - observed / scale.expected
+
+
+def _describe_alone(name: str, told: float, kind: str) -> list[Finding]:
+    if told >= _CERTAIN[kind]:
+        text = f"{name}: tells the target alone, nearly without error; dropped (take it off data.drop if it is known beforehand)"
+        return [Finding("leak", text, ((name, "tells the target alone"),))]
+    if told >= _STRIKING[kind]:
+        return [Finding("leak", f"{name}: tells the target alone to {told:.1%}; kept: is it known before the target is?")]
+    return []
+
+
+def _find_pairs(seen: Seen, target: Target, names: list[str]) -> list[Finding]:
+    """The target of two columns, unless one of them is 0 (or 1 in a product) almost everywhere: then the other tells it alone."""
+    wanted = target.values
+    if wanted.dtype.kind not in "fib":
+        return []
+    wanted = wanted.astype(np.float64)
+    numbers = dict(list(list_numbers(seen, names).items())[:_MOST_COLUMNS])
+    glance = np.linspace(0, len(wanted) - 1, min(_GLANCE_ROWS, len(wanted))).astype(np.int64)
+    found: list[Finding] = []
+    told: set[str] = set()
+    for left, right, how, operate in _list_pairs(numbers, wanted, glance):
+        if {left, right} & told or not _makes(operate(numbers[left], numbers[right]), wanted, _EQUAL):
+            continue
+        told |= {left, right}
+        made = how.format(left, right)
+        text = f"{made} = {seen.target}; both dropped"
+        found.append(Finding("leak", text, tuple((name, f"{made} = {seen.target}") for name in (left, right))))
+    return found
+
+
+def _list_pairs(
+    numbers: dict[str, np.ndarray], wanted: np.ndarray, glance: np.ndarray
+) -> Iterator[tuple[str, str, str, Callable[[np.ndarray, np.ndarray], np.ndarray]]]:
+    """Yield pairs that make the target in the few rows of a glance."""
+    names = list(numbers)
+    if len(names) < 2:
+        return
+    matrix, few = np.stack([numbers[name][glance] for name in names]), wanted[glance]
+    for index, name in enumerate(names):
+        for how, operate in _OPERATIONS:
+            made = operate(matrix[index], matrix)
+            close = np.isclose(made, few, rtol=1e-6, atol=1e-9) | np.isnan(made)
+            hits = np.flatnonzero((close.mean(axis=1) >= _EQUAL - 0.05) & (np.isfinite(made).mean(axis=1) > 0.5))
+            for other in hits:
+                if other != index and (how == "{} - {}" or other > index):
+                    yield name, names[other], how, operate
+
+
+def _makes(made: np.ndarray, wanted: np.ndarray, share: float) -> bool:
+    """Also where the target is not what it mostly is: of columns that are mostly 0 any two make a target that is mostly 0."""
+    known = np.isfinite(made)
+    if known.mean() <= 0.5:
+        return False
+    is_equal = np.isclose(made[known], wanted[known], rtol=1e-6, atol=1e-9)
+    values, counts = np.unique(wanted[known], return_counts=True)
+    is_unusual = wanted[known] != values[np.argmax(counts)]
+    return bool(is_equal.mean() >= share and is_unusual.any() and is_equal[is_unusual].mean() >= share)
+
+
+def _keep_some(found: list[Finding], names: list[str]) -> list[Finding]:
+    """A config without a feature trains nothing: where all would go, they stay, and that is said."""
+    dropped = {name for finding in found for name, _ in finding.dropped}
+    if dropped < set(names):
+        return found
+    return [Finding(one.topic, one.text.partition(";")[0] + "; kept, since no other column is left") for one in found]

@@ -1,0 +1,216 @@
+"""How a text table is laid out: its encoding, separator, quotes and the lines before its header, found by trying.
+
+Each layout is tried on the beginning of the file, and the one under which most lines have as many fields as the header is taken; the
+encoding is tried on the whole file. What the fields mean is `notation`.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from samebits.config.keys import Read
+from samebits.errors import DataError, describe_unreadable
+from samebits.proposal.findings import Finding
+from samebits.table.files import choose_parts
+from samebits.table.formats import DAMAGED, check_format, decompress, describe_damage, find_compression, is_parquet, read_head
+from samebits.text import shorten_text
+
+_READ_BYTES = 1 << 20
+_MOST_LINES = 1000
+_MOST_BEFORE = 20  # lines before a header
+_SEPARATORS = (",", ";", "\t", "|")
+_SPACED = r"\s+"
+_NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", _SPACED: "blanks"}
+_MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+_MOSTLY_FULL = 0.8  # of the lines, which have the header's fields
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """A layout, tried.
+
+    Parameters
+    ----------
+    fitting
+        Fraction of the lines after the header that have as many fields as it.
+    n_before
+        Lines before the header.
+    """
+
+    sep: str
+    quotechar: str
+    escapechar: str | None
+    fitting: float
+    n_fields: int
+    n_before: int
+
+    @property
+    def rank(self) -> tuple[bool, bool, float, int, bool]:
+        """By which the best layout is chosen, the greater the better; of equals the first that was tried."""
+        is_table = self.n_fields > 1 and self.fitting >= _MOSTLY_FULL
+        return is_table, self.n_before == 0, round(self.fitting, 2), self.n_fields, self.escapechar is None
+
+
+def find_layout(path: Path) -> tuple[Read, list[Finding]]:
+    """Return how the table at a path is to be read, its first file standing for all, and what of that is out of the ordinary.
+
+    Raises
+    ------
+    DataError
+        Nothing is there, it cannot be read, or it is known to be no table.
+    """
+    parts = list(choose_parts(path).values())
+    for part in parts:
+        check_format(part)
+    if is_parquet(parts[0], Read()):
+        return Read(), []
+    encoding, odd = _find_encoding(parts)
+    sample = _read_sample(parts[0], encoding)
+    best = max(_try_layouts(sample), key=lambda trial: trial.rank)
+    read = Read(sep=best.sep, encoding=encoding, quotechar=best.quotechar, escapechar=best.escapechar, skip_rows=best.n_before)
+    return read, _describe(read, odd)
+
+
+def _describe(read: Read, odd: str | None) -> list[Finding]:
+    found = []
+    if read.sep != ",":
+        found.append(f"fields are divided by {_NAMES[read.sep]}")
+    if read.encoding != "utf-8":
+        shown = f": is {shorten_text(odd)} right?" if odd else ""
+        found.append(f"the text is no UTF-8 and was taken for {read.encoding}{shown}" if odd else f"the text is {read.encoding}")
+    if read.quotechar != '"':
+        found.append(f"fields are quoted by {read.quotechar}")
+    if read.escapechar is not None:
+        found.append("quotes within fields have a backslash before them")
+    if read.skip_rows:
+        found.append(f"the header stands in line {read.skip_rows + 1}")
+    return [Finding("layout", text) for text in found]
+
+
+def _find_encoding(parts: list[Path]) -> tuple[str, str | None]:
+    """Return the codec of all parts, and where that is a guess a word by which a reader sees whether it is right."""
+    head = _read_bytes(parts[0], 1 << 12)
+    for mark, name in _MARKS.items():
+        if head.startswith(mark):
+            return name, None
+    for name, zeros in (("utf-16-le", head[1::2]), ("utf-16-be", head[::2])):
+        if zeros and zeros.count(0) > 0.7 * len(zeros):
+            return name, None
+    for name in ("utf-8", "cp1252"):
+        if all(_decodes(part, name) for part in parts):
+            return name, None if name == "utf-8" else _show_odd_word(parts, name)
+    return "latin-1", _show_odd_word(parts, "latin-1")
+
+
+def _decodes(path: Path, encoding: str) -> bool:
+    decoder = codecs.getincrementaldecoder(encoding)()
+    try:
+        for piece in _read_pieces(path):
+            decoder.decode(piece)
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _show_odd_word(parts: list[Path], encoding: str) -> str | None:
+    for part in parts:
+        for piece in _read_pieces(part):
+            text = piece.decode(encoding, "replace")
+            place = next((index for index, letter in enumerate(text) if ord(letter) > 127), None) if not text.isascii() else None
+            if place is not None:
+                before, after = text[max(0, place - 20) : place], text[place : place + 20]
+                return _take_letters(before[::-1])[::-1] + _take_letters(after)
+    return None
+
+
+def _take_letters(text: str) -> str:
+    end = next((index for index, letter in enumerate(text) if letter.isspace() or letter in "\",;|'"), len(text))
+    return text[:end]
+
+
+def _read_pieces(path: Path) -> Iterator[bytes]:
+    """Yield what a file holds, decompressed."""
+    head = read_head(path)
+    try:
+        with path.open("rb") as file:
+            stream = decompress(file, path, head)
+            while piece := stream.read(_READ_BYTES):
+                yield piece
+    except DAMAGED as error:
+        if find_compression(head) is None and isinstance(error, OSError):
+            raise DataError(describe_unreadable(path, error)) from None
+        raise DataError(describe_damage(path, head, error)) from None
+
+
+def _read_bytes(path: Path, most: int) -> bytes:
+    return next(_read_pieces(path), b"")[:most]
+
+
+def _read_sample(path: Path, encoding: str) -> str:
+    """Return the beginning of a text, up to the end of a line."""
+    content = _read_bytes(path, _READ_BYTES)
+    stream: BinaryIO = io.BytesIO(content)
+    name = "utf-8-sig" if encoding == "utf-8" else encoding
+    text = io.TextIOWrapper(stream, encoding=name, errors="replace", newline="").read()
+    cut = text.rfind("\n") + 1
+    return text[:cut] if len(content) == _READ_BYTES and cut else text
+
+
+def _try_layouts(text: str) -> Iterator[_Trial]:
+    quotes = ('"', "'") if "'" in text else ('"',)
+    escapes = (None, "\\") if '\\"' in text or "\\'" in text else (None,)
+    for quotechar in quotes:
+        for escapechar in escapes:
+            for sep in _SEPARATORS:
+                yield _try_layout(text, sep, quotechar, escapechar)
+    squeezed = "\n".join(" ".join(line.split()) for line in text.splitlines()[:_MOST_LINES])
+    spaced = _try_layout(squeezed, " ", '"', None)
+    is_whole = spaced.fitting == 1.0 and spaced.n_before == 0  # prose has blanks too
+    yield _Trial(_SPACED, '"', None, spaced.fitting if is_whole else 0.0, spaced.n_fields, spaced.n_before)
+
+
+def _try_layout(text: str, sep: str, quotechar: str, escapechar: str | None) -> _Trial:
+    rows = _split_rows(text, sep, quotechar, escapechar)
+    widths = [width for _, width in rows]
+    usual = Counter(widths[1:] or widths).most_common(1)[0][0] if widths else 0
+    n_before = next((index for index, width in enumerate(widths[: _MOST_BEFORE + 1]) if width == usual), 0)
+    if n_before and usual == 1:
+        n_before = 0
+    after = widths[n_before + 1 :]
+    fitting = sum(width == usual for width in after) / len(after) if after else 1.0
+    is_quoted = quotechar == '"' or any(_is_quoted(field, quotechar) for field in _list_fields(text, sep))
+    lines_before = rows[n_before - 1][0] if n_before else 0
+    return _Trial(sep, quotechar, escapechar, fitting if is_quoted else 0.0, usual, lines_before)
+
+
+def _is_quoted(field: str, quotechar: str) -> bool:
+    return len(field) > 1 and field[0] == field[-1] == quotechar
+
+
+def _list_fields(text: str, sep: str) -> Iterator[str]:
+    for line in text.splitlines()[:_MOST_LINES]:
+        yield from line.split(sep)
+
+
+def _split_rows(text: str, sep: str, quotechar: str, escapechar: str | None) -> list[tuple[int, int]]:
+    """Return the last line and the number of fields of each row that is not blank."""
+    csv.field_size_limit(sys.maxsize)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=sep, quotechar=quotechar, escapechar=escapechar)
+    rows: list[tuple[int, int]] = []
+    try:
+        for row in reader:
+            rows += [(reader.line_num, len(row))] if row else []
+            if len(rows) > _MOST_LINES:
+                break
+    except csv.Error:
+        return rows
+    return rows

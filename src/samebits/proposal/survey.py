@@ -1,0 +1,213 @@
+"""What columns and rows look like: those that are no features and why, those that need a word; the target is looked at in `choices`.
+
+Nothing is decided of the split here, but which columns suggest one: dates in order, groups whose rows belong together.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from samebits.proposal.findings import Finding
+from samebits.table.columns import Kind
+from samebits.text import shorten_list
+
+_NEARLY = 0.99  # of the rows with a value of their own
+_ID_NAME = re.compile(
+    r"(?i)(^|[\s_.-])(id|uuid|guid|key|index|idx|instant|row|rowid|no|nr|number|code|serial|unnamed: ?\d+)($|[\s_.-])"
+)
+_CAMEL_ID = re.compile(r"[a-z](Id|ID|Key|No|Nr|Number|Index|Code)$")
+_GROUP_NAME = re.compile(
+    r"(?i)(^|[\s_.-])(patient|subject|user|customer|client|person|account|member|household|family|session|visitor|device|machine|"
+    r"station|store|shop|school|site|hospital|vehicle|driver|player|author|speaker|batch|group|study)s?([\s_.-]?(id|key|no|nr|number|code))?$"
+)
+_DATE_NAME = re.compile(r"(?i)date|day|time|datum|zeit|timestamp|month|period|(^|_)(dt|ts)($|_)|_at$|instant")
+_BIRTH_NAME = re.compile(r"(?i)birth|dob|born")
+_PART_WORDS = frozenset({"train", "training", "test", "testing", "val", "valid", "validation", "dev"})
+_WORDS_OF_TEXT = 3  # on the average, from which a column of text is read rather than named
+MOST_CATEGORIES = 100  # of a column, each of which becomes a column of its own
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A table in canonical form, as it is looked at.
+
+    Parameters
+    ----------
+    whole
+        Columns of whole numbers, none missing.
+    """
+
+    frame: pd.DataFrame
+    kinds: dict[str, Kind]
+    whole: Collection[str]
+    target: str
+
+    @property
+    def others(self) -> list[str]:
+        """Every column but the target."""
+        return [name for name in self.frame.columns if name != self.target]
+
+
+def survey_columns(seen: Seen) -> list[Finding]:
+    """Return which columns are no features by their looks alone: constants, doubles, ids, free text."""
+    constants = _find_constants(seen)
+    left = _leave_out(seen.others, constants)
+    doubles = _find_doubles(seen, left)
+    left = _leave_out(left, doubles)
+    ids = [_describe_id(name, _tell_id(seen, name)) for name in left if _tell_id(seen, name)]
+    left = _leave_out(left, ids)
+    return [*constants, *doubles, *ids, *_find_texts(seen, left), *_find_double_rows(seen, [*left, seen.target])]
+
+
+def _leave_out(names: list[str], findings: list[Finding]) -> list[str]:
+    dropped = {name for finding in findings for name, _ in finding.dropped}
+    return [name for name in names if name not in dropped]
+
+
+def _find_constants(seen: Seen) -> list[Finding]:
+    found = []
+    for name in seen.others:
+        column = seen.frame[name]
+        known = column.dropna()
+        if known.empty:
+            found.append(Finding("constant", f"{name}: empty in every row; dropped", ((name, "empty"),)))
+        elif len(known) == len(column) and (known == known.iloc[0]).all():
+            text = f"{name}: {_show(known.iloc[0])} in every row; dropped"
+            found.append(Finding("constant", text, ((name, "the same in every row"),)))
+    return found
+
+
+def _show(value: object) -> str:
+    text = f"{value:g}" if isinstance(value, float) else str(value)
+    return text if len(text) <= 40 else f"{text[:40]}…"
+
+
+def _find_doubles(seen: Seen, names: list[str]) -> list[Finding]:
+    first: dict[tuple[str, int], str] = {}
+    found = []
+    for name in names:
+        column = seen.frame[name]
+        print_of = (str(column.dtype), int(pd.util.hash_pandas_object(column, index=False).sum()))
+        twin = first.setdefault(print_of, name)
+        if twin != name and column.equals(seen.frame[twin].rename(name)):
+            found.append(Finding("duplicate", f"{name}: the same values as {twin}; dropped", ((name, f"the same as {twin}"),)))
+    return found
+
+
+def _tell_id(seen: Seen, name: str) -> str | None:
+    """Return why a column is an id; None where it is none."""
+    column, kind = seen.frame[name], seen.kinds[name]
+    n_rows = len(column)
+    if kind == "numeric" and name in seen.whole:
+        values = column.to_numpy()
+        if len(values) > 2 and values.max() - values.min() == n_rows - 1 and column.is_unique:
+            return "counts the rows"
+    is_whole = kind == "numeric" and bool((column.dropna() % 1 == 0).all())
+    is_name = kind in ("categorical", "text") and _count_words(column) < _WORDS_OF_TEXT
+    is_named = _is_id_name(name)
+    if not (is_name or (is_whole and is_named)):
+        return None
+    n_distinct = column.nunique()
+    if n_distinct < _NEARLY * column.notna().sum() or n_distinct < 3:
+        return None
+    return "an id, unique" if n_distinct == n_rows else "an id, nearly unique"
+
+
+def _is_id_name(name: str) -> bool:
+    return bool(_ID_NAME.search(name) or _CAMEL_ID.search(name))
+
+
+def _describe_id(name: str, reason: str | None) -> Finding:
+    return Finding("id", f"{name}: {reason}; dropped", ((name, str(reason)),))
+
+
+def _count_words(column: pd.Series) -> float:
+    """Return how many words a text has on the average."""
+    glance = column.dropna().iloc[:: max(1, len(column) // 500)]
+    return float(glance.astype("str").str.count(r"\S+").mean()) if len(glance) else 0.0
+
+
+def _find_texts(seen: Seen, names: list[str]) -> list[Finding]:
+    found = []
+    for name in names:
+        if seen.kinds[name] != "text" or _GROUP_NAME.search(name):
+            continue
+        column = seen.frame[name]
+        n_words, n_distinct = _count_words(column), column.nunique()
+        what = f"text of some {n_words:.0f} words" if n_words >= _WORDS_OF_TEXT else f"{n_distinct:,} different words"
+        reason = "free text" if n_words >= _WORDS_OF_TEXT else "too many different words"
+        remedy = (
+            "preprocessing.columns can give it a vectoriser" if n_words >= _WORDS_OF_TEXT else "features.derived can make parts of it"
+        )
+        found.append(Finding("text", f"{name}: {what}; dropped, {remedy}", ((name, reason),)))
+    return found
+
+
+def _find_double_rows(seen: Seen, names: list[str]) -> list[Finding]:
+    n_double = int(seen.frame[names].duplicated().sum())
+    if not n_double:
+        return []
+    text = (
+        f"{n_double:,} of {len(seen.frame):,} rows repeat an earlier one (ids left out); where these are copies, write "
+        "data.rows: [{drop_duplicates: all}], else a row may be learned from and tested on"
+    )
+    return [Finding("duplicate", text)]
+
+
+def find_wide_categories(seen: Seen, names: Collection[str]) -> list[str]:
+    """Return the columns of so many categories that the rare ones are better joined."""
+    return [name for name in names if seen.kinds[name] == "categorical" and seen.frame[name].nunique() > MOST_CATEGORIES]
+
+
+def find_time(seen: Seen, names: Collection[str]) -> str | None:
+    """Return the column of dates by which the rows were made one after the other, if one is."""
+    dates = [name for name in names if seen.kinds[name] == "date" and not seen.frame[name].isna().any()]
+    dates = [name for name in dates if not _BIRTH_NAME.search(name) and seen.frame[name].nunique() >= 10]
+    ordered = [name for name in dates if seen.frame[name].is_monotonic_increasing or seen.frame[name].is_monotonic_decreasing]
+    return next(iter(ordered), None) or (dates[0] if len(dates) == 1 and _DATE_NAME.search(dates[0]) else None)
+
+
+def find_group(seen: Seen, names: Collection[str]) -> str | None:
+    """Return the column whose values each name one thing that has several rows, if one does by its name and its values."""
+    for name in names:
+        column = seen.frame[name]
+        if not _GROUP_NAME.search(name) or column.isna().any() or seen.kinds[name] not in ("categorical", "text", "numeric"):
+            continue
+        is_whole = seen.kinds[name] != "numeric" or name in seen.whole
+        if is_whole and 10 <= column.nunique() <= len(column) / 1.5:
+            return name
+    return None
+
+
+def find_parts(seen: Seen, names: Collection[str]) -> tuple[str, list[str], list[str]] | None:
+    """Return the column that says which rows are for the test, the values of test rows, and those of validation rows."""
+    for name in names:
+        if seen.kinds[name] != "categorical" or seen.frame[name].isna().any():
+            continue
+        values = [str(value) for value in seen.frame[name].unique()]
+        test = [value for value in values if value.lower().startswith("test")]
+        validation = [value for value in values if value.lower().startswith(("val", "dev"))]
+        if {value.lower() for value in values} <= _PART_WORDS and test and len(values) > len(test) + len(validation):
+            return name, test, validation
+    return None
+
+
+def describe_missing(seen: Seen, names: list[str]) -> list[Finding]:
+    """Return the columns with missing values, in one line: the default preprocessing fills them."""
+    counts = {name: int(seen.frame[name].isna().sum()) for name in names}
+    ordered = sorted((name for name in names if counts[name]), key=lambda name: -counts[name])
+    if not ordered:
+        return []
+    shown = shorten_list([f"{name} {counts[name]:,}" for name in ordered], 6)
+    return [Finding("missing", f"empty in some rows, filled by preprocessing: {shown}")]
+
+
+def list_numbers(seen: Seen, names: Collection[str]) -> dict[str, np.ndarray]:
+    """Return columns of numbers as float64, shape (n_rows,) each; booleans count as 0 and 1."""
+    wanted = [name for name in names if seen.kinds[name] in ("numeric", "boolean")]
+    return {name: seen.frame[name].to_numpy(dtype=np.float64, na_value=np.nan) for name in wanted}
