@@ -7,7 +7,7 @@ since a table may not allow the first.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -58,10 +58,9 @@ class Division:
     """
 
     split: dict[str, Any]
-    n_splits: int
+    n_splits: int | None
     finding: Finding | None = None
     column: str | None = None
-    cv: dict[str, Any] = field(default_factory=dict)
 
 
 def choose_positive(target: Target) -> tuple[Any, Finding | None]:
@@ -91,6 +90,11 @@ def describe_classes(target: Target) -> list[Finding]:
     if target.labels is None:
         return []
     values, counts = np.unique(target.values, return_counts=True)
+    if target.task == "binary" and counts.min() < LEAST_CLASS_ROWS:
+        found = f"{counts.min()} of {values[np.argmin(counts)].item()!r}"
+        raise DataError(
+            Problem("target", f"at least {LEAST_CLASS_ROWS} rows of each class", found, "Add rows, or name another column.")
+        )
     if len(values) > _MOST_CLASSES or (len(values) > 20 and len(values) > len(target.values) / 5):
         found = f"{len(values):,} different values in {len(target.values):,} rows, such as {shorten_text(str(values[0]))}"
         raise DataError(Problem("target", "classes or a quantity", found, "Is this an id, or text? Name another column."))
@@ -99,9 +103,9 @@ def describe_classes(target: Target) -> list[Finding]:
         said.append(
             Finding("class", f"{len(values)} whole numbers are taken for classes; if they are grades or counts, task: regression")
         )
-    rare = [f"{value} ({count:,} rows)" for value, count in zip(values.tolist(), counts.tolist(), strict=True) if count < _RARE]
+    rare = [f"{value} ({count:,})" for value, count in zip(values.tolist(), counts.tolist(), strict=True) if count < _RARE]
     if rare:
-        said.append(Finding("class", f"rare: {shorten_list(rare)}"))
+        said.append(Finding("class", f"rare, by their rows: {shorten_list(rare)}"))
     share = float(counts.min() / counts.sum())
     if target.task == "binary" and share < _IMBALANCED:
         text = f"imbalanced: the rarer class has {share:.2%} of the rows; average precision counts it, weights.classes can weigh it"
@@ -124,10 +128,9 @@ def list_divisions(seen: Seen, target: Target, names: list[str]) -> Iterator[Div
     if parts is not None:
         name, test, validation = parts
         split: dict[str, Any] = {"method": "value", "column": name, "test": test}
-        folds = 1 if validation else n_splits
         split |= {"validation": validation} if validation else {}
         text = f"by {name}, which says that rows of {', '.join(test)} are the test"
-        yield Division(split, folds, Finding("split", text), name, {"n_splits": None} if validation else {})
+        yield Division(split, None if validation else n_splits, Finding("split", text), name)
     if group is not None:
         also = f" ({time} would divide by time)" if time else ""
         text = f"by group: no {group} is both learned from and tested on{also}"

@@ -18,6 +18,7 @@ from samebits.proposal.survey import Seen, list_numbers
 
 MOST_ROWS = 20_000  # that are looked at
 _LEAST_ROWS = 30
+_MOST_CODES = 100  # different numbers that may stand for kinds
 _MOST_COLUMNS = 300  # of numbers, tried in pairs
 _GLANCE_ROWS = 64
 _SEED = 0  # of the order among equal values; it decides no run
@@ -99,11 +100,13 @@ def _measure_alone(column: pd.Series, kind: str, scale: _Scale) -> float:
     codes, values = codes[by_value], scale.values[order][by_value]
     is_equal = codes[1:] == codes[:-1]
     differences = scale.measure(values[1:], values[:-1])
-    if is_equal.mean() >= 0.5:
+    n_values = len(codes) - int(is_equal.sum())
+    if is_equal.mean() >= 0.5 and (kind != "numeric" or n_values <= _MOST_CODES):
         return 1 - float(differences[is_equal].mean()) / scale.expected
-    if kind != "numeric":
+    if kind != "numeric" or n_values < _LEAST_ROWS:
         return 0.0
-    observed = max(0.0, float(differences.sum()) - max(0, scale.n_kinds - 1)) / len(differences)
+    between = differences[~is_equal]  # equal numbers, of so many, may be of one thing that has several rows
+    observed = max(0.0, float(between.sum()) - max(0, scale.n_kinds - 1)) / len(between)
     return 1 - observed / scale.expected
 
 

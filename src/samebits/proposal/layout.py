@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -17,13 +18,14 @@ from pathlib import Path
 from typing import BinaryIO
 
 from samebits.config.keys import Read
-from samebits.errors import DataError, describe_unreadable
+from samebits.errors import DataError, Problem, describe_unreadable
 from samebits.proposal.findings import Finding
 from samebits.table.files import choose_parts
 from samebits.table.formats import DAMAGED, check_format, decompress, describe_damage, find_compression, is_parquet, read_head
 from samebits.text import shorten_text
 
 _READ_BYTES = 1 << 20
+_HEAD_BYTES = 1 << 12
 _MOST_LINES = 1000
 _MOST_BEFORE = 20  # lines before a header
 _SEPARATORS = (",", ";", "\t", "|")
@@ -72,11 +74,30 @@ def find_layout(path: Path) -> tuple[Read, list[Finding]]:
         check_format(part)
     if is_parquet(parts[0], Read()):
         return Read(), []
+    _refuse_no_text(parts)
     encoding, odd = _find_encoding(parts)
     sample = _read_sample(parts[0], encoding)
     best = max(_try_layouts(sample), key=lambda trial: trial.rank)
     read = Read(sep=best.sep, encoding=encoding, quotechar=best.quotechar, escapechar=best.escapechar, skip_rows=best.n_before)
     return read, _describe(read, odd)
+
+
+def _refuse_no_text(parts: list[Path]) -> None:
+    for part in parts:
+        head = _read_bytes(part, _HEAD_BYTES)
+        is_wide = head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or _find_wide(head) is not None
+        if not head.strip():
+            raise DataError(Problem(str(part), "a table in CSV or Parquet", "an empty file", "Name another."))
+        if b"\0" in head and not is_wide:
+            raise DataError(Problem(str(part), "a table in CSV or Parquet", "bytes that are no text", "Save the table as CSV."))
+
+
+def _find_wide(head: bytes) -> str | None:
+    """Return the codec of text of two bytes a letter without a mark: of Latin letters every second byte is 0."""
+    for name, zeros in (("utf-16-le", head[1::2]), ("utf-16-be", head[::2])):
+        if zeros and zeros.count(0) > 0.7 * len(zeros):
+            return name
+    return None
 
 
 def _describe(read: Read, odd: str | None) -> list[Finding]:
@@ -97,13 +118,12 @@ def _describe(read: Read, odd: str | None) -> list[Finding]:
 
 def _find_encoding(parts: list[Path]) -> tuple[str, str | None]:
     """Return the codec of all parts, and where that is a guess a word by which a reader sees whether it is right."""
-    head = _read_bytes(parts[0], 1 << 12)
+    head = _read_bytes(parts[0], _HEAD_BYTES)
     for mark, name in _MARKS.items():
         if head.startswith(mark):
             return name, None
-    for name, zeros in (("utf-16-le", head[1::2]), ("utf-16-be", head[::2])):
-        if zeros and zeros.count(0) > 0.7 * len(zeros):
-            return name, None
+    if wide := _find_wide(head):
+        return wide, None
     for name in ("utf-8", "cp1252"):
         if all(_decodes(part, name) for part in parts):
             return name, None if name == "utf-8" else _show_odd_word(parts, name)
@@ -187,18 +207,15 @@ def _try_layout(text: str, sep: str, quotechar: str, escapechar: str | None) -> 
         n_before = 0
     after = widths[n_before + 1 :]
     fitting = sum(width == usual for width in after) / len(after) if after else 1.0
-    is_quoted = quotechar == '"' or any(_is_quoted(field, quotechar) for field in _list_fields(text, sep))
+    is_quoted = quotechar == '"' or _has_quoted_field(text, sep, quotechar)
     lines_before = rows[n_before - 1][0] if n_before else 0
     return _Trial(sep, quotechar, escapechar, fitting if is_quoted else 0.0, usual, lines_before)
 
 
-def _is_quoted(field: str, quotechar: str) -> bool:
-    return len(field) > 1 and field[0] == field[-1] == quotechar
-
-
-def _list_fields(text: str, sep: str) -> Iterator[str]:
-    for line in text.splitlines()[:_MOST_LINES]:
-        yield from line.split(sep)
+def _has_quoted_field(text: str, sep: str, quotechar: str) -> bool:
+    edge, quote = rf"(?:^|$|{re.escape(sep)})", re.escape(quotechar)
+    pattern = re.compile(rf"{edge}\s*{quote}[^{quote}]*{quote}{edge}")
+    return any(pattern.search(line) for line in text.splitlines()[:_MOST_LINES])
 
 
 def _split_rows(text: str, sep: str, quotechar: str, escapechar: str | None) -> list[tuple[int, int]]:

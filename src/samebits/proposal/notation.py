@@ -5,6 +5,7 @@ A key of data.read is proposed only where the column then reads as a whole; wher
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -63,11 +64,13 @@ class Notation:
 
     Parameters
     ----------
+    reads
+        The shortest first; a later one where the file does not read so after all.
     unreadable
         Columns that hold no plain values.
     """
 
-    read: Read
+    reads: list[Read]
     columns: dict[str, Column]
     unreadable: list[str]
     findings: list[Finding]
@@ -123,12 +126,21 @@ def _mend(raw: RawColumn, name: str, read: Read) -> tuple[Read, Column, list[Fin
                 continue
             if column.kind == "numeric":
                 return mended, column, [Finding("numbers", f"{name}: {text}")] if text else []
-    elif pd.api.types.is_float_dtype(raw.values.dtype):
-        mended = _amend(read, name, na_values=[float("inf"), float("-inf")])
-        return mended, canonicalise_column(raw, name, mended), [Finding("missing", f"{name}: infinities are taken for missing")]
+    if pd.api.types.is_float_dtype(raw.values.dtype) or isinstance(raw.values.dtype, pd.StringDtype):
+        mended = _amend(read, name, na_values=[*_find_infinities(raw.values), float("inf"), float("-inf")])
+        with contextlib.suppress(DataError):
+            column = canonicalise_column(raw, name, mended)
+            if column.kind == "numeric":
+                return mended, column, [Finding("missing", f"{name}: infinities are taken for missing")]
     mended = _amend(read, name, types="category")
     texts = raw if isinstance(raw.values.dtype, pd.StringDtype) else replace(raw, values=raw.values.astype("str"), is_typed=True)
     return mended, canonicalise_column(texts, name, mended), [Finding("category", f"{name}: no plain numbers; taken for categories")]
+
+
+def _find_infinities(values: pd.Series) -> list[str]:
+    if not isinstance(values.dtype, pd.StringDtype):
+        return []
+    return [text for text in values.dropna().unique() if text.strip().lstrip("+-").lower() in ("inf", "infinity")]
 
 
 def _list_ways(raw: RawColumn, name: str, read: Read) -> Iterator[tuple[Read, str]]:
@@ -268,11 +280,15 @@ def _mask_words(raw: RawColumn, column: Column, name: str, read: Read) -> tuple[
     return mended, settled, [Finding("missing", f"{text} taken for missing")]
 
 
-def _join_marks(read: Read, table: RawTable, columns: dict[str, Column]) -> Read:
+def _join_marks(read: Read, table: RawTable, columns: dict[str, Column]) -> list[Read]:
     """Say a decimal mark once where every column of fractions has it: the others are whole in the file itself, or no numbers."""
     if not isinstance(read.decimal, dict):
-        return read
+        return [read]
     marks = set(read.decimal.values())
     others = [name for name, column in columns.items() if column.kind == "numeric" and name not in read.decimal]
-    is_safe = all(not pd.api.types.is_float_dtype(table.take(name).values.dtype) for name in others)
-    return read.model_copy(update={"decimal": marks.pop()}) if len(marks) == 1 and is_safe else read
+    is_safe = all(not _has_fractions(table.take(name).values) for name in others)
+    return [read.model_copy(update={"decimal": marks.pop()}), read] if len(marks) == 1 and is_safe else [read]
+
+
+def _has_fractions(values: pd.Series) -> bool:
+    return pd.api.types.is_float_dtype(values.dtype) and not bool((values.dropna() % 1 == 0).all())

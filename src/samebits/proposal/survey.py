@@ -148,9 +148,15 @@ def _find_texts(seen: Seen, names: list[str]) -> list[Finding]:
     return found
 
 
+def find_readable_texts(seen: Seen, findings: list[Finding]) -> list[str]:
+    """Return the columns that were left out as free text, where they are there in every row."""
+    texts = [name for finding in findings if finding.topic in ("text", "id") for name, _ in finding.dropped]
+    return [name for name in texts if not seen.frame[name].isna().any() and _count_words(seen.frame[name]) >= _WORDS_OF_TEXT]
+
+
 def _find_double_rows(seen: Seen, names: list[str]) -> list[Finding]:
     n_double = int(seen.frame[names].duplicated().sum())
-    if not n_double:
+    if not n_double or len(names) < 2:
         return []
     text = (
         f"{n_double:,} of {len(seen.frame):,} rows repeat an earlier one (ids left out); where these are copies, write "
