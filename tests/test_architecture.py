@@ -115,7 +115,8 @@ def test_every_module_says_what_lives_in_it(name: str) -> None:
 
 
 def test_a_wing_has_at_most_nine_modules() -> None:
-    sizes = {wing: sum(name_wing(name) == wing for name in SOURCES) for wing in PLATES}
+    """But for the commands, of which there are as many as a person can type."""
+    sizes = {wing: sum(name_wing(name) == wing for name in SOURCES) for wing in PLATES if wing != "commands"}
 
     assert {wing: size for wing, size in sizes.items() if not 2 <= size <= 9} == {}
 

@@ -79,16 +79,16 @@ def choose_positive(target: Target) -> tuple[Any, Finding | None]:
     return labels[index], Finding("class", text)
 
 
-def describe_classes(target: Target) -> list[Finding]:
-    """Return what is to be said of a target's classes: whole numbers that may be a quantity, imbalance, rare ones.
+def refuse_no_classes(target: Target) -> None:
+    """Hold a target's classes to what can be learned.
 
     Raises
     ------
     DataError
-        There are too many classes to be any.
+        There are too many classes to be any, or one of two has hardly a row.
     """
     if target.labels is None:
-        return []
+        return
     values, counts = np.unique(target.values, return_counts=True)
     if target.task == "binary" and counts.min() < LEAST_CLASS_ROWS:
         found = f"{counts.min()} of {values[np.argmin(counts)].item()!r}"
@@ -98,6 +98,13 @@ def describe_classes(target: Target) -> list[Finding]:
     if len(values) > _MOST_CLASSES or (len(values) > 20 and len(values) > len(target.values) / 5):
         found = f"{len(values):,} different values in {len(target.values):,} rows, such as {shorten_text(str(values[0]))}"
         raise DataError(Problem("target", "classes or a quantity", found, "Is this an id, or text? Name another column."))
+
+
+def describe_classes(target: Target) -> list[Finding]:
+    """Return what is to be said of a target's classes: whole numbers that may be a quantity, imbalance, rare ones."""
+    if target.labels is None:
+        return []
+    values, counts = np.unique(target.values, return_counts=True)
     said = []
     if target.task == "multiclass" and target.values.dtype.kind in "iuf":
         said.append(

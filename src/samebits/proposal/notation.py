@@ -235,7 +235,8 @@ def _mask_sentinels(raw: RawColumn, column: Column, name: str, read: Read) -> tu
     """Take a number that stands far from all others, often, for a sign that a value is missing."""
     values = column.values.to_numpy(dtype=np.float64)
     known = values[~np.isnan(values)]
-    signs = [sign for sign in _SENTINELS if _stands_apart(known, sign)]
+    ends = {known.min(), known.max()} if len(known) else set()
+    signs = [sign for sign in _SENTINELS if _stands_apart(known, sign)] if ends & set(_SENTINELS) else []
     if not signs:
         return read, column, _suspect_minus_one(known, name)
     mended = _amend(read, name, na_values=signs)

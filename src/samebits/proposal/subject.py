@@ -18,7 +18,7 @@ from samebits.config.keys import Config
 from samebits.data.dataset import Dataset
 from samebits.data.target import Target, find_name, read_target
 from samebits.errors import DataError, Problem, suggest
-from samebits.proposal.choices import LEAST_CLASS_ROWS, choose_positive, describe_classes, find_small_classes
+from samebits.proposal.choices import LEAST_CLASS_ROWS, choose_positive, describe_classes, find_small_classes, refuse_no_classes
 from samebits.proposal.findings import Finding
 from samebits.proposal.notation import Notation
 from samebits.proposal.survey import Seen
@@ -74,11 +74,11 @@ def choose_column(names: Sequence[str], wanted: str | None, path: Path) -> str:
     name = find_name(wanted, names)
     if name is not None:
         return name
-    otherwise = "Name one of them."
     if all(_is_number(name) for name in names[:3]):
-        otherwise = "The first line looks like numbers: give the table a line of names."
-    found = repr(wanted)
-    raise DataError(Problem("--target", f"a column of {path} ({listed})", found, suggest(wanted, names, otherwise)))
+        remedy = "The first line looks like numbers: give the table a line of names."
+    else:
+        remedy = suggest(wanted, names, "Name one of them.")
+    raise DataError(Problem("--target", f"a column of {path} ({listed})", repr(wanted), remedy))
 
 
 def _is_number(text: str) -> bool:
@@ -102,6 +102,7 @@ def look_at_target(table: RawTable, notation: Notation, name: str) -> Subject:
     is_known = frame[name].notna().to_numpy()
     n_empty = int((~is_known).sum())
     seen, target = _read(table, notation, frame[is_known].reset_index(drop=True), name)
+    refuse_no_classes(target)
     small = find_small_classes(target)
     if small:
         is_kept = ~np.isin(target.values.astype(np.str_), small)

@@ -57,11 +57,12 @@ def survey_columns(seen: Seen) -> list[Finding]:
     """Return which columns are no features by their looks alone: constants, doubles, ids, free text."""
     constants = _find_constants(seen)
     left = _leave_out(seen.others, constants)
-    doubles = _find_doubles(seen, left)
+    hashes = {name: pd.util.hash_pandas_object(seen.frame[name], index=False).to_numpy() for name in [*left, seen.target]}
+    doubles = _find_doubles(seen, left, hashes)
     left = _leave_out(left, doubles)
     ids = [_describe_id(name, _tell_id(seen, name)) for name in left if _tell_id(seen, name)]
     left = _leave_out(left, ids)
-    return [*constants, *doubles, *ids, *_find_texts(seen, left), *_find_double_rows(seen, [*left, seen.target])]
+    return [*constants, *doubles, *ids, *_find_texts(seen, left), *_find_double_rows([hashes[name] for name in [*left, seen.target]])]
 
 
 def _leave_out(names: list[str], findings: list[Finding]) -> list[str]:
@@ -87,12 +88,12 @@ def _show(value: object) -> str:
     return text if len(text) <= 40 else f"{text[:40]}…"
 
 
-def _find_doubles(seen: Seen, names: list[str]) -> list[Finding]:
+def _find_doubles(seen: Seen, names: list[str], hashes: dict[str, np.ndarray]) -> list[Finding]:
     first: dict[tuple[str, int], str] = {}
     found = []
     for name in names:
         column = seen.frame[name]
-        print_of = (str(column.dtype), int(pd.util.hash_pandas_object(column, index=False).sum()))
+        print_of = (str(column.dtype), int(hashes[name].sum()))
         twin = first.setdefault(print_of, name)
         if twin != name and column.equals(seen.frame[twin].rename(name)):
             found.append(Finding("duplicate", f"{name}: the same values as {twin}; dropped", ((name, f"the same as {twin}"),)))
@@ -154,12 +155,17 @@ def find_readable_texts(seen: Seen, findings: list[Finding]) -> list[str]:
     return [name for name in texts if not seen.frame[name].isna().any() and _count_words(seen.frame[name]) >= _WORDS_OF_TEXT]
 
 
-def _find_double_rows(seen: Seen, names: list[str]) -> list[Finding]:
-    n_double = int(seen.frame[names].duplicated().sum())
-    if not n_double or len(names) < 2:
+def _find_double_rows(hashes: list[np.ndarray]) -> list[Finding]:
+    """Rows are compared by hashes of 64 bits."""
+    n_rows = len(hashes[0])
+    joined = np.zeros(n_rows, dtype=np.uint64)
+    for one in hashes:
+        joined = joined * np.uint64(1_000_003) + one
+    n_double = n_rows - len(np.unique(joined))
+    if not n_double or len(hashes) < 2:
         return []
     text = (
-        f"{n_double:,} of {len(seen.frame):,} rows repeat an earlier one (ids left out); where these are copies, write "
+        f"{n_double:,} of {n_rows:,} rows repeat an earlier one (ids left out); where these are copies, write "
         "data.rows: [{drop_duplicates: all}], else a row may be learned from and tested on"
     )
     return [Finding("duplicate", text)]
