@@ -8,6 +8,12 @@ folder := 'mlserver'
 default:
     @just --list --unsorted
 
+# Look at a table and write a config for it that trains at once: just new data/churn.csv --target churned
+[group('run')]
+[no-exit-message]
+new table *options:
+    @uv run python -m samebits new '{{ table }}' {{ options }}
+
 # Train what a config says and record it as one MLflow run
 [group('run')]
 [no-exit-message]

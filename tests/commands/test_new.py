@@ -25,7 +25,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_the_config_goes_into_confs_or_else_beside_the_table(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run_new("data/diabetes.csv", "progression", None)
-    assert "wrote     data/diabetes.yaml\nnext      samebits train data/diabetes.yaml\n" in capsys.readouterr().out
+    assert "wrote     data/diabetes.yaml\nnext      uv run samebits train data/diabetes.yaml\n" in capsys.readouterr().out
     (project / "confs").mkdir()
     run_new("data/diabetes.csv", "progression", None)
 

@@ -213,6 +213,33 @@ def test_columns_that_are_mostly_zero_make_no_rare_target(tmp_path: Path) -> Non
     assert propose(write(tmp_path / "table.csv", frame.to_csv(index=False)), "y").document.value["data"]["drop"] == []
 
 
+def test_what_tells_the_target_by_its_place_or_by_being_missing_is_found_and_chance_is_not(tmp_path: Path) -> None:
+    draws = np.random.default_rng(8)
+    n = 2000
+    x = draws.normal(size=n)
+    is_bought = x > 0.3
+    frame = pd.DataFrame(
+        {
+            "x": draws.normal(size=n),
+            "shifted": np.round(np.exp(x), 6),  # in order, the target changes once
+            "refund": np.where(is_bought, np.round(draws.random(n), 3), np.nan),
+            "grade": np.where(is_bought, 7, draws.integers(1, 4, n)),
+            "zeros": np.where(draws.random(n) < 0.9, 0, np.where(is_bought, draws.random(n), 0)),  # where it is not 0, all bought
+            "rare": np.where(draws.random(n) < 0.02, draws.random(n), np.nan),
+            "person": draws.integers(0, 300, n),
+        }
+    )
+    fraud = draws.random(n) < 0.01
+
+    sold = propose(write(tmp_path / "sold.csv", frame.assign(y=is_bought).to_csv(index=False)), "y")
+    other = propose(write(tmp_path / "other.csv", frame.assign(y=fraud).to_csv(index=False)), "y")
+    amount = propose(write(tmp_path / "amount.csv", frame.assign(y=np.round(x**3 * 100, 3)).to_csv(index=False)), "y")
+
+    assert sold.document.value["data"]["drop"] == ["shifted", "refund", "grade"]
+    assert other.document.value["data"]["drop"] == []
+    assert amount.document.value["data"]["drop"] == ["shifted"]
+
+
 def test_what_would_leave_nothing_to_learn_from_is_kept(tmp_path: Path) -> None:
     x = np.random.default_rng(5).normal(size=N)
     words = np.random.default_rng(5).choice(["free", "win", "hello", "you", "meeting", "lunch"], (N, 8))

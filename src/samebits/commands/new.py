@@ -9,7 +9,7 @@ import shlex
 from pathlib import Path
 
 from samebits.errors import ConfigError, DataError, Problem, describe_unreadable, suggest
-from samebits.project import expand_home, find_project_root
+from samebits.project import expand_home, find_project_root, is_checkout
 from samebits.text import tell, warn
 
 _SUFFIXES = (".yaml", ".yml")
@@ -43,7 +43,7 @@ def run_new(table: str, target: str | None, output: str | None) -> None:
     warn(*(finding.line for finding in proposal.findings))
     _write_new(conf, proposal.document.text)
     shown = _name_from(conf, root)
-    tell(f"wrote     {shown}", f"next      samebits train {shlex.quote(shown)}")
+    tell(f"wrote     {shown}", f"next      {'uv run ' if is_checkout() else ''}samebits train {shlex.quote(shown)}")
 
 
 def _find_table(table: str, root: Path) -> Path:

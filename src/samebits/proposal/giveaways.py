@@ -24,6 +24,8 @@ _GLANCE_ROWS = 64
 _SEED = 0  # of the order among equal values; it decides no run
 _CERTAIN = {"classes": 0.99, "quantity": 0.999}
 _STRIKING = {"classes": 0.95, "quantity": 0.99}
+_OFTEN = 0.01  # of the rows that have one number: then it stands for a kind
+_LEAST_DIFFERENCES = 10  # that chance would make, else that there is none says little
 _EQUAL = 0.995  # of the rows, for two columns that make the target
 _OPERATIONS: list[tuple[str, Callable[[np.ndarray, np.ndarray], np.ndarray]]] = [
     ("{} + {}", np.add),
@@ -51,6 +53,11 @@ class _Scale:
             return 2 * float(np.var(self.values))
         shares = np.unique(self.values, return_counts=True)[1] / len(self.values)
         return 1 - float(np.sum(shares**2))
+
+    @property
+    def largest(self) -> float:
+        """By how much rows differ that count as one difference."""
+        return self.expected if self.kind == "quantity" else 1.0
 
     @property
     def n_kinds(self) -> int:
@@ -88,26 +95,38 @@ def _scale(target: Target, rows: np.ndarray) -> _Scale:
 
 
 def _measure_alone(column: pd.Series, kind: str, scale: _Scale) -> float:
-    """Return how much of the target's differences a column explains, at most 1: by rows that are neighbours or equal in it."""
+    """Return how much of the target's differences a column explains, or that it is missing does, at most 1."""
     order = np.random.default_rng(_SEED).permutation(len(column))  # among equals the table's own order would tell the target too
-    shuffled = column.iloc[order]
+    shuffled, values = column.iloc[order], scale.values[order]
+    is_missing = shuffled.isna().to_numpy()
     if kind in ("numeric", "boolean"):
         known = shuffled.to_numpy(dtype=np.float64, na_value=np.nan)
         codes = np.unique(known, return_inverse=True, equal_nan=True)[1]
     else:
         codes = pd.factorize(shuffled, use_na_sentinel=False)[0]
+    told = _compare_neighbours(codes, values, scale, is_ordered=kind == "numeric")
+    return max(told, _compare_neighbours(is_missing.astype(np.int64), values, scale, is_ordered=False)) if is_missing.any() else told
+
+
+def _compare_neighbours(codes: np.ndarray, values: np.ndarray, scale: _Scale, *, is_ordered: bool) -> float:
+    """Return by how much less the target differs between neighbours than between any two rows, as a fraction.
+
+    Neighbours are rows of one value, and of an ordered column those of one value and the next. Few rows of one number, among many
+    numbers, are no neighbours: they may be of one thing that has several rows.
+    """
     by_value = np.argsort(codes, kind="stable")
-    codes, values = codes[by_value], scale.values[order][by_value]
+    codes, values = codes[by_value], values[by_value]
     is_equal = codes[1:] == codes[:-1]
-    differences = scale.measure(values[1:], values[:-1])
-    n_values = len(codes) - int(is_equal.sum())
-    if is_equal.mean() >= 0.5 and (kind != "numeric" or n_values <= _MOST_CODES):
-        return 1 - float(differences[is_equal].mean()) / scale.expected
-    if kind != "numeric" or n_values < _LEAST_ROWS:
+    sizes = np.bincount(codes)
+    is_kind = np.count_nonzero(sizes) <= _MOST_CODES
+    is_near = is_equal if is_kind or not is_ordered else is_equal & (sizes[codes[1:]] > len(codes) * _OFTEN)
+    if not is_ordered and is_equal.mean() < 0.5:
         return 0.0
-    between = differences[~is_equal]  # equal numbers, of so many, may be of one thing that has several rows
-    observed = max(0.0, float(between.sum()) - max(0, scale.n_kinds - 1)) / len(between)
-    return 1 - observed / scale.expected
+    differences = scale.measure(values[1:], values[:-1])[is_near | ~is_equal if is_ordered else is_near]
+    if len(differences) < _LEAST_ROWS or len(differences) * scale.expected / scale.largest < _LEAST_DIFFERENCES:
+        return 0.0
+    inherent = max(0, scale.n_kinds - 1) if is_ordered and not is_kind else 0
+    return 1 - max(0.0, float(differences.sum()) - inherent) / len(differences) / scale.expected
 
 
 def _describe_alone(name: str, told: float, kind: str) -> list[Finding]:

@@ -23,6 +23,7 @@ from samebits.text import clean_text, quote_key
 
 _COMMENT_COLUMN = 30
 _LONGEST_LINE = 135
+_LONGEST_FLOW = 80
 _VERSION = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+")  # with two points it is no number
 _BY_LINE = ("models", "drop")  # whose members have a line each
 
@@ -84,16 +85,19 @@ def _write_section(section: type[BaseModel], values: Mapping[str, Any], depth: i
 
 
 def _write_key(indent: str, key: str, value: Any, comment: str, reasons: Mapping[str, str]) -> Iterator[str]:
-    if key not in _BY_LINE or not value:
-        yield from _add_comment(f"{indent}{key}: {write_value(value)}", comment).split("\n")
+    line = f"{indent}{key}: {write_value(value)}"
+    is_long = isinstance(value, list | Mapping) and len(line) > _LONGEST_FLOW
+    if not value or not (key in _BY_LINE or is_long):
+        yield _add_comment(line, comment)
         return
     yield _add_comment(f"{indent}{key}:", comment)
     if isinstance(value, Mapping):
         yield from (f"{indent}  {quote_text(member)}: {write_value(given)}" for member, given in value.items())
         return
-    for name in value:
-        line = f"{indent}  - {quote_text(name)}"
-        yield _add_comment(line, reasons[name]) if name in reasons else line
+    for member in value:
+        line = f"{indent}  - {write_value(member)}"
+        reason = reasons.get(member) if key == "drop" else None
+        yield _add_comment(line, reason) if reason is not None else line
 
 
 def _add_comment(line: str, comment: str) -> str:
