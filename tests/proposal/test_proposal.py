@@ -240,6 +240,12 @@ def test_what_tells_the_target_by_its_place_or_by_being_missing_is_found_and_cha
     assert amount.document.value["data"]["drop"] == ["shifted"]
 
 
+def test_a_few_rows_of_a_rare_class_tell_nothing_for_certain(tmp_path: Path) -> None:
+    frame = make_frame().assign(x=np.linspace(0.1, 0.9, N), y=[0] * (N - 5) + [1] * 5)
+
+    assert propose(write(tmp_path / "table.csv", frame.to_csv(index=False)), "y").document.value["data"]["drop"] == []
+
+
 def test_what_would_leave_nothing_to_learn_from_is_kept(tmp_path: Path) -> None:
     x = np.random.default_rng(5).normal(size=N)
     words = np.random.default_rng(5).choice(["free", "win", "hello", "you", "meeting", "lunch"], (N, 8))

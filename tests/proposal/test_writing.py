@@ -84,6 +84,7 @@ def test_what_is_written_is_what_was_meant_and_a_config() -> None:
         ),
         *(
             "",
+            'say "no"',
             " a",
             "a ",
             "ä",
