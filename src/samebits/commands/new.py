@@ -42,7 +42,7 @@ def run_new(table: str, target: str | None, output: str | None) -> None:
     proposal = propose_config(Place(path, _name_from(path, root), name_table(path), conf, root), target)
     warn(*(finding.line for finding in proposal.findings))
     _write_new(conf, proposal.document.text)
-    shown = _name_from(conf, root)
+    shown = _name_from(conf, root) if Path.cwd() == root else str(conf)  # who stands elsewhere would look for it there
     tell(f"wrote     {shown}", f"next      {'uv run ' if is_checkout() else ''}samebits train {shlex.quote(shown)}")
 
 
