@@ -226,3 +226,12 @@ def test_that_nobody_reads_what_is_told_on_the_side_ends_nothing(monkeypatch: py
     monkeypatch.undo()
     with pytest.raises(BrokenPipeError):  # as the words would have
         gone.close()
+
+
+@pytest.mark.parametrize("words", [["verify", "zz", "--json"], ["results", "zz", "--format", "json"], ["train", "zz.yaml", "--json"]])
+def test_with_json_stdout_holds_what_is_refused_as_one_document(words: list[str], own_store: str) -> None:
+    done = run_samebits(*words, MLFLOW_TRACKING_URI=own_store)
+
+    error = json.loads(done.stdout)["error"]
+    assert done.returncode == 2 and error["class"] in ("TrackingError", "ConfigError")
+    assert len(error["problems"]) == 1 and done.stderr.startswith(error["problems"][0]["where"])

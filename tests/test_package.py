@@ -57,6 +57,7 @@ def test_a_wheel_holds_the_package_and_nothing_else(clone: Path) -> None:
     files = [name for name in names if not name.endswith("/")]
     assert {name.split("/")[0] for name in files} == {"samebits", re.sub(r"-py3.*", ".dist-info", wheel.name)}
     assert {row[0] for row in rows} == set(files)
+    assert "samebits/py.typed" in files  # the types of the Python interface are a user's too
 
 
 def test_a_backend_of_other_bytes_is_refused(clone: Path, tmp_path: Path) -> None:

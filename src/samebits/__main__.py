@@ -26,7 +26,7 @@ if not __package__:
 from samebits.command_line import GREETING, PROOFS, REPRODUCE_OPTIONS, complete_words, find_slip, make_parser
 from samebits.errors import EXIT_BUG, EXIT_REFUSED, EXIT_WAITING, Interrupted, Problem, SamebitsError, Undelivered
 from samebits.signals import ENDING, ignore_signals
-from samebits.text import format_bug, guard_other_output, warn
+from samebits.text import format_bug, guard_other_output, tell_json, warn
 from samebits.verdicts import EXIT_CODES, Verdict
 
 # Git sets these for its hooks and aliases: a repository is found here by the project's folder, never by them.
@@ -67,8 +67,11 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stdout.flush()
         return exit_code
     except SamebitsError as error:
+        is_waiting = isinstance(error, Undelivered)
+        if _asks_for_json(options) and not is_waiting:  # of what waits its own command has said so
+            tell_json({"error": error.as_document()})
         warn(*error.list_sentences())
-        return EXIT_WAITING if isinstance(error, Undelivered) else EXIT_REFUSED
+        return EXIT_WAITING if is_waiting else EXIT_REFUSED
     except (Interrupted, KeyboardInterrupt) as interruption:
         ignore_signals()  # it is being said
         number = interruption.signal_number if isinstance(interruption, Interrupted) else signal.SIGINT
@@ -79,6 +82,10 @@ def main(arguments: list[str] | None = None) -> int:
     except Exception as error:
         warn(*format_bug(error))
         return EXIT_BUG
+
+
+def _asks_for_json(options: Any) -> bool:
+    return getattr(options, "json", False) or getattr(options, "format", None) == "json"
 
 
 def _explain_system_error(error: OSError, command: str) -> int:
@@ -109,9 +116,9 @@ def _run_command(options: Any) -> int:
 
         run_new(options.table, options.target, options.output)
     elif options.command == "train":
-        from samebits.commands.train import run_train
+        from samebits.commands.train import TrainWishes, run_train
 
-        return run_train(options.conf_file, options.reuse, options.quiet, options.strict)
+        return run_train(options.conf_file, TrainWishes(options.reuse, options.quiet, options.strict, options.json))
     elif options.command == "push":
         from samebits.commands.push import run_push
 

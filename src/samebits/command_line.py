@@ -80,6 +80,7 @@ def make_parser() -> argparse.ArgumentParser:
     train.add_argument("--quiet", action="store_true", help="say nothing while it runs but what stands in the way")
     train.add_argument("--reuse", action="store_true", help="hand back the finished run with the same inputs, if it verifies")
     train.add_argument("--strict", action="store_true", help="exit with 3 where a claim of the config's is broken")
+    _add_json(train)
     push = commands.add_parser("push", help="deliver runs that wait in the spool, each exactly once")
     push.add_argument(
         "run", metavar="RUN", nargs="?", help="a waiting run's id, the beginning of it, or its folder; all where none is given"

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from samebits.text import clean_text
 
@@ -85,6 +86,14 @@ class SamebitsError(Exception):
     def list_sentences(self) -> list[str]:
         """Return what each problem says, one line each."""
         return [str(problem) for problem in self.problems]
+
+    def as_document(self) -> dict[str, Any]:
+        """Return it as plain values, as `--json` prints it."""
+        return {"class": type(self).__name__, "problems": [asdict(problem) for problem in self.problems]}
+
+    def _render_traceback_(self) -> list[str]:
+        """Return what a notebook shows in place of a traceback: no line of this package is wrong."""
+        return [f"{type(self).__name__}: {sentence}" for sentence in self.list_sentences()]
 
 
 class ConfigError(SamebitsError):

@@ -386,3 +386,28 @@ def test_a_broken_claim_is_said_and_with_strict_has_a_code_of_its_own(write_conf
 
     assert (strict.returncode, lenient.returncode) == (3, 0)
     assert "claimed at least 0.999: BROKEN" in strict.stderr and "claimed at least 0: kept" in strict.stderr
+
+
+def test_with_json_stdout_holds_what_was_made_and_nothing_that_a_class_prints(
+    write_config: Callable[..., Path], own_store: str, tmp_path: Path
+) -> None:
+    (tmp_path / "chatty.py").write_text(
+        "from sklearn.linear_model import LogisticRegression\n"
+        "print('imported')\n"
+        "class Chatty(LogisticRegression):\n"
+        "    def fit(self, X, y, sample_weight=None):\n"
+        "        print('fitted', flush=True)\n"
+        "        return super().fit(X, y, sample_weight)\n",
+        encoding="utf-8",
+    )
+    config = write_config({"name": "chatty", "allow": ["chatty"], "models": {"a": {"class": "chatty.Chatty", "max_iter": 500}}})
+
+    done = run_samebits("train", str(config), "--json", MLFLOW_TRACKING_URI=own_store, PYTHONPATH=str(tmp_path))
+
+    made = json.loads(done.stdout)
+    (run,) = list_runs(open_client(own_store), "chatty")
+    assert made["run_id"] == run.info.run_id and made["reproduce"] == f"samebits reproduce {run.info.run_id}"
+    assert made["digests"]["model"] == run.data.tags["model_digest"] and made["digests"]["outputs"] == run.data.tags["outputs_digest"]
+    assert made["metrics"] == {name.removeprefix("test_"): value for name, value in run.data.metrics.items() if name[:5] == "test_"}
+    assert (made["reused"], made["waiting"], made["rows"], made["best"]) == (False, None, "test", "a")
+    assert made["page"] and made["page"] in done.stderr and "imported\n" in done.stderr and "fitted\n" in done.stderr

@@ -8,34 +8,31 @@ import datetime
 import gc
 import os
 import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from samebits.config.catalog import name_metric
+from samebits.commands.train_summary import Ended, tell_end
 from samebits.config.documents import Document
 from samebits.config.loading import check_document, read_config_document
 from samebits.digests import digest_bytes
 from samebits.errors import EXIT_BROKEN_CLAIM, SamebitsError, TrackingError, Undelivered
-from samebits.lineage.gaps import list_unrestorable
 from samebits.lineage.manifest import SCHEMA, write_lineage
 from samebits.numerics.profile import pin_profile
-from samebits.project import find_config, find_project_root, is_checkout
-from samebits.text import hide_credentials, shorten_list, tell, warn
-from samebits.tracking.address import is_http
+from samebits.project import find_config, find_project_root
+from samebits.text import warn
 from samebits.tracking.patience import ServerGone
 from samebits.tracking.server import prepare_tracking
 from samebits.trust.own_runs import note_own_run
 from samebits.voice import choose_voice
 
-_HEADLINE = (
-    *("accuracy", "balanced_accuracy", "matthews_corrcoef", "precision", "precision_macro"),
-    *("r2", "rmse", "mae", "median_absolute_error"),
-)
 _REUSE_TRIED = "SAMEBITS_REUSE_TRIED"
 
 
-def run_train(conf_file: str, reuse: bool = False, quiet: bool = False, strict: bool = False) -> int:
-    """Train what a config file says and record it as one run on the tracking server.
+@dataclass(frozen=True)
+class TrainWishes:
+    """What the caller wants beside the training.
 
     Parameters
     ----------
@@ -45,11 +42,18 @@ def run_train(conf_file: str, reuse: bool = False, quiet: bool = False, strict: 
         Say nothing of what was read and how far it is.
     strict
         Whether a broken claim of the config's has an exit code of its own.
+    as_json
+        Print what was made as one JSON document; whatever else is printed meanwhile goes to stderr.
+    """
 
-    Returns
-    -------
-    int
-        The exit code.
+    reuse: bool = False
+    quiet: bool = False
+    strict: bool = False
+    as_json: bool = False
+
+
+def run_train(conf_file: str, wishes: TrainWishes) -> int:
+    """Train what a config file says, record it as one run on the tracking server, and return the exit code.
 
     Raises
     ------
@@ -62,23 +66,23 @@ def run_train(conf_file: str, reuse: bool = False, quiet: bool = False, strict: 
     try:
         path = find_config(conf_file, root)
         document = read_config_document(path)
-        if reuse and (found := _hand_back(document, root)) is not None:
-            return _choose_exit(found, strict)
+        if wishes.reuse and (found := _hand_back(document, root, wishes)) is not None:
+            return _choose_exit(found, wishes)
         profile = document.value.get("numeric_profile", "portable")
         pin_profile(profile if profile in ("portable", "native") else "portable")
     except SamebitsError as error:
         _report_to_adopted_run(error, root)
         raise
-    return _choose_exit(_train_pinned(conf_file, document, root, quiet), strict)
+    return _choose_exit(_train_pinned(conf_file, document, root, wishes), wishes)
 
 
-def _choose_exit(lineage: dict[str, Any], strict: bool) -> int:
+def _choose_exit(lineage: dict[str, Any], wishes: TrainWishes) -> int:
     """Runs that knew no claims have none that is broken."""
     is_broken = any(not claim["kept"] for claim in lineage["stages"].get("assessment", {}).get("claims", []))
-    return EXIT_BROKEN_CLAIM if strict and is_broken else 0
+    return EXIT_BROKEN_CLAIM if wishes.strict and is_broken else 0
 
 
-def _hand_back(document: Document, root: Path) -> dict[str, Any] | None:
+def _hand_back(document: Document, root: Path, wishes: TrainWishes) -> dict[str, Any] | None:
     """Print the finished run with the same inputs as if it had been trained now, say that it was not, and return its lineage."""
     if os.environ.pop(_REUSE_TRIED, None):  # by this process, before it pinned its profile
         return None
@@ -93,12 +97,12 @@ def _hand_back(document: Document, root: Path) -> dict[str, Any] | None:
         os.environ[_REUSE_TRIED] = "1"
         return None
     run_id, lineage = found
-    _print_summary(run_id, lineage, lineage["run"]["experiment_id"])
+    tell_end(Ended(run_id, lineage, lineage["run"]["experiment_id"], is_reused=True), wishes.as_json)
     warn(f"reused: trained {lineage['run']['started']} from the same inputs; its artifacts verify")
     return lineage
 
 
-def _train_pinned(conf_file: str, document: Document, root: Path, quiet: bool) -> dict[str, Any]:
+def _train_pinned(conf_file: str, document: Document, root: Path, wishes: TrainWishes) -> dict[str, Any]:
     started = datetime.datetime.now(datetime.UTC)
     uri = prepare_tracking(root)
     os.chdir(root)
@@ -110,7 +114,8 @@ def _train_pinned(conf_file: str, document: Document, root: Path, quiet: bool) -
     try:
         watch_imports().note_loaded()
         code = identify_code(root, list_wanted(document.value))  # before anything of the user's is imported
-        loaded = check_document(document)
+        with _keep_stdout(wishes.as_json):
+            loaded = check_document(document)
     except SamebitsError as error:
         _report_to_adopted_run(error, root)
         raise
@@ -126,16 +131,17 @@ def _train_pinned(conf_file: str, document: Document, root: Path, quiet: bool) -
     with open_run(loaded.config.name, conf_file, uri, root, loaded.config.tracking.offline) as run:
         if run.client is not None:
             close_orphans(run.client, root)
-        training = make_training(loaded, root, choose_voice(quiet), code)
+        with _keep_stdout(wishes.as_json):
+            training = make_training(loaded, root, choose_voice(wishes.quiet), code)
         lineage = pack_training(run.parcel, training, started, root, _count_looks(run.client, training.stages))
         note_own_run(run.run_id, digest_bytes(write_lineage(lineage)))
         try:
             run_id = run.deliver()
-        except Undelivered:
+        except Undelivered as error:
             with contextlib.suppress(BrokenPipeError):  # nobody reads it: that the run waits is what counts
-                _print_summary(run.run_id, lineage, None)
+                tell_end(Ended(run.run_id, lineage, None, error), wishes.as_json)
             raise
-    _print_summary(run_id, lineage, run.parcel.note["experiment_id"])
+    tell_end(Ended(run_id, lineage, run.parcel.note["experiment_id"]), wishes.as_json)
     _say_changed_blobs(root, list_input_paths(loaded, root)[1:])
     enter_ledger(run.client, run_id, lineage)
     return lineage
@@ -157,15 +163,21 @@ def _count_looks(client: Any, stages: dict[str, Any]) -> dict[str, Any] | None:
         return None
 
 
-def _list_loose_inputs(lineage: dict[str, Any]) -> list[str]:
-    """Return what may be another thing tomorrow under the same name."""
-    config = lineage["stages"]["config"]
-    name, found = config["file"], []
-    if config["resolved"]["data"]["digest"] is None:
-        found.append(f"the table is not pinned, so other bytes would be taken too: samebits data pin {name}")
-    if lineage["stages"]["code"]["commit"] and Path(name).is_absolute():
-        found.append(f"the config {name} lies outside the project, where no commit keeps it; this run does")
-    return found
+@contextlib.contextmanager
+def _keep_stdout(as_json: bool) -> Iterator[None]:
+    """Let what a config's own classes print, in any process, go to stderr, where stdout is to hold JSON alone."""
+    if not as_json:
+        yield
+        return
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 def _say_changed_blobs(root: Path, inputs: list[Path]) -> None:
@@ -177,15 +189,6 @@ def _say_changed_blobs(root: Path, inputs: list[Path]) -> None:
             warn(line)
 
 
-def _name_page(uri: str, experiment_id: str, run_id: str) -> str:
-    """Return where a run is looked at: its page on the server, or what serves the store first."""
-    page = f"/#/experiments/{experiment_id}/runs/{run_id}?workflowType=machine_learning"  # else the page for traces opens
-    if is_http(uri):
-        return uri.rstrip("/") + page
-    serve = "uv run just ui" if is_checkout() else f"mlflow server --backend-store-uri {uri}"
-    return f"http://127.0.0.1:5000{page} after `{serve}`"
-
-
 def _report_to_adopted_run(error: SamebitsError, root: Path) -> None:
     """Where `mlflow run` has created the run, say there why nothing was trained; it ends the run by our exit code."""
     if not os.environ.get("MLFLOW_RUN_ID"):
@@ -194,53 +197,3 @@ def _report_to_adopted_run(error: SamebitsError, root: Path) -> None:
     from samebits.delivery.open_run import fail_adopted_run  # after what MLflow reads as it is imported was set
 
     fail_adopted_run(os.environ["MLFLOW_RUN_ID"], uri, error)
-
-
-def _say_assessment(lineage: dict[str, Any]) -> None:
-    """Say what the score is worth; a run that was made before this was assessed has nothing of it."""
-    from samebits.holdings.looks import Looks
-    from samebits.training.claims import describe_claim
-
-    assessment = lineage["stages"].get("assessment")
-    if assessment is None:
-        return
-    metric, interval = assessment["metric"], assessment["uncertainty"]["intervals"].get(assessment["metric"])
-    baseline = assessment["baseline"]["metrics"].get(metric)
-    parts = [f"{assessment['uncertainty']['confidence']:.0%} interval {interval[0]:.6f} to {interval[1]:.6f}"] if interval else []
-    parts += [f"knowing nothing scores {baseline:.6f}"] if baseline is not None else []
-    parts += [f"as good in the folds: {', '.join(assessment['as_good'])}"] if assessment["as_good"] else []
-    warn(*([f"worth  {metric}: {'; '.join(parts)}"] if parts else []))
-    warn(*(f"claim  {describe_claim(claim)}" for claim in assessment["claims"]))
-    if looks := lineage.get("looks"):
-        warn(f"looks  this run is {Looks(**looks)}")
-
-
-def _print_summary(run_id: str, lineage: dict[str, Any], experiment_id: str | None) -> None:
-    stages, archived = lineage["stages"], lineage["archive"]
-    scores = stages["cross_validation"]
-    rows, metrics = ("test", stages["metrics"]["test"]) if stages["metrics"]["test"] else ("folds", stages["metrics"]["out_of_fold"])
-    tell(f"run    {run_id}")
-    tell(f"data   {stages['data']['digest']}")
-    tell(f"model  {stages['model']['digest']}  {scores['best']}")
-    tell(f"cv     {scores['scoring']} {scores['candidates'][scores['best']]['mean']:.6f}")
-    names = dict.fromkeys([name_metric(scores["scoring"]), *_HEADLINE])
-    tell(f"{rows:6} " + ", ".join(f"{name} {metrics[name]:.6f}" for name in names if name in metrics))
-    _say_assessment(lineage)
-    for remark in lineage.get("remarks", []):
-        warn(f"remark {remark}")
-    uri = hide_credentials(os.environ["MLFLOW_TRACKING_URI"])
-    if experiment_id is not None:
-        warn(f"see    {_name_page(uri, experiment_id, run_id)}")
-    for line in _list_loose_inputs(lineage):
-        warn(line)
-    if gaps := list_unrestorable(lineage):
-        warn(f"cannot be brought back from this run alone: {'; '.join(gaps)}")
-    if archived["data"] == "over the cap":
-        remedy = "keep a copy by its digest (SAMEBITS_DATA_STORE), or set data.archive: always"
-        warn(f"the table is larger than the 50 MB that are archived by themselves: {remedy}")
-    if archived["data"] == "changed meanwhile":
-        warn("the table was changed during the run and is not archived: put the old one back, and train again")
-    if archived["code"] == "over the cap":
-        warn("no remote holds the commit, and its bundle is larger than the 50 MB that are archived: push it")
-    if changed := stages["code"].get("changed_meanwhile"):
-        warn(f"changed while this run trained, and recorded as it was before: {shorten_list(changed)}")

@@ -121,6 +121,9 @@ def _find(import_path: Any, allow: Sequence[str], key_path: KeyPath) -> Any:
     allowed = (*ALWAYS_ALLOWED, *allow)
     module_name, _, name = str(import_path).rpartition(".")
     package = module_name.partition(".")[0]
+    if package == "__main__":
+        remedy = "Put it into a module of the project, and name that module in allow:."
+        raise _Refusal(key_path, "what a fresh process can import", f"{import_path!r}, which one process alone has", remedy)
     if package not in allowed:
         remedy = f"If you trust {package or import_path}, add it to allow:."
         raise _Refusal(key_path, f"a class of {', '.join(allowed)}", repr(import_path), remedy)

@@ -1,0 +1,159 @@
+"""What `train` says at its end, to a person or to a program: what was made, how good it is and what that is worth, where to look."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from samebits.config.catalog import name_metric
+from samebits.errors import Undelivered
+from samebits.lineage.gaps import list_unrestorable
+from samebits.project import is_checkout
+from samebits.text import hide_credentials, shorten_list, tell, tell_json, warn
+from samebits.tracking.address import is_http
+
+_HEADLINE = (
+    *("accuracy", "balanced_accuracy", "matthews_corrcoef", "precision", "precision_macro"),
+    *("r2", "rmse", "mae", "median_absolute_error"),
+)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A run that is made.
+
+    Parameters
+    ----------
+    experiment_id
+        None where no server has it.
+    waits
+        Why it waits in the spool; None where it was delivered.
+    """
+
+    run_id: str
+    lineage: dict[str, Any]
+    experiment_id: str | None
+    waits: Undelivered | None = None
+    is_reused: bool = False
+
+    @property
+    def page(self) -> str | None:
+        """Where it is looked at."""
+        if self.experiment_id is None:
+            return None
+        return _name_page(hide_credentials(os.environ["MLFLOW_TRACKING_URI"]), self.experiment_id, self.run_id)
+
+
+def tell_end(ended: Ended, as_json: bool) -> None:
+    """Print what was made, for a program as one JSON document, and say on stderr what a person should know of it."""
+    lineage = ended.lineage
+    if as_json:
+        tell_json(_make_document(ended))
+    else:
+        _tell_scores(ended.run_id, lineage["stages"])
+    _say_assessment(lineage)
+    warn(*(f"remark {remark}" for remark in lineage.get("remarks", [])))
+    if ended.page is not None:
+        warn(f"see    {ended.page}")
+    warn(*_list_loose_inputs(lineage), *_list_losses(lineage))
+
+
+def _list_loose_inputs(lineage: dict[str, Any]) -> list[str]:
+    """Return what may be another thing tomorrow under the same name."""
+    config = lineage["stages"]["config"]
+    name, found = config["file"], []
+    if config["resolved"]["data"]["digest"] is None:
+        found.append(f"the table is not pinned, so other bytes would be taken too: samebits data pin {name}")
+    if lineage["stages"]["code"]["commit"] and Path(name).is_absolute():
+        found.append(f"the config {name} lies outside the project, where no commit keeps it; this run does")
+    return found
+
+
+def _list_losses(lineage: dict[str, Any]) -> list[str]:
+    """Return what of the run is not kept as it could be, each with what to do."""
+    archived, found = lineage["archive"], []
+    if gaps := list_unrestorable(lineage):
+        found.append(f"cannot be brought back from this run alone: {'; '.join(gaps)}")
+    if archived["data"] == "over the cap":
+        remedy = "keep a copy by its digest (SAMEBITS_DATA_STORE), or set data.archive: always"
+        found.append(f"the table is larger than the 50 MB that are archived by themselves: {remedy}")
+    if archived["data"] == "changed meanwhile":
+        found.append("the table was changed during the run and is not archived: put the old one back, and train again")
+    if archived["code"] == "over the cap":
+        found.append("no remote holds the commit, and its bundle is larger than the 50 MB that are archived: push it")
+    if changed := lineage["stages"]["code"].get("changed_meanwhile"):
+        found.append(f"changed while this run trained, and recorded as it was before: {shorten_list(changed)}")
+    return found
+
+
+def _name_page(uri: str, experiment_id: str, run_id: str) -> str:
+    """Return where a run is looked at: its page on the server, or what serves the store first."""
+    page = f"/#/experiments/{experiment_id}/runs/{run_id}?workflowType=machine_learning"  # else the page for traces opens
+    if is_http(uri):
+        return uri.rstrip("/") + page
+    serve = "uv run just ui" if is_checkout() else f"mlflow server --backend-store-uri {uri}"
+    return f"http://127.0.0.1:5000{page} after `{serve}`"
+
+
+def _say_assessment(lineage: dict[str, Any]) -> None:
+    """Say what the score is worth; a run that was made before this was assessed has nothing of it."""
+    from samebits.holdings.looks import Looks
+    from samebits.training.claims import describe_claim
+
+    assessment = lineage["stages"].get("assessment")
+    if assessment is None:
+        return
+    metric, interval = assessment["metric"], assessment["uncertainty"]["intervals"].get(assessment["metric"])
+    baseline = assessment["baseline"]["metrics"].get(metric)
+    parts = [f"{assessment['uncertainty']['confidence']:.0%} interval {interval[0]:.6f} to {interval[1]:.6f}"] if interval else []
+    parts += [f"knowing nothing scores {baseline:.6f}"] if baseline is not None else []
+    parts += [f"as good in the folds: {', '.join(assessment['as_good'])}"] if assessment["as_good"] else []
+    warn(*([f"worth  {metric}: {'; '.join(parts)}"] if parts else []))
+    warn(*(f"claim  {describe_claim(claim)}" for claim in assessment["claims"]))
+    if looks := lineage.get("looks"):
+        warn(f"looks  this run is {Looks(**looks)}")
+
+
+def _take_test(stages: dict[str, Any]) -> tuple[str, dict[str, float]]:
+    """Return which rows show how good a run is, and its metrics on them."""
+    metrics = stages["metrics"]
+    return ("test", metrics["test"]) if metrics["test"] else ("folds", metrics["out_of_fold"])
+
+
+def _tell_scores(run_id: str, stages: dict[str, Any]) -> None:
+    scores, (rows, metrics) = stages["cross_validation"], _take_test(stages)
+    tell(f"run    {run_id}")
+    tell(f"data   {stages['data']['digest']}")
+    tell(f"model  {stages['model']['digest']}  {scores['best']}")
+    tell(f"cv     {scores['scoring']} {scores['candidates'][scores['best']]['mean']:.6f}")
+    names = dict.fromkeys([name_metric(scores["scoring"]), *_HEADLINE])
+    tell(f"{rows:6} " + ", ".join(f"{name} {metrics[name]:.6f}" for name in names if name in metrics))
+
+
+def _make_document(ended: Ended) -> dict[str, Any]:
+    lineage, stages = ended.lineage, ended.lineage["stages"]
+    scores, (rows, metrics) = stages["cross_validation"], _take_test(stages)
+    return {
+        "run_id": ended.run_id,
+        "reused": ended.is_reused,
+        "waiting": ended.waits.as_document() if ended.waits is not None else None,
+        "page": ended.page,
+        "digests": {
+            "inputs": lineage["inputs_digest"],
+            "outputs": lineage["outputs_digest"],
+            "data": stages["data"]["digest"],
+            "model": stages["model"]["digest"],
+        },
+        "best": scores["best"],
+        "scoring": scores["scoring"],
+        "candidates": {name: found["mean"] for name, found in scores["candidates"].items()},
+        "rows": rows,
+        "metrics": metrics,
+        "assessment": {name: value for name, value in stages.get("assessment", {}).items() if name != "digest"},
+        "looks": lineage.get("looks"),
+        "remarks": lineage.get("remarks", []),
+        "cannot_be_brought_back": list_unrestorable(lineage),
+        "reproduce": f"samebits reproduce {ended.run_id}",
+    }

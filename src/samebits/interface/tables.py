@@ -1,0 +1,101 @@
+"""Tables between a run and its user: the run's own as it was read, and one of the user's as the run's model takes it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from pydantic import ValidationError
+
+from samebits.config.keys import Data, Read
+from samebits.data.dataset import load_dataset
+from samebits.errors import DataError, LineageError, Problem, suggest
+from samebits.table.columns import RawColumn, canonicalise_column
+from samebits.text import shorten_list
+
+_TYPES = {"numeric": "number", "categorical": "category", "boolean": "boolean", "text": "text"}
+
+
+def read_frame(lineage: Mapping[str, Any], paths: Sequence[Path]) -> pd.DataFrame:
+    """Return a recorded table with all its columns in canonical form, held to its digest.
+
+    Parameters
+    ----------
+    paths
+        Where the table lies, and that of the test rows where they have one of their own.
+
+    Raises
+    ------
+    DataError
+        The bytes are others by now.
+    """
+    stage = lineage["stages"]["data"]
+    pins = {"digest": stage["digest"], "test_digest": stage["test"]["digest"] if "test" in stage else None}
+    data = _take_data(lineage).model_copy(update=pins)
+    return load_dataset(data, paths[0], kept=data.drop, test_path=paths[1] if len(paths) > 1 else None).frame
+
+
+def _take_data(lineage: Mapping[str, Any]) -> Data:
+    try:
+        return Data.model_validate(lineage["stages"]["config"]["resolved"]["data"])
+    except ValidationError as error:
+        found = f"{error.error_count()} keys that are none of it"
+        raise LineageError(Problem("lineage: config", "a data section", found, "`samebits verify` says more.")) from None
+
+
+def settle_inputs(lineage: Mapping[str, Any], kinds: Mapping[str, str], frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a table's columns that a model takes, each of the kind that it was trained on, under the table's own index.
+
+    Parameters
+    ----------
+    kinds
+        What each input holds, in the model's order.
+
+    Raises
+    ------
+    DataError
+        A column is missing, or does not hold what the model was trained on; all at once.
+    """
+    names = [str(name) for name in frame.columns]
+    missing = [name for name in kinds if name not in names]
+    if missing:
+        remedy = suggest(missing[0], names, "Give every column that the run learned from.")
+        raise DataError(Problem("frame", f"the columns {shorten_list(kinds, 12)}", f"no {shorten_list(missing)}", remedy))
+    wanted: dict[str, Any] = {name: _TYPES[kind] for name, kind in kinds.items() if kind in _TYPES}
+    read = _take_data(lineage).read
+    read = read.model_copy(update={"types": {**read.types, **wanted}})
+    settled: dict[str, pd.Series] = {}
+    problems: list[Problem] = []
+    for name, kind in kinds.items():
+        try:
+            settled[name] = _settle_column(frame[name].reset_index(drop=True), name, kind, read)
+        except DataError as error:
+            problems += error.problems
+    if problems:
+        raise DataError(*problems)
+    return pd.DataFrame(settled).set_index(frame.index)
+
+
+def _settle_column(values: pd.Series, name: str, kind: str, read: Read) -> pd.Series:
+    column = canonicalise_column(RawColumn(_as_read(values, kind)), name, read)
+    if column.kind != kind:
+        raise DataError(Problem(f"column {name!r}", f"{kind} values, as the run had", f"{column.kind} ones", "Convert the column."))
+    settled: pd.Series = column.values
+    return settled
+
+
+def _as_read(values: pd.Series, kind: str) -> pd.Series:
+    """Return a column as a file would have given it."""
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        values = pd.Series(values.to_numpy(), name=values.name).infer_objects()
+    if isinstance(values.dtype, pd.DatetimeTZDtype):
+        naive: pd.Series = values.dt.tz_convert(None)
+        return naive
+    if kind in ("categorical", "text") and pd.api.types.is_float_dtype(values.dtype) and (values.dropna() % 1 == 0).all():
+        values = values.astype("Int64")  # codes, with missing ones
+    if kind in ("categorical", "text") or (values.dtype == object and values.map(lambda value: isinstance(value, str)).any()):
+        texts: pd.Series = values.astype("object").where(values.notna(), None).map(str, na_action="ignore").astype("str")
+        return texts
+    return values.infer_objects() if values.dtype == object else values

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from samebits.errors import DataError
+from samebits.interface.tables import settle_inputs
+
+KINDS = {"n": "numeric", "c": "categorical", "b": "boolean", "d": "date", "t": "text"}
+FRAME = pd.DataFrame(
+    {
+        "t": ["x y", "z"],
+        "d": pd.to_datetime(["2026-01-01", "2026-01-02"]),
+        "b": [True, False],
+        "c": ["1", "2"],
+        "n": [1.0, np.nan],
+        "more": [0, 0],
+    },
+    index=[7, 3],
+)
+
+
+def settle(frame: pd.DataFrame, **read: Any) -> pd.DataFrame:
+    data = {"path": "a.csv", "target": "y", "read": read}
+    return settle_inputs({"stages": {"config": {"resolved": {"data": data}}}}, KINDS, frame)
+
+
+def test_columns_come_in_the_models_order_under_the_tables_own_index() -> None:
+    settled = settle(FRAME)
+
+    assert list(settled.columns) == list(KINDS) and list(settled.index) == [7, 3]
+    assert settled["n"].dtype == np.float64 and settled["b"].dtype == bool
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("c", pd.Series([1, 2], index=[7, 3])),
+        ("c", pd.Series([1.0, 2.0], index=[7, 3])),
+        ("c", pd.Series(["1", "2"], index=[7, 3], dtype="category")),
+        ("c", pd.Series(["1", "2"], index=[7, 3], dtype=object)),
+        ("n", pd.Series(["1", None], index=[7, 3], dtype=object)),
+        ("n", pd.Series([1, None], index=[7, 3], dtype="Int64")),
+        ("b", pd.Series(["True", "False"], index=[7, 3])),
+        ("d", pd.Series(["2026-01-01", "2026-01-02"], index=[7, 3])),
+        ("d", pd.to_datetime(pd.Series(["2026-01-01T02:00+02:00", "2026-01-02T02:00+02:00"], index=[7, 3]))),
+    ],
+)
+def test_a_column_of_another_type_is_taken_as_its_file_would_be(name: str, values: pd.Series) -> None:
+    pd.testing.assert_frame_equal(settle(FRAME.assign(**{name: values})), settle(FRAME), check_dtype=False)
+
+
+def test_missing_columns_are_named_with_what_is_near() -> None:
+    with pytest.raises(DataError, match=r"frame: expected the columns n, c, b, d, t, found no n, t\. Did you mean 'N'\?"):
+        settle(FRAME.rename(columns={"n": "N"}).drop(columns="t"))
+
+
+def test_every_column_that_holds_something_else_is_said_at_once() -> None:
+    with pytest.raises(DataError) as caught:
+        settle(FRAME.assign(n=["x", "y"], d=[1, 2]))
+
+    assert [problem.where for problem in caught.value.problems] == ["column 'n'", "column 'd'"]
