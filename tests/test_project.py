@@ -8,7 +8,7 @@ import pytest
 
 from samebits.errors import ConfigError, TrackingError
 from samebits.parcels import spool
-from samebits.project import expand_home, find_config
+from samebits.project import expand_home, find_config, list_code_folders
 
 
 def forget_home(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -39,3 +39,11 @@ def test_a_spool_in_a_home_that_nobody_has_is_refused(monkeypatch: pytest.Monkey
 
     with pytest.raises(TrackingError, match="SAMEBITS_SPOOL: expected an absolute path"):
         spool.find_spool()
+
+
+def test_own_modules_lie_in_the_projects_folder_and_in_src_where_there_is_one(tmp_path: Path) -> None:
+    assert list_code_folders(tmp_path) == [str(tmp_path)]
+
+    (tmp_path / "src").mkdir()
+
+    assert list_code_folders(tmp_path) == [str(tmp_path), str(tmp_path / "src")]

@@ -25,6 +25,12 @@ def find_project_root() -> Path:
     return here
 
 
+def list_code_folders(root: Path) -> list[str]:
+    """Return where a project's own modules lie: its folder, and src/ in it where there is one. An import looks there last."""
+    source = root / "src"
+    return [str(root), *([str(source)] if source.is_dir() else [])]
+
+
 def expand_home(path: str) -> Path:
     """Return a path with its `~` as a home folder; as it is where nobody has that home, so that it is said where it is not found."""
     try:

@@ -19,7 +19,7 @@ from samebits.digests import digest_bytes, digest_file
 from samebits.errors import ProvenanceError
 from samebits.provenance.code import describe_kept, identify_code
 from samebits.provenance.imports import is_installed, watch_imports
-from samebits.provenance.modules import identify_modules, note_what_ran, refuse_changed_imports
+from samebits.provenance.modules import identify_modules, list_files, note_what_ran, refuse_changed_imports
 from samebits.restoring.restored_code import restore_modules
 from samebits.training.stages import describe_code
 
@@ -296,3 +296,12 @@ def test_a_module_inside_a_package_is_found_without_importing_the_package(projec
     code = identify_modules(identify_code(project), ["odd_above.below"], project)
 
     assert code.modules == {"outside/odd_above/below.py": digest_bytes(ONE)}
+
+
+def test_an_allowed_module_is_found_in_the_projects_src_as_an_import_in_train_finds_it(project: Path) -> None:
+    (project / "src/odd_own").mkdir(parents=True)
+    (project / "src/odd_own/__init__.py").write_bytes(ONE)
+
+    found = list(list_files("odd_own", project))
+
+    assert found == [(project / "src/odd_own/__init__.py", "odd_own/__init__.py")]

@@ -20,7 +20,7 @@ from samebits.digests import digest_bytes
 from samebits.errors import EXIT_BROKEN_CLAIM, SamebitsError, TrackingError, Undelivered
 from samebits.lineage.manifest import SCHEMA, write_lineage
 from samebits.numerics.profile import pin_profile
-from samebits.project import find_config, find_project_root
+from samebits.project import find_config, find_project_root, list_code_folders
 from samebits.text import warn
 from samebits.tracking.patience import ServerGone
 from samebits.tracking.server import prepare_tracking
@@ -106,7 +106,7 @@ def _train_pinned(conf_file: str, document: Document, root: Path, wishes: TrainW
     started = datetime.datetime.now(datetime.UTC)
     uri = prepare_tracking(root)
     os.chdir(root)
-    sys.path.append(str(root))  # where a project's own modules lie, through whichever door it is run
+    sys.path += list_code_folders(root)  # where a project's own modules lie, through whichever door it is run
     from samebits.provenance.code import identify_code
     from samebits.provenance.imports import watch_imports
     from samebits.provenance.patches import list_wanted

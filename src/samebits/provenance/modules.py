@@ -22,6 +22,7 @@ from samebits.errors import Problem, ProvenanceError
 from samebits.history.entries import as_text, digest_object, is_recorded_digest
 from samebits.history.repository import ask_if_any
 from samebits.history.working_tree import WorkingTree
+from samebits.project import list_code_folders
 from samebits.provenance.code import CodeIdentity, identify_trees, read_sources_digest
 from samebits.provenance.imports import is_installed, list_noted
 from samebits.provenance.patches import FILE_CAP_BYTES, PATCH_CAP_BYTES, matches
@@ -70,8 +71,8 @@ def list_files(name: str, project_root: Path, suffixes: tuple[str, ...] = _SUFFI
 
 
 def _find_spec(name: str, project_root: Path) -> ModuleSpec | None:
-    """As an import in `train` does, which looks into the project's folder last; packages above a module are not imported for it."""
-    search: Sequence[str] | None = [*sys.path, str(project_root)]
+    """As an import in `train` does, which looks into the project's folders last; packages above a module are not imported for it."""
+    search: Sequence[str] | None = [*sys.path, *list_code_folders(project_root)]
     spec = None
     with contextlib.suppress(ImportError, ValueError, AttributeError):
         for end in [*(place for place, letter in enumerate(name) if letter == "."), len(name)]:
