@@ -153,6 +153,13 @@ def _run_command(options: Any) -> int:
         from samebits.commands.data_pin import run_data_pin
 
         run_data_pin(options.conf_file)
+    elif options.command == "init":
+        from samebits.commands.init import run_init, run_upgrade
+
+        if options.upgrade:
+            run_upgrade(options.folder, options.name, options.samebits)
+        else:
+            run_init(options.folder, options.name, options.samebits)
     else:
         from samebits.commands.schema import run_schema
 

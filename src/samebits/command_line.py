@@ -15,7 +15,7 @@ from samebits import __version__
 from samebits.errors import Problem
 from samebits.verdicts import EXIT_CODES_TEXT
 
-COMMANDS = ("new", "train", "push", "status", "verify", "reproduce", "diff", "results", "lineage", "data", "schema")
+COMMANDS = ("new", "train", "push", "status", "verify", "reproduce", "diff", "results", "lineage", "data", "schema", "init")
 RESULT_FORMATS = ("text", "markdown", "csv", "json")
 PROOFS = ("verify", "reproduce", "diff")
 REPRODUCE_OPTIONS = {
@@ -115,6 +115,12 @@ def make_parser() -> argparse.ArgumentParser:
     lineage = commands.add_parser("lineage", help="print a run's lineage.json, byte for byte")
     _add_run(lineage)
     commands.add_parser("schema", help="print the JSON Schema of the config file")
+    init = commands.add_parser("init", help="write a project of your own, in which train and reproduce work at once")
+    init.add_argument("folder", metavar="FOLDER", help="new or empty")
+    init.add_argument("--name", help="of the project and the package with its code; else made of the folder's")
+    init.add_argument("--samebits", metavar="SOURCE", help="a wheel, or git+https://…@VERSION; else the running one, as a wheel")
+    text = "bring this samebits into a project that `init` made; what was edited there stays as it is, and is named"
+    init.add_argument("--upgrade", action="store_true", help=text)
     return parser
 
 
