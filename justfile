@@ -56,6 +56,18 @@ diff left right *options:
 results *options:
     @uv run python -m samebits results {{ options }}
 
+# Write what a run's model says of each row of a later table
+[group('run')]
+[no-exit-message]
+predict model table *options:
+    @uv run python -m samebits predict '{{ model }}' '{{ table }}' {{ options }}
+
+# Say how far a later table has drifted from a run's training rows
+[group('run')]
+[no-exit-message]
+drift model table *options:
+    @uv run python -m samebits drift '{{ model }}' '{{ table }}' {{ options }}
+
 # Print a run's lineage.json
 [group('prove')]
 [no-exit-message]

@@ -1,6 +1,7 @@
 """Times samebits beside what a user would do instead, in turn in one run, and prints medians, ratios and peak memory.
 
-just bench [small] [large] [hash] [help] [profile] [verify] [reproduce] [diff] [reuse] [http] [push] [spool] [guards] [--runs N]
+just bench [small] [large] [hash] [help] [profile] [verify] [predict] [reproduce] [diff] [reuse] [http] [push] [spool] [guards]
+    [--runs N]
 """
 
 from __future__ import annotations
@@ -124,6 +125,18 @@ def compare_verify(folder: Path, runs: int) -> None:
     compare("verify, 500,000 rows", [*SAMEBITS, "verify", large], [*PLAIN_VERIFY, large], folder, runs)
 
 
+def compare_predict(folder: Path, runs: int) -> None:
+    """Of twice as many rows as it was trained on, against pandas and scikit-learn; both write CSV."""
+    table, later = folder / "large.csv", folder / "later.csv"
+    subprocess.run([sys.executable, "-c", LARGE_TABLE, str(table)], check=True)
+    run_id = train_once(write_large_config(folder, table, {"boosting": {"learning_rate": 0.1}}), folder)
+    lines = table.read_bytes().split(b"\n", 1)
+    later.write_bytes(lines[0] + b"\n" + lines[1] * 2)
+    left = [*SAMEBITS, "predict", run_id, str(later), "--output", str(folder / "ours.csv"), "--overwrite"]
+    right = [sys.executable, str(Path(__file__).with_name("plain_predict.py")), run_id, str(later), str(folder / "theirs.csv")]
+    compare(f"predict, {2 * N_LARGE:,} x 17", left, right, folder, max(1, runs // 2))
+
+
 def compare_reproduce(folder: Path, runs: int) -> None:
     """Against the original run, both as whole processes; then without the time that each says its environment took to rebuild."""
     small = ROOT / "confs/training.yaml"
@@ -169,6 +182,7 @@ CASES = {
     "help": compare_help,
     "profile": compare_profiles,
     "verify": compare_verify,
+    "predict": compare_predict,
     "reproduce": compare_reproduce,
     "diff": compare_diff,
     "reuse": compare_reuse,

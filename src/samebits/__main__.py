@@ -145,6 +145,14 @@ def _run_command(options: Any) -> int:
         from samebits.commands.results import run_results
 
         run_results(options.experiment, options.format, options.sort, options.reverse, options.where)
+    elif options.command == "predict":
+        from samebits.commands.predict import run_predict
+
+        run_predict(options.model, options.table, options.output, options.overwrite, options.yes)
+    elif options.command == "drift":
+        from samebits.commands.drift import run_drift
+
+        return run_drift(options.model, options.table, options.output, options.json, options.yes).exit_code
     elif options.command == "lineage":
         from samebits.commands.verify import run_lineage
 

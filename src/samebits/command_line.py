@@ -15,9 +15,12 @@ from samebits import __version__
 from samebits.errors import Problem
 from samebits.verdicts import EXIT_CODES_TEXT
 
-COMMANDS = ("new", "train", "push", "status", "verify", "reproduce", "diff", "results", "lineage", "data", "schema", "init")
+COMMANDS = (
+    *("new", "train", "push", "status", "verify", "reproduce", "diff", "results", "predict", "drift"),
+    *("lineage", "data", "schema", "init"),
+)
 RESULT_FORMATS = ("text", "markdown", "csv", "json")
-PROOFS = ("verify", "reproduce", "diff")
+PROOFS = ("verify", "reproduce", "diff", "drift")
 REPRODUCE_OPTIONS = {
     "varied": "under another path, time zone, locale, umask, hash seed, n_jobs and file order",
     "control": "also make a run with one changed input, which must come out DIFFERENT",
@@ -112,6 +115,16 @@ def make_parser() -> argparse.ArgumentParser:
     results.add_argument("--sort", metavar="COLUMN", help="by this column instead of the latest first")
     results.add_argument("--reverse", action="store_true", help="the other way round")
     results.add_argument("--where", metavar="COLUMN=VALUE", action="append", default=[], help="only rows whose column begins so")
+    predict = commands.add_parser("predict", help="write what a run's model says of each row of a later table")
+    _add_model_and_table(predict)
+    predict.add_argument("--output", metavar="FILE", required=True, help="new file, .csv or .parquet; its record is FILE.lineage.json")
+    predict.add_argument("--overwrite", action="store_true", help="replace the output where it is there")
+    drift = commands.add_parser(
+        "drift", help="say how far a later table has drifted from a run's training rows: exit code 0 not, 1 drifted, 2 not to be told"
+    )
+    _add_model_and_table(drift)
+    drift.add_argument("--output", metavar="FOLDER", help="also write drift.json and a picture, drift.png, into this folder")
+    _add_json(drift)
     lineage = commands.add_parser("lineage", help="print a run's lineage.json, byte for byte")
     _add_run(lineage)
     commands.add_parser("schema", help="print the JSON Schema of the config file")
@@ -127,6 +140,13 @@ def make_parser() -> argparse.ArgumentParser:
 def _add_run(parser: argparse.ArgumentParser, name: str = "run") -> None:
     text = "run id or unique prefix, runs:/ID, models:/NAME/VERSION, models:/NAME@ALIAS, latest, or a lineage.json"
     parser.add_argument(name, metavar=name.upper(), help=text)
+
+
+def _add_model_and_table(parser: argparse.ArgumentParser) -> None:
+    text = "the run that made it (see `samebits verify --help`), or a model folder with its run's lineage.json"
+    parser.add_argument("model", metavar="MODEL", help=text)
+    parser.add_argument("table", metavar="TABLE", help="file or folder, CSV or Parquet, read as the run read its own")
+    parser.add_argument("--yes", action="store_true", help="trust code of the run that the model is made of, without being asked")
 
 
 def _add_recorded_places(parser: argparse.ArgumentParser) -> None:

@@ -13,9 +13,9 @@ from typing import Any
 from samebits.delivery.offline import connect_for
 from samebits.digests import digest_bytes, digest_file
 from samebits.errors import LineageError, TrackingError
-from samebits.holdings.runs import RecordedRun, open_recorded_run, settle_reference
-from samebits.lineage.manifest import MODEL_FILE
-from samebits.project import find_project_root
+from samebits.holdings.runs import RecordedRun, names_file, open_recorded_run, settle_reference
+from samebits.lineage.manifest import MODEL_FILE, PREDICTIONS_SUFFIX
+from samebits.project import expand_home, find_project_root
 from samebits.proof.model_content import ModelCheck
 from samebits.proof.reproduction import leave_proof
 from samebits.proof.verification import Check, check_level, check_record, check_sources, conclude
@@ -31,6 +31,10 @@ _NOT_CHECKED = (
     "params, metrics, tags and dataset inputs that somebody added to what the run recorded",
     "the run's name, user and description, and its tags verdict, confirms and the like: whoever may write there can change them",
     "files that Git ignores, and packages as installed: `samebits reproduce RUN` brings both back",
+)
+_NOT_CHECKED_OF_PREDICTIONS = (
+    "whether the model gives these predictions: `samebits predict` writes them again",
+    "whether record and predictions were replaced together: nothing is signed",
 )
 
 
@@ -49,6 +53,8 @@ def run_verify(reference: str, as_json: bool, with_content: bool = False, is_tru
     TrackingError, LineageError
         There is no such run, or it is not finished.
     """
+    if (held := hold_predictions(expand_home(reference), is_trusted)) is not None:
+        return _report_predictions(*held, as_json)
     with ModelCheck() as model_check:
         root = find_project_root()
         reference = settle_reference(reference)
@@ -58,6 +64,40 @@ def run_verify(reference: str, as_json: bool, with_content: bool = False, is_tru
             verdict = conclude(checks)
             _print_report(recorded, verdict, checks, not_checked, as_json)
             _leave_verdict(recorded, verdict)
+    return verdict
+
+
+def hold_predictions(path: Path, is_trusted: bool) -> tuple[list[Check], list[str]] | None:
+    """Return the checks of a record that `samebits predict` left, and what none of them looks at; None where a path is none.
+
+    Raises
+    ------
+    LineageError
+        It is one, and cannot be read.
+    """
+    if not path.name.endswith(PREDICTIONS_SUFFIX) or not names_file(str(path)):
+        return None
+    from samebits.application.prediction_record import check_record, find_record
+
+    record = find_record(path)
+    if record is None:
+        return None
+    held, unasked = check_record(record, path.absolute(), [path.absolute().parent, find_project_root()], is_trusted)
+    return [Check(**asdict(one)) for one in held], [*unasked, *_NOT_CHECKED_OF_PREDICTIONS]
+
+
+def _report_predictions(checks: list[Check], not_checked: list[str], as_json: bool) -> Verdict:
+    verdict = conclude(checks)
+    if as_json:
+        tell_json(
+            {"verdict": verdict, "checks": [asdict(check) for check in checks], "not_checked": list(_NOT_CHECKED_OF_PREDICTIONS)}
+        )
+        return verdict
+    for check in checks:
+        mark = "" if check.passed else "DIFFERS  " if check.passed is False else "UNKNOWN  "
+        tell(f"{mark}{check.name}: recorded {check.recorded}, observed {check.observed}")
+    tell(f"verdict     {verdict}")
+    tell(*list_in_column("not checked", not_checked))
     return verdict
 
 

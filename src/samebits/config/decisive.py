@@ -16,6 +16,7 @@ from samebits.config.keys import (
     Config,
     CrossValidation,
     Data,
+    Drift,
     Features,
     Preprocessing,
     Report,
@@ -26,7 +27,7 @@ from samebits.config.keys import (
 )
 from samebits.digests import digest_value
 
-_UNDECISIVE_KEYS = ("name", "version", "n_jobs", "tolerance", "code", "tracking")
+_UNDECISIVE_KEYS = ("name", "version", "n_jobs", "tolerance", "drift", "code", "tracking")
 _PLACES = {"data": ("path", "test_path", "digest", "archive"), "split": ("rows_file",)}
 
 
@@ -62,6 +63,7 @@ def _list_defaults() -> dict[str, Any]:
         "claims": Claims(),
         "report": Report(),
         "tolerance": Tolerance(),
+        "drift": Drift(),
         "code": Code(),
         "tracking": Tracking(),
     }

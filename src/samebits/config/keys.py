@@ -450,6 +450,18 @@ class Tolerance(_Section):
     )
 
 
+class Drift(_Section):
+    """From which effect size on later data count as drifted (`samebits drift`); null: this one decides nothing."""
+
+    psi: float | None = Field(0.2, gt=0, description="Population stability index, over ten bins of the training rows.")
+    ks: float | None = Field(0.2, gt=0, description="Largest distance of the two distributions' shares up to a value.")
+    wasserstein: float | None = Field(0.5, gt=0, description="Mean distance of the distributions, in training standard deviations.")
+    cramers_v: float | None = Field(0.2, gt=0, description="Cramér's V of the categories' counts.")
+    missing: float | None = Field(0.1, gt=0, description="Change of the share of missing values.")
+    unseen: float | None = Field(0.05, gt=0, description="Share of rows with a category that no training row has.")
+    min_rows: int = Field(100, ge=1, description="Fewer rows than this decide nothing: chance alone moves their shares.")
+
+
 class Code(_Section):
     """What is kept of the uncommitted files with a run."""
 
@@ -498,6 +510,7 @@ class Config(_Section):
         default_factory=lambda: Report(), description="Report and pictures."
     )
     tolerance: Tolerance = Field(default_factory=lambda: Tolerance(), description="What counts as EQUIVALENT.")
+    drift: Drift = Field(default_factory=lambda: Drift(), description="What counts as drift in later data.")
     code: Code = Field(default_factory=lambda: Code(), description="Uncommitted files.")
     tracking: Tracking = Field(default_factory=lambda: Tracking(), description="How the run is recorded.")
     n_jobs: int = Field(1, ge=-1, description="Processes for cross-validation; changes no bit. -1: every core.")

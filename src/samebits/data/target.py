@@ -70,7 +70,7 @@ def read_target(config: Config, dataset: Dataset) -> Target:
     values = _as_labels(column)
     labels = np.unique(values)
     _check_labels(task, labels, where)
-    positive = _choose_positive(config, labels, where) if task == "binary" else None
+    positive = choose_positive(config.data.positive, labels, where) if task == "binary" else None
     return Target(task, values, labels, positive)
 
 
@@ -153,9 +153,14 @@ def describe_choice(config: Config, target: Target) -> list[str]:
     return [f"target  {config.data.target}: {classes}, of which {target.positive} counts as positive; data.positive names another"]
 
 
-def _choose_positive(config: Config, labels: np.ndarray, where: str) -> Any:
-    """By default the greater label, as scikit-learn takes it."""
-    wanted = config.data.positive
+def choose_positive(wanted: Any, labels: np.ndarray, where: str) -> Any:
+    """Return the positive class: the one that a config names, or by default the greater label, as scikit-learn takes it.
+
+    Raises
+    ------
+    DataError
+        What is named is no class.
+    """
     if wanted is None:
         return labels[-1].item()
     same = [label for label in labels.tolist() if label == wanted and isinstance(label, bool) == isinstance(wanted, bool)]

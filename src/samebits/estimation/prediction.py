@@ -146,6 +146,33 @@ def decide_by_threshold(prediction: Prediction, threshold: float, target: Target
     return Prediction(values, prediction.responses)
 
 
+def tabulate_scores(prediction: Prediction, labels: np.ndarray | None, method: str | None) -> dict[str, np.ndarray]:
+    """Return what was said of rows as named columns: `predicted`, and `probability` (or `decision`) or `probability_<label>`.
+
+    Parameters
+    ----------
+    labels
+        The classes, in the order of the responses; None under regression.
+    method
+        By which the responses were asked for.
+    """
+    responses = prediction.responses
+    if responses is None or labels is None:
+        return {"predicted": prediction.values}
+    if responses.ndim == 1:
+        return {"predicted": prediction.values, "probability" if method == RESPONSE_METHODS[0] else "decision": responses}
+    return {"predicted": prediction.values, **{f"probability_{label}": responses[:, i] for i, label in enumerate(labels.tolist())}}
+
+
+def choose_score(columns: dict[str, np.ndarray]) -> str:
+    """Return the column of scores that shows best whether a model says other things than it did: of two classes, the response.
+
+    >>> choose_score({"predicted": np.zeros(1), "probability": np.zeros(1)}), choose_score({"predicted": np.zeros(1)})
+    ('probability', 'predicted')
+    """
+    return next((name for name in ("probability", "decision") if name in columns), "predicted")
+
+
 def write_predictions(rows: np.ndarray, numbers: np.ndarray, target: Target, prediction: Prediction) -> bytes:
     """Return predictions.csv: row number, recorded and predicted target, responses; numbers are exact.
 

@@ -40,6 +40,7 @@ ROWS_FILE = "config/test_rows.txt"  # the numbers of the test rows, where a file
 ASSESSMENT_FILE = "assessment.json"
 FIGURES_FOLDER = "figures/"  # pictures, and what each shows as plain values
 PAGE_FILE = "report.html"  # of which all but the section on this one run is an output
+PREDICTIONS_SUFFIX = ".lineage.json"  # after the name of a file of predictions, of which the record is
 REPORT_FILE = "reproduction.json"  # what a comparison with the original leaves on a rerun
 # The artifacts that two runs with the same inputs must have equal to the bit. The rest are records of the inputs, or MLflow's own
 # description of the model, which holds ids and times.

@@ -32,13 +32,24 @@ def parse_parquet(content: bytes) -> pa.Table:
     ValueError, OSError
         It is no Parquet file, or damaged.
     """
-    table = pq.ParquetFile(pa.BufferReader(content), coerce_int96_timestamp_unit="us").read()  # nanoseconds wrap after 2262
+    table = open_parquet(pa.BufferReader(content)).read()
     indexes = [name for name in _list_index_columns(table.schema.metadata or {}) if table.column_names.count(name) == 1]
     named = [name for name in indexes if not name.startswith("__index_level_")]
     others = [name for name in table.column_names if name not in indexes]
     if not indexes or len(set(table.column_names)) < len(table.column_names):
         return table
     return table.select([*named, *others])
+
+
+def open_parquet(source: Any) -> pq.ParquetFile:
+    """Return a Parquet file, opened.
+
+    Raises
+    ------
+    ValueError, OSError
+        It is no Parquet file, or damaged.
+    """
+    return pq.ParquetFile(source, coerce_int96_timestamp_unit="us")  # nanoseconds wrap after 2262
 
 
 def _list_index_columns(metadata: dict[bytes, bytes]) -> list[str]:

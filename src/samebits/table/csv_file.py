@@ -46,15 +46,57 @@ def parse_csv(stream: BinaryIO, read: Read, as_text: Collection[str] | None = No
     Refusal
         It cannot be parsed as data.read says.
     """
+    layout = _choose_layout(read)
+    buffered = io.BufferedReader(stream, _PEEK_BYTES)  # type: ignore[type-var]
+    head = buffered.peek(_PEEK_BYTES)
+    settings = _choose_settings(read, layout, as_text)
+    frame: pd.DataFrame = _explain(lambda: _read_csv(buffered, settings), read)
+    if as_text is None:
+        _refuse_repeated_names(frame, head, layout)
+    return frame
+
+
+def parse_csv_in_parts(stream: BinaryIO, read: Read, n_rows: int) -> Iterator[pd.DataFrame]:
+    """Yield a text's columns by so many rows at a time, each as `parse_csv` returns the whole: a text of a header alone, one part.
+
+    A column whose kind `read` settles has the same values wherever the parts end.
+
+    Raises
+    ------
+    Refusal
+        It cannot be parsed as data.read says.
+    """
+    layout = _choose_layout(read)
+    buffered = io.BufferedReader(stream, _PEEK_BYTES)  # type: ignore[type-var]
+    head = buffered.peek(_PEEK_BYTES)
+    settings = {**_choose_settings(read, layout), "chunksize": n_rows}
+    with _explain(lambda: _read_csv(buffered, settings), read) as parts:
+        part = _explain(lambda: _read_next(parts), read)
+        _refuse_repeated_names(part, head, layout)
+        while part is not None:
+            yield part.reset_index(drop=True)
+            part = _explain(lambda: _read_next(parts), read)
+
+
+def _read_next(parts: Any) -> pd.DataFrame | None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        part: pd.DataFrame | None = next(parts, None)
+    return part
+
+
+def _choose_layout(read: Read) -> dict[str, Any]:
     layout = list_csv_settings(read)
     _explain(lambda: _check_separator(read), read)
     if layout["engine"] == "c":
         layout["low_memory"] = False  # else a column's type depends on where the parser cuts the file
-    buffered = io.BufferedReader(stream, _PEEK_BYTES)  # type: ignore[type-var]
-    head = buffered.peek(_PEEK_BYTES)
+    return layout
+
+
+def _choose_settings(read: Read, layout: dict[str, Any], as_text: Collection[str] | None = None) -> dict[str, Any]:
     wanted = {name for name, kind in read.types.items() if kind in ("category", "text")} | set(read.dates)
     wanted |= set(read.decimal) if isinstance(read.decimal, dict) else set()
-    settings: dict[str, Any] = {
+    return {
         **layout,
         "decimal": read.decimal if isinstance(read.decimal, str) else ".",
         "keep_default_na": False,
@@ -62,10 +104,6 @@ def parse_csv(stream: BinaryIO, read: Read, as_text: Collection[str] | None = No
         "dtype": dict.fromkeys(wanted if as_text is None else as_text, "str") or None,
         "usecols": None if as_text is None else list(as_text),
     }
-    frame: pd.DataFrame = _explain(lambda: _read_csv(buffered, settings), read)
-    if as_text is None:
-        _refuse_repeated_names(frame, head, layout)
-    return frame
 
 
 def _check_separator(read: Read) -> None:
@@ -73,11 +111,11 @@ def _check_separator(read: Read) -> None:
         raise re.error("it matches nothing at all")
 
 
-def _read_csv(stream: BinaryIO, settings: dict[str, Any]) -> pd.DataFrame:
+def _read_csv(stream: BinaryIO, settings: dict[str, Any]) -> Any:
     """By itself pandas takes the first field for an index where rows have more fields than the header; here it is an error."""
     with warnings.catch_warnings():
         warnings.simplefilter("error", pd.errors.ParserWarning)
-        frame: pd.DataFrame = pd.read_csv(stream, index_col=False, **settings)
+        frame = pd.read_csv(stream, index_col=False, **settings)
     return frame
 
 

@@ -136,7 +136,7 @@ class _Part:
         return self.content.num_rows if isinstance(self.content, pa.Table) else len(self.content)
 
 
-class _DigestingFile(io.RawIOBase):
+class DigestingFile(io.RawIOBase):
     """A file that digests what is read from it, from its first byte to its last; it cannot seek."""
 
     def __init__(self, file: BinaryIO) -> None:
@@ -241,7 +241,7 @@ def _parse_file(path: Path, name: str, parse: Callable[[BinaryIO], Any]) -> _Par
     head = read_head(path)
     try:
         with path.open("rb", buffering=0) as raw:
-            file = _DigestingFile(raw)
+            file = DigestingFile(raw)
             content, failure = pd.DataFrame(), None
             try:
                 content = parse(decompress(file, path, head))  # type: ignore[arg-type]

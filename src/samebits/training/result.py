@@ -11,6 +11,7 @@ from typing import Any
 
 import joblib
 import numpy as np
+import pandas as pd
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import FixedThresholdClassifier
 from sklearn.pipeline import Pipeline
@@ -24,15 +25,18 @@ from samebits.errors import DataError
 from samebits.estimation.prediction import (
     Answers,
     Prediction,
+    choose_score,
     decide_by_threshold,
     join_folds,
     name_response_method,
     predict_rows,
+    tabulate_scores,
     write_out_of_fold,
     write_predictions,
 )
 from samebits.estimation.scoring import Threshold, choose_threshold, compute_metrics
 from samebits.estimation.target_transform import find_estimator
+from samebits.table.columns import Kind
 from samebits.training.assessment import assess
 from samebits.training.remarks import collect_remarks
 from samebits.training.storing import rehearse_storing, store_model
@@ -140,7 +144,19 @@ def _describe_training(materials: Materials, scored: list[CandidateScore]) -> tu
     """Return the table of what was said out of fold, and the drift baseline: neither needs a fitted model."""
     predictions = {one.name: one.predictions for one in scored}
     table = write_out_of_fold(materials.split, materials.dataset.row_numbers, materials.target, predictions)
-    return table, summarise_features(materials.take(materials.split.train_rows)[0], materials.kinds)
+    baseline = summarise_features(materials.take(materials.split.train_rows)[0], materials.kinds)
+    return table, {**baseline, "scores": _describe_scores(materials, choose_best(scored))}
+
+
+def _describe_scores(materials: Materials, best: CandidateScore) -> dict[str, Any]:
+    """Return what the best candidate said of rows that it had not seen, as the baseline describes a column: its scores by name."""
+    prediction = join_folds(materials.split, best.predictions)[1]
+    method = name_response_method(materials.candidates[best.name])
+    columns = tabulate_scores(prediction, materials.target.labels, method)
+    name = choose_score(columns)
+    kind: Kind = "categorical" if materials.target.labels is not None and name == "predicted" else "numeric"
+    column = pd.Series(columns[name]).astype("str" if kind == "categorical" else np.float64)
+    return summarise_features(pd.DataFrame({name: column}), {name: kind})["columns"]  # type: ignore[no-any-return]
 
 
 def _compare(config: Config, materials: Materials, voice: Voice) -> Comparison:

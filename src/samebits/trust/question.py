@@ -15,8 +15,18 @@ from samebits.text import shorten_text, warn
 from samebits.trust.own_runs import is_own_run
 from samebits.trust.variables import name_secrets
 
+MADE_AGAIN = ("Its code, its packages and their build scripts would run here as you", "Make it again?", "Nothing was brought back.")
+LOADED = ("The code that its model is made of would run here as you", "Load it?", "Nothing of it was run.")
 
-def require_trust(run_id: str, lineage_bytes: bytes, lineage: dict[str, Any], addresses: list[str], is_trusted: bool) -> None:
+
+def require_trust(
+    run_id: str,
+    lineage_bytes: bytes,
+    lineage: dict[str, Any],
+    addresses: list[str],
+    is_trusted: bool,
+    purpose: tuple[str, str, str] = MADE_AGAIN,
+) -> None:
     """Return where the caller trusts a run, by a word given before, by an answer now, or since it is the caller's own.
 
     Parameters
@@ -27,6 +37,8 @@ def require_trust(run_id: str, lineage_bytes: bytes, lineage: dict[str, Any], ad
         Of the tracking server and of its artifacts.
     is_trusted
         Whether the caller said so on the command line.
+    purpose
+        What would happen, the question, and what is said after a no: `MADE_AGAIN`, or `LOADED`.
 
     Raises
     ------
@@ -35,13 +47,14 @@ def require_trust(run_id: str, lineage_bytes: bytes, lineage: dict[str, Any], ad
     """
     if is_trusted or is_own_run(run_id, digest_bytes(lineage_bytes)):
         return
+    consequence, question, refusal = purpose
     found = f"one that this user did not make on this machine ({describe_owner(lineage)})"
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        remedy = "Its code, its packages and their build scripts would run here as you. If you trust them: --yes."
+        remedy = f"{consequence}. If you trust them: --yes."
         raise ProvenanceError(Problem(f"run {run_id}", "a run to be trusted", found, remedy))
-    warn(*list_warnings(run_id, lineage, addresses))
-    if not _ask("Make it again? [y/N] "):
-        raise ProvenanceError(Problem(f"run {run_id}", "a run to be trusted", found, "Nothing was brought back."))
+    warn(*list_warnings(run_id, lineage, addresses, consequence))
+    if not _ask(f"{question} [y/N] "):
+        raise ProvenanceError(Problem(f"run {run_id}", "a run to be trusted", found, refusal))
 
 
 def describe_owner(lineage: dict[str, Any]) -> str:
@@ -53,12 +66,12 @@ def describe_owner(lineage: dict[str, Any]) -> str:
     return f"recorded by {shorten_text(str(run.get('user', 'nobody')))}, {commit}{remote}{changes}"
 
 
-def list_warnings(run_id: str, lineage: dict[str, Any], addresses: list[str]) -> list[str]:
+def list_warnings(run_id: str, lineage: dict[str, Any], addresses: list[str], consequence: str = MADE_AGAIN[0]) -> list[str]:
     """Return what a caller should know before the answer, by lines."""
     handed = name_secrets(addresses)
     return [
         f"Run {run_id} was not made by you on this machine: {describe_owner(lineage)}.",
-        "Its code, its packages and their build scripts will run here as you, with your files.",
+        f"{consequence}, with your files.",
         *([f"It is given what the server and the packages' index ask for: {', '.join(handed)}."] if handed else []),
     ]
 

@@ -1,0 +1,116 @@
+"""The columns that a model takes, and how a later table's are brought to the form that they had in training.
+
+The kind that each column had is on record, so it is not guessed again: a part of a table may look otherwise than the whole.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+from pydantic import ValidationError
+from sklearn.model_selection import FixedThresholdClassifier
+from sklearn.pipeline import Pipeline
+
+from samebits.config.keys import Read
+from samebits.errors import DataError, LineageError, Problem, suggest
+from samebits.table.columns import Column, Kind
+from samebits.text import shorten_list
+
+_TYPES = {"numeric": "number", "categorical": "category", "boolean": "boolean", "text": "text"}
+
+
+@dataclass(frozen=True)
+class InputColumns:
+    """What a model takes of a table.
+
+    Parameters
+    ----------
+    kinds
+        Of each column, in the model's order.
+    read
+        How the run read its table, the kind of each input settled.
+    with_missing
+        Columns of booleans of which some were missing in training: they have another type.
+    """
+
+    kinds: dict[str, Kind]
+    read: Read
+    with_missing: frozenset[str]
+
+    def check_names(self, names: list[str], where: str) -> list[str]:
+        """Return the names of a table that the model does not take.
+
+        Raises
+        ------
+        DataError
+            One that it takes is missing: each is named.
+        """
+        missing = [name for name in self.kinds if name not in names]
+        if missing:
+            raise DataError(self._describe_missing(missing, names, where))
+        return [name for name in names if name not in self.kinds]
+
+    def _describe_missing(self, missing: list[str], names: list[str], where: str) -> Problem:
+        others = [name for name in names if name not in self.kinds]
+        hints = [hint for hint in (suggest(name, others, "") for name in missing) if hint]
+        otherwise = "Add what is missing, or apply a model that does not take it."
+        if len(names) == 1:
+            otherwise = f"Is it separated otherwise than the run's table was (sep: {self.read.sep!r})?"
+        expected = f"the columns that the model takes, also {shorten_list([repr(name) for name in missing], 12)}"
+        found = f"none of that name ({shorten_list([name[:80] for name in names], 12)})"
+        return Problem(where, expected, found, " ".join(hints[:3]) or otherwise)
+
+    def settle(self, name: str, column: Column) -> pd.Series:
+        """Return a column's values with the type that they had in training."""
+        values = column.values
+        if self.kinds[name] == "boolean" and name in self.with_missing:
+            return values.astype("boolean")
+        return values
+
+
+def describe_inputs(lineage: dict[str, Any], model: Any) -> InputColumns:
+    """Return what a run's model takes.
+
+    Raises
+    ------
+    LineageError
+        The record does not say how the table was read, or of what kind a column was.
+    """
+    stage, resolved = lineage["stages"]["data"], lineage["stages"]["config"]["resolved"]
+    names = [str(name) for name in getattr(find_pipeline(model).steps[0][1], "feature_names_in_", [])]
+    kinds = stage.get("columns")
+    unknown = [name for name in names if not isinstance(kinds, dict) or kinds.get(name) not in (*_TYPES, "date")]
+    if unknown or not names:
+        found = shorten_list(unknown) or "no names of columns"
+        raise LineageError(Problem("lineage.json", "the kind of each column that the model takes", found, "Is it the model's own?"))
+    read = _settle_read(_take_read(resolved["data"]["read"]), {name: kinds[name] for name in names})
+    missing = stage.get("reading", {}).get("missing", {})
+    return InputColumns({name: kinds[name] for name in names}, read, frozenset(missing))
+
+
+def find_pipeline(model: Any) -> Pipeline:
+    """Return the pipeline that a stored model is, out of what decides by its threshold."""
+    return model.estimator.estimator if isinstance(model, FixedThresholdClassifier) else model
+
+
+def _take_read(recorded: dict[str, Any]) -> Read:
+    try:
+        return Read.model_validate(recorded)
+    except ValidationError as error:
+        found = " ".join(str(error.errors()[0]["msg"]).split())
+        remedy = "A later samebits may know it."
+        raise LineageError(Problem("lineage.json: data.read", "keys that this samebits knows", found, remedy)) from None
+
+
+def _settle_read(read: Read, kinds: dict[str, Kind]) -> Read:
+    formats = read.dates if isinstance(read.dates, dict) else {}
+    changes = {
+        "format": "auto",
+        "types": {name: _TYPES[kind] for name, kind in kinds.items() if kind != "date"},
+        "dates": {name: formats.get(name) for name, kind in kinds.items() if kind == "date"},
+    }
+    if isinstance(read.decimal, dict):
+        changes["decimal"] = {name: mark for name, mark in read.decimal.items() if name in kinds}
+    return read.model_copy(update=changes)

@@ -1,0 +1,120 @@
+"""What a stored model says of later rows: labels, as its threshold counts them, with probabilities, or quantities; block by block."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import is_regressor
+from sklearn.model_selection import FixedThresholdClassifier
+
+from samebits.application.input_columns import InputColumns, find_pipeline
+from samebits.application.later_rows import LaterTable, read_ahead, regroup
+from samebits.candidates.fitting import FAILURES, lend_threads_to_predict
+from samebits.config.catalog import Task
+from samebits.data.target import Target, choose_positive
+from samebits.errors import DataError, Problem
+from samebits.estimation.prediction import Answers, name_response_method, predict_rows, tabulate_scores
+
+BLOCK_ROWS = 1 << 16
+_LEAST_ROWS = 1 << 10
+_BLOCK_CELLS = 1 << 24
+_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """A model and what is asked of it.
+
+    Parameters
+    ----------
+    target
+        Task, classes and positive class; no values.
+    """
+
+    model: Any
+    target: Target
+
+    def predict(self, X: pd.DataFrame) -> dict[str, np.ndarray]:
+        """Return what the model says of rows, as `tabulate_scores` names it.
+
+        Raises
+        ------
+        DataError
+            It cannot be asked of these rows.
+        """
+        method = name_response_method(self.model)
+        try:
+            with lend_threads_to_predict(find_pipeline(self.model), os.cpu_count() or 1):
+                prediction = predict_rows(Answers(self.model, X), X, self.target)
+        except FAILURES as error:
+            found = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            raise DataError(Problem("model", "rows that it can be asked of", found, "Look at these columns.")) from None
+        return tabulate_scores(prediction, self.target.labels, method)
+
+
+def make_predictor(lineage: dict[str, Any], model: Any) -> Predictor:
+    """Return a run's model with what is asked of it."""
+    resolved = lineage["stages"]["config"]["resolved"]
+    labels = None if is_regressor(model) else np.asarray(model.classes_)
+    wanted = resolved.get("task", "auto")
+    task: Task = "regression" if labels is None else "binary" if len(labels) == 2 and wanted != "multiclass" else "multiclass"
+    positive = None
+    if labels is not None and task == "binary":
+        given = resolved["data"].get("positive")
+        positive = model.pos_label if isinstance(model, FixedThresholdClassifier) else choose_positive(given, labels, "target")
+    return Predictor(model, Target(task, np.empty(0), labels, positive))
+
+
+@dataclass
+class Unseen:
+    """Categories of later rows that no training row has, counted as the rows go by.
+
+    Parameters
+    ----------
+    known
+        By column of categories, those of the training rows; not where the baseline does not hold them all.
+    rows
+        Rows with others, by column.
+    examples
+        A few of these, by column.
+    """
+
+    known: dict[str, set[str]]
+    rows: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, list[str]] = field(default_factory=dict)
+
+    def count(self, X: pd.DataFrame) -> None:
+        """Look at some rows."""
+        for name, known in self.known.items():
+            counts = X[name].value_counts()
+            strange = counts[~counts.index.isin(known)]
+            if len(strange):
+                self.rows[name] += int(strange.sum())
+                shown = self.examples.setdefault(name, [])
+                shown += [str(value) for value in strange.index[:_SHOWN] if value not in shown][: _SHOWN - len(shown)]
+
+
+def list_known_categories(baseline: dict[str, Any], inputs: InputColumns) -> dict[str, set[str]]:
+    """Return the categories of the training rows, by column; a column with more than the baseline holds is not among them."""
+    described = {name: baseline["columns"].get(name, {}) for name, kind in inputs.kinds.items() if kind == "categorical"}
+    return {name: set(column["counts"]) for name, column in described.items() if "counts" in column and not column.get("n_other")}
+
+
+def choose_block_rows(inputs: InputColumns) -> int:
+    """Return of how many rows a block is: fewer of a wide table."""
+    rows = min(BLOCK_ROWS, _BLOCK_CELLS // max(len(inputs.kinds), 1))
+    return max(_LEAST_ROWS, rows - rows % _LEAST_ROWS)
+
+
+def read_blocks(table: LaterTable, block_rows: int) -> Iterator[tuple[int, pd.DataFrame]]:
+    """Yield the number of each block's first row, from 0, and its rows, while the next ones are being read."""
+    first = 0
+    for block in regroup(read_ahead(table.read_parts()), block_rows):
+        yield first, block.reset_index(drop=True)
+        first += len(block)
