@@ -12,7 +12,7 @@ from recorded_runs import open_client
 from samebits.digests import digest_value
 from samebits.holdings.looks import Looks, count_looks
 from samebits.lineage.manifest import INPUT_STAGES, digest_stages
-from samebits.lineage.tracked_values import digest_held_rows
+from samebits.lineage.tracked_values import digest_test_rows
 
 
 def make_stages(seed: int = 1, rows: str = "sha256:rows", value: float = 0.9, lower: bool = False) -> dict[str, Any]:
@@ -20,7 +20,8 @@ def make_stages(seed: int = 1, rows: str = "sha256:rows", value: float = 0.9, lo
     stages["data"] |= {"digest": "sha256:table"}
     stages["config"] |= {"resolved": {"data": {"target": "y"}}, "version": "2026.11.0"}
     stages["seeds"] |= {"root": seed}
-    stages["split"] = {"test_rows": rows, "train_rows": "sha256:others", "n_test": 9}
+    stages["split"] = {"test_rows": rows}
+    stages["metrics"] = {"test": {"score": value}}
     stages["assessment"] = {"rows": "test", "metric": "score", "value": value, "lower_is_better": lower}
     return stages
 
@@ -35,7 +36,7 @@ class Server:
     def record(self, seed: int, value: float, rows: str = "sha256:rows", depth: int = 1, **tags: str) -> None:
         stages = make_stages(seed, rows)
         own = {
-            "test_rows": digest_held_rows(stages),
+            "test_rows": str(digest_test_rows(stages)),
             "inputs_digest": digest_stages(stages, INPUT_STAGES),
             "outputs_digest": "sha256:any",
             "seed": str(seed),
@@ -49,7 +50,9 @@ class Server:
 
     def count(self, depth: int = 1, **facts: Any) -> Looks:
         seed = facts.get("seed", 1)
-        return count_looks(self.client, make_stages(**facts), {"models.tree.max_depth": str(depth), "seed": str(seed)})
+        found = count_looks(self.client, make_stages(**facts), {"models.tree.max_depth": str(depth), "seed": str(seed)})
+        assert found is not None
+        return found
 
 
 @pytest.fixture
@@ -94,3 +97,10 @@ def test_a_run_made_again_is_no_further_look(server: Server) -> None:
     server.record(3, 0.9, rows="sha256:elsewhere")
 
     assert server.count(seed=1).n_runs == 1
+
+
+def test_a_run_without_test_rows_has_no_looks(server: Server) -> None:
+    stages = make_stages()
+    stages["metrics"] = {"test": {}}
+
+    assert count_looks(server.client, stages, {}) is None

@@ -153,11 +153,8 @@ def _count_looks(client: Any, stages: dict[str, Any]) -> dict[str, Any] | None:
     from samebits.lineage.tracked_values import list_params
 
     try:
-        return (
-            None
-            if client is None
-            else dataclasses.asdict(count_looks(client, stages, list_params({"schema": SCHEMA, "stages": stages})))
-        )
+        looks = count_looks(client, stages, list_params({"schema": SCHEMA, "stages": stages})) if client is not None else None
+        return None if looks is None else dataclasses.asdict(looks)
     except TrackingError as error:
         warn(f"how often these test rows were looked at is not known: {error}")
         return None

@@ -11,14 +11,14 @@ from typing import Any
 
 from samebits.holdings.runs import DERIVED_TAGS, search_runs
 from samebits.lineage.manifest import INPUT_STAGES, Stage, digest_stages
-from samebits.lineage.tracked_values import digest_held_rows
+from samebits.lineage.tracked_values import digest_test_rows
 
 _SINGLE_KEYS = ("seed", "name", "version", "conf_file")  # params that make no other config
 
 
 @dataclass(frozen=True)
 class Looks:
-    """Runs on the same rows held back, as one server has them, this one included.
+    """Runs on the same test rows, as one server has them, this one included.
 
     Parameters
     ----------
@@ -43,8 +43,8 @@ class Looks:
         return f"{place or 'one'} of {self.n_runs} runs that were judged by these rows ({kinds})"
 
 
-def count_looks(client: Any, stages: dict[str, Stage], params: dict[str, str]) -> Looks:
-    """Return how often the rows of a run that is not recorded yet have been looked at.
+def count_looks(client: Any, stages: dict[str, Stage], params: dict[str, str]) -> Looks | None:
+    """Return how often the test rows of a run that is not recorded yet have been looked at; None where it has none.
 
     Parameters
     ----------
@@ -58,7 +58,10 @@ def count_looks(client: Any, stages: dict[str, Stage], params: dict[str, str]) -
     TrackingError
         The server cannot be searched.
     """
-    condition = f"attributes.status = 'FINISHED' AND tags.test_rows = '{digest_held_rows(stages)}'"
+    test_rows = digest_test_rows(stages)
+    if test_rows is None:
+        return None
+    condition = f"attributes.status = 'FINISHED' AND tags.test_rows = '{test_rows}'"
     own_inputs = digest_stages(stages, INPUT_STAGES)
     others = {
         run.data.tags.get("inputs_digest", ""): run

@@ -25,12 +25,20 @@ def list_params(lineage: dict[str, Any]) -> dict[str, str]:
     return {name: value[:MAX_PARAM_LENGTH] for name, value in params.items()}
 
 
-def digest_held_rows(stages: dict[str, Any]) -> str:
-    """Digest which rows of which table, and which column of it, a run was judged by: its test rows, or else all that folds score."""
-    data, split = stages["data"], stages["split"]
-    rows = split["test_rows"] if split["n_test"] else split["train_rows"]
-    tables = [data["digest"], *([data["test"]["digest"]] if "test" in data else [])]
-    return digest_value({"tables": tables, "target": stages["config"]["resolved"]["data"]["target"], "rows": rows})
+def digest_test_rows(stages: dict[str, Any]) -> str | None:
+    """Digest what a run was tested on: its tables, the target, and which rows were held back; None where no row was.
+
+    Runs of the same test rows have scores that may be held against each other, whatever they learned from.
+    """
+    if not stages["metrics"]["test"]:
+        return None
+    tested = {
+        "data": stages["data"]["digest"],
+        "test_data": stages["data"].get("test", {}).get("digest"),
+        "target": stages["config"]["resolved"]["data"].get("target"),
+        "rows": stages["split"].get("test_rows"),
+    }
+    return digest_value(tested)
 
 
 def flatten_config(resolved: dict[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -97,8 +105,8 @@ def list_tags(lineage: dict[str, Any], lineage_bytes: bytes) -> dict[str, str]:
     if lineage["schema"] > 1:
         tags["lineage_digest"] = digest_bytes(lineage_bytes)
         tags["request_digest"] = lineage["request_digest"]
-    if lineage["schema"] >= 5:
-        tags["test_rows"] = digest_held_rows(stages)
+    if lineage["schema"] >= 5 and (test_rows := digest_test_rows(stages)):
+        tags["test_rows"] = test_rows
     if code["commit"]:
         tags["mlflow.source.git.commit"] = code["commit"]
         tags["mlflow.source.git.dirty"] = str(code["dirty"]).lower()
