@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import math
 import random
@@ -601,3 +602,16 @@ def test_a_model_that_is_not_the_recorded_file_is_not_loaded(recorded: RecordedR
 
     wrong = {check.name: check.observed for check in checks if not check.passed}
     assert wrong["model content"] == "its file is not the recorded one, and was not loaded"
+
+
+def test_what_mlflow_notes_beside_a_model_that_was_loaded_by_its_name_is_no_difference(recorded: RecordedRun, tmp_path: Path) -> None:
+    note, other = tmp_path / "note", tmp_path / "other"
+    note.write_bytes(b"model_name: wdbc\nmodel_version: '3'\n")
+    other.write_bytes(b"model_name: wdbc\nmodel_version: '3'\nimport: os\n")
+
+    def list_differences(path: Path) -> list[str]:
+        files = {**recorded.files, "model/registered_model_meta": path}
+        return [check.name for check in check_record(dataclasses.replace(recorded, files=files)) if not check.passed]
+
+    assert list_differences(note) == []
+    assert list_differences(other) == ["artifact model/registered_model_meta"]

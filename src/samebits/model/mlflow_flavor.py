@@ -1,7 +1,7 @@
 """How a model is laid out for MLflow: its own scikit-learn flavour, around samebits' canonical model file.
 
 MLflow writes everything but the model file itself (MLmodel, environments, input example), and the canonical bytes are put where
-MLflow's loader looks for them. What loads it is plain `mlflow.sklearn` or pyfunc.
+MLflow's loader looks for them. What loads it is plain `mlflow.sklearn`, or pyfunc by way of `served_model`.
 """
 
 from __future__ import annotations
@@ -12,13 +12,16 @@ from typing import Any
 
 import mlflow.sklearn
 from mlflow.models import Model, ModelSignature
+from mlflow.pyfunc import FLAVOR_NAME, MAIN
 from sklearn.dummy import DummyClassifier
 
 from samebits.project import PACKAGE
 
 # all that a stored pipeline needs of this package
-_SERVED_MODULES = ("__init__.py", "row_columns.py", "stored_parts.py", "transformers.py")
+_SERVED_MODULES = ("__init__.py", "row_columns.py", "served_model.py", "stored_parts.py", "transformers.py")
+_LOADER = "samebits.served_model"
 _MODEL_FILE = "model.skops"
+_CACHE = "__pycache__"
 
 
 def save_model(
@@ -62,8 +65,20 @@ def save_model(
         pip_requirements=pip_requirements,
         code_paths=[str(package), *map(str, own_code)],
     )
+    mlflow_model.flavors[FLAVOR_NAME][MAIN] = _LOADER
     (folder / _MODEL_FILE).write_bytes(model_file)
-    for cache in list(folder.rglob("__pycache__")):
-        shutil.rmtree(cache)
+    _keep_caches_out(folder)
     mlflow_model.model_size_bytes = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     mlflow_model.save(str(folder / "MLmodel"))
+
+
+def _keep_caches_out(folder: Path) -> None:
+    """Put a file where Python would make the folder of what it compiles.
+
+    A store on this machine is loaded from where it is: else whoever only used a model would leave files in it that are not on record,
+    and a compiled file that somebody put there would run in place of the source that is.
+    """
+    for cache in list(folder.rglob(_CACHE)):
+        shutil.rmtree(cache)
+    for inner in [path for path in folder.rglob("*") if path.is_dir()]:
+        (inner / _CACHE).write_text("A file, so that Python keeps what it compiles out of what is on record.\n", encoding="utf-8")

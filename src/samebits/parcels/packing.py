@@ -35,6 +35,7 @@ from samebits.parcels.description import describe_run
 from samebits.parcels.parcel import SCHEMA, Parcel, flush
 from samebits.parcels.spool import move_parcel
 from samebits.provenance.served_code import collect_served_code
+from samebits.served_model import PARAMS
 from samebits.signals import hold_signals
 from samebits.table.files import digest_table, list_table_files
 from samebits.table.reading import Source
@@ -294,6 +295,7 @@ def _write_model(parcel: Parcel, training: Training, started: datetime.datetime)
         signature=ModelSignature(
             inputs=Schema([ColSpec(_choose_type(training.materials.dataset, name), name) for name in training.materials.inputs]),
             outputs=Schema([ColSpec(output)]),
+            params=PARAMS,
         ),
         input_example=_take_example(training),
         pip_requirements=_pin_requirements(training),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -25,10 +26,15 @@ from samebits.holdings.data_search import ARCHIVE, find_recorded_data, list_unre
 from samebits.holdings.runs import RecordedRun
 from samebits.lineage.manifest import FILE_NAME, REPORT_FILE, find_contradictions
 from samebits.lineage.tracked_values import DATASET_DIGEST_LENGTH, list_fold_scores, list_metrics, list_params, list_tags
+from samebits.plain_files import read_plain
 from samebits.proof.evidence import collect_evidence
 from samebits.text import clean_text
 from samebits.tracking.server import explain_failures
 from samebits.verdicts import Level, Verdict, compute_level
+
+_NOTE_FILE = "model/registered_model_meta"
+_NOTE = re.compile(rb"model_name: [^\n]*\nmodel_version: [^\n]*\n")
+_MOST_NOTE_BYTES = 2048
 
 
 @dataclass(frozen=True)
@@ -99,7 +105,7 @@ def _check_artifacts(lineage: dict[str, Any], recorded: RecordedRun) -> list[Che
     if recorded.tags.get("report_digest"):
         expected[REPORT_FILE] = recorded.tags["report_digest"]
     observed = digest_files({name: path for name, path in recorded.files.items() if name != FILE_NAME})
-    known_extra = {name for name in observed if name.startswith("model/")} if lineage["schema"] == 1 else set()
+    known_extra = {name for name in observed if name.startswith("model/")} if lineage["schema"] == 1 else _find_note(recorded)
     checks = []
     for name in sorted(set(expected) | (set(observed) - known_extra)):
         before, now = expected.get(name, "no such artifact"), observed.get(name, "missing")
@@ -107,6 +113,16 @@ def _check_artifacts(lineage: dict[str, Any], recorded: RecordedRun) -> list[Che
     if FILE_NAME not in recorded.files:
         checks.append(Check(f"artifact {FILE_NAME}", "a lineage", "missing", False))
     return checks
+
+
+def _find_note(recorded: RecordedRun) -> set[str]:
+    """MLflow leaves a note beside a model that was loaded by its name where it lies: the name and the version, which nothing reads."""
+    path = recorded.files.get(_NOTE_FILE)
+    try:
+        is_note = path is not None and _NOTE.fullmatch(read_plain(path, _MOST_NOTE_BYTES)) is not None
+    except OSError:
+        is_note = False
+    return {_NOTE_FILE} if is_note else set()
 
 
 def digest_files(files: dict[str, Path]) -> dict[str, str]:
