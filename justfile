@@ -26,6 +26,12 @@ train conf='confs/training.yaml' *options:
 push *run:
     @uv run python -m samebits push {{ run }}
 
+# Register a run's model as its config says, and apply the rule for the alias again
+[group('run')]
+[no-exit-message]
+register run='latest':
+    @uv run python -m samebits register '{{ run }}'
+
 # List runs that wait in the spool; --close ends on the server those whose process is gone
 [group('run')]
 [no-exit-message]

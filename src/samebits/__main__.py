@@ -123,6 +123,10 @@ def _run_command(options: Any) -> int:
         from samebits.commands.push import run_push
 
         run_push(options.run)
+    elif options.command == "register":
+        from samebits.commands.push import run_register
+
+        run_register(options.run)
     elif options.command == "status":
         from samebits.commands.status import run_status
 

@@ -16,7 +16,7 @@ from samebits.errors import Problem
 from samebits.verdicts import EXIT_CODES_TEXT
 
 COMMANDS = (
-    *("new", "train", "push", "status", "verify", "reproduce", "diff", "results", "predict", "drift"),
+    *("new", "train", "push", "register", "status", "verify", "reproduce", "diff", "results", "predict", "drift"),
     *("lineage", "data", "schema", "init"),
 )
 RESULT_FORMATS = ("text", "markdown", "csv", "json")
@@ -88,6 +88,8 @@ def make_parser() -> argparse.ArgumentParser:
     push.add_argument(
         "run", metavar="RUN", nargs="?", help="a waiting run's id, the beginning of it, or its folder; all where none is given"
     )
+    register = commands.add_parser("register", help="register a run's model as its config says, and apply the alias's rule again")
+    _add_run(register)
     status = commands.add_parser("status", help="list the runs that wait in the spool")
     status.add_argument("--close", action="store_true", help="end runs on the server as KILLED whose process is gone")
     data = commands.add_parser("data", help="the dataset of a config")

@@ -61,6 +61,10 @@ def run_reproduce(reference: str, wishes: Wishes) -> Verdict:
             except (Interrupted, KeyboardInterrupt) as interruption:
                 report.verdict, report.reasons = Verdict.INCONCLUSIVE, [str(interruption) or "stopped from the keyboard"]
             leave_report(recorded, lineage, report)
+        if report.restored and report.level is not None:  # else nobody trusted the record
+            from samebits.registry.registration import say_rule_applied
+
+            say_rule_applied(client, recorded.run_id, lineage, report.level, report.say)
     print_report(report)
     return report.verdict
 

@@ -123,6 +123,7 @@ def _train_pinned(conf_file: str, document: Document, root: Path, wishes: TrainW
     from samebits.delivery.orphans import close_orphans
     from samebits.parcels.packing import pack_training
     from samebits.proof.ledger import enter_ledger
+    from samebits.registry.registration import say_registration
     from samebits.training.stages import list_input_paths
     from samebits.training.training import make_training
 
@@ -142,6 +143,7 @@ def _train_pinned(conf_file: str, document: Document, root: Path, wishes: TrainW
                 tell_end(Ended(run.run_id, lineage, None, error), wishes.as_json)
             raise
     tell_end(Ended(run_id, lineage, run.parcel.note["experiment_id"]), wishes.as_json)
+    say_registration(run.client, run_id, lineage)
     _say_changed_blobs(root, list_input_paths(loaded, root)[1:])
     enter_ledger(run.client, run_id, lineage)
     return lineage

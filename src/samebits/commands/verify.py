@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
@@ -16,12 +16,13 @@ from samebits.errors import LineageError, TrackingError
 from samebits.holdings.runs import RecordedRun, names_file, open_recorded_run, settle_reference
 from samebits.lineage.manifest import MODEL_FILE, PREDICTIONS_SUFFIX
 from samebits.project import expand_home, find_project_root
+from samebits.proof.evidence import collect_evidence
 from samebits.proof.model_content import ModelCheck
 from samebits.proof.reproduction import leave_proof
 from samebits.proof.verification import Check, check_level, check_record, check_sources, conclude
 from samebits.text import list_in_column, tell, tell_json, warn
 from samebits.trust.own_runs import is_own_run
-from samebits.verdicts import Verdict
+from samebits.verdicts import Verdict, compute_level
 
 # Loading a larger model takes many times as long as hashing its file, whose digest covers the content anyway.
 _LOADED_BYTES = 4 << 20
@@ -64,6 +65,8 @@ def run_verify(reference: str, as_json: bool, with_content: bool = False, is_tru
             verdict = conclude(checks)
             _print_report(recorded, verdict, checks, not_checked, as_json)
             _leave_verdict(recorded, verdict)
+            if verdict == Verdict.IDENTICAL:
+                _apply_rule(recorded, warn if as_json else tell)
     return verdict
 
 
@@ -99,6 +102,16 @@ def _report_predictions(checks: list[Check], not_checked: list[str], as_json: bo
     tell(f"verdict     {verdict}")
     tell(*list_in_column("not checked", not_checked))
     return verdict
+
+
+def _apply_rule(recorded: RecordedRun, say: Callable[..., None]) -> None:
+    """The rule of a run that this user made is applied again; a stranger's record moves nothing."""
+    lineage = recorded.read_lineage()
+    if not is_own_run(str(lineage["run"].get("run_id")), digest_bytes(recorded.lineage_bytes)):
+        return
+    from samebits.registry.registration import say_rule_applied
+
+    say_rule_applied(recorded.client, recorded.run_id, lineage, compute_level(collect_evidence(recorded, lineage).evidence), say)
 
 
 def run_lineage(reference: str) -> None:

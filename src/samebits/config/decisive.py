@@ -19,6 +19,7 @@ from samebits.config.keys import (
     Drift,
     Features,
     Preprocessing,
+    Registry,
     Report,
     Split,
     Tolerance,
@@ -27,7 +28,7 @@ from samebits.config.keys import (
 )
 from samebits.digests import digest_value
 
-_UNDECISIVE_KEYS = ("name", "version", "n_jobs", "tolerance", "drift", "code", "tracking")
+_UNDECISIVE_KEYS = ("name", "version", "n_jobs", "tolerance", "drift", "code", "tracking", "registry")
 _PLACES = {"data": ("path", "test_path", "digest", "archive"), "split": ("rows_file",)}
 
 
@@ -66,6 +67,7 @@ def _list_defaults() -> dict[str, Any]:
         "drift": Drift(),
         "code": Code(),
         "tracking": Tracking(),
+        "registry": Registry(),
     }
     top = {name: field.default for name, field in Config.model_fields.items() if not field.is_required() and name not in sections}
     found: dict[str, Any] = dict(top)

@@ -478,6 +478,27 @@ class Tracking(_Section):
     offline: bool = Field(False, description="Ask no server: what the run makes waits in the spool for `samebits push`.")
 
 
+class Registry(_Section):
+    """Where the model is registered, and by which rule an alias moves to it."""
+
+    name: str | None = Field(
+        None,
+        max_length=200,
+        pattern=r"^[^/:\s\x00-\x1f\x7f]([^/:\x00-\x1f\x7f]*[^/:\s\x00-\x1f\x7f])?$",
+        description="Registered model, made where there is none; null: the model is not registered.",
+    )
+    alias: str = Field(
+        "champion",
+        max_length=200,
+        pattern=r"^[A-Za-z0-9_-]+$",
+        description="Moves to this run's model if that is better than what has it, on the same test rows.",
+    )
+    margin: float = Field(0.0, ge=0, allow_inf_nan=False, description="By at least this, in the metric that chose.")
+    level: Literal["L0", "L1", "L2"] = Field(
+        "L0", description="And not before the run is proved this far; `reproduce` raises a level, and applies the rule again."
+    )
+
+
 class Config(_Section):
     """Every parameter of one training run."""
 
@@ -513,4 +534,5 @@ class Config(_Section):
     drift: Drift = Field(default_factory=lambda: Drift(), description="What counts as drift in later data.")
     code: Code = Field(default_factory=lambda: Code(), description="Uncommitted files.")
     tracking: Tracking = Field(default_factory=lambda: Tracking(), description="How the run is recorded.")
+    registry: Registry = Field(default_factory=lambda: Registry(), description="Registered model, and who is its champion.")
     n_jobs: int = Field(1, ge=-1, description="Processes for cross-validation; changes no bit. -1: every core.")

@@ -5,6 +5,7 @@ No file is read here and nothing heavy imported; what only scikit-learn knows (a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, get_args
@@ -162,6 +163,7 @@ def _find_contradictions(raw: dict[str, Any]) -> Iterator[tuple[KeyPath, _Facts]
         yield ("data", "target_transform"), ("a regression", str(raw["task"]), "Remove the key.")
     yield from _check_weights(take_section(raw, "weights"), data, raw.get("task", "auto"))
     yield from _check_claims(take_section(raw, "claims"), take_section(raw, "report"), raw.get("task", "auto"))
+    yield from _check_registry(take_section(raw, "registry"))
     if raw.get("n_jobs") == 0:
         yield ("n_jobs",), ("-1 or at least 1", "0", "Write 1 for one process.")
     sums, ratios = take_section(raw, "features", "weighted_sums"), take_section(raw, "features", "ratios")
@@ -236,6 +238,16 @@ def _check_claims(claims: dict[str, Any], report: dict[str, Any], task: Any) -> 
             ("claims", "group_gap", "column"),
             ("one of report.groups", repr(gap["column"]), f"Add it: report: {{groups: [{gap['column']}]}}."),
         )
+
+
+def _check_registry(registry: dict[str, Any]) -> Iterator[tuple[KeyPath, _Facts]]:
+    name, alias = registry.get("name"), registry.get("alias")
+    if name in (".", ".."):
+        yield ("registry", "name"), ("a name that is no path", repr(name), "Rename it.")
+    if isinstance(alias, str) and (alias.lower() == "latest" or re.fullmatch(r"[vV]\d+", alias)):
+        yield ("registry", "alias"), ("an alias that means no version by itself", repr(alias), "Take another, such as champion.")
+    if name is None and any(registry.get(key) is not None for key in ("alias", "margin", "level")) and "name" not in registry:
+        yield ("registry",), ("the name of a registered model beside them", "none", "Name it: registry: {name: …}.")
 
 
 def _check_choices(raw: dict[str, Any]) -> Iterator[tuple[KeyPath, _Facts]]:

@@ -25,6 +25,8 @@ def write_config(lineage: dict[str, Any], restoration: Restoration, name: str, *
     config = {**resolved, "data": data, **changes}
     if "tracking" in resolved:  # a rerun is recorded beside its original, wherever that is
         config["tracking"] = {**resolved["tracking"], "offline": False}
+    if "registry" in resolved:  # and none of what is registered
+        config["registry"] = {**resolved["registry"], "name": None}
     if restoration.rows_file is not None:
         config["split"] = {**resolved["split"], "rows_file": str(restoration.rows_file)}
     path = restoration.folder / f"{name}.json"
