@@ -97,3 +97,12 @@ def test_a_control_that_changes_nothing_is_none(tmp_path: Path) -> None:
         write_control_config(
             lineage, Restoration(tmp_path, data=tmp_path / "table.csv"), {"out_of_fold.csv": tmp_path / "out_of_fold.csv"}
         )
+
+
+def test_a_rerun_registers_nothing(tmp_path: Path) -> None:
+    lineage = make_lineage({}, {})
+    lineage["stages"]["config"]["resolved"]["registry"] = {"name": "shop", "alias": "champion", "margin": 0.5, "level": "L0"}
+
+    registry = load_config(write_config(lineage, Restoration(tmp_path, data=tmp_path / "t.csv"), "again")).config.registry
+
+    assert registry.name is None and registry.margin == 0.5

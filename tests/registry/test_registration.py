@@ -85,6 +85,7 @@ def test_the_better_model_becomes_the_champion_and_both_versions_say_why(store: 
     assert (
         new.tags["decision"] == f"champion: {beaten}" and old.tags["decision"] == f"no longer champion: version 2 is better, {beaten}"
     )
+    assert old.description.startswith("no longer champion") and f"reproduce {first[:8]}" in old.description
     assert f"reproduce {second[:8]}" in new.description and new.tags["test_rows"].startswith("sha256:")
     assert client.get_run(second).data.tags["registered"] == said[1]
 

@@ -135,7 +135,7 @@ def _apply(client: Any, rule: Rule, level: Level, version: Version, run: Any, li
     describe_version(client, version, reason, _list_details(run, level, lineage))
     if decision.moves and former is not None and DECISION_TAG in former.tags:
         said = f"no longer {rule.alias}: version {version.number} is better, {reason.partition(': ')[2]}"
-        describe_version(client, former, said, [])
+        describe_version(client, former, said)
     return reason
 
 

@@ -33,6 +33,7 @@ class Version:
     name: str
     number: str
     tags: dict[str, str]
+    description: str = ""
 
     def __str__(self) -> str:
         return f"{self.name} version {self.number}"
@@ -100,7 +101,7 @@ def _is_the_runs(client: Any, run: Any, version: Any) -> bool:
 
 
 def _describe(version: Any) -> Version:
-    return Version(str(version.name), str(version.version), dict(version.tags or {}))
+    return Version(str(version.name), str(version.version), dict(version.tags or {}), str(version.description or ""))
 
 
 def _make_registered_model(client: Any, name: str) -> None:
@@ -141,15 +142,16 @@ def _insist(action: str, call: Callable[[], Any]) -> None:
         time.sleep(pause_seconds)
 
 
-def describe_version(client: Any, version: Version, decision: str, details: list[str]) -> None:
+def describe_version(client: Any, version: Version, decision: str, details: list[str] | None = None) -> None:
     """Write down on a version why it has an alias, or has it not.
 
     Parameters
     ----------
     details
-        Lines of Markdown below it.
+        Lines of Markdown below it; None where those that stand there stay.
     """
-    text = "\n".join([f"**{escape_markdown(decision)}**", "", *details])
+    below = version.description.splitlines()[1:] if details is None else ["", *details]
+    text = "\n".join([escape_markdown(decision), *below])
     set_tag = client.set_model_version_tag
     explain_failures("take a tag", lambda: set_tag(version.name, version.number, DECISION_TAG, decision))
     explain_failures("take words", lambda: client.update_model_version(version.name, version.number, text))
