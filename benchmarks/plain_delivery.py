@@ -6,6 +6,7 @@ python plain_delivery.py SPOOL
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import mlflow.sklearn
@@ -25,20 +26,32 @@ def log_run(folder: Path) -> None:
     model_file = folder / "model" / "model.skops"
     trusted = skops.io.get_untrusted_types(file=model_file)
     example = json.loads((folder / "model" / "input_example.json").read_text(encoding="utf-8"))
-    with mlflow.start_run():
+    own = values.get("model", {})
+    with mlflow.start_run(run_name=values.get("run_name")):
         mlflow.log_params(values["params"])
-        single = {name: value for name, value, _, step in values["metrics"] if not name.startswith("fold_score")}
-        mlflow.log_metrics(single)
-        for name, value, _, step in values["metrics"]:
-            if name.startswith("fold_score"):
-                mlflow.log_metric(name, value, step=step)
+        log_metrics(values["metrics"])
         mlflow.set_tags(values["tags"])
         mlflow.log_artifacts(str(folder / "artifacts"))
         mlflow.log_artifact(str(folder / "lineage.json"))
         model = skops.io.load(model_file, trusted=trusted)
         rows = pd.DataFrame(example["data"], columns=example["columns"])
         signature = infer_signature(rows, model.predict(rows))
-        mlflow.sklearn.log_model(model, name="model", signature=signature, input_example=rows, skops_trusted_types=trusted)
+        name = own.get("name", "model")
+        mlflow.sklearn.log_model(model, name=name, signature=signature, input_example=rows, skops_trusted_types=trusted)
+        for candidate in values.get("candidates", []):
+            with mlflow.start_run(run_name=candidate["run_name"], nested=True):
+                mlflow.log_params(candidate["params"])
+                log_metrics(candidate["metrics"])
+                mlflow.set_tags(candidate["tags"])
+
+
+def log_metrics(metrics: list[list[Any]]) -> None:
+    """In one call those of one value, and each score of a fold by itself."""
+    single = {name: value for name, value, _, step in metrics if not name.startswith("fold_")}
+    mlflow.log_metrics(single)
+    for name, value, _, step in metrics:
+        if name.startswith("fold_"):
+            mlflow.log_metric(name, value, step=step)
 
 
 if __name__ == "__main__":

@@ -59,7 +59,7 @@ CONFIG = {
     "seed": 7,
     "data": {"path": "data/raw/wine.csv", "target": "cultivar"},
     "allow": ["marked"],
-    "models": {"tree": {"class": "marked.Tree", "max_depth": 3}},
+    "models": {"tree": {"class": "marked.Tree", "max_depth": 3}, "dummy": {}},
     "cv": {"n_splits": 2},
 }
 
@@ -189,7 +189,7 @@ class BrokenRuns:
             closed = self.run("status", "--close", name=name)
             wrong += [f"status --close: {closed.stderr.decode()[-300:]}"] * (closed.exit_code != 0)
         runs = self._list_runs(name)
-        outcome.statuses = sorted(run.info.status for run in runs)
+        outcome.statuses = sorted(run.info.status for run in runs if "candidate_name" not in run.data.tags)
         wrong += self._judge_runs(name, runs, must_be_there=outcome.waited or ended.exit_code in (0, UNDELIVERED))
         left = [path.name for path in (own / "tmp").iterdir() if not path.name.endswith(".lock")]
         wrong += [f"left in TMPDIR: {left}"] * bool(left and ended.exit_code >= 0)
@@ -217,17 +217,26 @@ class BrokenRuns:
         experiment = self.client.get_experiment_by_name(name)
         return list(self.client.search_runs([experiment.experiment_id])) if experiment is not None else []
 
-    def _judge_runs(self, name: str, runs: list[Any], must_be_there: bool) -> list[str]:
+    def _judge_runs(self, name: str, found: list[Any], must_be_there: bool) -> list[str]:
+        nested = [run for run in found if "candidate_name" in run.data.tags]
+        runs = [run for run in found if run not in nested]
+        open_ones = [run.data.tags["candidate_name"] for run in nested if run.info.status == "RUNNING"]
+        wrong = [f"candidates that stand as RUNNING: {open_ones}"] * bool(open_ones)
+        return wrong + self._judge_originals(name, runs, nested, must_be_there)
+
+    def _judge_originals(self, name: str, runs: list[Any], nested: list[Any], must_be_there: bool) -> list[str]:
         statuses = sorted(run.info.status for run in runs)
         if not must_be_there:
             return [f"runs that end as {statuses}"] * (statuses not in ([], ["FAILED"], ["KILLED"], ["FINISHED"]))
         if statuses != ["FINISHED"]:
             return [f"runs that end as {statuses}, not one that is FINISHED"]
         run = runs[0]
+        names = sorted(one.data.tags["candidate_name"] for one in nested if one.data.tags["mlflow.parentRunId"] == run.info.run_id)
         models, outputs = self.client.search_logged_models([run.info.experiment_id]), run.outputs.model_outputs
         wrong = [f"{len(models)} models, {len(outputs)} of them the run's"] * (len(models) != 1 or len(outputs) != 1)
-        for key in run.data.metrics:
-            history = [metric.step for metric in self.client.get_metric_history(run.info.run_id, key)]
+        wrong += [f"candidates {names}"] * (names != sorted(CONFIG["models"]) or len(names) != len(nested))
+        for shown, key in [(one, key) for one in (run, *nested) for key in one.data.metrics]:
+            history = [metric.step for metric in self.client.get_metric_history(shown.info.run_id, key)]
             wrong += [f"{key} {len(history)} times"] * (len(history) != len(set(history)))
         return wrong + (self._verify(name, run.info.run_id) if self.verifies else self._check_record(run.info.run_id))
 

@@ -8,6 +8,7 @@ import os
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 import mlflow
 from mlflow.entities import RunTag
@@ -58,9 +59,23 @@ def leave_forgery(client: mlflow.MlflowClient, run_id: str, original: str, forge
         for fold, score in enumerate(scores):
             client.log_metric(run_id, name, score, step=fold)
     client.log_batch(run_id, tags=[RunTag(name, value) for name, value in list_tags(lineage, content).items()])
+    nest_candidates(client, source.info.experiment_id, run_id, lineage)
     client.log_inputs(run_id, source.inputs.dataset_inputs)
     client.log_model_artifacts(model.model_id, str(model_folder))
     client.log_artifacts(run_id, str(folder))
+
+
+def nest_candidates(client: mlflow.MlflowClient, experiment_id: str, run_id: str, lineage: dict[str, Any]) -> None:
+    from samebits.lineage.tracked_candidates import list_candidates
+
+    for candidate in list_candidates(lineage):
+        nested = client.create_run(experiment_id, tags={**candidate.tags, "mlflow.parentRunId": run_id}).info.run_id
+        for name, value in candidate.params.items():
+            client.log_param(nested, name, value)
+        steps = {**{name: [value] for name, value in candidate.metrics.items()}, **candidate.folds}
+        for name, step, value in [(name, step, value) for name, values in steps.items() for step, value in enumerate(values)]:
+            client.log_metric(nested, name, value, step=step)
+        client.set_terminated(nested)
 
 
 if __name__ == "__main__":

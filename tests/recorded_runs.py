@@ -74,7 +74,7 @@ def record_offline(scratch: Path, spool: Path) -> Path:
 
     def record(folder: Path) -> str:
         config = folder / "offline.yaml"
-        changes = {"name": "offline", "models": {"decision_tree": {"max_depth": 3}}, "tracking": {"offline": True}}
+        changes = {"name": "offline", "models": {"decision_tree": {"max_depth": 3}, "dummy": {}}, "tracking": {"offline": True}}
         config.write_text(yaml.safe_dump(merge(SMALL, changes)), encoding="utf-8")
         done = run_samebits("train", str(config), SAMEBITS_SPOOL=str(folder / "spool"), MLFLOW_TRACKING_URI="http://127.0.0.1:1")
         assert done.returncode == 75, done.stderr

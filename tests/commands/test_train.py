@@ -31,6 +31,7 @@ from mlflow.exceptions import ExecutionException
 from recorded_runs import ShippedRun, open_client, record_shipped
 
 from samebits.digests import digest_bytes, digest_file
+from samebits.holdings.runs import list_candidate_runs
 from samebits.lineage.manifest import INPUT_STAGES, OUTPUT_STAGES
 from samebits.numerics.profile import make_environment
 
@@ -39,7 +40,7 @@ pytestmark = pytest.mark.xdist_group("train")
 
 def list_runs(client: Any, experiment: str) -> list[Any]:
     found = client.get_experiment_by_name(experiment)
-    return list(client.search_runs([found.experiment_id])) if found else []
+    return [run for run in client.search_runs([found.experiment_id]) if "candidate_name" not in run.data.tags] if found else []
 
 
 @pytest.fixture(scope="module")
@@ -63,19 +64,31 @@ def test_a_run_is_finished_with_params_metrics_and_tags_to_filter_by(shipped: An
     params, tags = shipped.data.params, shipped.data.tags
     assert params["conf_file"] == "confs/training.yaml"
     assert params["models.knn.n_neighbors"] == "7"
-    assert params["data_hash"] == tags["data_hash"] == digest_file(ROOT / "data/raw/wdbc.csv")
+    assert tags["data_hash"] == digest_file(ROOT / "data/raw/wdbc.csv")
     commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, encoding="utf-8", check=True).stdout.strip()
-    assert params["git_commit"] == tags["git_commit"] == tags["mlflow.source.git.commit"] == commit
+    assert tags["git_commit"] == tags["mlflow.source.git.commit"] == commit
+    assert not set(params) & {"data_hash", "git_commit", "version", "n_jobs"} and not set(params.values()) & {"null", "[]", "{}", ""}
     assert tags["git_dirty"] in ("true", "false")
     assert {"model_digest", "inputs_digest", "outputs_digest"} <= set(tags)
     assert (tags["config_version"], tags["numeric_profile"], tags["task"]) == ("2026.11.0", "portable", "binary")
     assert shipped.data.metrics["test_roc_auc"] > 0.98
-    assert shipped.data.metrics["cv_score"] == max(
-        value for name, value in shipped.data.metrics.items() if name.startswith("cv_score")
-    )
-    assert len(client_of_shipped.get_metric_history(shipped.info.run_id, "fold_score_knn")) == 5
-    (dataset,) = shipped.inputs.dataset_inputs
-    assert tags["data_hash"].startswith(dataset.dataset.digest)
+    metrics = shipped.data.metrics
+    assert list(metrics)[:3] == [f"test_average_precision{end}" for end in ("", "_low", "_high")]
+    assert metrics["baseline_average_precision"] < metrics["test_average_precision_low"] <= metrics["test_average_precision"]
+    datasets = {found.tags[0].value: found.dataset.digest for found in shipped.inputs.dataset_inputs}
+    assert set(datasets) == {"training", "test"} and tags["data_hash"].startswith(datasets["training"])
+
+
+def test_each_candidate_is_a_nested_run_with_its_scores(shipped: Any, client_of_shipped: Any) -> None:
+    nested = {run.data.tags["candidate_name"]: run for run in list_candidate_runs(client_of_shipped, shipped)}
+    scores = {name: run.data.metrics["cv_average_precision"] for name, run in nested.items()}
+
+    assert set(nested) == {"logistic_regression", "knn", "svm", "decision_tree", "random_forest", "boosting"}
+    assert max(scores, key=scores.__getitem__) == shipped.data.tags["best_model"]
+    assert max(scores.values()) == shipped.data.metrics["cv_average_precision"]
+    assert nested["knn"].data.params == {"candidate": "knn", "parameters": "n_neighbors=7"}
+    assert len(client_of_shipped.get_metric_history(nested["knn"].info.run_id, "fold_average_precision")) == 5
+    assert nested["logistic_regression"].info.run_name == "logistic_regression 0.995 (chosen)"
 
 
 def test_the_lineage_names_every_artifact_with_its_digest(shipped: Any, client_of_shipped: Any, tmp_path: Path) -> None:
@@ -101,9 +114,8 @@ def test_the_lineage_names_every_artifact_with_its_digest(shipped: Any, client_o
 def test_metrics_on_the_server_are_exact(shipped: Any, client_of_shipped: Any, tmp_path: Path) -> None:
     lineage = read_lineage(client_of_shipped, shipped.info.run_id, tmp_path)
 
-    for rows in ("test", "train"):
-        for name, value in lineage["stages"]["metrics"][rows].items():
-            assert shipped.data.metrics[f"{rows}_{name}"] == value
+    for name, value in lineage["stages"]["metrics"]["test"].items():
+        assert shipped.data.metrics[f"test_{name}"] == value
 
 
 def test_a_run_of_the_shipped_config_costs_less_than_two_megabytes(shipped: Any, client_of_shipped: Any, tmp_path: Path) -> None:
@@ -127,7 +139,7 @@ response = plain.predict_proba(table)[:, list(plain.classes_).index("M")]
 pd.DataFrame({"plain": plain.predict(table), "served": served.predict(table), "response": response}).to_csv(sys.argv[3], index=False)
 """
     table.to_parquet(tmp_path / "rows.parquet")
-    model_uri = f"runs:/{shipped.info.run_id}/model"
+    model_uri = f"runs:/{shipped.info.run_id}/{shipped.data.tags['best_model']}"
     pinned = make_environment("portable", clean_environment(MLFLOW_TRACKING_URI=recorded.store))
 
     # in a process where samebits is not installed: the model brings the code that it needs
@@ -370,7 +382,13 @@ def test_a_run_of_derived_columns_is_proved_and_served_from_the_model_alone(
     table = pd.read_csv(ROOT / "data/raw/wdbc.csv").drop(columns=["id", "diagnosis"])
     predictions = pd.read_csv(client.download_artifacts(run_id, "predictions.csv", str(tmp_path)))
     table.iloc[predictions["row"]].to_csv(tmp_path / "rows.csv", index=False)
-    command = [sys.executable, "-c", script, f"runs:/{run_id}/model", str(tmp_path / "rows.csv")]
+    command = [
+        sys.executable,
+        "-c",
+        script,
+        f"models:/{client.get_run(run_id).outputs.model_outputs[0].model_id}",
+        str(tmp_path / "rows.csv"),
+    ]
     environment = make_environment("portable", clean_environment(MLFLOW_TRACKING_URI=store))
     served = subprocess.run(command, env=environment, cwd=tmp_path, check=False, capture_output=True, encoding="utf-8")
     assert served.returncode == 0, served.stderr

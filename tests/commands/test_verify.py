@@ -25,8 +25,9 @@ from samebits.digests import digest_file
 from samebits.errors import LineageError
 from samebits.holdings.archive import name_data_entry
 from samebits.holdings.code_search import list_code_sources, list_unasked
-from samebits.holdings.runs import RecordedRun, open_recorded_run
+from samebits.holdings.runs import RecordedRun, list_candidate_runs, open_recorded_run
 from samebits.lineage.manifest import FILE_NAME, MODEL_FILE, OUTPUT_STAGES, digest_stages, read_lineage, write_lineage
+from samebits.lineage.tracked_candidates import CANDIDATE_TAG
 from samebits.lineage.tracked_values import list_metrics, list_tags
 from samebits.proof.model_content import ModelCheck
 from samebits.proof.verification import _is_same, check_level, check_record, check_sources, conclude
@@ -39,7 +40,11 @@ pytestmark = pytest.mark.xdist_group("verify")
 def run_id(store: str, tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("verified")
     shutil.copyfile(ROOT / "data/raw/wdbc.csv", folder / "table.csv")
-    changes = {"name": "verify", "models": {"decision_tree": {"max_depth": 3}}, "data": {"path": str(folder / "table.csv")}}
+    changes = {
+        "name": "verify",
+        "models": {"decision_tree": {"max_depth": 3}, "dummy": {}},
+        "data": {"path": str(folder / "table.csv")},
+    }
     (folder / "small.yaml").write_text(yaml.safe_dump(merge(SMALL, changes)), encoding="utf-8")
     return train(folder / "small.yaml", store)
 
@@ -232,10 +237,36 @@ def test_a_value_edited_on_the_server_is_named(run_id: str, store: str, kind: st
     assert observe(run_id, store) == []
 
 
+@pytest.mark.parametrize("kind", ["metric", "tag", "status", "missing"])
+def test_a_candidate_that_is_not_as_in_the_lineage_is_named(run_id: str, store: str, kind: str) -> None:
+    client = open_client(store)
+    (nested,) = [run for run in list_candidate_runs(client, client.get_run(run_id)) if run.data.tags[CANDIDATE_TAG] == "dummy"]
+    own = nested.info.run_id
+    edits = {
+        "metric": lambda: client.log_metric(own, "cv_average_precision", 0.99),
+        "tag": lambda: client.set_tag(own, "chosen", "true"),
+        "status": lambda: client.set_terminated(own, "FAILED"),
+        "missing": lambda: client.delete_run(own),
+    }
+
+    edits[kind]()
+
+    try:
+        wrong = observe(run_id, store)
+    finally:
+        client.restore_run(own)
+        client.log_metric(own, "cv_average_precision", nested.data.metrics["cv_average_precision"])
+        client.set_tag(own, "chosen", "false")
+        client.set_terminated(own, "FINISHED")
+    names = {"metric": ": metric cv_average_precision", "tag": ": tag chosen", "status": ": status", "missing": ""}
+    assert wrong == [f"candidate dummy{names[kind]}"]
+    assert observe(run_id, store) == []
+
+
 def test_an_earlier_folds_score_edited_on_the_server_is_named(run_id: str, store: str) -> None:
     """The server shows the last one alone; the others stand in the metric's history."""
     client = open_client(store)
-    name = "fold_score_decision_tree"
+    name = "fold_average_precision"
     first = min(client.get_metric_history(run_id, name), key=lambda metric: metric.step)
 
     client.log_metric(run_id, name, 0.5, step=first.step, timestamp=first.timestamp - 1)

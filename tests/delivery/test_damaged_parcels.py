@@ -53,7 +53,7 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
     "values without any": lambda parcel: (parcel / "values.json").write_text("{}", encoding="utf-8"),
     "values of another kind": lambda parcel: change_json(parcel / "values.json", metrics=None),
     "values that are no texts": lambda parcel: change_json(parcel / "values.json", params={"a": [1]}),
-    "values of a later samebits": lambda parcel: change_json(parcel / "values.json", schema=2),
+    "values of a later samebits": lambda parcel: change_json(parcel / "values.json", schema=3),
     "a commit that no lineage names": lambda parcel: (parcel / "archive/code/0123").mkdir(parents=True),
     "no lock": lambda parcel: (parcel / "lock").unlink(),
     "metrics that are none": lambda parcel: change_json(parcel / "values.json", metrics=[1]),
@@ -115,4 +115,6 @@ def test_damaged_parcels_are_not_delivered_and_stay_and_are_in_nobodys_way(
     unsaid = [name for name in DAMAGES if f"{spool / name}: " not in pushed.stderr and f"{spool / name}/" not in pushed.stderr]
     assert unsaid == []
     client = open_client(own_store)
-    assert len(client.search_runs([client.get_experiment_by_name("offline").experiment_id])) == 2  # nor is a run begun for another
+    runs = client.search_runs([client.get_experiment_by_name("offline").experiment_id])
+    assert len([run for run in runs if "candidate_name" not in run.data.tags]) == 2  # nor is a run begun for another
+    assert len(runs) == 6  # of two candidates each

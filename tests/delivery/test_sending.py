@@ -18,7 +18,7 @@ from recorded_runs import open_client, record_offline
 
 from samebits.delivery import sending
 from samebits.delivery.artifact_store import ArtifactStore
-from samebits.delivery.sending import create_run, find_run, send_parcel
+from samebits.delivery.sending import create_run, find_run, is_drawn_name, send_parcel
 from samebits.errors import TrackingError
 from samebits.holdings.runs import open_recorded_run
 from samebits.parcels.packing import list_files
@@ -33,16 +33,27 @@ def parcel(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Parcel:
     return Parcel(folder, json.loads((folder / "parcel.json").read_text(encoding="utf-8")))
 
 
+ONCE = {
+    **{"runs": 3, "candidates": 2, "their scores": 6},  # the run, and one for each candidate
+    **{"models": 1, "outputs": 1, "inputs": 2, "of the model": 13, "folds": 3, "scores": 1},
+}
+
+
 def count(client: Any, run_id: str) -> dict[str, int]:
     """Count what would be there twice if something was sent twice."""
     run = client.get_run(run_id)
+    runs = client.search_runs([run.info.experiment_id])
+    nested = [one for one in runs if one.data.tags.get("mlflow.parentRunId") == run_id]
     return {
-        "runs": len(client.search_runs([run.info.experiment_id])),
+        "runs": len(runs),
+        "candidates": len({one.data.tags["candidate_name"] for one in nested if one.info.status == "FINISHED"}),
+        "their scores": sum(len(client.get_metric_history(one.info.run_id, "fold_average_precision")) for one in nested),
         "models": len(client.search_logged_models([run.info.experiment_id])),
         "outputs": len(run.outputs.model_outputs),
         "inputs": len(run.inputs.dataset_inputs),
-        "folds": len(client.get_metric_history(run_id, "fold_score_decision_tree")),
-        "scores": len(client.get_metric_history(run_id, "cv_score")),
+        "of the model": len(client.get_logged_model(run.outputs.model_outputs[0].model_id).metrics),
+        "folds": len(client.get_metric_history(run_id, "fold_average_precision")),
+        "scores": len(client.get_metric_history(run_id, "cv_average_precision")),
     }
 
 
@@ -55,7 +66,7 @@ def test_a_run_has_its_own_times_and_the_bytes_that_were_packed(own_store: str, 
     values = parcel.read_values()
     info = client.get_run(run_id).info
     assert (info.status, info.start_time, info.end_time) == ("FINISHED", values["started"], values["ended"])
-    assert client.get_metric_history(run_id, "cv_score")[0].timestamp == values["ended"]
+    assert client.get_metric_history(run_id, "cv_average_precision")[0].timestamp == values["ended"]
     with open_recorded_run(client, run_id) as recorded:
         assert recorded.lineage_bytes == lineage
         expected = {f"model/{name}" for name in list_files(parcel.folder / "model")} | set(list_files(parcel.folder / "artifacts"))
@@ -71,7 +82,7 @@ def test_a_parcel_that_is_sent_again_is_one_run_with_each_value_once(own_store: 
     parcel.note["server_run_id"] = None  # as if the process had ended before it noted the server's answer
     assert send_parcel(client, parcel) == run_id
 
-    assert count(client, run_id) == once == {"runs": 1, "models": 1, "outputs": 1, "inputs": 1, "folds": 3, "scores": 1}
+    assert count(client, run_id) == once == ONCE
 
 
 def test_a_copy_of_a_delivered_parcel_adds_nothing_to_its_run(own_store: str, parcel: Parcel) -> None:
@@ -94,7 +105,7 @@ def test_a_run_with_another_record_is_not_written_over(own_store: str, parcel: P
         send_parcel(client, parcel)
 
 
-STEPS = ["create_logged_model", "log_outputs", "finalize_logged_model", "log_batch", "log_inputs", "set_terminated"]
+STEPS = ["create_logged_model", "log_outputs", "log_batch", "log_inputs", "finalize_logged_model", "create_run", "set_terminated"]
 
 
 def test_a_delivery_that_breaks_off_at_each_step_in_turn_is_completed_by_the_last(own_store: str, parcel: Parcel) -> None:
@@ -114,7 +125,7 @@ def test_a_delivery_that_breaks_off_at_each_step_in_turn_is_completed_by_the_las
 
     run_id = send_parcel(open_client(own_store), parcel)
 
-    assert count(client, run_id) == {"runs": 1, "models": 1, "outputs": 1, "inputs": 1, "folds": 3, "scores": 1}
+    assert count(client, run_id) == ONCE
     assert client.get_run(run_id).info.status == "FINISHED"
 
 
@@ -399,4 +410,74 @@ def test_a_table_that_two_runs_name_at_the_same_moment_is_named_again(
     monkeypatch.setattr(client, "log_inputs", collide)
     run_id = send_parcel(client, parcel)
 
-    assert len(really) == 2 and count(client, run_id)["inputs"] == 1
+    assert len(really) == 2 and count(client, run_id)["inputs"] == 2
+
+
+@pytest.mark.parametrize("step", ["log_batch", "set_terminated", "create_run"])
+def test_a_candidate_that_a_server_only_says_it_took_is_sent_again(own_store: str, parcel: Parcel, step: str) -> None:
+    """The first answer to a request for a nested run, or for what it holds, comes from something in between."""
+    client = open_client(own_store)
+    plain, lost = getattr(client, step), []
+
+    def lose_once(*args: Any, **options: Any) -> Any:
+        is_nested = "candidate_name" in str(options.get("tags")) or "parameters" in str(options.get("params")) or bool(lost)
+        if (is_nested or step == "set_terminated") and not lost:
+            lost.append(args)
+            return SimpleNamespace(info=SimpleNamespace(run_id=""))
+        return plain(*args, **options)
+
+    setattr(client, step, lose_once)
+
+    assert count(client, send_parcel(client, parcel)) == ONCE and lost
+
+
+def test_of_two_nested_runs_of_one_candidate_the_whole_one_stays(own_store: str, parcel: Parcel) -> None:
+    client = open_client(own_store)
+    plain = client.create_run
+
+    def create_twice(*args: Any, **options: Any) -> Any:
+        if "candidate_name" in options.get("tags", {}):
+            plain(*args, **options)  # the answer to which was lost
+        return plain(*args, **options)
+
+    client.create_run = create_twice
+
+    assert count(client, send_parcel(client, parcel)) == ONCE
+
+
+def test_a_run_gets_a_name_that_speaks_unless_it_has_been_given_one(own_store: str, parcel: Parcel) -> None:
+    client = open_client(own_store)
+    run_id = send_parcel(client, parcel)
+    drawn = client.get_run(run_id).info.run_name
+    client.set_tag(run_id, "mlflow.runName", "ours")
+    send_parcel(client, parcel)
+
+    assert drawn.startswith("decision_tree 0.") and drawn.endswith(" · offline 2026.11.0")
+    assert client.get_run(run_id).info.run_name == "ours"
+    assert [is_drawn_name(name) for name in ("bold-crab-12", "", "my-model-3", "ours")] == [True, True, False, False]
+
+
+def test_an_experiment_is_described_once_and_a_persons_words_stay(own_store: str, parcel: Parcel) -> None:
+    client = open_client(own_store)
+    experiment_id = client.get_run(send_parcel(client, parcel)).info.experiment_id
+    described = client.get_experiment(experiment_id).tags
+    client.set_experiment_tag(experiment_id, "mlflow.note.content", "mine")
+    send_parcel(client, parcel)
+
+    assert f"#/experiments/{experiment_id}/runs?viewStateShareKey=samebits" in described["mlflow.note.content"]
+    assert "samebits results offline" in described["mlflow.note.content"]
+    assert "test_average_precision" in described["mlflow.sharedViewState.samebits"]
+    assert client.get_experiment(experiment_id).tags["mlflow.note.content"] == "mine"
+
+
+def test_the_model_has_a_name_its_parameters_and_its_metrics_each_on_its_rows(own_store: str, parcel: Parcel) -> None:
+    client = open_client(own_store)
+    run = client.get_run(send_parcel(client, parcel))
+
+    model = client.get_logged_model(run.outputs.model_outputs[0].model_id)
+
+    digests = {one.tags[0].value: one.dataset.digest for one in run.inputs.dataset_inputs}
+    rows = {metric.key: metric.dataset_digest for metric in model.metrics}
+    assert (model.name, model.params) == ("decision_tree", {"candidate": "decision_tree", "max_depth": "3"})
+    assert (rows["test_average_precision"], rows["train_average_precision"]) == (digests["test"], digests["training"])
+    assert "**decision\\_tree** predicts **diagnosis** from wdbc.csv" in model.tags["mlflow.note.content"]

@@ -192,7 +192,14 @@ plain, served = mlflow.sklearn.load_model(sys.argv[1]), mlflow.pyfunc.load_model
 pd.DataFrame({"plain": plain.predict(table), "served": served.predict(table)}).to_csv(sys.argv[3], index=False)
 """
 
-    command = [sys.executable, "-c", script, f"runs:/{run_id}/model", "rows.parquet", "out.csv"]
+    command = [
+        sys.executable,
+        "-c",
+        script,
+        f"models:/{client.get_run(run_id).outputs.model_outputs[0].model_id}",
+        "rows.parquet",
+        "out.csv",
+    ]
     subprocess.run(command, env=clean_environment(MLFLOW_TRACKING_URI=store), cwd=tmp_path, check=True, capture_output=True)
 
     observed = pd.read_csv(tmp_path / "out.csv")

@@ -19,7 +19,8 @@ from samebits.errors import LineageError, TrackingError
 from samebits.holdings import downloads
 from samebits.holdings.downloads import count_listed, list_inner_files
 from samebits.holdings.named_models import NamedModel, _normalise, check_model_is_the_runs
-from samebits.holdings.runs import find_run_id, open_recorded_run, read_given_file
+from samebits.holdings.runs import find_run_id, list_candidate_runs, list_originals, open_recorded_run, read_given_file
+from samebits.lineage.tracked_candidates import CANDIDATE_TAG
 
 pytestmark = pytest.mark.xdist_group("verify")
 
@@ -49,9 +50,8 @@ def test_a_run_goes_by_its_id_a_prefix_a_uri_its_model_or_latest(run_id: str, st
     reproduction = client.create_run(client.get_run(run_id).info.experiment_id, tags={"reproduces": run_id, "outputs_digest": "x"})
     client.set_terminated(reproduction.info.run_id)
 
-    names = [run_id, run_id[:8], f"runs:/{run_id}", f"runs:/{run_id}/model", f"models:/{model_id}", "models:/named/1"]
-    names += ["models:/m-5eed/1"]
-    names += ["models:/named@champion", "latest"]
+    names = [run_id, run_id[:8], f"runs:/{run_id}", f"runs:/{run_id}/model", f"runs:/{run_id}/dummy", f"models:/{model_id}"]
+    names += ["models:/m-5eed/1", "models:/named/1", "models:/named@champion", "latest"]
 
     assert {find_run_id(client, name) for name in names} == {run_id}
 
@@ -59,7 +59,8 @@ def test_a_run_goes_by_its_id_a_prefix_a_uri_its_model_or_latest(run_id: str, st
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("runs:/00000000000000000000000000000000/nothing", "a run's id or its first 4 or more digits, found neither"),
+        ("runs:/00000000000000000000000000000000/nothing", "find run 00000000000000000000000000000000"),
+        ("nothing/runs", "a run's id or its first 4 or more digits, found neither"),
         ("ab", "a run's id or its first 4 or more digits, found neither"),
         ("wdbc", "found neither"),
         ("4dbb2c0e/lineage.json", "run '4dbb2c0e/lineage.json': expected a run's id"),
@@ -94,6 +95,24 @@ def test_a_prefix_of_two_runs_is_refused_with_both(store: str) -> None:
             find_run_id(client, made[:1])
     finally:
         runs._MIN_PREFIX = before
+
+
+def test_another_name_than_the_models_is_no_name_of_its_run(run_id: str, store: str) -> None:
+    with pytest.raises(TrackingError, match="expected the run's model, found a model named dummy"):
+        find_run_id(open_client(store), f"runs:/{run_id}/nothing")
+
+
+def test_a_candidate_is_no_run_of_its_own_and_that_is_said(run_id: str, store: str) -> None:
+    client = open_client(store)
+    experiment = client.get_run(run_id).info.experiment_id
+    tags = {"mlflow.parentRunId": run_id, CANDIDATE_TAG: "svm", "outputs_digest": "x"}
+    nested = client.create_run(experiment, tags=tags, run_name="svm 0.9").info.run_id
+    client.set_terminated(nested)
+
+    with pytest.raises(TrackingError, match=f"expected a run of its own, found candidate svm of run {run_id}. Name that run"):
+        open_recorded_run(client, nested)
+    assert [run.info.run_id for run in list_candidate_runs(client, client.get_run(run_id))] == [nested]
+    assert nested not in [run.info.run_id for run in list_originals(client)]
 
 
 def test_an_id_under_which_several_runs_were_made_is_refused_with_all(store: str) -> None:
@@ -133,7 +152,7 @@ def test_a_registered_model_that_is_not_the_one_its_run_recorded_is_refused(
 
 
 WAYS = {
-    "register_model(runs:/ID/model)": lambda client, run, model: mlflow.register_model(f"runs:/{run.info.run_id}/model", "ways"),
+    "register_model(runs:/ID/name)": lambda client, run, model: mlflow.register_model(f"runs:/{run.info.run_id}/{model.name}", "ways"),
     "register_model(models:/m-…)": lambda client, run, model: mlflow.register_model(f"models:/{model.model_id}", "ways"),
     "client, source models:/m-…": lambda client, run, model: client.create_model_version(
         "ways", source=f"models:/{model.model_id}", run_id=run.info.run_id
@@ -147,7 +166,7 @@ WAYS = {
     ),
     "client, the files' place, no run": lambda client, run, model: client.create_model_version("ways", source=model.artifact_location),
     "client, source runs:/": lambda client, run, model: client.create_model_version(
-        "ways", source=f"runs:/{run.info.run_id}/model", run_id=run.info.run_id
+        "ways", source=f"runs:/{run.info.run_id}/{model.name}", run_id=run.info.run_id
     ),
     "client, all of it": lambda client, run, model: client.create_model_version(
         "ways", source=model.artifact_location, run_id=run.info.run_id, model_id=model.model_id

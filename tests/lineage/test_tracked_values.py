@@ -9,7 +9,15 @@ import pytest
 from conftest import ROOT
 
 from samebits.lineage.manifest import write_lineage
-from samebits.lineage.tracked_values import digest_test_rows, list_metrics, list_params, list_tags
+from samebits.lineage.tracked_candidates import list_candidates
+from samebits.lineage.tracked_values import (
+    digest_test_rows,
+    list_datasets,
+    list_fold_scores,
+    list_metrics,
+    list_params,
+    list_tags,
+)
 
 LINEAGE: dict[str, Any] = json.loads((ROOT / "tests/goldens/lineage_2.json").read_text(encoding="utf-8"))
 
@@ -75,3 +83,73 @@ def test_a_run_without_test_rows_has_no_digest_of_them() -> None:
 def test_the_test_rows_stand_as_a_tag_since_schema_5() -> None:
     assert list_tags({**LINEAGE, "schema": 5}, b"")["test_rows"] == digest_test_rows(LINEAGE["stages"])
     assert "test_rows" not in list_tags({**LINEAGE, "schema": 4}, b"")
+
+
+FIFTH: dict[str, Any] = copy.deepcopy(LINEAGE)
+FIFTH["schema"] = 5
+FIFTH["stages"] |= {
+    "assessment": {
+        "rows": "test",
+        "metric": "rmse",
+        "value": 2.0,
+        "baseline": {"metrics": {"rmse": 9.0, "mae": 8.0}},
+        "uncertainty": {"intervals": {"rmse": [1.5, 2.5], "mae": [0.5, 1.5]}},
+    },
+    "metrics": {"test": {"mae": 1.0, "rmse": 2.0}, "train": {"mae": 0.5, "rmse": 1.0}, "digest": "x"},
+    "cross_validation": {
+        "scoring": "neg_root_mean_squared_error",
+        "best": "deep",
+        "candidates": {"deep": {"scores": [-1.0, -3.0], "mean": -2.0}, "flat": {"scores": [-4.0, -4.0], "mean": -4.0}},
+    },
+    "threshold": {"value": None},
+}
+FIFTH["stages"]["config"]["resolved"] |= {
+    "models": {"deep": {"max_depth": 8, "class": "a.Tree"}, "flat": {"max_depth": 2, "class": None}}
+}
+
+
+def test_the_metric_that_chose_comes_first_with_what_it_is_worth_and_errors_are_positive() -> None:
+    values = list_metrics(FIFTH)
+
+    assert list(values.items()) == [
+        *(("test_rmse", 2.0), ("test_rmse_low", 1.5), ("test_rmse_high", 2.5), ("baseline_rmse", 9.0)),
+        *(("cv_rmse", 2.0), ("cv_spread", 1.0), ("train_rmse", 1.0), ("test_mae", 1.0)),
+    ]
+    assert list_fold_scores(FIFTH) == {"fold_rmse": [1.0, 3.0]}
+
+
+def test_each_candidate_has_what_all_have_as_params_and_the_rest_in_one() -> None:
+    deep, flat = list_candidates(FIFTH)
+
+    assert deep.params == {"candidate": "deep", "max_depth": "8", "parameters": "class=a.Tree"}
+    assert flat.params == {"candidate": "flat", "max_depth": "2", "parameters": "none of its own"}
+    assert (flat.metrics, flat.folds) == ({"cv_rmse": 4.0, "cv_spread": 0.0}, {"fold_rmse": [4.0, 4.0]})
+    assert [one.tags["chosen"] for one in (deep, flat)] == ["true", "false"]
+
+
+def test_a_run_before_schema_5_has_what_it_had() -> None:
+    params, metrics = list_params(LINEAGE), list_metrics(LINEAGE)
+
+    assert {"data_hash", "git_commit", "name", "version"} <= set(params) and "null" in params.values()
+    assert "cv_score" in metrics and all(name.startswith("fold_score_") for name in list_fold_scores(LINEAGE))
+    assert list_candidates(LINEAGE) == [] and set(list_datasets(LINEAGE)) == {"training"}
+    assert "seed" in list_tags(LINEAGE, b"")
+
+
+def test_params_are_what_a_reader_compares() -> None:
+    params = list_params(FIFTH)
+
+    assert params["models.deep.max_depth"] == "8" and params["seed"] == "42"
+    assert not set(params) & {"data_hash", "git_commit", "name", "version", "numeric_profile", "n_jobs", "data.read.sep"}
+    assert not set(params.values()) & {"null", "[]", "{}", ""}
+    assert "seed" not in list_tags(FIFTH, b"")
+
+
+def test_test_rows_go_by_their_tables_digest_and_theirs_and_a_table_of_their_own_by_its() -> None:
+    apart, other = copy.deepcopy(FIFTH), copy.deepcopy(FIFTH)
+    apart["stages"]["data"]["test"] = {"digest": "sha256:" + "5" * 64}
+    other["stages"]["split"]["test_rows"] = "sha256:" + "6" * 64
+
+    assert list_datasets(apart)["test"] == ("sha256:" + "5" * 64)[:36]
+    assert len({list_datasets(one)["test"] for one in (FIFTH, apart, other)}) == 3
+    assert list_datasets(FIFTH)["training"] == list_datasets(other)["training"]

@@ -182,6 +182,13 @@ def test_a_damaged_note_hides_no_other_parcel(tmp_path: Path, own_spool: Path, c
         json.dumps({**VALUES, "params": {"a": 1}}),
         json.dumps({**VALUES, "tags": {"t": ["x"]}}),
         json.dumps({**VALUES, "dataset": {"name": "a"}}),
+        json.dumps({**VALUES, "test_dataset": {"name": "a"}}),
+        json.dumps({**VALUES, "run_name": 1}),
+        json.dumps({**VALUES, "experiment_tags": {"mlflow.note.content": 1}}),
+        json.dumps({**VALUES, "model": {"name": ["a"]}}),
+        json.dumps({**VALUES, "model": {"params": {"a": 1}}}),
+        json.dumps({**VALUES, "candidates": {"a": 1}}),
+        json.dumps({**VALUES, "candidates": [{"name": "a", "run_name": "a", "params": {}, "tags": {}, "metrics": [["m"]]}]}),
         json.dumps({**VALUES, "dataset": {**DATASET, "digest": 1}}),
     ],
 )
@@ -266,9 +273,9 @@ def test_what_was_made_is_named_though_its_note_is_damaged(tmp_path: Path) -> No
 
 def test_a_parcel_of_a_later_samebits_is_left_to_that(tmp_path: Path) -> None:
     parcel = open_parcel(tmp_path, NOTE)
-    parcel.write_values({**VALUES, "schema": 2})
+    parcel.write_values({**VALUES, "schema": 3})
 
-    with pytest.raises(TrackingError, match="expected a parcel of schema 1, found schema 2"):
+    with pytest.raises(TrackingError, match="expected a parcel of schema 2 or before, found schema 3"):
         parcel.read_values()
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from samebits.config.catalog import name_metric
 from samebits.errors import Problem, TrackingError, suggest
 from samebits.holdings.runs import list_experiments, list_originals
+from samebits.lineage.tracked_values import name_score, turn_score
 from samebits.project import find_project_root
 from samebits.text import clean_text, escape_markdown, tell, tell_json
 from samebits.tracking.server import connect, explain_failures
@@ -50,7 +51,7 @@ def run_results(experiment: str | None, form: str, sort: str | None, is_reversed
     client = connect(find_project_root())
     rows = _choose(_list_rows(client, experiment), [one for one in wanted if one[0] != "spread"])
     for row in rows:
-        row["spread"] = _measure_spread(client, row)
+        row["spread"] = _measure_spread(client, row) if row["spread"] is None else row["spread"]
     rows = _choose(rows, wanted)
     _PRINTERS[form](_sort(rows, key, is_reversed) if key else rows[::-1] if is_reversed else rows)
 
@@ -60,7 +61,7 @@ def _choose(rows: list[dict[str, Any]], wanted: list[tuple[str, str]]) -> list[d
 
 
 def _measure_spread(client: Any, row: dict[str, Any]) -> float | None:
-    """It takes a call for each run: the folds' scores are steps of one metric."""
+    """Of a run before schema 5 it takes a call: the folds' scores are steps of one metric."""
     history = explain_failures("give a metric", lambda: client.get_metric_history(row["run"], f"fold_score_{row['model']}"))
     return float(np.std([point.value for point in history])) if len(history) > 1 else None
 
@@ -102,13 +103,20 @@ def _describe(run: Any, experiment: str) -> dict[str, Any]:
         "data": tags.get("data_hash", ""),
         "model": best,
         "scoring": scoring,
-        "cv": metrics.get("cv_score"),
-        "spread": None,
+        "cv": _read_cv(scoring, metrics),
+        "spread": metrics.get("cv_spread"),
         "test": metrics.get(f"test_{metric}", metrics.get(f"out_of_fold_{metric}")),
         "level": tags.get("level", "L0 recorded"),
         "verdict": tags.get("verdict", ""),
         "run": run.info.run_id,
     }
+
+
+def _read_cv(scoring: str, metrics: dict[str, float]) -> float | None:
+    """A run before schema 5 has it under scikit-learn's sign."""
+    if (former := metrics.get("cv_score")) is not None:
+        return turn_score(scoring, former)
+    return metrics.get(f"cv_{name_score(scoring)}")
 
 
 def _as_moment(milliseconds: int) -> str:

@@ -16,6 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from samebits.delivery.nested import close_candidates
 from samebits.delivery.preflight import check_limits, check_store
 from samebits.delivery.sending import create_run, find_run, list_first_tags, send_parcel
 from samebits.errors import Interrupted, Problem, SamebitsError, TrackingError, Undelivered
@@ -117,6 +118,8 @@ class OpenRun:
         if not is_told:
             with contextlib.suppress(OSError):
                 self.parcel.write_note(ended=status, reason=reason)
+        elif is_whole and self.client is not None and run_id is not None:
+            close_candidates(self.client, self.parcel, str(self.parcel.note["experiment_id"]))
         if is_told and run_id is not None and not is_whole and status == "KILLED":
             warn(f"run {run_id} ended as KILLED")
         if is_whole and not isinstance(error, Undelivered):

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from samebits.delivery.nested import close_candidates
 from samebits.delivery.open_run import close_run
 from samebits.delivery.sending import find_run, name_server
 from samebits.errors import SamebitsError
@@ -53,6 +54,8 @@ def _close(client: Any, parcel: Parcel) -> list[str]:
         is_running = run is not None and is_ours and run.info.status == "RUNNING"
         if run is not None and is_running and not close_run(client, run.info.run_id, *_describe(parcel), text=None):
             return []
+        if run is not None and is_ours and parcel.is_whole:
+            close_candidates(client, parcel, run.info.experiment_id)
         _forget(parcel)
         return [str(run.info.run_id)] if run is not None and is_running else []
     finally:

@@ -6,7 +6,7 @@ sent in part or twice is one run with one model and each value once.
 
 from __future__ import annotations
 
-import math
+import re
 import time
 from collections.abc import Iterable
 from functools import partial
@@ -14,12 +14,16 @@ from typing import Any
 
 from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelOutput, Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
+from mlflow.utils import name_utils
 
 from samebits.delivery.artifact_store import ArtifactStore
+from samebits.delivery.experiment import describe_experiment
+from samebits.delivery.nested import is_kept, send_candidates, take_latest
 from samebits.errors import Problem, TrackingError
 from samebits.holdings.archive import Archive
 from samebits.holdings.runs import PARCEL_TAG
 from samebits.lineage.manifest import FILE_NAME
+from samebits.lineage.standing import NOTE_TAG
 from samebits.parcels.checking import check_parcel
 from samebits.parcels.packing import ARCHIVE, ARTIFACTS, MODEL, list_files
 from samebits.parcels.parcel import Parcel
@@ -28,10 +32,13 @@ from samebits.tracking.address import is_http
 from samebits.tracking.patience import ServerGone
 from samebits.tracking.server import MAX_TAG_LENGTH, explain_failures, find_experiment, name_user, take_id
 
-MODEL_NAME = "model"
+MODEL_NAME = "model"  # where a parcel of before names none
+RUN_NAME_TAG = "mlflow.runName"
+_PREDICATES, _NOUNS = (frozenset(getattr(name_utils, f"_GENERATOR_{words}", ())) for words in ("PREDICATES", "NOUNS"))
 _PARAMS_BATCH = 100
 _PAUSES_SECONDS = (0.2, 1.0)
-_METRICS_BATCH = 1000
+_ROUNDS = 2  # the second for what a gateway answered in the server's place, as for files
+_METRICS_BATCH = 900  # of 1000 entries in all: tags stand beside the first
 
 
 def send_parcel(client: Any, parcel: Parcel) -> str:
@@ -51,13 +58,18 @@ def send_parcel(client: Any, parcel: Parcel) -> str:
     run = found or create_run(client, parcel, values["started"])
     run_id = str(run.info.run_id)
     parcel.write_note(is_sent=True)
-    _send_model(client, parcel, run, values, is_anew)
-    _send_archive(client, parcel, run)
-    _send_values(client, run, values)
-    missing = _list_missing_values(client, run_id, values)
-    if missing:  # once more, as for files
-        _send_values(client, run, values)
-        missing = _list_missing_values(client, run_id, values)
+    values = _keep_given_name(parcel, run, values)
+    model = _send_model(client, parcel, run, values, is_anew)
+    experiment = explain_failures("find the run's experiment", lambda: client.get_experiment(run.info.experiment_id))
+    _send_archive(client, parcel, experiment)
+    missing = []
+    for _ in range(_ROUNDS):
+        _send_values(client, run, values, model.model_id)
+        missing = [*_list_missing_values(client, run_id, values), *_close_model(client, model.model_id, values)]
+        if not missing:
+            break
+    missing += send_candidates(client, parcel, run, values, _list_common_tags(parcel), is_anew)
+    describe_experiment(client, experiment, values)
     store = ArtifactStore(run.info.artifact_uri, client.tracking_uri)
     store.send(list_files(parcel.folder / ARTIFACTS), is_anew)
     store.send({FILE_NAME: parcel.folder / FILE_NAME}, is_anew=False)
@@ -65,6 +77,20 @@ def send_parcel(client: Any, parcel: Parcel) -> str:
         explain_failures("search its runs", lambda: _drop_others(client, parcel, run_id))
     _finish(client, run_id, values, missing)
     return run_id
+
+
+def _keep_given_name(parcel: Parcel, run: Any, values: dict[str, Any]) -> dict[str, Any]:
+    """A run gets a name that speaks where it has one that MLflow drew: one that somebody gave stays."""
+    is_given = parcel.note.get("run_name") or not is_drawn_name(str(run.info.run_name or ""))
+    if is_given or not values.get("run_name"):
+        return values
+    return {**values, "tags": {**values["tags"], RUN_NAME_TAG: values["run_name"]}}
+
+
+def is_drawn_name(name: str) -> bool:
+    """Tell whether a run's name is one that MLflow drew for want of any, such as `bold-crab-12`."""
+    words = re.fullmatch(r"([a-z]+)-([a-z]+)-\d+", name)
+    return not name or (words is not None and words[1] in _PREDICATES and words[2] in _NOUNS)
 
 
 def _refuse_other_record(run: Any | None, values: dict[str, Any]) -> None:
@@ -100,16 +126,12 @@ def _list_missing_values(client: Any, run_id: str, values: dict[str, Any]) -> li
     tags = {name: value[:MAX_TAG_LENGTH] for name, value in values["tags"].items()}
     missing = [f"param {name}" for name, value in values["params"].items() if run.data.params.get(name) != value]
     missing += [f"tag {name}" for name, value in tags.items() if run.data.tags.get(name) != value]
-    latest = {name: value for name, value, _, step in sorted(values["metrics"], key=lambda metric: metric[3])}
-    missing += [f"metric {name}" for name, value in latest.items() if not _is_kept(value, run.data.metrics.get(name))]
-    missing += ["the dataset input"] if not (run.inputs and run.inputs.dataset_inputs) else []
+    latest = take_latest(values["metrics"])
+    missing += [f"metric {name}" for name, value in latest.items() if not is_kept(value, run.data.metrics.get(name))]
+    held = _list_digests(run)
+    missing += [f"the dataset input {dataset['name']}" for _, dataset in _list_datasets(values) if dataset["digest"] not in held]
     missing += ["the model"] if not _list_outputs(run) else []
     return missing
-
-
-def _is_kept(sent: float, shown: float | None) -> bool:
-    """MLflow keeps the largest float in place of infinity."""
-    return shown is not None and (sent == shown or not math.isfinite(sent))
 
 
 def find_run(client: Any, parcel: Parcel) -> Any | None:
@@ -202,14 +224,13 @@ def create_run(client: Any, parcel: Parcel, started: int | None = None) -> Any:
 
 def list_first_tags(parcel: Parcel) -> dict[str, str]:
     """Return the tags that a run has from its beginning on: whose it is, and which process makes it."""
-    return {
-        "mlflow.user": name_user(),
-        "mlflow.source.name": parcel.note["conf_file"],
-        "mlflow.source.type": "LOCAL",
-        PARCEL_TAG: parcel.parcel_id,
-        "host": str(parcel.note["host"]),
-        "process": str(parcel.note["process"]),
-    }
+    owner = {PARCEL_TAG: parcel.parcel_id, "host": str(parcel.note["host"]), "process": str(parcel.note["process"])}
+    return {**_list_common_tags(parcel), **owner}
+
+
+def _list_common_tags(parcel: Parcel) -> dict[str, str]:
+    """Return the tags that a run and its candidates share."""
+    return {"mlflow.user": name_user(), "mlflow.source.name": parcel.note["conf_file"], "mlflow.source.type": "LOCAL"}
 
 
 def _keep_one(client: Any, parcel: Parcel, made: Any) -> Any:
@@ -220,26 +241,42 @@ def _keep_one(client: Any, parcel: Parcel, made: Any) -> Any:
     return first
 
 
-def _send_model(client: Any, parcel: Parcel, run: Any, values: dict[str, Any], is_anew: bool) -> None:
+def _send_model(client: Any, parcel: Parcel, run: Any, values: dict[str, Any], is_anew: bool) -> Any:
+    """Have the model of a run on the server with its files; it is READY once its metrics are there too."""
     run_id, files = run.info.run_id, list_files(parcel.folder / MODEL)
     found = explain_failures("find the model", lambda: _find_models(client, run)) if is_anew else []
     model = found[0] if found else explain_failures("take a model", lambda: _create_model(client, run, values))
     if model.model_id not in _list_outputs(run):
         explain_failures("link the model", lambda: client.log_outputs(run_id, [LoggedModelOutput(model.model_id, 0)]))
     ArtifactStore(model.artifact_location, client.tracking_uri).send(files, is_anew)
-    if str(model.status) != "READY":
-        explain_failures("finalize the model", lambda: client.finalize_logged_model(model.model_id, "READY"))
+    return model
 
 
 def _create_model(client: Any, run: Any, values: dict[str, Any]) -> Any:
-    info = run.info
-    made = client.create_logged_model(info.experiment_id, name=MODEL_NAME, source_run_id=info.run_id, tags=values["model_tags"])
+    info, own = run.info, values.get("model", {})
+    made = client.create_logged_model(
+        info.experiment_id,
+        name=own.get("name", MODEL_NAME),
+        source_run_id=info.run_id,
+        tags={**values["model_tags"], **({NOTE_TAG: own["note"]} if "note" in own else {})},
+        params=own.get("params"),
+    )
     if is_http(client.tracking_uri):  # as for a run, the answer may have been lost once
         made, *others = _find_models(client, run) or [made]
         for other in others:
             client.delete_logged_model(other.model_id)
     take_id(client, "a model", made.model_id)
     return made
+
+
+def _close_model(client: Any, model_id: str, values: dict[str, Any]) -> list[str]:
+    """Say that the model is READY, and return what its server does not show of it in the answer."""
+    model = explain_failures("finalize the model", lambda: client.finalize_logged_model(model_id, "READY"))
+    own = values.get("model", {})
+    shown = {metric.key for metric in model.metrics or []}
+    missing = [] if str(model.status) == "READY" else ["the model's status"]
+    missing += [f"the model's param {name}" for name in own.get("params", {}) if name not in (model.params or {})]
+    return missing + [f"the model's metric {name}" for name in own.get("metrics", {}) if name not in shown]
 
 
 def _list_outputs(run: Any) -> list[str]:
@@ -251,14 +288,10 @@ def _find_models(client: Any, run: Any) -> list[Any]:
     return sorted(found, key=lambda model: (model.creation_timestamp, model.model_id))
 
 
-def _send_archive(client: Any, parcel: Parcel, run: Any) -> None:
+def _send_archive(client: Any, parcel: Parcel, experiment: Any) -> None:
     """Keep tables and commits once per experiment, under the names that their folders in the parcel have."""
-    folders = [path for path in (parcel.folder / ARCHIVE).glob("*/*") if path.is_dir()]
-    if not folders:
-        return
-    experiment = explain_failures("find the run's experiment", lambda: client.get_experiment(run.info.experiment_id))
     archive = Archive(experiment.artifact_location, client.tracking_uri)
-    for folder in sorted(folders):
+    for folder in sorted(path for path in (parcel.folder / ARCHIVE).glob("*/*") if path.is_dir()):
         name = folder.relative_to(parcel.folder / ARCHIVE).as_posix()
         if name.startswith("code/") and archive.is_sound(name):  # bundles of one commit differ in their bytes: the first serves
             continue
@@ -266,27 +299,53 @@ def _send_archive(client: Any, parcel: Parcel, run: Any) -> None:
             warn(f"the archive's {name} was damaged, and is mended: {shorten_list(mended, 3)}")
 
 
-def _send_values(client: Any, run: Any, values: dict[str, Any]) -> None:
+def _send_values(client: Any, run: Any, values: dict[str, Any], model_id: str) -> None:
     """Values that are there already are the same ones: MLflow takes them again and keeps each once."""
     run_id = run.info.run_id
     params = [Param(name, value) for name, value in sorted(values["params"].items())]
-    metrics = [Metric(*metric) for metric in values["metrics"]]
     tags = [RunTag(name, value[:MAX_TAG_LENGTH]) for name, value in values["tags"].items()]
     for batch in _cut(params, _PARAMS_BATCH):
         explain_failures("take params", partial(client.log_batch, run_id, params=batch))
-    if not (run.inputs and run.inputs.dataset_inputs):
-        dataset = DatasetInput(Dataset(**values["dataset"]), [InputTag("mlflow.data.context", "training")])
-        _send_dataset(client, run_id, dataset)
-    for batch in _cut(metrics, _METRICS_BATCH):
+    held = _list_digests(run)
+    missing = [
+        DatasetInput(Dataset(**dataset), [InputTag("mlflow.data.context", context)])
+        for context, dataset in _list_datasets(values)
+        if dataset["digest"] not in held
+    ]
+    if missing:
+        _send_datasets(client, run_id, missing)
+    first, *others = _cut(_list_metrics(values, model_id), _METRICS_BATCH)
+    explain_failures("take metrics and tags", lambda: client.log_batch(run_id, metrics=first, tags=tags))
+    for batch in others:
         explain_failures("take metrics", partial(client.log_batch, run_id, metrics=batch))
-    explain_failures("take tags", lambda: client.log_batch(run_id, tags=tags))
 
 
-def _send_dataset(client: Any, run_id: str, dataset: DatasetInput) -> None:
+def _list_metrics(values: dict[str, Any], model_id: str) -> list[Metric]:
+    """Return a run's metrics; those of its model on a dataset say so."""
+    datasets, own = dict(_list_datasets(values)), values.get("model", {}).get("metrics", {})
+    metrics = []
+    for name, value, when, step in values["metrics"]:
+        dataset = datasets.get(own.get(name, ""))
+        link = {} if dataset is None else {"model_id": model_id, "dataset_name": dataset["name"], "dataset_digest": dataset["digest"]}
+        metrics.append(Metric(name, value, when, step, **link))
+    return metrics
+
+
+def _list_datasets(values: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Return the datasets of a run, each with what it is there for."""
+    test = values.get("test_dataset")
+    return [("training", values["dataset"]), *([("test", test)] if test is not None else [])]
+
+
+def _list_digests(run: Any) -> list[str]:
+    return [found.dataset.digest for found in run.inputs.dataset_inputs] if run.inputs else []
+
+
+def _send_datasets(client: Any, run_id: str, datasets: list[DatasetInput]) -> None:
     """Runs of one table that end at the same moment are in each other's way: each finds no row for it, and one makes it twice."""
     for pause_seconds in (*_PAUSES_SECONDS, None):
         try:
-            explain_failures("take the dataset input", lambda: client.log_inputs(run_id, [dataset]))
+            explain_failures("take the dataset input", lambda: client.log_inputs(run_id, datasets))
             return
         except ServerGone:
             raise

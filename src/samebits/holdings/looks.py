@@ -70,7 +70,7 @@ def count_looks(client: Any, stages: dict[str, Stage], params: dict[str, str]) -
     }
     config = stages["config"]
     seen = [_describe(run.data.params, run.data.tags) for run in others.values()]
-    seen.append(_describe(params, {"seed": str(stages["seeds"]["root"]), "config_version": config["version"]}))
+    seen.append(_describe(params, {"config_version": config["version"]}))
     n_configs, n_seeds, n_versions = (len(set(kind)) for kind in zip(*seen, strict=True))
     place = _find_place(stages["assessment"], [run.data.metrics for run in others.values()])
     return Looks(len(seen), n_configs, n_seeds, n_versions, place)
@@ -78,7 +78,7 @@ def count_looks(client: Any, stages: dict[str, Stage], params: dict[str, str]) -
 
 def _describe(params: dict[str, str], tags: dict[str, str]) -> tuple[Any, str | None, str | None]:
     config = frozenset((name, value) for name, value in params.items() if name not in _SINGLE_KEYS)
-    return config, tags.get("seed"), tags.get("config_version")
+    return config, params.get("seed"), tags.get("config_version")
 
 
 def _find_place(assessment: Stage, metrics: Sequence[dict[str, float]]) -> int | None:

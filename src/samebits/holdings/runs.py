@@ -21,18 +21,21 @@ from typing import Any, Self
 from samebits.errors import LineageError, Problem, TrackingError, describe_unreadable
 from samebits.holdings.archive import Archive
 from samebits.holdings.downloads import fetch_files
-from samebits.holdings.named_models import check_model_is_the_runs, find_named_model
+from samebits.holdings.named_models import check_model_is_the_runs, find_named_model, list_models
 from samebits.lineage.manifest import FILE_NAME, MAX_BYTES, read_lineage
+from samebits.lineage.tracked_candidates import CANDIDATE_TAG
 from samebits.plain_files import read_plain
 from samebits.project import expand_home
 from samebits.text import hide_credentials
 from samebits.tracking.server import explain_failures
 
 _MIN_PREFIX = 4
+_MODEL_NAME = "model"  # of the one model of every run before its name said which
 _PAGE = 1000
-# Runs that exist only to be compared with another are not "the last run".
+# Runs that exist only beside another are not "the last run".
 PARCEL_TAG = "parcel_id"  # stands on a run from its beginning, and is its id where it was made without a server
-DERIVED_TAGS = ("reproduces", "control_of")
+DERIVED_TAGS = ("reproduces", "control_of", CANDIDATE_TAG)
+PARENT_TAG = "mlflow.parentRunId"  # by which MLflow nests a run below another
 
 
 @dataclass
@@ -110,6 +113,7 @@ def open_recorded_run(client: Any, reference: str) -> RecordedRun:
     run_id = named.run_id if named is not None else _read_run_id(content, given) if is_file else find_run_id(client, reference)
     run = explain_failures(f"find run {run_id}", lambda: _take_run(client, run_id))
     run_id = str(run.info.run_id)
+    _refuse_candidate(run)
     if named is not None:
         check_model_is_the_runs(client, run, reference, named)
     experiment = explain_failures("find the run's experiment", lambda: client.get_experiment(run.info.experiment_id))
@@ -140,6 +144,15 @@ def _take_run(client: Any, run_id: str) -> Any:
             remedy = "Name the run itself, by its own id."
             raise TrackingError(Problem(f"run {run_id}", "one run that was made under this id", seen, remedy)) from None
         return found[0]
+
+
+def _refuse_candidate(run: Any) -> None:
+    """What a nested run shows of a candidate is on record with the run that it is a candidate of."""
+    if (name := run.data.tags.get(CANDIDATE_TAG)) is None:
+        return
+    parent = run.data.tags.get(PARENT_TAG)
+    found = f"candidate {name} of run {parent}"
+    raise TrackingError(Problem(f"run {run.info.run_id}", "a run of its own", found, f"Name that run: {parent}"))
 
 
 def names_file(reference: str) -> bool:
@@ -188,11 +201,21 @@ def find_run_id(client: Any, reference: str) -> str:
         return _find_latest(client)
     if reference.startswith("models:/"):
         return find_named_model(client, reference).run_id
-    of_run = re.fullmatch(r"runs:/([^/]+)(/model)?/?", reference)  # a run has one model, and its place is always this
+    of_run = re.fullmatch(r"runs:/([^/]+)(?:/([^/]+))?/?", reference)
     run_id = of_run[1] if of_run else reference
-    if re.fullmatch(r"[0-9a-f]{32}", run_id):
-        return run_id
-    return _find_by_prefix(client, run_id)
+    run_id = run_id if re.fullmatch(r"[0-9a-f]{32}", run_id) else _find_by_prefix(client, run_id)
+    if of_run and of_run[2] not in (None, _MODEL_NAME):
+        _check_name(client, run_id, of_run[2])
+    return run_id
+
+
+def _check_name(client: Any, run_id: str, name: str) -> None:
+    """A run has one model, and goes by its name too."""
+    run = explain_failures(f"find run {run_id}", lambda: client.get_run(run_id))
+    names = [str(model.name) for model in explain_failures("find the run's model", lambda: list_models(client, run))[:1]]
+    if name not in names:
+        found = f"a model named {names[0]}" if names else "none"
+        raise TrackingError(Problem(f"runs:/{run_id}/{name}", "the run's model", found, f"Name the run itself: {run_id}"))
 
 
 def list_experiments(client: Any) -> dict[str, str]:
@@ -251,6 +274,22 @@ def list_originals(client: Any) -> Iterator[Any]:
     return (run for run in found if not any(tag in run.data.tags for tag in DERIVED_TAGS))
 
 
+def list_candidate_runs(client: Any, run: Any) -> list[Any]:
+    """Return the nested runs in which a run shows its candidates, whatever they hold.
+
+    Raises
+    ------
+    TrackingError
+        The server cannot be searched.
+    """
+    condition = f"tags.`{PARENT_TAG}` = '{run.info.run_id}' AND tags.{CANDIDATE_TAG} != ''"
+    ids = [run.info.experiment_id]
+    pages = _turn_pages(
+        "search the run's candidates", lambda token: client.search_runs(ids, condition, max_results=_PAGE, page_token=token)
+    )
+    return [found for page in pages for found in page]
+
+
 def _find_latest(client: Any) -> str:
     for run in list_originals(client):
         return str(run.info.run_id)
@@ -266,8 +305,11 @@ def _find_by_prefix(client: Any, prefix: str) -> str:
     )
     if not re.fullmatch(rf"[0-9a-f]{{{_MIN_PREFIX},32}}", prefix):
         raise TrackingError(Problem(f"run {prefix!r}", f"a run's id or its first {_MIN_PREFIX} or more digits", "neither", remedy))
-    found = [str(run.info.run_id) for run in search_runs(client, f"attributes.run_id LIKE '{prefix}%'")]
-    found = found or [str(run.info.run_id) for run in search_runs(client, f"tags.{PARCEL_TAG} LIKE '{prefix}%'")]
+    begun = list(search_runs(client, f"attributes.run_id LIKE '{prefix}%'"))
+    own = [run for run in begun if CANDIDATE_TAG not in run.data.tags] or begun  # of a run and a candidate, the run is meant
+    found = [str(run.info.run_id) for run in own] or [
+        str(run.info.run_id) for run in search_runs(client, f"tags.{PARCEL_TAG} LIKE '{prefix}%'")
+    ]
     if len(found) != 1:
         seen = f"{len(found)}: {', '.join(found[:5])}" if found else f"none on {hide_credentials(client.tracking_uri)}"
         raise TrackingError(Problem(f"run {prefix}…", "one run whose id begins so", seen, "Give more digits." if found else remedy))

@@ -210,6 +210,14 @@ _FORM_SINCE_2: dict[str, dict[str, type | tuple[type, ...]]] = {
     "archive": {"data": str, "code": str},
     "": {**_FORM[""], "request_digest": str, "archive": dict},
 }
+_FORM_SINCE_5: dict[str, dict[str, type | tuple[type, ...]]] = {
+    "stages.assessment": {"rows": str, "metric": str},
+    "stages.assessment.baseline": {"metrics": dict},
+    "stages.assessment.uncertainty": {"intervals": dict},
+    "stages.cross_validation": {**_FORM["stages.cross_validation"], "scoring": str},
+    "stages.config.resolved": {**_FORM["stages.config.resolved"], "models": dict},
+    "stages.metrics": {"test": dict, "train": dict},
+}
 
 
 def _check_form(lineage: dict[str, Any], where: str) -> None:
@@ -218,7 +226,7 @@ def _check_form(lineage: dict[str, Any], where: str) -> None:
         for name in list_stages(lineage)
         if not isinstance(_reach(lineage, f"stages.{name}.digest"), str)
     ]
-    forms = {**_FORM, **(_FORM_SINCE_2 if lineage["schema"] > 1 else {})}
+    forms = {**_FORM, **(_FORM_SINCE_2 if lineage["schema"] > 1 else {}), **(_FORM_SINCE_5 if lineage["schema"] >= 5 else {})}
     for path, kind in [(f"{place}.{name}".strip("."), kind) for place, fields in forms.items() for name, kind in fields.items()]:
         found = _reach(lineage, path)
         if not isinstance(found, kind):
@@ -257,6 +265,7 @@ def _find_loose_ends(lineage: dict[str, Any], where: str) -> list[Problem]:
         and all(
             isinstance(inner, dict) and _names_commit(inner) and _describes_code(inner) for inner in code.get("nested", {}).values()
         ),
+        "an assessment of a metric that is there, in numbers": lineage["schema"] < 5 or _assesses(stages),
     }
     return [
         Problem(where, expected, "something else", "It was edited: fetch it again.") for expected, is_so in sound.items() if not is_so
@@ -281,6 +290,19 @@ def _describes_code(code: dict[str, Any]) -> bool:
         all(isinstance(one, dict) and all(isinstance(value, str) for value in one.values()) for one in mappings)
         and all(isinstance(one, list) and all(isinstance(name, str) for name in one) for one in names)
         and all(isinstance(code.get(name), str | None) for name in ("remote", "repository"))
+    )
+
+
+def _assesses(stages: dict[str, Stage]) -> bool:
+    """Tell whether what is said beside the score that chose is of that score, and all of it numbers."""
+    assessment, metrics = stages["assessment"], stages["metrics"]
+    rows, metric, intervals = assessment["rows"], assessment["metric"], assessment["uncertainty"]["intervals"]
+    return (
+        rows in ("test", "out_of_fold")
+        and metric in metrics.get(rows, {})
+        and _holds_numbers(assessment["baseline"]["metrics"])
+        and all(isinstance(ends, list) and len(ends) == 2 and all(map(_is_number, ends)) for ends in intervals.values())
+        and all(isinstance(model, dict | None) for model in stages["config"]["resolved"]["models"].values())
     )
 
 

@@ -1,28 +1,69 @@
 """What of a lineage stands on the tracking server beside it: the params, metrics and tags that the UI shows and filters by.
 
-They are made from the lineage alone, so that a recorded run's values can be held to it again at any time.
+They are made from the lineage alone, so that a recorded run's values can be held to it again at any time. Which run has which is
+decided by its lineage's schema: from schema 5 on, what a reader compares, and nothing twice. What of each candidate stands on a run
+of its own is `tracked_candidates`.
 """
 
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Sequence
 from typing import Any
 
+from samebits.config.catalog import name_metric
 from samebits.config.keys import MLFLOW_NAME
 from samebits.digests import canonical_json, digest_bytes, digest_value
 
 MAX_PARAM_LENGTH = 6000  # MLflow cuts longer ones silently
 DATASET_DIGEST_LENGTH = 36  # of MLflow's own dataset input; the whole digest is in the lineage and the tags
+_CHOSEN_SINCE = 5  # the schema whose runs have what a reader compares, under the metrics' own names
+# Not among the params from then on: what a tag says, what changes no result, and how a table is read where that is as usual.
+_SAID_ELSEWHERE = ("data.archive", "data.digest", "n_jobs", "name", "numeric_profile", "tracking.offline", "version")
+_OF_THE_REPORT = "report."
+_USUAL = {
+    "data.read.allow_short_rows": False,
+    "data.read.decimal": ".",
+    "data.read.encoding": "utf-8",
+    "data.read.format": "auto",
+    "data.read.keep_default_na": True,
+    "data.read.quotechar": '"',
+    "data.read.sep": ",",
+    "data.read.skip_rows": 0,
+    "features.epsilon": 1e-6,
+}
+_NEGATED = "neg_"  # how scikit-learn names a scorer of which less is better
 
 
 def list_params(lineage: dict[str, Any]) -> dict[str, str]:
     """Return the params of a run, as text."""
     stages = lineage["stages"]
     resolved = json.loads(canonical_json(stages["config"]["resolved"]))  # as it is read back: JSON has no infinity
-    params = {name: _as_text(value) for name, value in flatten_config(resolved).items()}
-    params["data_hash"] = stages["data"]["digest"]
-    params["git_commit"] = stages["code"]["commit"] or "none"
-    return {name: value[:MAX_PARAM_LENGTH] for name, value in params.items()}
+    values = flatten_config(resolved)
+    if has_chosen_values(lineage):
+        return write_params({name: value for name, value in values.items() if not _is_left_out(name, value)})
+    return write_params({**values, "data_hash": stages["data"]["digest"], "git_commit": stages["code"]["commit"] or "none"})
+
+
+def has_chosen_values(lineage: dict[str, Any]) -> bool:
+    """Tell whether a run has what a reader compares, and its candidates as runs of their own, or all that earlier ones had."""
+    return bool(lineage["schema"] >= _CHOSEN_SINCE)
+
+
+def _is_left_out(name: str, value: Any) -> bool:
+    is_elsewhere = name in _SAID_ELSEWHERE or name.startswith(_OF_THE_REPORT)
+    return is_elsewhere or says_nothing(value) or (name in _USUAL and value == _USUAL[name])
+
+
+def says_nothing(value: Any) -> bool:
+    """Tell whether a key's value is null or empty."""
+    return value is None or (isinstance(value, str | list | dict) and not value)
+
+
+def write_params(values: dict[str, Any]) -> dict[str, str]:
+    """Return values as MLflow takes them for params."""
+    return {name: _as_text(value)[:MAX_PARAM_LENGTH] for name, value in values.items()}
 
 
 def digest_test_rows(stages: dict[str, Any]) -> str | None:
@@ -61,29 +102,115 @@ def _as_text(value: Any) -> str:
 
 
 def list_metrics(lineage: dict[str, Any]) -> dict[str, float]:
-    """Return the metrics of a run that have one value."""
+    """Return the metrics of a run that have one value, in the order in which its page shows them: the one that chose first.
+
+    What JSON has no number for stands in a lineage as text.
+    """
+    values = _list_chosen(lineage) if has_chosen_values(lineage) else _list_all(lineage)
+    return {name: float(value) for name, value in {**values, **_list_threshold(lineage["stages"]["threshold"])}.items()}
+
+
+def _list_chosen(lineage: dict[str, Any]) -> dict[str, Any]:
+    """The metric that chose with its interval and baseline, how it was in the folds, and the others on the rows held back."""
     stages = lineage["stages"]
-    candidates, threshold = stages["cross_validation"]["candidates"], stages["threshold"]
-    metrics = stages["metrics"]
+    assessment, metrics, scores = stages["assessment"], stages["metrics"], stages["cross_validation"]
+    rows, metric = assessment["rows"], assessment["metric"]
+    found, folds = metrics[rows], scores["candidates"][scores["best"]]
+    low, high = assessment["uncertainty"]["intervals"].get(metric, (None, None))
+    values = {
+        f"{rows}_{metric}": found[metric],
+        f"{rows}_{metric}_low": low,
+        f"{rows}_{metric}_high": high,
+        f"baseline_{metric}": assessment["baseline"]["metrics"].get(metric),
+        **list_cv_metrics(scores["scoring"], folds),
+        f"train_{metric}": metrics["train"].get(metric),
+        **{f"{rows}_{name}": value for name, value in found.items()},
+    }
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def list_cv_metrics(scoring: str, folds: dict[str, Any]) -> dict[str, float]:
+    """Return how a candidate was in the folds: the mean, and the spread where there is one to tell; errors as they are measured.
+
+    >>> list_cv_metrics("neg_root_mean_squared_error", {"mean": -2.0, "scores": [-1.0, -3.0]})
+    {'cv_rmse': 2.0, 'cv_spread': 1.0}
+    """
+    spread = _measure_spread(take_scores(scoring, folds))
+    mean = turn_score(scoring, float(folds["mean"]))
+    return {f"cv_{name_score(scoring)}": mean, **({"cv_spread": spread} if spread is not None else {})}
+
+
+def _measure_spread(scores: Sequence[float]) -> float | None:
+    """Return the standard deviation; None of one score, and of what is no number."""
+    if len(scores) < 2 or not all(map(math.isfinite, scores)):
+        return None
+    mean = math.fsum(scores) / len(scores)
+    return math.sqrt(math.fsum((score - mean) ** 2 for score in scores) / len(scores))
+
+
+def take_scores(scoring: str, folds: dict[str, Any]) -> list[float]:
+    """Return a candidate's score in each fold, errors as positive numbers."""
+    return [turn_score(scoring, float(score)) for score in folds["scores"]]
+
+
+def name_score(scoring: str) -> str:
+    """Return what a scorer measures, by the metric's name.
+
+    >>> name_score("neg_mean_squared_error"), name_score("neg_mean_absolute_error"), name_score("roc_auc")
+    ('mean_squared_error', 'mae', 'roc_auc')
+    """
+    return name_metric(scoring).removeprefix(_NEGATED)
+
+
+def turn_score(scoring: str, score: float) -> float:
+    """Return a score as its metric is measured, where scikit-learn turns an error's sign."""
+    return 0.0 - score if scoring.startswith(_NEGATED) else score
+
+
+def _list_all(lineage: dict[str, Any]) -> dict[str, Any]:
+    """What runs before schema 5 have: each metric on each kind of rows, and scores under scikit-learn's sign."""
+    stages = lineage["stages"]
+    candidates, metrics = stages["cross_validation"]["candidates"], stages["metrics"]
     values = {f"{rows}_{name}": value for rows in ("test", "out_of_fold", "train") for name, value in metrics.get(rows, {}).items()}
     scored = "test" if metrics["test"] else "out_of_fold"
     for candidate, found in metrics.get("candidates", {}).items():
         values.update({f"{scored}_{name}_{candidate}": value for name, value in found.items()})
     values["cv_score"] = candidates[stages["cross_validation"]["best"]]["mean"]
     values.update({f"cv_score_{name}": candidate["mean"] for name, candidate in candidates.items()})
+    return values
+
+
+def _list_threshold(threshold: dict[str, Any]) -> dict[str, Any]:
+    values = {}
     if threshold.get("value") is not None:
         values["threshold"] = threshold["value"]
         values["threshold_cv_precision"] = threshold["precision"]
         values["threshold_cv_recall"] = threshold["recall"]
     if threshold.get("reached") is not None:
         values[f"threshold_cv_{threshold['method']}"] = threshold["reached"]
-    return {name: float(value) for name, value in values.items()}  # what JSON has no number for stands in a lineage as text
+    return values
 
 
 def list_fold_scores(lineage: dict[str, Any]) -> dict[str, list[float]]:
     """Return the metrics of a run that have a value for each fold."""
-    candidates = lineage["stages"]["cross_validation"]["candidates"]
+    scores = lineage["stages"]["cross_validation"]
+    candidates = scores["candidates"]
+    if has_chosen_values(lineage):
+        return {f"fold_{name_score(scores['scoring'])}": take_scores(scores["scoring"], candidates[scores["best"]])}
     return {f"fold_score_{name}": [float(score) for score in candidate["scores"]] for name, candidate in candidates.items()}
+
+
+def list_datasets(lineage: dict[str, Any]) -> dict[str, str]:
+    """Return the digest of each dataset that a run has as an input of MLflow's, by what it is there for.
+
+    MLflow shows no more than a digest's beginning. Test rows of the one table go by that table's digest and theirs.
+    """
+    stages = lineage["stages"]
+    found = {"training": stages["data"]["digest"]}
+    if has_chosen_values(lineage) and stages["metrics"]["test"]:
+        of_rows = digest_value({"data": stages["data"]["digest"], "test_rows": stages["split"].get("test_rows")})
+        found["test"] = stages["data"]["test"]["digest"] if "test" in stages["data"] else of_rows
+    return {context: digest[:DATASET_DIGEST_LENGTH] for context, digest in found.items()}
 
 
 def list_tags(lineage: dict[str, Any], lineage_bytes: bytes) -> dict[str, str]:
@@ -99,9 +226,10 @@ def list_tags(lineage: dict[str, Any], lineage_bytes: bytes) -> dict[str, str]:
         "outputs_digest": lineage["outputs_digest"],
         "config_version": config["version"],
         "numeric_profile": stages["numeric_profile"]["name"],
-        "seed": str(stages["seeds"]["root"]),
         "best_model": stages["model"]["name"],
     }
+    if not has_chosen_values(lineage):
+        tags["seed"] = str(stages["seeds"]["root"])  # a param too
     if lineage["schema"] > 1:
         tags["lineage_digest"] = digest_bytes(lineage_bytes)
         tags["request_digest"] = lineage["request_digest"]

@@ -27,17 +27,50 @@ def is_note(note: dict[str, Any]) -> bool:
 
 def are_values(values: dict[str, Any]) -> bool:
     """Tell whether what is sent beside files is of the kinds that a server takes."""
-    dataset, metrics = values.get("dataset"), values.get("metrics")
     return (
         all(_are_texts(values.get(name)) for name in ("params", "tags", "model_tags"))
-        and isinstance(dataset, dict)
-        and set(dataset) == set(_DATASET_FIELDS)
-        and all(isinstance(value, str | None) for value in dataset.values())
-        and isinstance(metrics, list)
-        and all(map(_is_metric, metrics))
+        and _is_dataset(values.get("dataset"))
+        and _are_metrics(values.get("metrics"))
         and _is_count(values.get("started"))
         and _is_count(values.get("ended"))
+        and _makes_a_page(values)
     )
+
+
+def _makes_a_page(values: dict[str, Any]) -> bool:
+    """What a parcel has since schema 2; none of it is in one of schema 1."""
+    model, candidates = values.get("model", {}), values.get("candidates", [])
+    return (
+        isinstance(values.get("run_name", ""), str)
+        and (values.get("test_dataset") is None or _is_dataset(values["test_dataset"]))
+        and _are_texts(values.get("experiment_tags", {}))
+        and isinstance(model, dict)
+        and all(isinstance(model.get(name, ""), str) for name in ("name", "note"))
+        and all(_are_texts(model.get(name, {})) for name in ("params", "metrics"))
+        and isinstance(candidates, list)
+        and all(map(_is_candidate, candidates))
+    )
+
+
+def _is_candidate(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and all(isinstance(value.get(name), str) for name in ("name", "run_name"))
+        and all(_are_texts(value.get(name)) for name in ("params", "tags"))
+        and _are_metrics(value.get("metrics"))
+    )
+
+
+def _is_dataset(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and set(value) == set(_DATASET_FIELDS)
+        and all(isinstance(field, str | None) for field in value.values())
+    )
+
+
+def _are_metrics(values: Any) -> bool:
+    return isinstance(values, list) and all(map(_is_metric, values))
 
 
 def _are_texts(value: Any) -> bool:

@@ -32,6 +32,7 @@ from samebits.lineage.tracked_values import DATASET_DIGEST_LENGTH, list_fold_sco
 from samebits.model import mlflow_flavor
 from samebits.model.file import list_trusted_types
 from samebits.parcels.description import describe_run
+from samebits.parcels.page import describe_test_rows, list_page_values, list_steps
 from samebits.parcels.parcel import SCHEMA, Parcel, flush
 from samebits.parcels.spool import move_parcel
 from samebits.provenance.served_code import collect_served_code
@@ -42,6 +43,7 @@ from samebits.table.reading import Source
 from samebits.text import shorten_list, warn
 from samebits.tracking.server import name_user
 from samebits.training.training import Training
+from samebits.verdicts import Level
 
 BUNDLE = "commit.bundle"  # of a commit, in its entry of the archive
 ARTIFACTS, MODEL, ARCHIVE = (
@@ -133,10 +135,12 @@ def _pack(parcel: Parcel, training: Training, started: datetime.datetime, looks:
         {
             "schema": SCHEMA,
             "params": list_params(lineage),
-            "metrics": _list_metrics(lineage, _as_milliseconds(ended)),
+            "metrics": list_steps(list_metrics(lineage), list_fold_scores(lineage), _as_milliseconds(ended)),
             "tags": _list_tags(parcel, training, lineage, content),
             "dataset": _describe_dataset(training),
+            "test_dataset": describe_test_rows(training, lineage, _describe_dataset(training)),
             "model_tags": {"model_digest": training.result.model_digest, "data_hash": training.materials.dataset.digest},
+            **list_page_values(training, lineage, _as_milliseconds(ended)),
             "started": _as_milliseconds(started),
             "ended": _as_milliseconds(ended),
         }
@@ -258,17 +262,10 @@ def _describe_dataset(training: Training) -> dict[str, Any]:
     }
 
 
-def _list_metrics(lineage: dict[str, Any], when: int) -> list[tuple[str, float, int, int]]:
-    """Return each metric's name, value, time in milliseconds and step: sent twice, they are the same entries."""
-    single = [(name, value, when, 0) for name, value in list_metrics(lineage).items()]
-    by_fold = [(name, score, when, fold) for name, scores in list_fold_scores(lineage).items() for fold, score in enumerate(scores)]
-    return single + by_fold
-
-
 def _list_tags(parcel: Parcel, training: Training, lineage: dict[str, Any], content: bytes) -> dict[str, str]:
     """Return the tags that follow from the lineage, and those that are no copy of a value in it."""
     code = training.code
-    tags = {**list_tags(lineage, content), "task": training.materials.target.task}
+    tags = {**list_tags(lineage, content), "task": training.materials.target.task, "level": str(Level.L0)}
     tags[NOTE_TAG] = describe_run(training, parcel.run_id, tags, lineage.get("looks"))
     if code.branch:
         tags["mlflow.source.git.branch"] = code.branch

@@ -20,7 +20,8 @@ from samebits.lineage.manifest import FILE_NAME
 from samebits.parcels.forms import are_values, is_note
 from samebits.plain_files import read_plain
 
-SCHEMA = 1  # of what is in a parcel
+SCHEMA = 2  # of what is in a parcel; from 2 on, with what makes a run's page speak
+_READABLE_SCHEMAS = (1, 2)
 NOTE = "parcel.json"
 LOCK = "lock"
 VALUES = "values.json"  # written last: a parcel with it is whole
@@ -101,9 +102,11 @@ class Parcel:
             They cannot be read, or are not what a run leaves.
         """
         values = read_part(self.folder / VALUES)
-        if (schema := values.get("schema", SCHEMA)) != SCHEMA:
+        if (schema := values.get("schema", 1)) not in _READABLE_SCHEMAS:
             remedy = "Send it with the samebits that made it, or a later one."
-            raise TrackingError(Problem(str(self.folder / VALUES), f"a parcel of schema {SCHEMA}", f"schema {schema!r}", remedy))
+            raise TrackingError(
+                Problem(str(self.folder / VALUES), f"a parcel of schema {SCHEMA} or before", f"schema {schema!r}", remedy)
+            )
         if not are_values(values):
             raise _describe_damage(self.folder / VALUES, "another form")
         return values

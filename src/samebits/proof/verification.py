@@ -25,11 +25,11 @@ from samebits.holdings.code_search import list_code_sources, list_unasked
 from samebits.holdings.data_search import ARCHIVE, find_recorded_data, list_unread
 from samebits.holdings.runs import RecordedRun
 from samebits.lineage.manifest import FILE_NAME, REPORT_FILE, find_contradictions
-from samebits.lineage.tracked_values import DATASET_DIGEST_LENGTH, list_fold_scores, list_metrics, list_params, list_tags
+from samebits.lineage.tracked_values import list_datasets, list_fold_scores, list_metrics, list_params, list_tags
 from samebits.plain_files import read_plain
+from samebits.proof.candidates import list_differing, read_steps
 from samebits.proof.evidence import collect_evidence
 from samebits.text import clean_text
-from samebits.tracking.server import explain_failures
 from samebits.verdicts import Level, Verdict, compute_level
 
 _NOTE_FILE = "model/registered_model_meta"
@@ -153,19 +153,26 @@ def _check_tracked_values(lineage: dict[str, Any], recorded: RecordedRun) -> lis
         if not wrong:
             checks.append(Check(f"{kind}s on the server", f"{len(expected)} as in the lineage", "the same", True))
     checks += _check_fold_scores(lineage, recorded)
-    checks += [*_check_dataset(lineage, recorded), *_check_places(lineage, recorded)]
+    checks += [*_check_datasets(lineage, recorded), *_check_places(lineage, recorded), *_check_candidates(lineage, recorded)]
     status = recorded.run.info.status
     checks.append(Check("status", "FINISHED", status, status == "FINISHED"))
     return checks
 
 
-def _check_dataset(lineage: dict[str, Any], recorded: RecordedRun) -> Iterator[Check]:
-    """A run logs its table as an input of MLflow's, which shows no more than a digest's beginning."""
-    stage = lineage["stages"]["data"]
-    expected = stage["digest"][:DATASET_DIGEST_LENGTH]
+def _check_datasets(lineage: dict[str, Any], recorded: RecordedRun) -> Iterator[Check]:
+    """A run logs its table, and its test rows, as inputs of MLflow's, which show no more than a digest's beginning."""
     inputs = recorded.run.inputs.dataset_inputs if recorded.run.inputs else []
     observed = [str(found.dataset.digest) for found in inputs]
-    yield Check("dataset input", expected, ", ".join(observed) or "missing", expected in observed)
+    for context, expected in list_datasets(lineage).items():
+        name = "dataset input" if context == "training" else f"dataset input of {context} rows"
+        yield Check(name, expected, ", ".join(observed) or "missing", expected in observed)
+
+
+def _check_candidates(lineage: dict[str, Any], recorded: RecordedRun) -> list[Check]:
+    n_candidates, wrong = list_differing(lineage, recorded, _is_same)
+    if n_candidates and not wrong:
+        return [Check("candidates on the server", f"{n_candidates} as in the lineage", "the same", True)]
+    return [Check(name, before, now, False) for name, before, now in wrong]
 
 
 def _check_places(lineage: dict[str, Any], recorded: RecordedRun) -> Iterator[Check]:
@@ -191,7 +198,7 @@ def check_level(lineage: dict[str, Any], recorded: RecordedRun) -> tuple[list[Ch
         The server cannot be searched.
     """
     claimed = recorded.tags.get("level")
-    if claimed is None:
+    if claimed in (None, Level.L0):  # which every run on record has
         return [], []
     found = collect_evidence(recorded, lineage)
     shown = compute_level(found.evidence)
@@ -203,8 +210,7 @@ def check_level(lineage: dict[str, Any], recorded: RecordedRun) -> tuple[list[Ch
 def _check_fold_scores(lineage: dict[str, Any], recorded: RecordedRun) -> list[Check]:
     checks = []
     for name, scores in list_fold_scores(lineage).items():
-        history = explain_failures(f"give the metric {name}", lambda: recorded.client.get_metric_history(recorded.run_id, name))  # noqa: B023
-        observed = [metric.value for metric in sorted(history, key=lambda metric: metric.step)]
+        observed = read_steps(recorded.client, recorded.run_id, name)
         is_same = len(observed) == len(scores) and all(map(_is_same, scores, observed))
         checks.append(Check(f"metric {name}", scores, observed, is_same))
     return checks
