@@ -74,6 +74,12 @@ predict model table *options:
 drift model table *options:
     @uv run python -m samebits drift '{{ model }}' '{{ table }}' {{ options }}
 
+# Write a run's page anew, with the proofs gathered since
+[group('run')]
+[no-exit-message]
+report run='latest' *options:
+    @uv run python -m samebits report '{{ run }}' {{ options }}
+
 # Print a run's lineage.json
 [group('prove')]
 [no-exit-message]

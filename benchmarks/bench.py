@@ -1,7 +1,7 @@
 """Times samebits beside what a user would do instead, in turn in one run, and prints medians, ratios and peak memory.
 
-just bench [small] [large] [hash] [help] [profile] [verify] [predict] [reproduce] [diff] [reuse] [http] [push] [spool] [guards]
-    [--runs N]
+just bench [small] [large] [hash] [help] [profile] [verify] [predict] [reproduce] [diff] [reuse] [report]
+           [http] [push] [spool] [guards] [--runs N]
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
+import yaml
 from delivery_cases import DELIVERY_CASES
 from measuring import LABELS, compare, make_environment, print_ratio
 
@@ -175,6 +177,26 @@ def compare_reuse(folder: Path, runs: int) -> None:
     compare("train --reuse", [*SAMEBITS, "train", "--reuse", str(config)], [*SAMEBITS, str(config)], folder, runs)
 
 
+def compare_report(folder: Path, runs: int) -> None:
+    """A short report beside none: of a small run, and of one of 500,000 rows."""
+    small = yaml.safe_load((ROOT / "confs/training.yaml").read_text(encoding="utf-8"))
+    small["data"]["path"] = str(ROOT / small["data"]["path"])
+    compare("small run, short to none", *_write_both(folder, small), folder, runs)
+    table = folder / "large.csv"
+    subprocess.run([sys.executable, "-c", LARGE_TABLE, str(table)], check=True)
+    large = json.loads(write_large_config(folder, table, {"boosting": {"learning_rate": 0.1}}).read_text(encoding="utf-8"))
+    compare("500,000 rows, short to none", *_write_both(folder, large), folder, max(1, runs // 2))
+
+
+def _write_both(folder: Path, config: dict[str, Any]) -> list[list[str]]:
+    commands = []
+    for detail in ("short", "none"):
+        path = folder / f"{detail}.json"
+        path.write_text(json.dumps({**config, "report": {**config.get("report", {}), "detail": detail}}), encoding="utf-8")
+        commands.append([*SAMEBITS, str(path)])
+    return commands
+
+
 CASES = {
     "small": compare_small,
     "large": compare_large,
@@ -186,6 +208,7 @@ CASES = {
     "reproduce": compare_reproduce,
     "diff": compare_diff,
     "reuse": compare_reuse,
+    "report": compare_report,
     **DELIVERY_CASES,
 }
 

@@ -64,6 +64,7 @@ SMALL: dict[str, Any] = {
     "models": {"logistic_regression": {"max_iter": 500}},
     "cv": {"n_splits": 3},
     "business": {"target_precision": 0.9},
+    "report": {"detail": "none"},  # which is tried where it is what is tried
 }
 
 

@@ -126,12 +126,14 @@ def _import_all() -> None:
 
     import samebits.commands.data_pin
     import samebits.commands.diff
+    import samebits.commands.report
     import samebits.commands.reproduce
     import samebits.commands.train
     import samebits.commands.verify
     import samebits.delivery.open_run
     import samebits.parcels.packing
     import samebits.proof.reuse
+    import samebits.report.gallery
     import samebits.training.training  # noqa: F401
 
     gc.collect()

@@ -157,6 +157,10 @@ def _run_command(options: Any) -> int:
         from samebits.commands.drift import run_drift
 
         return run_drift(options.model, options.table, options.output, options.json, options.yes).exit_code
+    elif options.command == "report":
+        from samebits.commands.report import run_report
+
+        run_report(options.run, options.output, options.overwrite)
     elif options.command == "lineage":
         from samebits.commands.verify import run_lineage
 

@@ -16,7 +16,7 @@ from samebits.errors import Problem
 from samebits.verdicts import EXIT_CODES_TEXT
 
 COMMANDS = (
-    *("new", "train", "push", "register", "status", "verify", "reproduce", "diff", "results", "predict", "drift"),
+    *("new", "train", "push", "register", "status", "verify", "reproduce", "diff", "results", "report", "predict", "drift"),
     *("lineage", "data", "schema", "init"),
 )
 RESULT_FORMATS = ("text", "markdown", "csv", "json")
@@ -117,6 +117,10 @@ def make_parser() -> argparse.ArgumentParser:
     results.add_argument("--sort", metavar="COLUMN", help="by this column instead of the latest first")
     results.add_argument("--reverse", action="store_true", help="the other way round")
     results.add_argument("--where", metavar="COLUMN=VALUE", action="append", default=[], help="only rows whose column begins so")
+    report = commands.add_parser("report", help="write a run's page anew, with the proofs gathered since, as one HTML file")
+    _add_run(report)
+    report.add_argument("--output", metavar="FILE", help="the file; by default report-ID.html in the current folder")
+    report.add_argument("--overwrite", action="store_true", help="write also over a file that is no such page")
     predict = commands.add_parser("predict", help="write what a run's model says of each row of a later table")
     _add_model_and_table(predict)
     predict.add_argument("--output", metavar="FILE", required=True, help="new file, .csv or .parquet; its record is FILE.lineage.json")

@@ -136,6 +136,16 @@ def clean_text(text: str) -> str:
     return _CONTROLS.sub(_escape, _hide_secrets(text))
 
 
+def clean_recorded(text: str) -> str:
+    r"""Return a text as `clean_text` does, but the same in any process: nothing of this one's own variables is looked for in it.
+
+    >>> clean_recorded("https://me:secret@host/x\n")
+    'https://host/x\\n'
+    """
+    shown = text[:_MOST_CLEANED]
+    return _CONTROLS.sub(_escape, hide_credentials(shown) if _may_hold_address(shown) else shown)
+
+
 def clean_lines(text: str) -> list[str]:
     """Return the lines of a text that may have several, each cleaned."""
     return [clean_text(line) for line in _hide_secrets(text).split("\n")]

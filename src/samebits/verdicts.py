@@ -6,7 +6,7 @@ Nothing but IDENTICAL ever exits with 0. A level is no setting: `compute_level` 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -53,6 +53,8 @@ class Evidence:
         Whether a run with one changed input came out DIFFERENT; None where no such run was made.
     other_machine
         Whether this machine is of another class than the original run's.
+    by
+        In words, which run showed it, and when; it shows no more for that.
     """
 
     verdict: Verdict | None
@@ -60,6 +62,7 @@ class Evidence:
     varied: bool = False
     control_differs: bool | None = None
     other_machine: bool = False
+    by: str = field(default="", compare=False)
 
 
 def compute_level(evidence: Sequence[Evidence]) -> Level:

@@ -37,7 +37,9 @@ def make_run(folder: Path, tags: dict[str, str], report: bytes | None = REPORT, 
     (artifacts / "lineage.json").write_bytes(GOLDEN)
     if report is not None:
         (artifacts / "reproduction.json").write_bytes(report)
-    info = SimpleNamespace(run_id=artifacts.parent.name, status="FINISHED", artifact_uri=location or str(artifacts))
+    info = SimpleNamespace(
+        run_id=artifacts.parent.name, status="FINISHED", artifact_uri=location or str(artifacts), start_time=1_800_000_000_000
+    )
     return SimpleNamespace(info=info, data=SimpleNamespace(tags=tags))
 
 
@@ -50,6 +52,19 @@ def record(monkeypatch: pytest.MonkeyPatch, runs: list[Any], level: str = "L2 re
     monkeypatch.setattr(evidence, "search_runs", lambda *_: iter(runs))
     archive = SimpleNamespace(holds=lambda _: False)
     return SimpleNamespace(client=SERVER, run_id=LINEAGE["run"]["run_id"], archive=archive, tags={"level": level})
+
+
+@pytest.mark.parametrize(
+    ("start_time", "day"), [(1_800_000_000_000, "2027-01-15"), (10**30, "an unknown day"), (None, "an unknown day")]
+)
+def test_who_showed_it_and_when_is_told(tmp_path: Path, start_time: int | None, day: str) -> None:
+    run = make_run(tmp_path, {"report_digest": digest_bytes(REPORT)})
+    run.info.start_time = start_time
+    recorded: Any = SimpleNamespace(client=SERVER, run_id=LINEAGE["run"]["run_id"])
+
+    found = evidence._read_evidence(recorded, run, LINEAGE)
+
+    assert found is not None and found.by == f"run {run.info.run_id[:8]} of {day}"
 
 
 def test_a_report_whose_bytes_its_tag_names_is_evidence(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from samebits.lineage.manifest import (
     SPECIFIED_OUTPUTS,
     digest_stage,
     find_parting_stage,
+    infer_task,
 )
 from samebits.verdicts import Verdict
 
@@ -119,7 +120,9 @@ def _is_inside_tolerance(
         if tolerance is None or (name in by_stage and not _are_near(recorded["stages"][name], observed["stages"][name], tolerance)):
             return False
     is_near = _are_predictions_near(recorded, recorded_files, observed_files, by_predictions or 0.0)
-    return is_near and _are_out_of_fold_near(infer_task(recorded), recorded_files, observed_files, by_predictions or 0.0)
+    return is_near and _are_out_of_fold_near(
+        infer_task(recorded["stages"]["metrics"]), recorded_files, observed_files, by_predictions or 0.0
+    )
 
 
 def _are_predictions_near(
@@ -127,7 +130,7 @@ def _are_predictions_near(
 ) -> bool:
     contents = [files["predictions.csv"].read_bytes() for files in (recorded_files, observed_files)]
     try:
-        found = compare_predictions(contents[0], contents[1], infer_task(recorded))
+        found = compare_predictions(contents[0], contents[1], infer_task(recorded["stages"]["metrics"]))
     except LineageError:
         return False
     others = (found.only_left, found.only_right, found.columns_only_left, found.columns_only_right, found.is_reordered)
@@ -147,13 +150,6 @@ def _are_out_of_fold_near(task: Task, recorded_files: dict[str, Path], observed_
         return all(one == other or (allowed > 0 and abs(float(one) - float(other)) <= allowed) for one, other, allowed in pairs)
     except ValueError:
         return False
-
-
-def infer_task(lineage: dict[str, Any]) -> Task:
-    """Return a run's task, by the metrics that only it has."""
-    stage = lineage["stages"]["metrics"]
-    metrics = stage["test"] or stage.get("out_of_fold", {})
-    return "regression" if "rmse" in metrics else "binary" if "precision" in metrics else "multiclass"
 
 
 def _are_near(left: Any, right: Any, tolerance: float) -> bool:

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from samebits.config.keys import Read
-from samebits.differences.comparison import infer_task
 from samebits.differences.predictions import compare_predictions
 from samebits.errors import SamebitsError
 from samebits.history.checkout import diff_trees, write_tree
@@ -20,7 +19,7 @@ from samebits.history.fetching import fetch_commit
 from samebits.holdings.archive import Archive
 from samebits.holdings.code_search import list_all_code_sources
 from samebits.holdings.data_search import find_recorded_data, list_unread
-from samebits.lineage.manifest import MODEL_FILE, PATCH_FILE, digest_stage
+from samebits.lineage.manifest import MODEL_FILE, PATCH_FILE, digest_stage, infer_task
 from samebits.plain_files import read_plain
 
 _MOST_BYTES = 4 << 30  # of a file that is read whole
@@ -146,5 +145,5 @@ def _compare_predictions(left: Side, right: Side) -> dict[str, Any]:
     if absent:
         return {"not_compared": f"the predictions of {' and '.join(absent)} are not at hand: name the run instead of its file"}
     contents = [read_plain(side.files["predictions.csv"], _MOST_BYTES) for side in (left, right)]
-    found = compare_predictions(contents[0], contents[1], infer_task(left.lineage))
+    found = compare_predictions(contents[0], contents[1], infer_task(left.lineage["stages"]["metrics"]))
     return {**asdict(found), "flip_examples": [flip._asdict() for flip in found.flip_examples]}

@@ -14,6 +14,7 @@ from typing import Any
 
 from samebits import __version__
 from samebits.bounds import find_excess
+from samebits.config.catalog import Task
 from samebits.config.decisive import digest_config, is_decisive
 from samebits.digests import canonical_json, digest_value
 from samebits.errors import LineageError, Problem
@@ -378,12 +379,21 @@ def _list_doubly_recorded(lineage: dict[str, Any]) -> list[tuple[str, str, str]]
     if "assessment" in stages:
         assessment = {key: value for key, value in stages["assessment"].items() if key != "digest"}
         found.append(("stages.assessment", ASSESSMENT_FILE, digest_value(assessment)))
+    figures = stages.get("report", {}).get("figures")
+    for name in figures if isinstance(figures, dict) else ():
+        found.append((f"stages.report.figures.{name}", f"{FIGURES_FOLDER}{name}", figures[name]))
     patch = stages["code"].get("patch", {})
     if patch.get("size_bytes"):
         found.append(("stages.code.patch.digest", PATCH_FILE, patch.get("digest")))
     if stages["environment"].get("lock_digest"):
         found.append(("stages.environment.lock_digest", LOCK_FILE, stages["environment"]["lock_digest"]))
     return found
+
+
+def infer_task(metrics: Stage) -> Task:
+    """Return a run's task, by the metrics that only it has."""
+    found = metrics["test"] or metrics.get("out_of_fold", {})
+    return "regression" if "rmse" in found else "binary" if "precision" in found else "multiclass"
 
 
 def find_wheel(artifacts: Iterable[str]) -> str | None:

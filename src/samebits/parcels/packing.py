@@ -26,7 +26,8 @@ from samebits.digests import PREFIX, digest_file
 from samebits.errors import Problem, ProvenanceError, TrackingError
 from samebits.history.fetching import bundle_commit
 from samebits.holdings.archive import CAP_BYTES, name_code_entry, name_data_entry
-from samebits.lineage.manifest import FILE_NAME, assemble_lineage, write_lineage
+from samebits.holdings.looks import Looks
+from samebits.lineage.manifest import FILE_NAME, PAGE_FILE, assemble_lineage, write_lineage
 from samebits.lineage.standing import NOTE_TAG
 from samebits.lineage.tracked_values import DATASET_DIGEST_LENGTH, list_fold_scores, list_metrics, list_params, list_tags
 from samebits.model import mlflow_flavor
@@ -36,6 +37,7 @@ from samebits.parcels.page import describe_test_rows, list_page_values, list_ste
 from samebits.parcels.parcel import SCHEMA, Parcel, flush
 from samebits.parcels.spool import move_parcel
 from samebits.provenance.served_code import collect_served_code
+from samebits.report.making import ThisRun, fill_page
 from samebits.served_model import PARAMS
 from samebits.signals import hold_signals
 from samebits.table.files import digest_table, list_table_files
@@ -122,10 +124,11 @@ def _empty(parcel: Parcel, is_own: bool) -> None:
 
 def _pack(parcel: Parcel, training: Training, started: datetime.datetime, looks: dict[str, Any] | None) -> dict[str, Any]:
     ended = datetime.datetime.now(datetime.UTC)
-    _write_files(parcel.folder / ARTIFACTS, training.files)
+    facts = _describe_run(parcel, started, ended)
+    _write_files(parcel.folder / ARTIFACTS, _fill_report(training, facts, looks))
     _write_model(parcel, training, started)
     archived = _keep_inputs(parcel, training)
-    lineage = _make_lineage(parcel, training, _describe_run(parcel, started, ended), archived, looks)
+    lineage = _make_lineage(parcel, training, facts, archived, looks)
     content = write_lineage(lineage)
     _write_files(parcel.folder, {FILE_NAME: content})
     shutil.rmtree(parcel.folder / "scratch", ignore_errors=True)
@@ -160,6 +163,14 @@ def _describe_run(parcel: Parcel, started: datetime.datetime, ended: datetime.da
         "seconds": round((ended - started).total_seconds(), 3),
         "user": name_user(),
     }
+
+
+def _fill_report(training: Training, facts: dict[str, Any], looks: dict[str, Any] | None) -> dict[str, bytes]:
+    """Return the run's files, its page saying which run it is of."""
+    if PAGE_FILE not in training.files:
+        return training.files
+    run = ThisRun(facts, training.stages, looks=str(Looks(**looks)) if looks else "")
+    return {**training.files, PAGE_FILE: fill_page(training.files[PAGE_FILE], run)}
 
 
 def _make_lineage(

@@ -6,6 +6,7 @@ lineage still has the original's outputs. A tag that somebody typed is no eviden
 
 from __future__ import annotations
 
+import datetime
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -86,7 +87,7 @@ def _read_evidence(recorded: RecordedRun, run: Any, lineage: dict[str, Any]) -> 
         return None
     content = _fetch(recorded.client, run, REPORT_FILE)
     if digest_bytes(content) != announced:
-        return _read_tag(run.data.tags.get("verdict"))
+        return _read_tag(run)
     try:
         report = read_bounded_json(content, REPORT_FILE)
         if report["reproduces"] != recorded.run_id:
@@ -105,14 +106,26 @@ def _read_evidence(recorded: RecordedRun, run: Any, lineage: dict[str, Any]) -> 
             varied=bool(conditions["varied"]),
             control_differs=report["control"]["differs"] if report.get("control") else None,
             other_machine=is_other_machine(lineage["stages"]["environment"], observed["stages"]["environment"]),
+            by=_name_witness(run),
         )
     except (LineageError, KeyError, ValueError, TypeError, AttributeError):
-        return _read_tag(run.data.tags.get("verdict"))
+        return _read_tag(run)
 
 
-def _read_tag(verdict: str | None) -> Evidence | None:
+def _name_witness(run: Any) -> str:
+    """Whoever may write to the server may say that a run was made at any time, or at none."""
+    try:
+        day = datetime.datetime.fromtimestamp(run.info.start_time / 1000, datetime.UTC).date().isoformat()
+    except (TypeError, ValueError, OverflowError, OSError):
+        day = "an unknown day"
+    return f"run {str(run.info.run_id)[:8]} of {day}"
+
+
+def _read_tag(run: Any) -> Evidence | None:
     """A tag may lower a level, never raise it: whoever damages a report that says DIFFERENT gains nothing."""
-    return Evidence(Verdict(verdict), rebuilt=True) if verdict in (Verdict.DIFFERENT, Verdict.EQUIVALENT) else None
+    verdict = run.data.tags.get("verdict")
+    is_lower = verdict in (Verdict.DIFFERENT, Verdict.EQUIVALENT)
+    return Evidence(Verdict(verdict), rebuilt=True, by=_name_witness(run)) if is_lower else None
 
 
 def _fetch(client: Any, run: Any, name: str) -> bytes:

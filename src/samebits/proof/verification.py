@@ -24,7 +24,8 @@ from samebits.holdings.archive import name_code_entry
 from samebits.holdings.code_search import list_code_sources, list_unasked
 from samebits.holdings.data_search import ARCHIVE, find_recorded_data, list_unread
 from samebits.holdings.runs import RecordedRun
-from samebits.lineage.manifest import FILE_NAME, REPORT_FILE, find_contradictions
+from samebits.lineage.manifest import FILE_NAME, MAX_BYTES, PAGE_FILE, REPORT_FILE, find_contradictions
+from samebits.lineage.report_page import digest_page
 from samebits.lineage.tracked_values import list_datasets, list_fold_scores, list_metrics, list_params, list_tags
 from samebits.plain_files import read_plain
 from samebits.proof.candidates import list_differing, read_steps
@@ -76,7 +77,7 @@ def check_record(recorded: RecordedRun) -> list[Check]:
             raise
         return [*checks, Check(f"{FILE_NAME}: form", "a lineage", error.problems[0].found, False)]
     checks += _check_consistency(lineage)
-    checks += _check_artifacts(lineage, recorded)
+    checks += [*_check_artifacts(lineage, recorded), *_check_page(lineage, recorded)]
     checks += _check_tracked_values(lineage, recorded)
     return checks
 
@@ -123,6 +124,17 @@ def _find_note(recorded: RecordedRun) -> set[str]:
     except OSError:
         is_note = False
     return {_NOTE_FILE} if is_note else set()
+
+
+def _check_page(lineage: dict[str, Any], recorded: RecordedRun) -> Iterator[Check]:
+    """The page is a file of one run, and an output but for what it says of that run alone: both are on record."""
+    expected, path = lineage["stages"].get("report", {}).get("page"), recorded.files.get(PAGE_FILE)
+    if expected is not None and path is not None:
+        try:
+            observed = digest_page(read_plain(path, MAX_BYTES))
+        except OSError as error:
+            observed = f"unreadable: {error.strerror}"
+        yield Check(f"{PAGE_FILE}: but for what it says of this run alone", expected, observed, expected == observed)
 
 
 def digest_files(files: dict[str, Path]) -> dict[str, str]:

@@ -38,6 +38,7 @@ from samebits.estimation.scoring import Threshold, choose_threshold, compute_met
 from samebits.estimation.target_transform import find_estimator
 from samebits.table.columns import Kind
 from samebits.training.assessment import assess
+from samebits.training.exploration import explore
 from samebits.training.remarks import collect_remarks
 from samebits.training.storing import rehearse_storing, store_model
 from samebits.voice import SILENT, Voice
@@ -63,6 +64,8 @@ class Result:
         What stands beside the score, as plain values: see `assess`.
     remarks
         Sentences on what is extreme.
+    explored
+        What only the fitted model can tell, by the picture that shows it.
     """
 
     scored: list[CandidateScore]
@@ -77,6 +80,7 @@ class Result:
     baseline: dict[str, Any]
     assessment: dict[str, Any]
     remarks: list[str]
+    explored: dict[str, dict[str, Any]]
 
 
 def make_result(config: Config, materials: Materials, voice: Voice = SILENT) -> Result:
@@ -108,6 +112,7 @@ def make_result(config: Config, materials: Materials, voice: Voice = SILENT) -> 
         left = [one for one in scored if one is not best] if config.keep == "all" else []
         others = _score_others(config, materials, left, fits)
         out_of_fold, baseline = tables.result()
+        explored = explore(config, materials, best.name, final.model, final.fitted, final.threads)
     numbers, split = materials.dataset.row_numbers, materials.split
     candidates = {name: metrics for name, (_, metrics) in sorted({**others, best.name: (final, test)}.items())}
     unsettled = [one.name for one in (final, *(one for one, _ in others.values())) if not one.is_settled]
@@ -137,6 +142,7 @@ def make_result(config: Config, materials: Materials, voice: Voice = SILENT) -> 
             predicted.values,
             config.business.target_precision,
         ),
+        explored=explored,
     )
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from samebits.candidates.materials import Materials
     from samebits.data.dataset import Dataset
     from samebits.data.folds import Split
+    from samebits.report.making import Report
     from samebits.table.reading import Source
     from samebits.training.result import Result
 
@@ -167,7 +168,7 @@ def relative_to(path: Path, folder: Path) -> str:
 
 
 def describe_outputs(materials: Materials, result: Result) -> dict[str, Stage]:
-    """Return the stages of what came out."""
+    """Return the stages of what came out, but for the report, which is made of them."""
     threshold = result.threshold.describe() if result.threshold else {"value": None}
     return {
         "split": _describe_split(materials.split, materials.dataset.row_numbers),
@@ -184,8 +185,12 @@ def describe_outputs(materials: Materials, result: Result) -> dict[str, Stage]:
         "metrics": make_stage(result.metrics),
         "drift_baseline": {"digest": digest_value(result.baseline)},
         "assessment": make_stage(result.assessment),
-        "report": make_stage({"page": None, "figures": {}}),
     }
+
+
+def describe_report(report: Report | None) -> Stage:
+    """Return the stage of what is told of all others; of a config that wants nothing told, of nothing."""
+    return make_stage({"page": None, "figures": {}}) if report is None else report.describe()
 
 
 def _describe_split(split: Split, row_numbers: np.ndarray) -> Stage:

@@ -5,24 +5,31 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from samebits.candidates.materials import Materials, prepare_materials
+from samebits.config.keys import Config
 from samebits.config.loading import LoadedConfig
 from samebits.data.dataset import list_reading_lines
 from samebits.data.target import describe_choice
 from samebits.digests import canonical_json
 from samebits.installed.kept import collect_environment_files, pack_local_wheels, pack_own_wheel
-from samebits.lineage.manifest import ASSESSMENT_FILE, LOCK_FILE, OUT_OF_FOLD_FILE, ROWS_FILE, Stage, list_wheels
+from samebits.lineage.manifest import ASSESSMENT_FILE, LOCK_FILE, OUT_OF_FOLD_FILE, ROWS_FILE, Stage, infer_task, list_wheels
 from samebits.numerics.profile import check_kernels, read_kernels
 from samebits.numerics.seeds import plant_seeds
 from samebits.provenance.code import CodeIdentity, describe_kept, describe_modules, identify_code
 from samebits.provenance.environment import Environment, read_environment
 from samebits.provenance.modules import add_imported, identify_modules, note_what_ran, refuse_changed_imports
+from samebits.report.account import Account, read_predictions
 from samebits.training.result import Result, make_result
-from samebits.training.stages import describe_inputs, describe_outputs, digest_request, list_input_paths
+from samebits.training.stages import describe_inputs, describe_outputs, describe_report, digest_request, list_input_paths
 from samebits.voice import SILENT, Voice
+
+if TYPE_CHECKING:
+    from samebits.report.making import Report
 
 
 @dataclass(frozen=True)
@@ -94,10 +101,23 @@ def make_training(loaded: LoadedConfig, project_root: Path, voice: Voice = SILEN
         **describe_inputs(loaded, code, environment, kernels, materials, project_root),
         **describe_outputs(materials, result),
     }
+    report = _make_report(config, stages, result)
+    stages["report"] = describe_report(report)
     dataset = materials.dataset
     request_digest = digest_request(loaded, code, environment, dataset.digest, project_root)
-    files = _collect_files(loaded, code, result, stages, kept, materials.rows_file)
+    files = _collect_files(loaded, code, result, stages, kept, materials.rows_file) | (report.list_files() if report else {})
     return Training(loaded, code, environment, materials, result, stages, request_digest, files, project_root)
+
+
+def _make_report(config: Config, stages: dict[str, Stage], result: Result) -> Report | None:
+    if config.report.detail == "none":
+        return None
+    from samebits.report.making import make_report  # which imports Matplotlib
+
+    predictions = read_predictions(result.predictions, infer_task(stages["metrics"]))
+    found = (stages, result.assessment, result.baseline, result.explored)
+    told, assessment, baseline, explored = (json.loads(canonical_json(value)) for value in found)  # as they will be read back
+    return make_report(Account(told, assessment, predictions, tuple(result.remarks), baseline, explored))
 
 
 def _keep_environment(environment: Environment, project_root: Path, commit: str | None) -> dict[str, bytes]:

@@ -1,0 +1,142 @@
+"""`samebits report RUN`: writes a run's page anew, with the proofs gathered since it was made, from what the server holds of it.
+
+Nothing of the record is run, imported or believed to be of its form: what does not fit makes no report, and is said.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from samebits.delivery.offline import connect_for
+from samebits.errors import LineageError, Problem, TrackingError, describe_unreadable
+from samebits.holdings.looks import count_looks
+from samebits.holdings.runs import RecordedRun, open_recorded_run, settle_reference
+from samebits.lineage.manifest import FIGURES_FOLDER, MAX_BYTES, infer_task, read_bounded_json
+from samebits.lineage.tracked_values import list_params
+from samebits.plain_files import is_plain, read_plain
+from samebits.project import expand_home, find_project_root
+from samebits.proof.evidence import Found, collect_evidence
+from samebits.report.account import EXPLORED, Account, read_predictions
+from samebits.report.making import ThisRun, fill_page, is_report, make_report
+from samebits.text import tell
+from samebits.verdicts import Evidence, Verdict, compute_level
+
+_MOST_TABLE_BYTES = 1 << 30
+_SHORT_ID = 8
+_MISFITS = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)  # what a record of another form raises
+
+
+def run_report(reference: str, output: str | None, overwrite: bool = False) -> None:
+    """Write the page of a run, and print its path.
+
+    Parameters
+    ----------
+    output
+        Path of the file; None for report-ID.html in the current folder.
+    overwrite
+        Write also over a file that is no such page.
+
+    Raises
+    ------
+    TrackingError, LineageError
+        There is no such run, it is not finished, or its record is none that a report can be made of.
+    """
+    here, root = Path.cwd(), find_project_root()
+    client, reference = connect_for(settle_reference(reference), root)
+    with open_recorded_run(client, reference) as recorded:
+        path = here / (expand_home(output) if output else f"report-{recorded.run_id[:_SHORT_ID]}.html")
+        _refuse_other_file(path, overwrite)
+        _write_whole(path, _make_page(recorded))
+    tell(f"report      {path}")
+
+
+def _refuse_other_file(path: Path, overwrite: bool) -> None:
+    if path.is_dir() or (path.exists() and not is_plain(path)):
+        raise TrackingError(Problem(str(path), "the path of a file", "no regular file", "Name one: --output report.html."))
+    if path.exists() and not overwrite and not is_report(_read(path, MAX_BYTES)):
+        remedy = "Name another file (--output), or write over it (--overwrite)."
+        raise TrackingError(Problem(str(path), "no file, or an earlier report", "a file that is no report of samebits", remedy))
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    """What stood there stays until the new page is whole."""
+    descriptor, name = tempfile.mkstemp(prefix=".report-", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+        mask = os.umask(0)
+        os.umask(mask)
+        Path(name).chmod(0o666 & ~mask)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _make_page(recorded: RecordedRun) -> bytes:
+    lineage = recorded.read_lineage()
+    found = collect_evidence(recorded, lineage)
+    tags = {**recorded.tags, "level": compute_level(found.evidence).value}
+    try:
+        page = make_report(_read_account(recorded, lineage)).page
+        looks = _count_looks(recorded, lineage)
+        return fill_page(page, ThisRun(lineage["run"], lineage["stages"], tags, _describe_proofs(found), looks))
+    except _MISFITS as error:
+        remedy = "`samebits verify` says what of it is not as it was recorded."
+        found_instead = f"one of another form ({type(error).__name__}: {error})"[:200]
+        raise LineageError(Problem(recorded.where, "a record that a report can be made of", found_instead, remedy)) from error
+
+
+def _count_looks(recorded: RecordedRun, lineage: dict[str, Any]) -> str:
+    """Return which place the run has now; a run that was not assessed has none."""
+    if "assessment" not in lineage["stages"]:
+        return ""
+    return str(count_looks(recorded.client, lineage["stages"], list_params(lineage)))
+
+
+def _read_account(recorded: RecordedRun, lineage: dict[str, Any]) -> Account:
+    stages = lineage["stages"]
+    table = recorded.files.get("predictions.csv")
+    explored = {name: _read_json(recorded, f"{FIGURES_FOLDER}{name}.json") for name in EXPLORED}
+    return Account(
+        stages,
+        {key: value for key, value in stages.get("assessment", {}).items() if key != "digest"},
+        read_predictions(_read(table, _MOST_TABLE_BYTES) if table else b"", infer_task(stages["metrics"])),
+        tuple(lineage.get("remarks", [])),
+        _read_json(recorded, "drift_baseline.json"),
+        {name: values for name, values in explored.items() if values},
+    )
+
+
+def _read_json(recorded: RecordedRun, name: str) -> dict[str, Any]:
+    path = recorded.files.get(name)
+    value = read_bounded_json(_read(path, MAX_BYTES), name) if path else {}
+    return value if isinstance(value, dict) else {}
+
+
+def _read(path: Path, most_bytes: int) -> bytes:
+    try:
+        return read_plain(path, most_bytes)
+    except OSError as error:
+        raise LineageError(describe_unreadable(path, error)) from None
+
+
+def _describe_proofs(found: Found) -> list[str]:
+    unread = [f"Could not be read, and counts for nothing: {what}" for what in found.unread]
+    return [*map(_describe_evidence, found.evidence), *unread]
+
+
+def _describe_evidence(evidence: Evidence) -> str:
+    by = f", {evidence.by}" if evidence.by else ""
+    if evidence.verdict is None:
+        return f"Code, table and environment were brought back; nothing was trained{by}"
+    facts = ["in an environment rebuilt from the record" if evidence.rebuilt else "in the environment of whoever made it"]
+    facts += ["under other conditions"] if evidence.varied else []
+    facts += ["on a machine of another class"] if evidence.other_machine else []
+    seen = "a run with one changed input came out DIFFERENT" if evidence.control_differs else "a changed input was not seen"
+    facts += [seen] if evidence.control_differs is not None else []
+    word = "Made again" if evidence.verdict == Verdict.IDENTICAL else "Made again, but not the same"
+    return f"{word}: {evidence.verdict}, {', '.join(facts)}{by}"

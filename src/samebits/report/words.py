@@ -1,0 +1,298 @@
+"""What the page says in sentences: the task, the split, the score and what it is worth, the threshold, the proof so far.
+
+Every sentence is plain text: what is between tags is escaped where the page is laid out. Nothing is said of code, environment or
+place but in `describe_stages`, since runs that differ in those alone have equal outputs, and this page is one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from samebits.config.catalog import is_lower_better, name_metric
+from samebits.lineage.manifest import INPUT_STAGES, STAGES
+from samebits.report.account import Account
+from samebits.text import shorten_list
+
+_PER = 1000
+_ORDER = list(STAGES)
+_WHAT_DECIDES = {
+    "code": "the program: samebits' own files, the commit, and each changed file beside it",
+    "config": "every key of the config that can change a result",
+    "data": "every byte of the table",
+    "environment": "the Python version and each package with its version",
+    "numeric_profile": "threads, kernels, and what they compute of known numbers",
+    "seeds": "the root seed and each seed derived from it",
+    "split": "which rows train, which test, and which are in each fold",
+    "cross_validation": "each candidate's score in each fold, and which was chosen",
+    "model": "what the chosen model learned, number by number",
+    "threshold": "the response at and above which a row is called positive",
+    "predictions": "what the model said of each row held back",
+    "metrics": "how good that is, and on the training rows",
+    "drift_baseline": "what each column looked like in training",
+    "assessment": "intervals, baseline, groups and claims",
+    "report": "this page, but for what it says of this one run, and its pictures",
+}
+_NAMES = {
+    "rmse": "RMSE",
+    "mae": "MAE",
+    "r2": "R²",
+    "roc_auc": "ROC AUC",
+    "roc_auc_ovr": "ROC AUC, one against the rest",
+    "brier_score": "Brier score",
+    "matthews_corrcoef": "Matthews correlation",
+}
+
+
+def describe_task(account: Account) -> str:
+    """Return what is predicted."""
+    if account.task == "regression":
+        return f"The quantity {account.target}"
+    if account.task == "binary":
+        return f"Whether {account.target} is {account.positive} or {account.negative}"
+    labels = shorten_list(account.labels, 6)
+    return f"Which of {len(account.labels)} classes of {account.target} a row is: {labels}"
+
+
+def describe_rows(account: Account) -> str:
+    """Return how many rows there were, and for what."""
+    split, n_columns = account.stages["split"], len(list_features(account))
+    n_rows = account.stages["data"].get("n_rows")
+    held = f", {split['n_test']:,} held back to test" if split.get("n_test") else ", none held back"
+    rows = f"{n_rows:,} rows: " if n_rows is not None else ""
+    return f"{rows}{split.get('n_train', 0):,} to train{held}; {n_columns} columns to learn from."
+
+
+def list_features(account: Account) -> list[str]:
+    """Return the columns that the model learns from, as the baseline names them."""
+    return list(account.baseline.get("columns", {})) or [
+        name for name in account.stages["data"].get("columns", {}) if name != account.target
+    ]
+
+
+def name_in_words(metric: str) -> str:
+    """Return a metric's name as a sentence has it.
+
+    >>> name_in_words("average_precision"), name_in_words("rmse"), name_in_words("r2")
+    ('average precision', 'RMSE', 'R²')
+    """
+    return _NAMES.get(metric, metric.replace("_", " ").replace("f1", "F1"))
+
+
+def find_sign(scoring: str) -> tuple[int, str]:
+    """Return what a score is multiplied with to be its metric, and the metric's name: errors are told as positive numbers."""
+    metric = name_metric(scoring)
+    return (-1 if scoring.startswith("neg_") and is_lower_better(metric) else 1), name_in_words(metric)
+
+
+def begin(sentence: str) -> str:
+    """Return words with a capital letter at the beginning, the others as they are."""
+    return sentence[:1].upper() + sentence[1:]
+
+
+def as_number(value: Any) -> str:
+    """Return a number as a table shows it; what is none as a dash.
+
+    >>> as_number(0.99429), as_number(56.21), as_number(12345.6), as_number(None)
+    ('0.9943', '56.21', '12,346', '–')
+    >>> as_number(0.0), as_number(1.0), as_number(float("inf"))
+    ('0', '1', 'inf')
+    """
+    if not isinstance(value, int | float) or value != value:
+        return "–" if value is None or value != value else str(value)
+    size = abs(value)
+    if size < 1000 and value == round(value):
+        return f"{value:.0f}"
+    if size >= 1e7 or 0 < size < 1e-4:
+        return f"{value:.3g}"
+    return f"{value:,.0f}" if size >= 1000 else f"{value:.2f}" if size >= 10 else f"{value:.4f}"
+
+
+def describe_score(account: Account) -> str:
+    """Return the metric that chose, on the rows nobody chose by."""
+    if not account.assessment:
+        name = next(iter(account.metrics), None)
+        return "No metric" if name is None else f"{begin(name_in_words(name))} {as_number(account.metrics[name])}"
+    return f"{begin(name_in_words(account.assessment['metric']))} {as_number(account.assessment['value'])}"
+
+
+def list_worth(account: Account) -> list[str]:
+    """Return what a score is worth, a sentence each: how sure, against what, and whether others were as good."""
+    found, split = account.assessment, account.stages["split"]
+    n_rows = found.get("n_rows", split.get("n_test") or split.get("n_train"))
+    where = f"On {n_rows:,} {account.rows_name}"
+    if not found:
+        return [f"{where}."]
+    metric, lines = found["metric"], []
+    ends = found["uncertainty"]["intervals"].get(metric)
+    sure = f"{found['uncertainty']['confidence']:.0%} interval {as_number(ends[0])} to {as_number(ends[1])}" if ends else "no interval"
+    better = "less is better" if found["lower_is_better"] else "more is better"
+    lines.append(f"{where}; {sure}; {better}.")
+    nothing = found["baseline"]["metrics"].get(metric)
+    if nothing is not None:
+        lines.append(f"Without looking at any column: {as_number(nothing)}.")
+    if found["as_good"]:
+        lines.append(f"In the folds as good: {shorten_list(found['as_good'])}.")
+    return lines
+
+
+def list_promises(account: Account) -> list[tuple[bool, str, str]]:
+    """Return what was wished for or claimed beforehand: whether it came true, in a word, and what came."""
+    found = list_claims(account)
+    wanted = (account.config.get("business") or {}).get("target_precision")
+    precision = account.metrics.get("precision")
+    if wanted is not None and precision is not None:
+        kept = precision >= wanted
+        word = "Met" if kept else "Missed"
+        found.insert(0, (kept, word, f"precision {as_number(precision)} on the {account.rows_name}, wished for {wanted:g}"))
+    return found
+
+
+def list_claims(account: Account) -> list[tuple[bool, str, str]]:
+    """Return what was claimed before training, likewise."""
+    claims = account.assessment.get("claims", [])
+    return [(bool(one["kept"]), "Kept" if one["kept"] else "Broken", describe_judged(one)) for one in claims]
+
+
+def describe_judged(one: Mapping[str, Any]) -> str:
+    """Return a claim and what came of it."""
+    words = {"at_least": "at least", "at_most": "at most"}
+    bounds = " and ".join(f"{text} {as_number(one[name])}" for name, text in words.items() if name in one)
+    found = "not computed" if one.get("found") is None else as_number(one["found"])
+    return f"{name_in_words(str(one['claim']))} {found}, claimed {bounds}"
+
+
+def describe_split(account: Account) -> list[str]:
+    """Return how the rows were divided, a sentence each."""
+    split, cv = account.config.get("split") or {}, account.config.get("cv") or {}
+    lines = [_describe_holding_back(account, split), _describe_folds(account, split, cv)]
+    rules = account.config["data"].get("rows") or []
+    if rules:
+        lines.insert(
+            0,
+            f"Before that, rows were left out by {len(rules)} rule{'s' * (len(rules) > 1)}: {shorten_list(map(_say_rule, rules), 9)}.",
+        )
+    return lines
+
+
+def _say_rule(rule: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in rule.items())
+
+
+def _describe_holding_back(account: Account, split: Mapping[str, Any]) -> str:
+    method, column, size = split.get("method", "random"), split.get("column"), split.get("test_size", 0.2)
+    n_test = account.stages["split"].get("n_test", 0)
+    part = f"{size:.0%} of them" if isinstance(size, float) and size < 1 else f"{size:g} of them"
+    values = shorten_list(map(str, split.get("test") or []), 6)
+    strata = " in equal proportions of the classes" if account.task != "regression" and split.get("stratify") is not False else ""
+    said = {
+        "random": f"{n_test:,} test rows were drawn at random ({part}){f' in equal proportions of {column}' if column else strata}",
+        "time": f"the rows were ordered by {column}, and the last {n_test:,} are the test rows ({part}): judged by what came later",
+        "group": f"whole groups of {column} were drawn at random ({part}), so that no group is on both sides: {n_test:,} test rows",
+        "value": f"the test rows are those whose {column} is {values}: {n_test:,}",
+        "file": f"the test rows are those of the files {values}: {n_test:,}",
+        "path": f"the {n_test:,} test rows are a table of their own",
+        "rows": f"a file names the {n_test:,} test rows by their numbers",
+        "order": f"the first rows train, in the table's order, and the last {n_test:,} are the test rows",
+        "none": "no rows were held back: the result is what was said of each row by a model that had not seen it, out of fold",
+    }
+    if split.get("class"):
+        return f"{n_test:,} test rows were chosen by {split['class']}."
+    words = said.get(str(method), f"{n_test:,} test rows were chosen by the method {method}")
+    return f"{begin(words)}."
+
+
+def _describe_folds(account: Account, split: Mapping[str, Any], cv: Mapping[str, Any]) -> str:
+    n_folds = account.stages["split"].get("n_folds", 0)
+    if split.get("validation"):
+        column = split.get("column") or "the file"
+        return f"Candidates were compared on one part: rows whose {column} is {shorten_list(map(str, split['validation']), 6)}."
+    if n_folds == 1:
+        return "Candidates were compared on one validation part of the training rows."
+    how = (
+        f", made by {cv['class']}"
+        if cv.get("class")
+        else ", each later than what it is predicted from"
+        if split.get("method") == "time"
+        else ""
+    )
+    return (
+        f"Candidates were compared in {n_folds} folds of the training rows{how}: each row predicted by a model that had not seen it."
+    )
+
+
+def list_cases(account: Account) -> list[str]:
+    """Return what the decisions of two classes come to, in cases that one can picture."""
+    if account.task != "binary" or len(account.recorded) == 0:
+        return []
+    is_so, called = account.recorded == account.positive, account.predicted == account.positive
+    n_called, n_hits = _scale(called, account), _scale(is_so & called, account)
+    n_so, n_missed = _scale(is_so, account), _scale(is_so & ~called, account)
+    word = account.positive
+    lines = [
+        f"Of {_PER:,} cases like the {account.rows_name}, {n_so} are {word}. The model calls {n_called} {word}: {n_hits} rightly, "
+        f"{n_called - n_hits} wrongly. It misses {n_missed}."
+    ]
+    costs = (account.config.get("business") or {}).get("costs")
+    if costs:
+        total = costs["false_positive"] * (called & ~is_so).sum() + costs["false_negative"] * (is_so & ~called).sum()
+        lines.append(
+            f"At {costs['false_positive']:g} for each wrong alarm and {costs['false_negative']:g} for each miss, they cost "
+            f"{as_number(float(total) * _PER / len(is_so))}."
+        )
+    return lines
+
+
+def _scale(rows: Any, account: Account) -> int:
+    return round(float(rows.sum()) * _PER / len(account.recorded))
+
+
+def describe_threshold(account: Account) -> str:
+    """Return where the threshold lies, and why there."""
+    stage, value = account.stages["threshold"], account.threshold
+    if account.task != "binary":
+        return ""
+    if value is None:
+        return "No threshold was chosen: the model decides as its kind does, as a rule for the likelier class."
+    goals = {
+        "target_precision": "the one that finds most at a precision of at least {}",
+        "f_beta": "the one of the highest F-beta, beta {}",
+        "costs": "the one of the least total cost",
+    }
+    why = next((words.format(stage[name]) for name, words in goals.items() if name in stage), "the one that the config fixes")
+    return (
+        f"A row is called {account.positive} where the response ({stage.get('response_method', 'of the model')}) is at least "
+        f"{value:.6g}: {why}. On the training folds that gave precision {as_number(stage.get('precision'))} and recall "
+        f"{as_number(stage.get('recall'))}."
+    )
+
+
+def describe_stages(stages: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Return each stage of a lineage in words: its name, whether it went in or came out, what its digest covers, and the digest."""
+    return [
+        {
+            "name": name.replace("_", " "),
+            "side": "went in" if name in INPUT_STAGES else "came out",
+            "covers": _WHAT_DECIDES.get(name, "what its name says"),
+            "digest": str(stage.get("digest", "not known yet")),
+        }
+        for name, stage in sorted(stages.items(), key=lambda item: _ORDER.index(item[0]) if item[0] in _ORDER else len(_ORDER))
+    ]
+
+
+def list_facts(run: Mapping[str, Any], stages: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return name and value of each fact of one run alone, in order."""
+    config, data, environment = stages["config"], stages["data"], stages["environment"]
+    pinned = config["resolved"].get("data", {}).get("digest")
+    found = [
+        ("Run", run.get("run_id")),
+        ("Made", f"{run.get('started')}, in {as_number(run.get('seconds'))} s"),
+        ("By", run.get("user")),
+        ("Experiment", config["resolved"].get("name")),
+        ("Config", f"{config.get('file')}, version {config.get('version')}"),
+        ("Table", f"{data.get('path')}, {'pinned by its digest' if pinned else 'not pinned: the config takes any bytes'}"),
+        ("Seed", config["resolved"].get("seed")),
+        ("Python", environment.get("python")),
+        ("Machine", ", ".join(str(environment[name]) for name in ("platform", "cpu") if environment.get(name))),
+    ]
+    return [(name, str(value)) for name, value in found if value not in (None, "")]

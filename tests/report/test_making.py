@@ -1,0 +1,174 @@
+"""The page: the same bytes anywhere, nothing of a stranger's words obeyed, and readable by whoever reads it."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import TESTS, clean_environment
+from told_runs import METRICS, TASKS, describe, make_account, make_predictions, make_run
+
+from samebits.lineage.report_page import BEGIN, END, N_PLACES, digest_page
+from samebits.report.making import fill_page, is_report, make_report
+
+EVIL = '"><script>alert(1)</script><!-- this run --><img src=x onerror=alert(1)>\x1b[31m\u202e$x_1$'
+QUESTIONS = ("What is this?", "How good is it?", "Can I trust it?", "How is it made again?")
+
+
+class Outline(HTMLParser):
+    """What a page is made of: its headings, its elements, and which of these say what they need to."""
+
+    def __init__(self, page: bytes) -> None:
+        super().__init__()
+        self.headings: list[int] = []
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(page.decode("utf-8"))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if re.fullmatch("h[1-6]", tag):
+            self.headings.append(int(tag[1]))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    def find(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+def make_page(account: Any, **fields: Any) -> bytes:
+    return fill_page(make_report(account).page, make_run(account, **fields))
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_headings_go_down_step_by_step_and_pictures_and_tables_are_named(task: str) -> None:
+    outline = Outline(make_page(make_account(task)))
+
+    assert outline.headings[0] == 1 and outline.headings.count(1) == 1
+    assert all(after <= before + 1 for before, after in zip(outline.headings, outline.headings[1:], strict=False))
+    pictures = [one for one in outline.find("svg") if one.get("role") == "img"]
+    assert len(pictures) >= 4 and all(len(one["aria-label"] or "") > 20 for one in pictures)
+    assert outline.find("th") and all(one.get("scope") in ("col", "row") for one in outline.find("th"))
+    assert len(outline.find("caption")) == len(outline.find("table")) > 3
+    ids = [one["id"] for _, one in outline.elements if one.get("id")]
+    assert len(ids) == len(set(ids))
+    assert all(question in outline.text for question in QUESTIONS)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_page_asks_nothing_of_elsewhere_and_runs_nothing(task: str) -> None:
+    outline = Outline(make_page(make_account(task)))
+
+    assert not {"script", "iframe", "object", "embed", "link", "img", "base", "form"} & {tag for tag, _ in outline.elements}
+    named = [value or "" for _, one in outline.elements for key, value in one.items() if key in ("href", "src", "xlink:href")]
+    assert named and all(value.startswith("#") for value in named)
+
+
+def test_words_of_others_are_shown_and_not_obeyed() -> None:
+    config = {
+        "name": EVIL,
+        "data": {"path": EVIL, "target": EVIL, "positive": EVIL, "rows": [{"keep": {EVIL: EVIL}}]},
+        "split": {"method": EVIL, "column": EVIL, "class": EVIL},
+        "models": {"tree": {"class": EVIL, EVIL: EVIL}},
+        "report": {"question": EVIL, "source": EVIL, "licence": EVIL},
+    }
+    table = make_predictions("binary").replace({"yes": EVIL})
+    account = make_account("binary", table, config, remarks=(EVIL,))
+    account.explored["importance"]["columns"][EVIL] = {"mean": 1.0, "spread": 0.1}
+    account.baseline["columns"][EVIL] = {"kind": EVIL, "n_missing": 0, "counts": {EVIL: 3}}
+    account.assessment["groups"][EVIL] = [{"value": EVIL, "n_rows": 1, "metrics": {EVIL: 1.0}}]
+    account.assessment["claims"][0]["claim"] = EVIL
+    tags = {"level": EVIL, "verdict": EVIL, "verdict_time": EVIL, "verified": EVIL}
+    page = make_page(account, tags=tags, proofs=[EVIL], looks=EVIL)
+
+    outline = Outline(page)
+    assert not {"script", "img"} & {tag for tag, _ in outline.elements}
+    assert not any(key.startswith("on") for _, one in outline.elements for key in one)
+    assert page.count(BEGIN) == page.count(END) == N_PLACES
+    assert not re.search("[\x00-\x08\x0b-\x1f\u202e]", page.decode("utf-8"))
+    assert len([one for one in outline.find("svg") if one.get("role") == "img"]) == 7
+
+
+def test_the_same_values_make_the_same_bytes_whatever_the_reader_has_set(tmp_path: Path) -> None:
+    settings = "font.size: 30\nfont.family: serif\nsvg.hashsalt: other\nsavefig.dpi: 30\naxes.grid: False\ntext.usetex: False\n"
+    (tmp_path / "matplotlib").mkdir()
+    (tmp_path / "matplotlib/matplotlibrc").write_text(settings, encoding="utf-8")
+    other = {
+        "TZ": "Asia/Kathmandu",
+        "LC_ALL": "C",
+        "PYTHONHASHSEED": "77",
+        "HOME": str(tmp_path),
+        "XDG_CONFIG_HOME": str(tmp_path),
+        "SOURCE_DATE_EPOCH": "1",
+    }
+
+    done = subprocess.run(
+        [sys.executable, TESTS / "told_runs.py"],
+        cwd=tmp_path,
+        env=clean_environment(**other),
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found == {task: describe(make_report(make_account(task))) for task in TASKS}
+    assert all(len(one["figures"]) >= 8 for one in found.values())
+
+
+def test_what_is_said_of_one_run_is_no_part_of_the_output() -> None:
+    account = make_account("binary")
+    empty = make_report(account).page
+
+    pages = [
+        fill_page(empty, make_run(account)),
+        fill_page(
+            empty, replace(make_run(account, proofs=["Made again"]), run={"run_id": "f" * 32, "started": "2027-01-01T00:00:00"})
+        ),
+    ]
+
+    assert len(set(pages)) == 2 and {digest_page(page) for page in pages} == {digest_page(empty)}
+    assert digest_page(pages[0].replace(b"0.9000", b"0.9001")) != digest_page(empty)
+    assert is_report(pages[0]) and not is_report(b"<!doctype html><p>mine</p>")
+    assert all(b"samebits reproduce ffffffff" in page for page in pages[1:])
+
+
+def test_places_machine_and_code_are_in_no_output() -> None:
+    account = make_account("binary")
+    stages = {
+        **account.stages,
+        "code": {"digest": "sha256:1", "commit": None},
+        "environment": {"digest": "sha256:2"},
+        "data": {**account.stages["data"], "path": "elsewhere.csv"},
+        "config": {**account.stages["config"], "file": "other.yaml", "version": "2027.1.0"},
+    }
+
+    assert make_report(replace(account, stages=stages)).describe() == make_report(account).describe()
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_an_older_run_is_told_by_what_it_has(task: str) -> None:
+    account = make_account(task, assessment={}, baseline={}, explored={}, remarks=())
+
+    outline = Outline(make_page(account))
+
+    assert all(question in outline.text for question in QUESTIONS)
+    assert str(len(METRICS[task])) and "Left out is the columns' importance: nothing of it is on record." in outline.text
+
+
+def test_proofs_and_looks_are_told() -> None:
+    tags = {"level": "L2 repeatable", "verdict": "IDENTICAL", "verdict_time": "2026-12-01T10:00:00", "verified": "DIFFERENT"}
+
+    text = Outline(make_page(make_account("binary"), tags=tags, proofs=["By run 1"], looks="number 2 of 7 runs")).text
+
+    assert "L2 repeatable" in text and "IDENTICAL on 2026-12-01" in text and "By run 1" in text
+    assert "It is number 2 of 7 runs." in text
