@@ -69,21 +69,22 @@ def _name(value: object) -> str:
 def _describe_score(training: Training) -> str:
     """The metric that chose, on the rows that nobody chose by; a target that the training folds reached may be missed there."""
     assessment = training.result.assessment
-    rows = "test" if assessment["rows"] == "test" else "held-out"
-    best = _name(training.result.best.name)
-    as_good = f"; as good: {', '.join(map(_name, assessment['as_good'][:3]))}" if assessment["as_good"] else ""
+    metric, rows = assessment["metric"], "test" if assessment["rows"] == "test" else "held-out"
     wanted, found = training.loaded.config.business.target_precision, training.result.metrics["test"].get("precision", 1.0)
     missed = f"; **precision {found:.4f} misses its target of {wanted}**" if wanted is not None and found < wanted else ""
-    return f"{_name_score(assessment)} on the {rows} rows ({best}{as_good}){missed}{_describe_claims(assessment['claims'])}"
+    score = f"**{_name(metric)} {assessment['value']:.4f}** on {rows} rows ({_describe_worth(assessment)})"
+    return f"{score}{missed}{_describe_claims(assessment['claims'])}"
 
 
-def _name_score(assessment: Mapping[str, Any]) -> str:
-    """The score with how far it might be off, and what a model scores that looks at no column."""
+def _describe_worth(assessment: Mapping[str, Any]) -> str:
+    """How far a score might be off, what a model scores that looks at no column, and which candidates are as good."""
     metric, intervals = assessment["metric"], assessment["uncertainty"]["intervals"]
-    interval = "{:.4g} to {:.4g}, ".format(*intervals[metric]) if metric in intervals else ""
     baseline = assessment["baseline"]["metrics"].get(metric)
-    beside = interval + (f"baseline {baseline:.4g}" if baseline is not None else "no baseline")
-    return f"**{_name(metric)} {assessment['value']:.4f}** ({beside})"
+    parts = ["{:.3g} to {:.3g}".format(*intervals[metric])] if metric in intervals else []
+    parts.append(f"baseline {baseline:.3g}" if baseline is not None else "no baseline")
+    as_good = [_name(name) for name in assessment["as_good"]]
+    parts += [f"{as_good[0]} as good" if len(as_good) == 1 else f"{len(as_good)} others as good"] if as_good else []
+    return "; ".join(parts)
 
 
 def _describe_claims(claims: Sequence[Mapping[str, Any]]) -> str:
