@@ -118,7 +118,7 @@ def test_the_present_schema_has_its_golden() -> None:
     assert (ROOT / f"tests/goldens/lineage_{SCHEMA}.json").is_file()
 
 
-GOLDEN = json.loads((ROOT / "tests/goldens/lineage_4.json").read_text(encoding="utf-8"))
+GOLDEN = json.loads((ROOT / "tests/goldens/lineage_5.json").read_text(encoding="utf-8"))
 
 
 def put(path: str, value: Any) -> bytes:
