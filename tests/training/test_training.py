@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from samebits.training.training import _describe_wheels, _keep_environment
+from samebits.training.training import _describe_wheels, _keep_environment, _make_report
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,16 @@ def test_what_of_this_machines_own_disk_goes_with_a_run_is_said() -> None:
     assert _describe_wheels(environment, {"environment/my_pack-1.0-py3-none-any.whl": b""}) == [
         "packages of this machine's own disk that are kept with the run: my-pack"
     ]
+
+
+def test_a_report_that_cannot_be_made_loses_no_training() -> None:
+    said: list[str] = []
+    voice: Any = SimpleNamespace(say=said.append)
+    config: Any = SimpleNamespace(report=SimpleNamespace(detail="short"))
+
+    nothing: Any = SimpleNamespace()  # of which no account can be given
+
+    made = _make_report(config, {}, nothing, voice)
+
+    assert made is None
+    assert "the run is kept without it" in said[0]

@@ -101,7 +101,7 @@ def make_training(loaded: LoadedConfig, project_root: Path, voice: Voice = SILEN
         **describe_inputs(loaded, code, environment, kernels, materials, project_root),
         **describe_outputs(materials, result),
     }
-    report = _make_report(config, stages, result)
+    report = _make_report(config, stages, result, voice)
     stages["report"] = describe_report(report)
     dataset = materials.dataset
     request_digest = digest_request(loaded, code, environment, dataset.digest, project_root)
@@ -109,15 +109,24 @@ def make_training(loaded: LoadedConfig, project_root: Path, voice: Voice = SILEN
     return Training(loaded, code, environment, materials, result, stages, request_digest, files, project_root)
 
 
-def _make_report(config: Config, stages: dict[str, Stage], result: Result) -> Report | None:
+def _make_report(config: Config, stages: dict[str, Stage], result: Result, voice: Voice) -> Report | None:
+    """What was trained for hours is not lost to a mistake in how it is told: the run is then kept without a page, and that is said."""
     if config.report.detail == "none":
         return None
     from samebits.report.making import make_report  # which imports Matplotlib
 
+    try:
+        return make_report(_give_account(stages, result))
+    except Exception as error:
+        voice.say(f"no report: {type(error).__name__}: {error}; the run is kept without it, and `report: none` leaves it out")
+        return None
+
+
+def _give_account(stages: dict[str, Stage], result: Result) -> Account:
     predictions = read_predictions(result.predictions, infer_task(stages["metrics"]))
     found = (stages, result.assessment, result.baseline, result.explored)
     told, assessment, baseline, explored = (json.loads(canonical_json(value)) for value in found)  # as they will be read back
-    return make_report(Account(told, assessment, predictions, tuple(result.remarks), baseline, explored))
+    return Account(told, assessment, predictions, tuple(result.remarks), baseline, explored)
 
 
 def _keep_environment(environment: Environment, project_root: Path, commit: str | None) -> dict[str, bytes]:
