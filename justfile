@@ -149,6 +149,18 @@ format:
     uv run ruff format .
     uv run ruff check --fix .
     uv run python -m samebits schema > confs/config.schema.json
+    uv run python packaging/write_reference.py
+
+# Build docs/ to a site in site/
+[group('make')]
+docs *options:
+    @uv run --group docs sphinx-build -q -W --keep-going {{ options }} docs site
+    @echo site/index.html
+
+# Write docs/reference again from the code
+[group('make')]
+docs-reference:
+    @uv run python packaging/write_reference.py
 
 # Refresh uv.lock, and from it requirements.txt and python_env.yaml
 [group('make')]

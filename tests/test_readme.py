@@ -13,13 +13,14 @@ import yaml
 from conftest import ROOT, clean_environment, run_samebits
 
 from samebits import __version__
-from samebits.command_line import COMMANDS
+from samebits.command_line import COMMANDS, PROOFS
 from samebits.config.keys import DERIVATIONS, ROW_RULES, Part, Read, Split
 from samebits.config.loading import check_config
 from samebits.errors import EXIT_BUG, EXIT_REFUSED
 from samebits.verdicts import EXIT_CODES, EXIT_CODES_TEXT, Level
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PROOFS_PAGE = (ROOT / "docs/proofs.md").read_text(encoding="utf-8")
 PAGES = [ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")] + sorted((ROOT / "docs").rglob("*.md"))
 
 
@@ -85,8 +86,10 @@ def test_the_first_screens_session_is_true(tmp_path: Path) -> None:
             ids[written] = actual
 
 
-def test_the_shortest_config_is_one_that_train_takes(tmp_path: Path) -> None:
-    text = next(block for block in re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL) if "models:" in block)
+@pytest.mark.parametrize("page", ["README.md", "docs/configs.md"])
+def test_the_shortest_config_is_one_that_train_takes(page: str, tmp_path: Path) -> None:
+    blocks = re.findall(r"```yaml\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), flags=re.DOTALL)
+    text = next(block for block in blocks if "models:" in block)
     path = tmp_path / "short.yaml"
     path.write_text(text, encoding="utf-8")
 
@@ -111,22 +114,37 @@ def test_ci_runs_the_readmes_test_command() -> None:
     assert "pip install --quiet uv && uv run just test" in (ROOT / ".ci/run").read_text(encoding="utf-8")
 
 
+def test_the_first_screen_says_for_what_it_is() -> None:
+    first = README.split("```console")[0]
+
+    assert "scikit-learn" in first and "tabular data" in first and len(first.splitlines()) < 8
+    assert len(README.splitlines()) < 200
+
+
 def test_exit_codes_and_verdicts_are_said_alike_everywhere() -> None:
-    page, text = " ".join(README.split()), " ".join(run_samebits("--help").stdout.split())
+    page, text = " ".join(PROOFS_PAGE.split()), " ".join(run_samebits("--help").stdout.split())
 
     assert EXIT_CODES_TEXT in page and EXIT_CODES_TEXT in text
     assert f"{EXIT_BUG} a bug of samebits" in page and f"{EXIT_BUG} a bug of samebits" in text
     assert f"{EXIT_REFUSED} INCONCLUSIVE or refused" in EXIT_CODES_TEXT
     for verdict, code in EXIT_CODES.items():
-        assert f"| {verdict} | {code} |" in README
+        assert f"| {verdict} | {code} |" in PROOFS_PAGE
     for level in Level:
-        assert f"| {level} |" in README
+        assert f"| {level} |" in PROOFS_PAGE
 
 
-def test_every_command_and_option_of_the_proofs_is_on_the_page() -> None:
+def test_every_command_is_in_the_readme_and_every_option_in_the_reference() -> None:
+    reference = (ROOT / "docs/reference/commands.md").read_text(encoding="utf-8")
     for command in COMMANDS:
         options = set(re.findall(r"--[a-z-]+", run_samebits(command, "--help").stdout)) - {"--help"}
-        assert command in README and all(option in README for option in options), command
+        assert re.search(rf"^\|.*`{command}\b.*\|", README, flags=re.MULTILINE), command
+        assert all(f"`{option}" in reference for option in options), command
+
+
+def test_every_option_of_the_proofs_is_said_with_them() -> None:
+    for command in PROOFS:
+        options = set(re.findall(r"--[a-z-]+", run_samebits(command, "--help").stdout)) - {"--help"}
+        assert [option for option in options if option not in PROOFS_PAGE] == [], command
 
 
 def test_every_recipe_that_a_page_names_exists() -> None:
@@ -137,7 +155,7 @@ def test_every_recipe_that_a_page_names_exists() -> None:
     assert named and named <= recipes
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_every_link_within_the_project_leads_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
         assert (page.parent / target).exists(), target
@@ -185,7 +203,7 @@ def test_the_page_of_rows_and_columns_names_every_rule_method_and_derivation() -
 
 
 def test_the_page_of_tables_names_every_key_of_reading() -> None:
-    page = (ROOT / "docs/tables.md").read_text(encoding="utf-8") + README
+    page = "".join((ROOT / f"docs/{name}.md").read_text(encoding="utf-8") for name in ("tables", "configs"))
 
     layout = {"format", "sep", "encoding", "quotechar", "comment", "skip_rows"}  # said in training.yaml alone
     assert [name for name in Read.model_fields if name not in layout and name not in page] == []
