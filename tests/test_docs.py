@@ -19,15 +19,12 @@ from conftest import ROOT, SMALL, clean_environment, merge
 
 import samebits
 from samebits.command_line import COMMANDS, make_parser
-from samebits.config.keys import Config
 from samebits.config.loading import check_config
 from samebits.errors import SamebitsError
 
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", *sorted(path for path in DOCS.rglob("*.md") if "decisions" not in path.parts)]
 REFERENCE = ROOT / "packaging/write_reference.py"
-COMING = {"predict", "drift", "report", "register", "init"} - set(COMMANDS)  # pages that are ahead of this checkout
-COMING_KEYS = {"registry", "drift"} - set(Config.model_fields)
 OUTSIDE = re.compile(
     r"""<(?:script|img|iframe|source|video)\b[^>]*\bsrc\s*=\s*["']?(?:https?:)?//|<link\b(?![^>]*\brel=["']?canonical)[^>]*\bhref\s*=\s*["']?(?:https?:)?//"""
     r"""|@import\s+(?:url\()?["']?(?:https?:)?//|url\(\s*["']?(?:https?:)?//""",
@@ -83,7 +80,7 @@ def test_the_reference_has_every_command_and_every_section_once() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_every_command_line_that_a_page_shows_is_one_that_is_parsed(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for words in list_command_lines(page):
-        if words[0] in COMING or words == ["train"] or (len(words) == 1 and words[0] in ("reproduce", "verify", "lineage", "report")):
+        if words == ["train"] or (len(words) == 1 and words[0] in ("reproduce", "verify", "lineage", "report")):
             continue  # whose recipe has a default
         try:
             make_parser().parse_args(words)
@@ -115,7 +112,7 @@ def test_every_config_that_a_page_shows_is_one_that_is_taken(page: Path, tmp_pat
     write_modules(page)
     for number, block in enumerate(list_blocks(page, "yaml")):
         shown = yaml.safe_load(block)
-        if "jobs" in shown or set(shown) & COMING_KEYS:
+        if "jobs" in shown:
             continue  # a job of CI: tests/test_continuous_integration.py
         path = tmp_path / f"config_{number}.yaml"
         whole = {**SMALL, "business": {}} if "name" not in shown else {}
