@@ -142,6 +142,19 @@ def test_what_is_said_of_one_run_is_no_part_of_the_output() -> None:
     assert all(b"samebits reproduce ffffffff" in page for page in pages[1:])
 
 
+def test_the_order_in_which_a_config_was_written_is_not_told() -> None:
+    """A rerun trains the config as it was recorded, with its keys sorted."""
+    rules = {"keep": {"b": 1, "a": 2}}, {"keep": {"a": 2, "b": 1}}
+    models = {"tree": {"min_samples_leaf": 3, "max_depth": 2}}, {"tree": {"max_depth": 2, "min_samples_leaf": 3}}
+    data = {"path": "a.csv", "target": "y", "positive": "yes"}
+    pages = [
+        make_page(make_account("binary", None, {"name": "a", "data": {**data, "rows": [rule]}, "models": model}))
+        for rule, model in zip(rules, models, strict=True)
+    ]
+
+    assert pages[0] == pages[1]
+
+
 def test_places_machine_and_code_are_in_no_output() -> None:
     account = make_account("binary")
     stages = {

@@ -6,6 +6,7 @@ Classes are read as text, as the recorded tables have them, so that `1`, `true` 
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from samebits.config.catalog import Task
+from samebits.digests import canonical_json
 from samebits.lineage.manifest import Stage, infer_task
 
 PROBABILITY = "probability_"  # before a class, the name of a column of predictions.csv
@@ -48,8 +50,8 @@ class Account:
 
     @property
     def config(self) -> dict[str, Any]:
-        """The config as it was resolved."""
-        resolved: dict[str, Any] = self.stages["config"]["resolved"]
+        """The config as it was resolved, its keys in one order: a rerun is not given them in the order of whoever wrote them."""
+        resolved: dict[str, Any] = json.loads(canonical_json(self.stages["config"]["resolved"]))
         return resolved
 
     @property
