@@ -114,7 +114,7 @@ def require_rule(lineage: dict[str, Any], where: str) -> None:
 def _list_tags(lineage: dict[str, Any]) -> dict[str, str]:
     stages = lineage["stages"]
     tags = {"model_digest": stages["model"]["digest"], "data_hash": stages["data"]["digest"]}
-    return {**tags, **({"test_rows": rows} if (rows := digest_test_rows(lineage)) else {})}
+    return {**tags, **({"test_rows": rows} if (rows := digest_test_rows(lineage["stages"])) else {})}
 
 
 def _apply(client: Any, rule: Rule, level: Level, version: Version, run: Any, lineage: dict[str, Any]) -> str:

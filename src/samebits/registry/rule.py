@@ -95,7 +95,7 @@ def _find_obstacle(
         return None
     if isinstance(champion, str):
         return f"{champion_name} cannot be compared ({champion}); move the alias by hand"
-    if digest_test_rows(champion) != digest_test_rows(lineage):
+    if digest_test_rows(champion["stages"]) != digest_test_rows(lineage["stages"]):
         return f"{champion_name} was tested on other rows; move the alias by hand"
     if _take_positive(champion) != _take_positive(lineage):
         return f"{champion_name} has another data.positive; move the alias by hand"
