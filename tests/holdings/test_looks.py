@@ -9,17 +9,13 @@ from typing import Any
 import pytest
 from recorded_runs import open_client
 
-from samebits.digests import digest_value
 from samebits.holdings.looks import Looks, count_looks
-from samebits.lineage.manifest import INPUT_STAGES, digest_stages
 from samebits.lineage.tracked_values import digest_test_rows
 
 
 def make_stages(seed: int = 1, rows: str = "sha256:rows", value: float = 0.9, lower: bool = False) -> dict[str, Any]:
-    stages: dict[str, Any] = {name: {"digest": digest_value([name, seed])} for name in INPUT_STAGES}
-    stages["data"] |= {"digest": "sha256:table"}
-    stages["config"] |= {"resolved": {"data": {"target": "y"}}, "version": "2026.11.0"}
-    stages["seeds"] |= {"root": seed}
+    stages: dict[str, Any] = {"data": {"digest": "sha256:table"}, "model": {"digest": f"sha256:{seed}"}}
+    stages["config"] = {"resolved": {"data": {"target": "y"}}, "version": "2026.11.0"}
     stages["split"] = {"test_rows": rows}
     stages["metrics"] = {"test": {"score": value}}
     stages["assessment"] = {"rows": "test", "metric": "score", "value": value, "lower_is_better": lower}
@@ -37,7 +33,7 @@ class Server:
         stages = make_stages(seed, rows)
         own = {
             "test_rows": str(digest_test_rows(stages)),
-            "inputs_digest": digest_stages(stages, INPUT_STAGES),
+            "model_digest": stages["model"]["digest"],
             "outputs_digest": "sha256:any",
             "seed": str(seed),
             "config_version": "2026.11.0",
@@ -86,13 +82,13 @@ def test_the_place_goes_by_the_metrics_own_direction(server: Server, lower: bool
 
 
 def test_other_settings_are_another_config(server: Server) -> None:
-    server.record(1, 0.8, depth=2, inputs_digest="sha256:other")
+    server.record(1, 0.8, depth=2, model_digest="sha256:other")
 
     assert server.count(depth=1) == Looks(2, 2, 1, 1, 1)
 
 
 def test_a_run_made_again_is_no_further_look(server: Server) -> None:
-    server.record(1, 0.9)  # the same inputs
+    server.record(1, 0.9)  # the same model
     server.record(2, 0.9, reproduces="another")
     server.record(3, 0.9, rows="sha256:elsewhere")
 

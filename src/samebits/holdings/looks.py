@@ -1,6 +1,6 @@
 """Looks: how often the rows that a result is judged by have been looked at, and which place it has among all that looked.
 
-Whoever tries seven seeds and shows the best of them has seen these rows seven times. Runs with the same inputs are one look.
+Whoever tries seven seeds and shows the best of them has seen these rows seven times. Runs that made the same model are one look.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from samebits.holdings.runs import DERIVED_TAGS, search_runs
-from samebits.lineage.manifest import INPUT_STAGES, Stage, digest_stages
+from samebits.lineage.manifest import Stage
 from samebits.lineage.tracked_values import digest_test_rows
 
 _SINGLE_KEYS = ("seed", "name", "version", "conf_file")  # params that make no other config
@@ -62,11 +62,10 @@ def count_looks(client: Any, stages: dict[str, Stage], params: dict[str, str]) -
     if test_rows is None:
         return None
     condition = f"attributes.status = 'FINISHED' AND tags.test_rows = '{test_rows}'"
-    own_inputs = digest_stages(stages, INPUT_STAGES)
     others = {
-        run.data.tags.get("inputs_digest", ""): run
+        run.data.tags.get("model_digest", ""): run
         for run in search_runs(client, condition)
-        if not any(tag in run.data.tags for tag in DERIVED_TAGS) and run.data.tags.get("inputs_digest") != own_inputs
+        if not any(tag in run.data.tags for tag in DERIVED_TAGS) and run.data.tags.get("model_digest") != stages["model"]["digest"]
     }
     config = stages["config"]
     seen = [_describe(run.data.params, run.data.tags) for run in others.values()]
