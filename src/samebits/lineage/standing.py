@@ -16,14 +16,14 @@ def describe_standing(tags: Mapping[str, str]) -> str:
     """Return the line: what a run's tags say of how far it is proved, and of the code that it ran.
 
     >>> describe_standing({"git_commit": "0123456789abcdef" * 4, "git_dirty": "false"})
-    '- **Trusted?** L0 recorded; commit `01234567`, clean'
+    '- **Trusted?** L0 recorded; `01234567` clean'
     """
     made = f", made again {tags['verdict']} on {tags.get('verdict_time', '')[:10]}" if tags.get("verdict") else ""
     held = f", record {tags['verified']} on {tags.get('verified_time', '')[:10]}" if tags.get("verified") and not made else ""
     commit = tags.get("git_commit", "none")
     commit = commit if re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", commit) else "none"
     tree = "dirty" if tags.get("git_dirty") == "true" else "clean"
-    code = "no commit" if commit == "none" else f"commit `{commit[:8]}`, {tree}"
+    code = "no commit" if commit == "none" else f"`{commit[:8]}` {tree}"
     proved = escape_markdown(f"{tags.get('level', Level.L0)}{made}{held}")
     return f"{_BEGINNING}{proved}; {code}"
 

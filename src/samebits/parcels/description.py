@@ -5,7 +5,7 @@ The page folds all but the first lines, which are short enough to stand in one e
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from samebits.training.claims import describe_claim
 from samebits.training.training import Training
 
 _SHORT_ID = 8  # digits, which are enough to find it by
+_LINE = 68  # letters of a line, beside MLflow's assistant on a screen of 1400 px
 
 
 def describe_run(training: Training, run_id: str, tags: Mapping[str, str], looks: Mapping[str, Any] | None = None) -> str:
@@ -34,7 +35,8 @@ def describe_run(training: Training, run_id: str, tags: Mapping[str, str], looks
     """
     lines = [
         f"- **What?** {_describe_task(training)}",
-        f"- **How good?** {_describe_score(training)}{_describe_place(looks)}",
+        f"- **How good?** {_describe_score(training)}",
+        *_describe_reservations(training, looks),
         describe_standing(tags),
         f"- **Again?** `samebits reproduce {run_id[:_SHORT_ID]}`",
         "",
@@ -67,41 +69,30 @@ def _name(value: object) -> str:
 
 
 def _describe_score(training: Training) -> str:
-    """The metric that chose, on the rows that nobody chose by; a target that the training folds reached may be missed there."""
+    """The metric that chose, on the rows that nobody chose by; how far it might be off, and what knowing nothing scores."""
     assessment = training.result.assessment
-    metric, rows = assessment["metric"], "test" if assessment["rows"] == "test" else "held-out"
-    wanted, found = training.loaded.config.business.target_precision, training.result.metrics["test"].get("precision", 1.0)
-    missed = f"; **precision {found:.4f} misses its target of {wanted}**" if wanted is not None and found < wanted else ""
-    score = f"**{_name(metric)} {assessment['value']:.4f}** on {rows} rows ({_describe_worth(assessment)})"
-    return f"{score}{missed}{_describe_claims(assessment['claims'])}"
-
-
-def _describe_worth(assessment: Mapping[str, Any]) -> str:
-    """How far a score might be off, what a model scores that looks at no column, and which candidates are as good."""
     metric, intervals = assessment["metric"], assessment["uncertainty"]["intervals"]
     baseline = assessment["baseline"]["metrics"].get(metric)
-    parts = ["{:.3g} to {:.3g}".format(*intervals[metric])] if metric in intervals else []
-    parts.append(f"baseline {baseline:.3g}" if baseline is not None else "no baseline")
-    as_good = [_name(name) for name in assessment["as_good"]]
-    parts += [f"{as_good[0]} as good" if len(as_good) == 1 else f"{len(as_good)} others as good"] if as_good else []
-    return "; ".join(parts)
+    beside = ["{:.3g} to {:.3g}".format(*intervals[metric])] if metric in intervals else []
+    beside.append(f"baseline {baseline:.3g}" if baseline is not None else "no baseline")
+    rows = "test" if assessment["rows"] == "test" else "held-out"
+    return f"**{_name(metric)} {assessment['value']:.4f}** on {rows} rows ({'; '.join(beside)})"
 
 
-def _describe_claims(claims: Sequence[Mapping[str, Any]]) -> str:
-    if not claims:
-        return ""
-    n_kept = sum(one["kept"] for one in claims)
-    return (
-        f"; {n_kept} of {len(claims)} claims kept"
-        if n_kept == len(claims)
-        else f"; **{len(claims) - n_kept} of {len(claims)} claims broken**"
-    )
-
-
-def _describe_place(looks: Mapping[str, Any] | None) -> str:
-    """The best of several is said where the score is: it was chosen by these rows."""
-    found = Looks(**looks) if looks else None
-    return f"; the best of {found.n_runs} runs on these rows" if found and found.place == 1 and found.n_runs > 1 else ""
+def _describe_reservations(training: Training, looks: Mapping[str, Any] | None) -> list[str]:
+    """What must be known beside the score, the gravest first, as far as one line holds it; all of it stands below the fold too."""
+    assessment, wanted = training.result.assessment, training.loaded.config.business.target_precision
+    found, claims = training.result.metrics["test"].get("precision", 1.0), assessment["claims"]
+    n_broken = sum(not one["kept"] for one in claims)
+    is_best_of = Looks(**looks).n_runs if looks and looks["place"] == 1 else 1
+    said = [f"**{n_broken} of {len(claims)} claims broken**"] if n_broken else []
+    said += [f"**precision {found:.4f} misses its target of {wanted}**"] if wanted is not None and found < wanted else []
+    said += [f"the best of {is_best_of} runs on these rows"] if is_best_of > 1 else []
+    said += [f"{', '.join(map(_name, assessment['as_good']))} as good"] if assessment["as_good"] else []
+    said += [f"{len(claims)} claims kept"] if claims and not n_broken else []
+    lengths = np.cumsum([len(part.replace("*", "")) + 2 for part in said])
+    held = [part for part, length in zip(said, lengths, strict=True) if length <= _LINE or part is said[0]]
+    return [f"- **Note** {'; '.join(held)}"] if held else []
 
 
 def _describe_choice(training: Training) -> str:
@@ -109,6 +100,8 @@ def _describe_choice(training: Training) -> str:
     spread = f" ± {np.std(best.scores):.4f}" if len(best.scores) > 1 else ""
     means = ", ".join(f"{_name(one.name)} {one.mean:.4f}" for one in others)
     chosen = f", the best of {len(others)}: {means}" if len(others) > 1 else ""
+    as_good = training.result.assessment["as_good"]
+    chosen += f"; no worse in the folds: {', '.join(map(_name, as_good))}" if as_good else ""
     return f"In {len(best.scores)} folds: {_name(training.materials.scoring)} {best.mean:.4f}{spread}{chosen}"
 
 
