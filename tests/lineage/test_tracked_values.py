@@ -153,3 +153,12 @@ def test_test_rows_go_by_their_tables_digest_and_theirs_and_a_table_of_their_own
     assert list_datasets(apart)["test"] == ("sha256:" + "5" * 64)[:36]
     assert len({list_datasets(one)["test"] for one in (FIFTH, apart, other)}) == 3
     assert list_datasets(FIFTH)["training"] == list_datasets(other)["training"]
+
+
+def test_a_candidates_parameters_are_the_same_before_and_after_they_were_written_down() -> None:
+    lineage = json.loads((ROOT / "tests/goldens/lineage_5.json").read_text(encoding="utf-8"))
+    models = lineage["stages"]["config"]["resolved"]["models"]
+    lineage["stages"]["cross_validation"]["candidates"] |= {name: {"mean": 0.5, "scores": [0.5]} for name in ("c1", "c2")}
+    lineage["stages"]["config"]["resolved"]["models"] = {**models, "c1": {"C": math.inf, "weight": {"ü": 1, "ö": 2}}, "c2": {}}
+
+    assert list_candidates(lineage) == list_candidates(json.loads(write_lineage(lineage)))

@@ -5,9 +5,11 @@ Like `tracked_values` it is made from the lineage alone, so that `verify` can ho
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
+from samebits.digests import canonical_json
 from samebits.lineage.tracked_values import (
     flatten_config,
     has_chosen_values,
@@ -58,7 +60,7 @@ def list_candidates(lineage: dict[str, Any]) -> list[TrackedCandidate]:
 
 def list_parameters(lineage: dict[str, Any], name: str) -> dict[str, Any]:
     """Return the parameters that a candidate was given, without those that say nothing."""
-    wished = lineage["stages"]["config"]["resolved"]["models"].get(name) or {}
+    wished = json.loads(canonical_json(lineage["stages"]["config"]["resolved"]["models"].get(name) or {}))  # as it is read back
     return {key: value for key, value in flatten_config(wished).items() if not says_nothing(value)}
 
 
