@@ -16,7 +16,7 @@ from mlflow.entities import FileInfo
 from mlflow.exceptions import MlflowException
 from recorded_runs import open_client, record_offline
 
-from samebits.delivery import sending
+from samebits.delivery import nested, sending
 from samebits.delivery.artifact_store import ArtifactStore
 from samebits.delivery.sending import create_run, find_run, is_drawn_name, send_parcel
 from samebits.errors import TrackingError
@@ -481,3 +481,16 @@ def test_the_model_has_a_name_its_parameters_and_its_metrics_each_on_its_rows(ow
     assert (model.name, model.params) == ("decision_tree", {"candidate": "decision_tree", "max_depth": "3"})
     assert (rows["test_average_precision"], rows["train_average_precision"]) == (digests["test"], digests["training"])
     assert "**decision\\_tree** predicts **diagnosis** from wdbc.csv" in model.tags["mlflow.note.content"]
+
+
+def test_a_candidate_of_more_folds_than_a_server_takes_at_once_comes_in_pieces(own_store: str) -> None:
+    client = open_client(own_store)
+    parent = client.create_run("0")
+    steps = [["fold_accuracy", fold / 2000, 1, fold] for fold in range(2000)]
+    params = {f"p{number}": "1" for number in range(150)}
+
+    nested._send(client, parent, {"params": params, "metrics": steps, "tags": {}, "run_name": "many", "started": 1, "ended": 2}, [])
+
+    (found,) = client.search_runs(["0"], "attributes.run_name = 'many'")
+    assert len(found.data.params) == 150 and found.info.status == "FINISHED"
+    assert len(client.get_metric_history(found.info.run_id, "fold_accuracy")) == 2000

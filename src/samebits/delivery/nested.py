@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import zip_longest
 from typing import Any
 
 from mlflow.entities import Metric, Param, RunTag
@@ -24,6 +25,7 @@ from samebits.tracking.patience import hurried
 from samebits.tracking.server import MAX_TAG_LENGTH, explain_failures
 
 PARCEL_OF_CANDIDATE = "candidate_of"  # the id of the parcel that a nested run is from
+PARAMS_BATCH, METRICS_BATCH = 100, 900  # MLflow takes 1000 entries in all: tags stand beside the first
 _AT_A_TIME = 4  # where a network lies between
 _ROUNDS = 2  # the second for what a gateway answered in the server's place
 
@@ -81,13 +83,18 @@ def _send(client: Any, run: Any, candidate: dict[str, Any], held: list[Any]) -> 
     if not found.info.run_id:  # whoever answered was no MLflow server: the next round sees
         return
     run_id = found.info.run_id
-    client.log_batch(
-        run_id,
-        params=[Param(name, value) for name, value in sorted(candidate["params"].items())],
-        metrics=[Metric(*metric) for metric in candidate["metrics"]],
-        tags=[RunTag(name, value) for name, value in candidate["tags"].items()] if held else (),
-    )
+    params = cut([Param(name, value) for name, value in sorted(candidate["params"].items())], PARAMS_BATCH)
+    metrics = cut([Metric(*metric) for metric in candidate["metrics"]], METRICS_BATCH)
+    for some_params, some_metrics in zip_longest(params, metrics, fillvalue=[]):
+        client.log_batch(run_id, params=some_params, metrics=some_metrics)
+    if held:
+        client.log_batch(run_id, tags=[RunTag(name, value) for name, value in candidate["tags"].items()])
     client.set_terminated(run_id, "FINISHED", end_time=candidate["ended"])
+
+
+def cut(entries: list[Any], size: int) -> Iterable[list[Any]]:
+    """Return entries in the pieces that a server takes at once."""
+    return (entries[start : start + size] for start in range(0, len(entries), size))
 
 
 def _create(client: Any, run: Any, candidate: dict[str, Any]) -> Any:

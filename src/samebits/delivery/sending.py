@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
@@ -18,7 +17,7 @@ from mlflow.utils import name_utils
 
 from samebits.delivery.artifact_store import ArtifactStore
 from samebits.delivery.experiment import describe_experiment
-from samebits.delivery.nested import is_kept, send_candidates, take_latest
+from samebits.delivery.nested import METRICS_BATCH, PARAMS_BATCH, cut, is_kept, send_candidates, take_latest
 from samebits.errors import Problem, TrackingError
 from samebits.holdings.archive import Archive
 from samebits.holdings.runs import PARCEL_TAG
@@ -35,10 +34,8 @@ from samebits.tracking.server import MAX_TAG_LENGTH, explain_failures, find_expe
 MODEL_NAME = "model"  # where a parcel of before names none
 RUN_NAME_TAG = "mlflow.runName"
 _PREDICATES, _NOUNS = (frozenset(getattr(name_utils, f"_GENERATOR_{words}", ())) for words in ("PREDICATES", "NOUNS"))
-_PARAMS_BATCH = 100
 _PAUSES_SECONDS = (0.2, 1.0)
 _ROUNDS = 2  # the second for what a gateway answered in the server's place, as for files
-_METRICS_BATCH = 900  # of 1000 entries in all: tags stand beside the first
 
 
 def send_parcel(client: Any, parcel: Parcel) -> str:
@@ -304,7 +301,7 @@ def _send_values(client: Any, run: Any, values: dict[str, Any], model_id: str) -
     run_id = run.info.run_id
     params = [Param(name, value) for name, value in sorted(values["params"].items())]
     tags = [RunTag(name, value[:MAX_TAG_LENGTH]) for name, value in values["tags"].items()]
-    for batch in _cut(params, _PARAMS_BATCH):
+    for batch in cut(params, PARAMS_BATCH):
         explain_failures("take params", partial(client.log_batch, run_id, params=batch))
     held = _list_digests(run)
     missing = [
@@ -314,7 +311,7 @@ def _send_values(client: Any, run: Any, values: dict[str, Any], model_id: str) -
     ]
     if missing:
         _send_datasets(client, run_id, missing)
-    first, *others = _cut(_list_metrics(values, model_id), _METRICS_BATCH)
+    first, *others = cut(_list_metrics(values, model_id), METRICS_BATCH)
     explain_failures("take metrics and tags", lambda: client.log_batch(run_id, metrics=first, tags=tags))
     for batch in others:
         explain_failures("take metrics", partial(client.log_batch, run_id, metrics=batch))
@@ -353,7 +350,3 @@ def _send_datasets(client: Any, run_id: str, datasets: list[DatasetInput]) -> No
             if pause_seconds is None:
                 raise
         time.sleep(pause_seconds)
-
-
-def _cut(entries: list[Any], size: int) -> Iterable[list[Any]]:
-    return (entries[start : start + size] for start in range(0, len(entries), size))
