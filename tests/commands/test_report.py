@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -130,7 +131,7 @@ def test_a_record_of_another_form_makes_no_report_and_no_traceback(told: tuple[s
 
     with copy_artifacts(told, tmp_path) as recorded:
         lineage = json.loads(recorded.lineage_bytes)
-        lineage["stages"]["assessment"] = {"digest": "sha256:0", "claims": [7], "metric": 3}
+        lineage["stages"]["assessment"]["claims"] = [7]
         recorded.lineage_bytes = json.dumps(lineage).encode()
         with pytest.raises(LineageError, match="a record that a report can be made of"):
             _make_page(recorded)
@@ -143,8 +144,29 @@ def test_an_older_run_is_told_by_what_it_has(told: tuple[str, str], tmp_path: Pa
     with copy_artifacts(told, tmp_path) as recorded:
         for name in [name for name in recorded.files if name.startswith(FIGURES_FOLDER)]:
             del recorded.files[name]
+        golden["artifacts"] = json.loads(recorded.lineage_bytes)["artifacts"]
         recorded.lineage_bytes = json.dumps(golden).encode()
 
         page = _make_page(recorded).decode("utf-8")
 
     assert "How good is it?" in page and golden["run"]["run_id"] in page
+
+
+def test_no_report_is_made_of_files_that_are_not_the_recorded_ones(told: tuple[str, str], tmp_path: Path) -> None:
+    from samebits.commands.report import _make_page
+
+    with copy_artifacts(told, tmp_path) as recorded:
+        path = recorded.files["predictions.csv"]
+        path.write_bytes(path.read_bytes().replace(b"0.", b"1.", 1))
+
+        with pytest.raises(LineageError, match=r"predictions\.csv: expected sha256:"):
+            _make_page(recorded)
+
+
+def test_a_run_without_test_rows_has_no_place_among_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    from samebits.commands import report
+
+    monkeypatch.setattr(report, "count_looks", lambda *_: None)
+    monkeypatch.setattr(report, "list_params", lambda _: {})
+
+    assert report._count_looks(SimpleNamespace(client=None), {"stages": {"assessment": {}}}) == ""  # type: ignore[arg-type]

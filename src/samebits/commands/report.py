@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from samebits.delivery.offline import connect_for
+from samebits.digests import digest_bytes
 from samebits.errors import LineageError, Problem, TrackingError, describe_unreadable
 from samebits.holdings.looks import count_looks
 from samebits.holdings.runs import RecordedRun, open_recorded_run, settle_reference
@@ -91,30 +92,43 @@ def _make_page(recorded: RecordedRun) -> bytes:
 
 
 def _count_looks(recorded: RecordedRun, lineage: dict[str, Any]) -> str:
-    """Return which place the run has now; a run that was not assessed has none."""
+    """Return which place the run has now; a run that was not assessed, or held no rows back, has none."""
     if "assessment" not in lineage["stages"]:
         return ""
-    return str(count_looks(recorded.client, lineage["stages"], list_params(lineage)))
+    found = count_looks(recorded.client, lineage["stages"], list_params(lineage))
+    return "" if found is None else str(found)
 
 
 def _read_account(recorded: RecordedRun, lineage: dict[str, Any]) -> Account:
     stages = lineage["stages"]
-    table = recorded.files.get("predictions.csv")
-    explored = {name: _read_json(recorded, f"{FIGURES_FOLDER}{name}.json") for name in EXPLORED}
+    explored = {name: _read_json(recorded, lineage, f"{FIGURES_FOLDER}{name}.json") for name in EXPLORED}
     return Account(
         stages,
         {key: value for key, value in stages.get("assessment", {}).items() if key != "digest"},
-        read_predictions(_read(table, _MOST_TABLE_BYTES) if table else b"", infer_task(stages["metrics"])),
+        read_predictions(_read_held(recorded, lineage, "predictions.csv", _MOST_TABLE_BYTES) or b"", infer_task(stages["metrics"])),
         tuple(lineage.get("remarks", [])),
-        _read_json(recorded, "drift_baseline.json"),
+        _read_json(recorded, lineage, "drift_baseline.json"),
         {name: values for name, values in explored.items() if values},
     )
 
 
-def _read_json(recorded: RecordedRun, name: str) -> dict[str, Any]:
-    path = recorded.files.get(name)
-    value = read_bounded_json(_read(path, MAX_BYTES), name) if path else {}
+def _read_json(recorded: RecordedRun, lineage: dict[str, Any], name: str) -> dict[str, Any]:
+    content = _read_held(recorded, lineage, name, MAX_BYTES)
+    value = read_bounded_json(content, name) if content is not None else {}
     return value if isinstance(value, dict) else {}
+
+
+def _read_held(recorded: RecordedRun, lineage: dict[str, Any], name: str, most_bytes: int) -> bytes | None:
+    """Return a file of the run, held to its recorded digest: nothing else is told of the run; None where it is not there."""
+    path = recorded.files.get(name)
+    if path is None:
+        return None
+    content = _read(path, most_bytes)
+    noted, observed = str(lineage["artifacts"].get(name, {}).get("digest")), digest_bytes(content)
+    if noted != observed:
+        remedy = "`samebits verify` says what else is not as it was recorded."
+        raise LineageError(Problem(f"{recorded.where}: {name}", noted, observed, remedy))
+    return content
 
 
 def _read(path: Path, most_bytes: int) -> bytes:
