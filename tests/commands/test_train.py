@@ -30,7 +30,9 @@ from conftest import (
 from mlflow.exceptions import ExecutionException
 from recorded_runs import ShippedRun, open_client, record_shipped
 
+from samebits.commands.train import _count_looks
 from samebits.digests import digest_bytes, digest_file
+from samebits.errors import Interrupted
 from samebits.holdings.runs import list_candidate_runs
 from samebits.lineage.manifest import INPUT_STAGES, OUTPUT_STAGES
 from samebits.numerics.profile import make_environment
@@ -430,3 +432,16 @@ def test_with_json_stdout_holds_what_was_made_and_nothing_that_a_class_prints(
     assert made["metrics"] == {name: shown[name] for name in made["metrics"]}
     assert (made["reused"], made["waiting"], made["rows"], made["best"]) == (False, None, "test", "a")
     assert made["page"] and made["page"] in done.stderr and "imported\n" in done.stderr and "fitted\n" in done.stderr
+
+
+@pytest.mark.parametrize("signal_error", [KeyboardInterrupt(), Interrupted(signal.SIGTERM)])
+def test_a_signal_while_looks_are_counted_is_heard_once_the_training_is_packed(
+    signal_error: BaseException, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: Any) -> None:
+        raise signal_error
+
+    monkeypatch.setattr("samebits.holdings.looks.count_looks", stop)
+    monkeypatch.setattr("samebits.lineage.tracked_values.list_params", lambda _: {})
+
+    assert _count_looks(object(), {}) == (None, signal_error)

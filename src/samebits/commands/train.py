@@ -17,7 +17,7 @@ from samebits.commands.train_summary import Ended, tell_end
 from samebits.config.documents import Document
 from samebits.config.loading import check_document, read_config_document
 from samebits.digests import digest_bytes
-from samebits.errors import EXIT_BROKEN_CLAIM, SamebitsError, TrackingError, Undelivered
+from samebits.errors import EXIT_BROKEN_CLAIM, Interrupted, SamebitsError, TrackingError, Undelivered
 from samebits.lineage.manifest import SCHEMA, write_lineage
 from samebits.numerics.profile import pin_profile
 from samebits.project import find_config, find_project_root, list_code_folders
@@ -134,32 +134,42 @@ def _train_pinned(conf_file: str, document: Document, root: Path, wishes: TrainW
             close_orphans(run.client, root)
         with _keep_stdout(wishes.as_json):
             training = make_training(loaded, root, choose_voice(wishes.quiet), code)
-        lineage = pack_training(run.parcel, training, started, root, _count_looks(run.client, training.stages))
+        looks, stop = _count_looks(run.client, training.stages)
+        lineage = pack_training(run.parcel, training, started, root, looks)
         note_own_run(run.run_id, digest_bytes(write_lineage(lineage)))
+        if stop is not None:
+            raise stop
         try:
             run_id = run.deliver()
         except Undelivered as error:
             with contextlib.suppress(BrokenPipeError):  # nobody reads it: that the run waits is what counts
                 tell_end(Ended(run.run_id, lineage, None, error), wishes.as_json)
             raise
-    tell_end(Ended(run_id, lineage, run.parcel.note["experiment_id"]), wishes.as_json)
-    say_registration(run.client, run_id, lineage)
+    with contextlib.suppress(BrokenPipeError):  # nobody reads it: it is registered all the same
+        tell_end(Ended(run_id, lineage, run.parcel.note["experiment_id"]), wishes.as_json)
+    with contextlib.suppress(BrokenPipeError), _keep_stdout(wishes.as_json):
+        say_registration(run.client, run_id, lineage)
     _say_changed_blobs(root, list_input_paths(loaded, root)[1:])
     enter_ledger(run.client, run_id, lineage)
     return lineage
 
 
-def _count_looks(client: Any, stages: dict[str, Any]) -> dict[str, Any] | None:
-    """Nothing depends on it: where the server cannot be asked now, it is not said."""
+def _count_looks(client: Any, stages: dict[str, Any]) -> tuple[dict[str, Any] | None, BaseException | None]:
+    """Return the looks, and what asked meanwhile to end: that is heard once what was trained, which stands nowhere yet, is packed.
+
+    Nothing depends on the looks: where the server cannot be asked now, they are not said.
+    """
     from samebits.holdings.looks import count_looks
     from samebits.lineage.tracked_values import list_params
 
     try:
         looks = count_looks(client, stages, list_params({"schema": SCHEMA, "stages": stages})) if client is not None else None
-        return None if looks is None else dataclasses.asdict(looks)
+        return None if looks is None else dataclasses.asdict(looks), None
     except TrackingError as error:
         warn(f"how often these test rows were looked at is not known: {error}")
-        return None
+        return None, None
+    except (Interrupted, KeyboardInterrupt) as stop:
+        return None, stop
 
 
 @contextlib.contextmanager
