@@ -616,7 +616,7 @@ def test_a_level_and_a_dataset_that_somebody_typed_are_found(run_id: str, store:
         wrong = find_wrong(run)
         levels = [(check.observed, check.passed) for check in check_level(run.read_lineage(), run)[0]]
 
-    assert wrong == ["dataset input"]
+    assert wrong == ["dataset input", "dataset input of test rows"]
     assert levels == [("L3 portable", False)]
 
 
