@@ -10,6 +10,7 @@ import difflib
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 from samebits import __version__
 from samebits.errors import Problem
@@ -34,6 +35,7 @@ GREETING = (
     "`samebits train confs/training.yaml` records a run; `samebits reproduce latest` makes it again and compares it to the bit.",
     "`samebits help` lists the commands, `samebits help COMMAND` says more of one.",
 )
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 _ASKS = {"help": "--help", "version": "--version"}
 
 
@@ -74,67 +76,69 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"samebits {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    new = commands.add_parser("new", help="look at a table and write a config for it that trains at once")
+    new = _add_command(commands, "new", "look at a table and write a config for it that trains at once")
     new.add_argument("table", metavar="TABLE", help="file or folder: CSV in any layout, compressed or not, or Parquet")
     new.add_argument("--target", metavar="COLUMN", help="the column to predict; without it the columns are listed")
     new.add_argument("--output", metavar="CONF", help="file to write, a new one; by default in confs/, or beside the table")
-    train = commands.add_parser("train", help="train what a config says and record it as one MLflow run")
+    train = _add_command(commands, "train", "train what a config says and record it as one MLflow run")
     train.add_argument("conf_file", metavar="CONF", help="config file (YAML, TOML or JSON), from the project's root")
     train.add_argument("--quiet", action="store_true", help="say nothing while it runs but what stands in the way")
     train.add_argument("--reuse", action="store_true", help="hand back the finished run with the same inputs, if it verifies")
     train.add_argument("--strict", action="store_true", help="exit with 3 where a claim of the config's is broken")
     _add_json(train)
-    push = commands.add_parser("push", help="deliver runs that wait in the spool, each exactly once")
+    push = _add_command(commands, "push", "deliver runs that wait in the spool, each exactly once")
     push.add_argument(
         "run", metavar="RUN", nargs="?", help="a waiting run's id, the beginning of it, or its folder; all where none is given"
     )
-    register = commands.add_parser("register", help="register a run's model as its config says, and apply the alias's rule again")
+    register = _add_command(commands, "register", "register a run's model as its config says, and apply the alias's rule again")
     _add_run(register)
-    status = commands.add_parser("status", help="list the runs that wait in the spool")
+    status = _add_command(commands, "status", "list the runs that wait in the spool")
     status.add_argument("--close", action="store_true", help="end runs on the server as KILLED whose process is gone")
-    data = commands.add_parser("data", help="the dataset of a config")
+    data = _add_command(commands, "data", "the dataset of a config")
     data_commands = data.add_subparsers(dest="data_command", required=True, metavar="COMMAND")
-    pin = data_commands.add_parser("pin", help="write the data's digest into the config; its comments stay")
+    pin = _add_command(data_commands, "pin", "write the data's digest into the config; its comments stay")
     pin.add_argument("conf_file", metavar="CONF", help="config file")
-    verify = commands.add_parser("verify", help="say whether what the server and the disk hold of a run is what it recorded")
+    verify = _add_command(commands, "verify", "say whether what the server and the disk hold of a run is what it recorded")
     _add_run(verify)
     verify.add_argument("--content", action="store_true", help="also load a model of over 4 MiB and digest its content")
     _add_recorded_places(verify)
     _add_json(verify)
-    reproduce = commands.add_parser("reproduce", help="make a run again from its id alone, and say whether it is the same to the bit")
+    reproduce = _add_command(commands, "reproduce", "make a run again from its id alone, and say whether it is the same to the bit")
     _add_run(reproduce)
     for option, text in REPRODUCE_OPTIONS.items():
         reproduce.add_argument(f"--{option}", action="store_true", help=text)
     _add_json(reproduce)
-    diff = commands.add_parser("diff", help="say what differs between two runs or lineages, the most likely cause first")
+    diff = _add_command(commands, "diff", "say what differs between two runs or lineages, the most likely cause first")
     _add_run(diff, "left")
     _add_run(diff, "right")
     _add_recorded_places(diff)
     _add_json(diff)
-    results = commands.add_parser("results", help="list runs with what they were of and how good they came out")
+    results = _add_command(commands, "results", "list runs with what they were of and how good they came out")
     results.add_argument("experiment", metavar="EXPERIMENT", nargs="?", help="an experiment's name; all where none is given")
     results.add_argument("--format", choices=RESULT_FORMATS, default=RESULT_FORMATS[0], help="what the table is written as")
     results.add_argument("--sort", metavar="COLUMN", help="by this column instead of the latest first")
     results.add_argument("--reverse", action="store_true", help="the other way round")
     results.add_argument("--where", metavar="COLUMN=VALUE", action="append", default=[], help="only rows whose column begins so")
-    report = commands.add_parser("report", help="write a run's page anew, with the proofs gathered since, as one HTML file")
+    report = _add_command(commands, "report", "write a run's page anew, with the proofs gathered since, as one HTML file")
     _add_run(report)
     report.add_argument("--output", metavar="FILE", help="the file; by default report-ID.html in the current folder")
     report.add_argument("--overwrite", action="store_true", help="write also over a file that is no such page")
-    predict = commands.add_parser("predict", help="write what a run's model says of each row of a later table")
+    predict = _add_command(commands, "predict", "write what a run's model says of each row of a later table")
     _add_model_and_table(predict)
     predict.add_argument("--output", metavar="FILE", required=True, help="new file, .csv or .parquet; its record is FILE.lineage.json")
     predict.add_argument("--overwrite", action="store_true", help="replace the output where it is there")
-    drift = commands.add_parser(
-        "drift", help="say how far a later table has drifted from a run's training rows: exit code 0 not, 1 drifted, 2 not to be told"
+    drift = _add_command(
+        commands,
+        "drift",
+        "say how far a later table has drifted from a run's training rows: exit code 0 not, 1 drifted, 2 not to be told",
     )
     _add_model_and_table(drift)
     drift.add_argument("--output", metavar="FOLDER", help="also write drift.json and a picture, drift.png, into this folder")
     _add_json(drift)
-    lineage = commands.add_parser("lineage", help="print a run's lineage.json, byte for byte")
+    lineage = _add_command(commands, "lineage", "print a run's lineage.json, byte for byte")
     _add_run(lineage)
-    commands.add_parser("schema", help="print the JSON Schema of the config file")
-    init = commands.add_parser("init", help="write a project of your own, in which train and reproduce work at once")
+    _add_command(commands, "schema", "print the JSON Schema of the config file")
+    init = _add_command(commands, "init", "write a project of your own, in which train and reproduce work at once")
     init.add_argument("folder", metavar="FOLDER", help="new or empty")
     init.add_argument("--name", help="of the project and the package with its code; else made of the folder's")
     init.add_argument("--samebits", metavar="SOURCE", help="a wheel, or git+https://…@VERSION; else the running one, as a wheel")
@@ -143,16 +147,21 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_command(commands: Commands, name: str, said: str) -> argparse.ArgumentParser:
+    """Add a command whose own help begins with what the list of all says of it."""
+    return commands.add_parser(name, help=said, description=f"{said[0].upper()}{said[1:]}.")
+
+
 def _add_run(parser: argparse.ArgumentParser, name: str = "run") -> None:
     text = "run id or unique prefix, runs:/ID, models:/NAME/VERSION, models:/NAME@ALIAS, latest, or a lineage.json"
     parser.add_argument(name, metavar=name.upper(), help=text)
 
 
 def _add_model_and_table(parser: argparse.ArgumentParser) -> None:
-    text = "the run that made it (see `samebits verify --help`), or a model folder with its run's lineage.json"
+    text = "a run, named as for `samebits verify`: its id, latest, models:/NAME@ALIAS; or a model folder with its run's lineage.json"
     parser.add_argument("model", metavar="MODEL", help=text)
     parser.add_argument("table", metavar="TABLE", help="file or folder, CSV or Parquet, read as the run read its own")
-    parser.add_argument("--yes", action="store_true", help="trust code of the run that the model is made of, without being asked")
+    parser.add_argument("--yes", action="store_true", help="trust the run's own code, if its model needs any, without being asked")
 
 
 def _add_recorded_places(parser: argparse.ArgumentParser) -> None:
