@@ -72,11 +72,13 @@ def test_a_page_is_made_again_with_the_proofs_gathered_since(told: tuple[str, st
     client.set_tag(told[1], "verified", "IDENTICAL")
     client.set_tag(told[1], "verified_time", "2031-01-02T00:00:00+00:00")
     client.set_tag(told[1], "level", "L3 portable")  # which nothing shows
+    client.set_tag(told[1], "verdict", "IDENTICAL")
+    client.set_tag(told[1], "verdict_time", "2032-01-02T00:00:00+00:00")
 
     run_report(told[1], str(page))
 
     assert b"IDENTICAL on 2031-01-02" in page.read_bytes()
-    assert b"L3 portable" not in page.read_bytes()
+    assert b"L3 portable" not in page.read_bytes() and b"2032-01-02" not in page.read_bytes()
 
 
 def test_a_file_of_somebody_elses_is_not_written_over(told: tuple[str, str], page: Path) -> None:

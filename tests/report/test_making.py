@@ -16,7 +16,7 @@ from conftest import TESTS, clean_environment
 from told_runs import METRICS, TASKS, describe, make_account, make_predictions, make_run
 
 from samebits.lineage.report_page import BEGIN, END, N_PLACES, digest_page
-from samebits.report.making import fill_page, is_report, make_report
+from samebits.report.making import _describe_code, fill_page, is_report, make_report
 
 EVIL = '"><script>alert(1)</script><!-- this run --><img src=x onerror=alert(1)>\x1b[31m\u202e$x_1$'
 QUESTIONS = ("What is this?", "How good is it?", "Can I trust it?", "How is it made again?")
@@ -176,6 +176,18 @@ def test_an_older_run_is_told_by_what_it_has(task: str) -> None:
 
     assert all(question in outline.text for question in QUESTIONS)
     assert str(len(METRICS[task])) and "Left out is the columns' importance: nothing of it is on record." in outline.text
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ({"dirty": False, "changes": {}}, "clean."),
+        ({"dirty": True, "changes": {}}, "itself unchanged, in a tree with other uncommitted files."),
+        ({"dirty": True, "changes": {"a.py": "sha256:1"}}, "and 1 changed file, kept with the run."),
+    ],
+)
+def test_a_tree_is_called_clean_only_where_everything_is_committed(code: dict[str, Any], said: str) -> None:
+    assert _describe_code({"commit": "0123456789abcdef", **code}) == f"Code: commit 0123456789ab, {said}"
 
 
 def test_proofs_and_looks_are_told() -> None:

@@ -80,7 +80,7 @@ def _write_whole(path: Path, content: bytes) -> None:
 def _make_page(recorded: RecordedRun) -> bytes:
     lineage = recorded.read_lineage()
     found = collect_evidence(recorded, lineage)
-    tags = {**recorded.tags, "level": compute_level(found.evidence).value}
+    tags = {**_back_verdict(recorded.tags, found), "level": compute_level(found.evidence).value}
     try:
         page = make_report(_read_account(recorded, lineage)).page
         looks = _count_looks(recorded, lineage)
@@ -89,6 +89,14 @@ def _make_page(recorded: RecordedRun) -> bytes:
         remedy = "`samebits verify` says what of it is not as it was recorded."
         found_instead = f"one of another form ({type(error).__name__}: {error})"[:200]
         raise LineageError(Problem(recorded.where, "a record that a report can be made of", found_instead, remedy)) from error
+
+
+def _back_verdict(tags: dict[str, str], found: Found) -> dict[str, str]:
+    """Return tags whose verdict a reproduction showed, the latest's in place of one that somebody typed."""
+    shown = [str(evidence.verdict) for evidence in found.evidence if evidence.verdict is not None]
+    if tags.get("verdict") in shown:
+        return tags
+    return {**tags, "verdict": next(iter(shown), ""), "verdict_time": ""}
 
 
 def _count_looks(recorded: RecordedRun, lineage: dict[str, Any]) -> str:

@@ -331,9 +331,14 @@ def _say_moment(run: Mapping[str, Any]) -> str:
 
 
 def _describe_proof(tags: Mapping[str, str]) -> str:
-    made = f"Made again: {tags['verdict']} on {tags.get('verdict_time', '')[:10]}." if tags.get("verdict") else ""
-    held = f"Held to its lineage: {tags['verified']} on {tags.get('verified_time', '')[:10]}." if tags.get("verified") else ""
+    made = f"Made again: {tags['verdict']}{_say_day(tags, 'verdict_time')}." if tags.get("verdict") else ""
+    held = f"Its record was verified: {tags['verified']}{_say_day(tags, 'verified_time')}, by its tag." if tags.get("verified") else ""
     return " ".join(filter(None, [made, held])) or "Nobody has made it again yet; whoever does adds to its level."
+
+
+def _say_day(tags: Mapping[str, str], name: str) -> str:
+    day = tags.get(name, "")[:10]
+    return f" on {day}" if day else ""
 
 
 def _describe_code(code: Mapping[str, Any]) -> str:
@@ -341,5 +346,6 @@ def _describe_code(code: Mapping[str, Any]) -> str:
     if not commit:
         return "The code is of no commit."
     n_changes = len(code.get("changes") or {})
-    tree = f"and {n_changes} changed file{'s' * (n_changes > 1)}, kept with the run" if n_changes else "clean"
+    unchanged = "itself unchanged, in a tree with other uncommitted files" if code.get("dirty") else "clean"
+    tree = f"and {n_changes} changed file{'s' * (n_changes > 1)}, kept with the run" if n_changes else unchanged
     return f"Code: commit {str(commit)[:12]}, {tree}."
