@@ -176,7 +176,10 @@ def test_another_door_and_folder_give_the_same_run(
     right = read_lineage(client, run.info.run_id, tmp_path)
     assert left["inputs_digest"] == right["inputs_digest"]
     assert left["outputs_digest"] == right["outputs_digest"]
-    assert {name for name in left["artifacts"] if left["artifacts"][name] != right["artifacts"].get(name)} == {"model/MLmodel", "report.html"}
+    assert {name for name in left["artifacts"] if left["artifacts"][name] != right["artifacts"].get(name)} == {
+        "model/MLmodel",
+        "report.html",
+    }
     assert set(left["artifacts"]) == set(right["artifacts"])
     assert dict(run.data.params) == dict(shipped.data.params)
 

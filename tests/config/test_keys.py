@@ -183,7 +183,7 @@ def test_toml_and_json_give_the_same_config_as_yaml(write_config: Callable[..., 
     toml_path.write_text(
         f'name = "small"\nversion = "2026.11.0"\nseed = 7\n[data]\npath = "{data["path"]}"\ntarget = "diagnosis"\n'
         'positive = "M"\ndrop = ["id"]\n[models.logistic_regression]\nmax_iter = 500\n[cv]\nn_splits = 3\n'
-        "[business]\ntarget_precision = 0.9\n",
+        '[business]\ntarget_precision = 0.9\n[report]\ndetail = "none"\n',
         encoding="utf-8",
     )
 

@@ -83,9 +83,10 @@ def _send(client: Any, run: Any, candidate: dict[str, Any], held: list[Any]) -> 
     if not found.info.run_id:  # whoever answered was no MLflow server: the next round sees
         return
     run_id = found.info.run_id
+    nothing: list[Any] = []
     params = cut([Param(name, value) for name, value in sorted(candidate["params"].items())], PARAMS_BATCH)
     metrics = cut([Metric(*metric) for metric in candidate["metrics"]], METRICS_BATCH)
-    for some_params, some_metrics in zip_longest(params, metrics, fillvalue=[]):
+    for some_params, some_metrics in zip_longest(params, metrics, fillvalue=nothing):
         client.log_batch(run_id, params=some_params, metrics=some_metrics)
     if held:
         client.log_batch(run_id, tags=[RunTag(name, value) for name, value in candidate["tags"].items()])
