@@ -14,7 +14,8 @@ import yaml
 from conftest import ROOT, SMALL, merge, run_samebits
 from recorded_runs import open_client, train
 
-from samebits.application.prediction_record import find_record
+from samebits.application.prediction_file import name_files
+from samebits.application.prediction_record import KIND, check_record, find_record
 from samebits.application.stored_model import StoredModel, load_stored_model, take_folder, take_run
 from samebits.commands import predict
 from samebits.commands.drift import measure_table
@@ -100,6 +101,8 @@ def test_a_table_that_only_a_record_names_is_not_read(stored: StoredModel, tmp_p
 
     assert run_verify(str(tmp_path / "here/out.csv.lineage.json"), as_json=False) == Verdict.IDENTICAL
     assert "which only the record names" in capsys.readouterr().out
+    run_verify(str(tmp_path / "here/out.csv.lineage.json"), as_json=True)
+    assert "which only the record names" in capsys.readouterr().out
     assert run_verify(str(tmp_path / "here/out.csv.lineage.json"), as_json=False, is_trusted=True) == Verdict.DIFFERENT
 
 
@@ -127,6 +130,41 @@ def test_an_output_that_came_to_be_meanwhile_is_not_replaced(
         write_predictions(stored, TABLE, tmp_path / "out.csv", overwrite=False)
 
     assert (tmp_path / "out.csv").read_text(encoding="utf-8") == "another's"
+    assert [path.name for path in tmp_path.iterdir()] == ["out.csv"]
+
+
+def test_predictions_are_kept_on_a_file_system_without_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr("os.link", refuse)
+    for name in ("a.part", "b.part"):
+        (tmp_path / name).write_text(name, encoding="utf-8")
+
+    name_files((tmp_path / "a.part", tmp_path / "a"), (tmp_path / "b.part", tmp_path / "b"), overwrite=False)
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
+    with pytest.raises(DataError, match="one that came to be meanwhile"):
+        name_files((tmp_path / "a", tmp_path / "b"), overwrite=False)
+
+
+@pytest.mark.parametrize("path", ["..", "", ".", "a/b.csv", "/etc/hostname", "a\0b"])
+def test_a_record_names_no_file_but_one_beside_it(path: str, tmp_path: Path) -> None:
+    parts = {"output": {"digest": "sha256:0", "path": path}, "table": {"digest": "sha256:0", "path": "t.csv"}}
+    content = json.dumps({"kind": KIND, "schema": 1, **parts}, separators=(",", ":"))
+    (tmp_path / "x.lineage.json").write_text(content, encoding="utf-8")
+
+    with pytest.raises(LineageError, match="the name of a file beside it"):
+        find_record(tmp_path / "x.lineage.json")
+
+
+def test_a_hidden_file_is_not_read_for_a_record(tmp_path: Path) -> None:
+    (tmp_path / ".secret").write_text("x", encoding="utf-8")
+    record = {"output": {"digest": "sha256:0", "path": "o.csv"}, "table": {"digest": "sha256:0", "path": ".secret"}}
+
+    held, unasked = check_record(record, tmp_path / "x.lineage.json", [tmp_path], is_trusted=False)
+
+    assert [one.name for one in held] == [f"predictions {tmp_path / 'o.csv'}"] and len(unasked) == 1
 
 
 @pytest.mark.parametrize(

@@ -115,14 +115,28 @@ def name_files(*pairs: tuple[Path, Path], overwrite: bool) -> None:
     DataError
         Such a file came to be meanwhile, and none may be replaced.
     """
-    with hold_signals():
+    with hold_signals(), contextlib.ExitStack() as unless_all_are_named:
         for scratch, path in pairs:
             if overwrite:
                 scratch.replace(path)
                 continue
             with _refusing_another(path):
-                os.link(scratch, path)
-            scratch.unlink()
+                _name_anew(scratch, path)
+            unless_all_are_named.callback(path.unlink, missing_ok=True)
+        unless_all_are_named.pop_all()
+
+
+def _name_anew(scratch: Path, path: Path) -> None:
+    try:
+        os.link(scratch, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links, where all that was computed would be lost
+        if os.path.lexists(path):
+            raise FileExistsError(path) from None
+        scratch.rename(path)
+        return
+    scratch.unlink()
 
 
 @contextlib.contextmanager

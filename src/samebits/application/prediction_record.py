@@ -18,6 +18,7 @@ from samebits.application.later_rows import LaterTable
 from samebits.application.stored_model import StoredModel
 from samebits.digests import canonical_json, digest_bytes, digest_file
 from samebits.errors import LineageError, Problem, describe_unreadable
+from samebits.holdings.data_search import is_inside
 from samebits.lineage.manifest import read_bounded_json
 from samebits.plain_files import read_plain
 from samebits.table.files import digest_table
@@ -116,6 +117,9 @@ def find_record(path: Path) -> dict[str, Any] | None:
     parts = [record.get(name) for name in ("output", "table")]
     if not all(isinstance(part, dict) and all(isinstance(part.get(key), str) for key in ("digest", "path")) for part in parts):
         raise LineageError(Problem(str(path), "an output and a table with their digests", "another form", "It was edited."))
+    output, table = (str(record[part]["path"]) for part in ("output", "table"))
+    if output != Path(output).name or output in ("", "..") or "\0" in output + table:
+        raise LineageError(Problem(str(path), "the name of a file beside it", repr(output)[:80], "It was edited."))
     return record
 
 
@@ -141,9 +145,9 @@ def check_record(record: dict[str, Any], path: Path, folders: list[Path], is_tru
     LineageError
         A file is there and cannot be read.
     """
-    held = [_hold("predictions", path.parent / Path(record["output"]["path"]).name, record["output"]["digest"])]
-    table = (path.parent / record["table"]["path"]).resolve()
-    if not is_trusted and not any(table.is_relative_to(folder.resolve()) for folder in folders):
+    held = [_hold("predictions", path.parent / record["output"]["path"], record["output"]["digest"])]
+    table = path.parent / record["table"]["path"]
+    if not is_trusted and not any(is_inside(table, folder) for folder in folders):
         return held, [f"the table at {table}, which only the record names (--recorded-places looks there)"]
     if not table.exists():
         return held, [f"the table, which is not at {table}"]

@@ -92,9 +92,7 @@ def hold_predictions(path: Path, is_trusted: bool) -> tuple[list[Check], list[st
 def _report_predictions(checks: list[Check], not_checked: list[str], as_json: bool) -> Verdict:
     verdict = conclude(checks)
     if as_json:
-        tell_json(
-            {"verdict": verdict, "checks": [asdict(check) for check in checks], "not_checked": list(_NOT_CHECKED_OF_PREDICTIONS)}
-        )
+        tell_json({"verdict": verdict, "checks": [asdict(check) for check in checks], "not_checked": not_checked})
         return verdict
     for check in checks:
         mark = "" if check.passed else "DIFFERS  " if check.passed is False else "UNKNOWN  "

@@ -105,7 +105,7 @@ def _choose_fetched(folder: Path, stage: dict[str, Any]) -> Path:
 
 def _list_paths(stage: dict[str, Any], folders: list[Path], is_trusted: bool) -> Iterator[tuple[Path, str]]:
     for path in _list_recorded_paths(stage, folders):
-        if is_trusted or any(_is_inside(path, folder) for folder in folders):
+        if is_trusted or any(is_inside(path, folder) for folder in folders):
             yield path, RECORDED_PATH
     for store in filter(None, os.environ.get(STORE_VARIABLE, "").split(os.pathsep)):
         for path in _list_store_paths(expand_home(store), str(stage["digest"])):
@@ -121,7 +121,7 @@ def _list_recorded_paths(stage: dict[str, Any], folders: list[Path]) -> list[Pat
     return [path for path in dict.fromkeys(recorded) if "\0" not in str(path)]
 
 
-def _is_inside(path: Path, folder: Path) -> bool:
+def is_inside(path: Path, folder: Path) -> bool:
     """Tell whether a path lies below a folder, its links followed, and in none of the folder's hidden ones."""
     try:
         real, top = path.resolve(), folder.resolve()
@@ -132,7 +132,7 @@ def _is_inside(path: Path, folder: Path) -> bool:
 
 def list_unread(stage: dict[str, Any], folders: list[Path]) -> list[str]:
     """Return the places that a lineage names for its table and that are not looked at, unless the caller takes its word."""
-    return [str(path) for path in _list_recorded_paths(stage, folders) if not any(_is_inside(path, folder) for folder in folders)]
+    return [str(path) for path in _list_recorded_paths(stage, folders) if not any(is_inside(path, folder) for folder in folders)]
 
 
 def _list_store_paths(store: Path, digest: str) -> list[Path]:
