@@ -121,3 +121,15 @@ def test_candidates_that_folds_cannot_tell_apart_are_as_good() -> None:
     )
 
     assert found == ["same", "near"]
+
+
+def test_a_class_or_group_named_nan_has_one_place_whatever_the_order() -> None:
+    from itertools import permutations
+
+    from samebits.report import account
+    from samebits.training import groups
+
+    names = ["2", "nan", "10", "a"]
+
+    assert {tuple(sorted(order, key=account._rank)) for order in permutations(names)} == {("2", "10", "a", "nan")}
+    assert len({tuple(sorted(order, key=groups._rank)) for order in permutations(names)}) == 1

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -126,9 +127,10 @@ class Account:
 
 def _rank(label: str) -> tuple[bool, float, str]:
     try:
-        return False, float(label), label
+        number = float(label)
     except ValueError:
         return True, 0.0, label
+    return (True, 0.0, label) if math.isnan(number) else (False, number, label)  # which is neither more nor less than any
 
 
 def read_predictions(content: bytes, task: Task) -> pd.DataFrame:

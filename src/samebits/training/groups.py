@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from typing import Any
 
@@ -57,8 +58,8 @@ def _describe_column(named: pd.Series, materials: Materials, rows: np.ndarray, p
 
 def _rank(name: str) -> tuple[bool, float, str]:
     """Numbers go by size, words by letters, and what is no value comes last."""
-    first = name.split(" ")[0]
     try:
-        return name in (MISSING, RARER), float(first), name
+        number = float(name.split(" ")[0])
     except ValueError:
-        return name in (MISSING, RARER), float("inf"), name
+        number = math.inf
+    return name in (MISSING, RARER), math.inf if math.isnan(number) else number, name
