@@ -6,6 +6,7 @@ import datetime
 import errno
 import signal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -134,3 +135,14 @@ def test_a_commit_that_cannot_be_bundled_costs_its_archive_and_not_the_training(
     monkeypatch.setattr(packing, "bundle_commit", refuse("error: No space left on device"))
     with pytest.raises(OSError, match="No space left"):
         packing._bundle(parcel, tmp_path, "f" * 40)
+
+
+def test_a_mistake_in_how_a_run_is_told_loses_no_training(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def fail(*_: Any) -> None:
+        raise KeyError("word")
+
+    monkeypatch.setattr(packing, "fill_page", fail)
+    files = {packing.PAGE_FILE: b"page"}
+
+    assert packing._fill_report(SimpleNamespace(files=files, stages={}), {}, None) == files  # type: ignore[arg-type]
+    assert "the report does not say which run it is of" in capsys.readouterr().err

@@ -170,7 +170,11 @@ def _fill_report(training: Training, facts: dict[str, Any], looks: dict[str, Any
     if PAGE_FILE not in training.files:
         return training.files
     run = ThisRun(facts, training.stages, looks=str(Looks(**looks)) if looks else "")
-    return {**training.files, PAGE_FILE: fill_page(training.files[PAGE_FILE], run)}
+    try:
+        return {**training.files, PAGE_FILE: fill_page(training.files[PAGE_FILE], run)}
+    except Exception as error:  # what was trained for hours is not lost to a mistake in how it is told
+        warn(f"the report does not say which run it is of: {type(error).__name__}: {error}")
+        return training.files
 
 
 def _make_lineage(
@@ -277,7 +281,10 @@ def _list_tags(parcel: Parcel, training: Training, lineage: dict[str, Any], cont
     """Return the tags that follow from the lineage, and those that are no copy of a value in it."""
     code = training.code
     tags = {**list_tags(lineage, content), "task": training.materials.target.task, "level": str(Level.L0)}
-    tags[NOTE_TAG] = describe_run(training, parcel.run_id, tags, lineage.get("looks"))
+    try:
+        tags[NOTE_TAG] = describe_run(training, parcel.run_id, tags, lineage.get("looks"))
+    except Exception as error:
+        warn(f"the run has no description: {type(error).__name__}: {error}")
     if code.branch:
         tags["mlflow.source.git.branch"] = code.branch
     if code.remote:
