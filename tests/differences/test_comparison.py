@@ -125,3 +125,14 @@ def test_every_specified_output_is_digested_again_whatever_the_rerun_claims(tmp_
 def test_records_of_inputs_are_no_outputs_but_what_nobody_expects_is() -> None:
     assert not any(map(is_specified_output, ("config/resolved.json", "code/uncommitted.patch", "model/MLmodel", "lineage.json")))
     assert all(map(is_specified_output, (*SPECIFIED_OUTPUTS, "surprise.csv", "plots/roc.png")))
+
+
+@pytest.mark.parametrize("stage", ["assessment", "report"])
+def test_a_stage_that_one_schema_does_not_know_is_inside_no_tolerance(tmp_path: Path, stage: str) -> None:
+    tolerance = {"metrics": 1.0, "predictions": 1.0}
+    (left, left_files), (right, right_files) = make_run(tmp_path / "left", tolerance), make_run(tmp_path / "right", tolerance)
+    right["stages"][stage] = {"digest": "sha256:another"}
+
+    found = compare_outputs(left, right, left_files, right_files)
+
+    assert (found.verdict, found.stages) == (Verdict.DIFFERENT, [stage])

@@ -77,8 +77,10 @@ def compare_outputs(
 def _is_covered(stages: list[str], artifacts: dict[str, str]) -> bool:
     """A tolerance is for values: what is missing, too many, or not what its own lineage says is inside none."""
     covered = (*stages, OUT_OF_FOLD_FILE.partition(".")[0])  # which is no stage, and is compared by itself
-    values = {name: what for name, what in artifacts.items() if not name.startswith(FIGURES_FOLDER)}  # pictures follow from them
-    return all(what == "not equal" and name.rpartition("/")[2].partition(".")[0] in covered for name, what in values.items())
+    return all(
+        what == "not equal" and (name.startswith(FIGURES_FOLDER) or name.rpartition("/")[2].partition(".")[0] in covered)
+        for name, what in artifacts.items()  # pictures follow from values
+    )
 
 
 def _find_unequal_artifacts(
@@ -111,6 +113,8 @@ def _is_inside_tolerance(
     wanted = recorded["stages"]["config"]["resolved"].get("tolerance") or {}
     by_metrics, by_predictions = wanted.get("metrics"), wanted.get("predictions")
     if by_metrics is None and by_predictions is None:  # pictures follow from values, and are forgiven with them alone
+        return False
+    if any(digest_stage(one, name) is None for one in (recorded, observed) for name in stages):  # of two schemas
         return False
     if "split" in stages or "drift_baseline" in stages or recorded["stages"]["model"]["name"] != observed["stages"]["model"]["name"]:
         return False
