@@ -75,7 +75,7 @@ class Run:
 
     @property
     def params(self) -> dict[str, str]:
-        """Its params as MLflow has them: every key of the config as it was resolved, by its dotted name."""
+        """Its params as MLflow has them: the keys of the config that a reader compares, by their dotted names."""
         return list_params(self.lineage)
 
     @property
