@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from samebits.delivery.offline import forget_store
+from samebits.digests import digest_bytes
 from samebits.errors import Problem, TrackingError, Undelivered
 from samebits.lineage.manifest import FILE_NAME
 from samebits.parcels.parcel import LOCK, NOTE, Parcel, read_note
@@ -18,6 +19,7 @@ from samebits.project import expand_home, find_project_root
 from samebits.text import hide_credentials, tell, warn
 from samebits.tracking.greeting import check_server
 from samebits.tracking.server import connect, make_client, prepare_tracking
+from samebits.trust.own_runs import is_own_run
 from samebits.verdicts import compute_level
 
 _TRIES, _PAUSE_SECONDS = 20, 0.1
@@ -126,14 +128,18 @@ def _push(client: Any, parcel: Parcel, root: Path | None) -> list[Problem]:
         if made_for not in (None, here) and parcel.note.get("server_run_id"):
             warn(f"run {parcel.note['server_run_id']} on {made_for} is not closed by this")
         run_id = send_parcel(client, parcel)
-        lineage = json.loads((parcel.folder / FILE_NAME).read_bytes())
+        content = (parcel.folder / FILE_NAME).read_bytes()
+        lineage = json.loads(content)
         parcel.let_go()
     except (TrackingError, OSError, ValueError) as error:
         return [describe_waiting(parcel, name_obstacle(error))]
     finally:
         parcel.release()
     tell(f"run    {run_id}" + (f"  made as {parcel.run_id}" if run_id != parcel.run_id else ""))
-    say_registration(client, run_id, lineage)
+    if is_own_run(str(lineage["run"].get("run_id")), digest_bytes(content)):
+        say_registration(client, run_id, lineage)
+    elif (lineage["stages"]["config"]["resolved"].get("registry") or {}).get("name") is not None:
+        warn(f"not registered, since this user did not make it here: samebits register {run_id}")
     enter_ledger(client, run_id, lineage)
     return []
 

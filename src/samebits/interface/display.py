@@ -27,6 +27,9 @@ _NUMBER = f"{_CELL};text-align:right;font-variant-numeric:tabular-nums"
 _BLOCK = "font-family:system-ui,sans-serif;font-size:14px;line-height:1.45;max-width:60em;color:inherit"
 _HEADING = "font-weight:600;margin:12px 0 4px"
 _TABLE = "border-collapse:collapse;background:none;color:inherit"
+_FETCH_NOTHING = (  # of a page that a stranger may have written
+    "<!doctype html><meta http-equiv='Content-Security-Policy' content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:\">"
+)
 
 
 def show_run(run_id: str, name: str, tags: Mapping[str, str], lineage: Mapping[str, Any], pictures: Mapping[str, bytes]) -> str:
@@ -59,7 +62,8 @@ def show_outcome(
 
 def show_page(html: str) -> str:
     """Return a whole page in a frame that runs none of its scripts and has no access to the notebook."""
-    return f"<iframe sandbox='' srcdoc='{escape(html)}' title='Report of the run' style='width:100%;height:640px;border:0'></iframe>"
+    frame = "title='Report of the run' style='width:100%;height:640px;border:0'"
+    return f"<iframe sandbox='' srcdoc='{escape(_FETCH_NOTHING + html)}' {frame}></iframe>"
 
 
 def _say(text: Any) -> str:
@@ -69,7 +73,7 @@ def _say(text: Any) -> str:
 def _say_what(stages: Mapping[str, Any]) -> str:
     resolved, data = stages["config"]["resolved"], stages["data"]
     name = f"{resolved.get('name')} {stages['config'].get('version', '')}".strip()
-    classes = f" of {data.get('path')}, {data.get('n_rows', 0):,} rows"
+    classes = f" of {data.get('path')}, {data.get('n_rows', 0)} rows"
     return f"{name}: {stages['model'].get('name')} for {resolved['data'].get('target')}{classes}"
 
 

@@ -21,7 +21,7 @@ DATASET_DIGEST_LENGTH = 36  # of MLflow's own dataset input; the whole digest is
 _CHOSEN_SINCE = 5  # the schema whose runs have what a reader compares, under the metrics' own names
 # Not among the params from then on: what a tag says, what changes no result, and how a table is read where that is as usual.
 _SAID_ELSEWHERE = ("data.archive", "data.digest", "n_jobs", "name", "numeric_profile", "tracking.offline", "version")
-_OF_THE_REPORT = "report."
+_OF_NO_RESULT = ("report.", "drift.", "registry.")
 _USUAL = {
     "data.read.allow_short_rows": False,
     "data.read.decimal": ".",
@@ -52,7 +52,7 @@ def has_chosen_values(lineage: dict[str, Any]) -> bool:
 
 
 def _is_left_out(name: str, value: Any) -> bool:
-    is_elsewhere = name in _SAID_ELSEWHERE or name.startswith(_OF_THE_REPORT)
+    is_elsewhere = name in _SAID_ELSEWHERE or name.startswith(_OF_NO_RESULT)
     return is_elsewhere or says_nothing(value) or (name in _USUAL and value == _USUAL[name])
 
 
