@@ -28,7 +28,8 @@ _BLOCK = "font-family:system-ui,sans-serif;font-size:14px;line-height:1.45;max-w
 _HEADING = "font-weight:600;margin:12px 0 4px"
 _TABLE = "border-collapse:collapse;background:none;color:inherit"
 _FETCH_NOTHING = (  # of a page that a stranger may have written
-    "<!doctype html><meta http-equiv='Content-Security-Policy' content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:\">"
+    "<!doctype html>"
+    "<meta http-equiv='Content-Security-Policy' content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:\">"
 )
 
 
