@@ -16,7 +16,7 @@ from samebits.candidates.selection import CandidateScore
 from samebits.config.keys import Claims
 from samebits.training.assessment import list_as_good
 from samebits.training.claims import describe_claim, judge_claims
-from samebits.training.groups import MISSING, RARER
+from samebits.training.groups import MISSING, RARER, _name_groups
 from samebits.training.result import Result
 
 Train = Callable[..., tuple[Materials, Result]]
@@ -133,3 +133,9 @@ def test_a_class_or_group_named_nan_has_one_place_whatever_the_order() -> None:
 
     assert {tuple(sorted(order, key=account._rank)) for order in permutations(names)} == {("2", "10", "a", "nan")}
     assert len({tuple(sorted(order, key=groups._rank)) for order in permutations(names)}) == 1
+
+
+def test_infinite_values_are_in_a_group_as_well() -> None:
+    named = _name_groups(pd.Series([*np.arange(40.0), *[np.inf] * 20]))
+
+    assert named.iloc[-1].endswith(" to inf") and "nan" not in " ".join(named.unique())

@@ -34,7 +34,7 @@ def _name_groups(column: pd.Series) -> pd.Series:
     """Return each row's group: a quarter of a quantity's range of values, by its quantiles; else the value itself."""
     known = column.dropna()
     if pd.api.types.is_float_dtype(column) and known.nunique() > MAX_GROUPS // 2:
-        edges = np.unique(np.quantile(known, np.linspace(0, 1, N_BINS + 1)))
+        edges = np.unique(np.quantile(known, np.linspace(0, 1, N_BINS + 1), method="lower"))
         places = np.clip(np.searchsorted(edges, known, side="left"), 1, len(edges) - 1)
         named = pd.Series([f"{edges[place - 1]:g} to {edges[place]:g}" for place in places], index=known.index, dtype=object)
     elif pd.api.types.is_float_dtype(column):
