@@ -124,9 +124,9 @@ def _run_command(options: Any) -> int:
 
         run_push(options.run)
     elif options.command == "register":
-        from samebits.commands.push import run_register
+        from samebits.commands.register import run_register
 
-        run_register(options.run)
+        run_register(options.run, options.yes)
     elif options.command == "status":
         from samebits.commands.status import run_status
 

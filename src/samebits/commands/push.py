@@ -1,4 +1,4 @@
-"""`samebits push [RUN|FOLDER]`: delivers what waits in the spool, each run exactly once; `samebits register RUN`: its model again."""
+"""`samebits push [RUN|FOLDER]`: delivers what waits in the spool, each run exactly once."""
 
 from __future__ import annotations
 
@@ -18,9 +18,8 @@ from samebits.plain_files import is_plain
 from samebits.project import expand_home, find_project_root
 from samebits.text import hide_credentials, tell, warn
 from samebits.tracking.greeting import check_server
-from samebits.tracking.server import connect, make_client, prepare_tracking
+from samebits.tracking.server import make_client, prepare_tracking
 from samebits.trust.own_runs import is_own_run
-from samebits.verdicts import compute_level
 
 _TRIES, _PAUSE_SECONDS = 20, 0.1
 
@@ -51,27 +50,6 @@ def run_push(reference: str | None) -> None:
     forget_store([parcel.folder.parent for parcel in parcels])
     if failures:
         raise Undelivered(*failures)
-
-
-def run_register(reference: str) -> None:
-    """Register a finished run's model as its config wants it, where that is not done yet, and apply the rule for the alias again.
-
-    Raises
-    ------
-    TrackingError, LineageError
-        There is no such run, it is not finished, its config registers nothing, or the server does not take it.
-    """
-    client = connect(find_project_root())
-    from samebits.holdings.runs import open_recorded_run  # after what MLflow reads as it is imported was set
-    from samebits.proof.evidence import collect_evidence
-    from samebits.registry.registration import register_run, require_rule
-
-    with open_recorded_run(client, reference) as recorded:
-        lineage = recorded.read_lineage()
-        require_rule(lineage, f"run {recorded.run_id}")
-        level = compute_level(collect_evidence(recorded, lineage).evidence)
-        said = register_run(client, recorded.run_id, lineage, level)
-        tell(f"run    {recorded.run_id}", f"alias  {said or 'not registered: it was made from another run, and stands for nothing'}")
 
 
 def _find(root: Path, reference: str) -> Parcel:

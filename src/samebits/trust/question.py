@@ -15,8 +15,13 @@ from samebits.text import shorten_text, warn
 from samebits.trust.own_runs import is_own_run
 from samebits.trust.variables import name_secrets
 
-MADE_AGAIN = ("Its code, its packages and their build scripts would run here as you", "Make it again?", "Nothing was brought back.")
-LOADED = ("The code that its model is made of would run here as you", "Load it?", "Nothing of it was run.")
+MADE_AGAIN = (
+    "Its code, its packages and their build scripts would run here as you, with your files",
+    "Make it again?",
+    "Nothing was brought back.",
+)
+LOADED = ("The code that its model is made of would run here as you, with your files", "Load it?", "Nothing of it was run.")
+REGISTERED = ("Its own config says under which name, alias and rule, in your name", "Register it?", "Nothing was registered.")
 
 
 def require_trust(
@@ -38,7 +43,7 @@ def require_trust(
     is_trusted
         Whether the caller said so on the command line.
     purpose
-        What would happen, the question, and what is said after a no: `MADE_AGAIN`, or `LOADED`.
+        What would happen, the question, and what is said after a no: `MADE_AGAIN`, `LOADED` or `REGISTERED`.
 
     Raises
     ------
@@ -71,7 +76,7 @@ def list_warnings(run_id: str, lineage: dict[str, Any], addresses: list[str], co
     handed = name_secrets(addresses)
     return [
         f"Run {run_id} was not made by you on this machine: {describe_owner(lineage)}.",
-        f"{consequence}, with your files.",
+        f"{consequence}.",
         *([f"It is given what the server and the packages' index ask for: {', '.join(handed)}."] if handed else []),
     ]
 
