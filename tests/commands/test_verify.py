@@ -609,7 +609,7 @@ def test_a_level_and_a_dataset_that_somebody_typed_are_found(run_id: str, store:
     client = open_client(f"sqlite:///{tmp_path}/mlflow.db")
     client.set_tag(run_id, "level", "L3 portable")
     with contextlib.closing(sqlite3.connect(tmp_path / "mlflow.db")) as database:
-        database.execute("UPDATE datasets SET digest = 'sha256:0000'")
+        database.execute("UPDATE datasets SET digest = substr(dataset_uuid, 1, 30)")
         database.commit()
 
     with open_recorded_run(client, run_id) as run:
