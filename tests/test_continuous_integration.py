@@ -59,21 +59,6 @@ def test_the_documented_job_reproduces_the_shipped_config(
     check_against_golden(json.loads((tmp_path / "lineage.json").read_text(encoding="utf-8")), "training")
 
 
-def test_the_jobs_commands_do_for_another_shipped_config(
-    empty_store: Path, tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
-) -> None:
-    """In the present environment: the job above has rebuilt one by the same lock."""
-    uri = copy_shipped("wine", empty_store, tmp_path_factory, tmp_path)
-    steps = [step.rpartition("just ")[2].partition(" >")[0].split() for step in read_steps()[1:]]
-    steps = [words + ["--here"] * (words[0] == "reproduce") for words in steps]
-
-    done = [run_samebits(*words, MLFLOW_TRACKING_URI=uri) for words in steps]
-
-    assert [one.returncode for one in done] == [0, 0, 0], [one.stdout + one.stderr for one in done]
-    assert sum(one.stdout.count("verdict     IDENTICAL") for one in done) == 2
-    check_against_golden(json.loads(done[2].stdout), "wine")
-
-
 def test_the_job_fails_on_anything_but_identical(tmp_path: Path) -> None:
     fake = tmp_path / "just"
     for exit_code in (1, 2, 10):
