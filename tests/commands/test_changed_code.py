@@ -88,6 +88,8 @@ def test_a_module_that_changes_while_the_config_is_read_is_refused_before_anythi
     (project / "meanwhile.yaml").write_text(yaml.safe_dump({**config, "allow": ["first"], "models": models}), encoding="utf-8")
 
     done = run(project, own_store, "train", "meanwhile.yaml")
+    for name in ("first.py", "second.py", "meanwhile.yaml"):  # the project is the other tests' as well
+        (project / name).unlink()
 
     assert done.returncode == 2, done.stdout + done.stderr
     assert "module second.py: expected the bytes that were identified, found others: it was changed meanwhile" in done.stderr
