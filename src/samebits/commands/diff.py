@@ -14,7 +14,15 @@ from samebits.differences.lineages import Difference, diff_lineages, name_cause
 from samebits.digests import digest_bytes, digest_file
 from samebits.holdings.downloads import list_inner_files
 from samebits.holdings.runs import names_file, read_given_file
-from samebits.lineage.manifest import INPUT_STAGES, OUTPUT_STAGES, find_contradictions, find_parting_stage, read_lineage, write_lineage
+from samebits.lineage.manifest import (
+    INPUT_STAGES,
+    OUTPUT_STAGES,
+    find_contradictions,
+    find_parting_stage,
+    read_lineage,
+    take_held_back,
+    write_lineage,
+)
 from samebits.project import expand_home, find_project_root
 from samebits.text import clean_text, list_in_column, tell, tell_json
 from samebits.trust.own_runs import is_own_run
@@ -253,7 +261,7 @@ def _describe_predictions(found: dict[str, Any] | None) -> list[str]:
 def _describe_metrics(sides: list[Side], comparison: Comparison) -> list[str]:
     """Equal metrics hide changed models, so both are said."""
     stages = [side.lineage["stages"]["metrics"] for side in sides]
-    left, right = (stage["test"] or stage.get("out_of_fold", {}) for stage in stages)
+    left, right = (take_held_back(stage)[1] for stage in stages)
     changed = [f"{name} {left.get(name)} -> {right.get(name)}" for name in sorted(left | right) if left.get(name) != right.get(name)]
     if "model" not in comparison.stages:
         return changed

@@ -10,6 +10,7 @@ from typing import Any
 from samebits.config.catalog import name_metric
 from samebits.errors import Undelivered
 from samebits.lineage.gaps import list_unrestorable
+from samebits.lineage.manifest import take_held_back
 from samebits.project import is_checkout
 from samebits.text import hide_credentials, shorten_list, tell, tell_json, warn
 from samebits.tracking.address import is_http
@@ -18,6 +19,7 @@ _HEADLINE = (
     *("accuracy", "balanced_accuracy", "matthews_corrcoef", "precision", "precision_macro"),
     *("r2", "rmse", "mae", "median_absolute_error"),
 )
+_ROWS = {"test": "test", "out_of_fold": "folds"}  # as they are called in what is printed
 
 
 @dataclass(frozen=True)
@@ -116,25 +118,19 @@ def _say_assessment(lineage: dict[str, Any]) -> None:
         warn(f"looks  this run is {Looks(**looks)}")
 
 
-def _take_test(stages: dict[str, Any]) -> tuple[str, dict[str, float]]:
-    """Return which rows show how good a run is, and its metrics on them."""
-    metrics = stages["metrics"]
-    return ("test", metrics["test"]) if metrics["test"] else ("folds", metrics["out_of_fold"])
-
-
 def _tell_scores(run_id: str, stages: dict[str, Any]) -> None:
-    scores, (rows, metrics) = stages["cross_validation"], _take_test(stages)
+    scores, (rows, metrics) = stages["cross_validation"], take_held_back(stages["metrics"])
     tell(f"run    {run_id}")
     tell(f"data   {stages['data']['digest']}")
     tell(f"model  {stages['model']['digest']}  {scores['best']}")
     tell(f"cv     {scores['scoring']} {scores['candidates'][scores['best']]['mean']:.6f}")
     names = dict.fromkeys([name_metric(scores["scoring"]), *_HEADLINE])
-    tell(f"{rows:6} " + ", ".join(f"{name} {metrics[name]:.6f}" for name in names if name in metrics))
+    tell(f"{_ROWS[rows]:6} " + ", ".join(f"{name} {metrics[name]:.6f}" for name in names if name in metrics))
 
 
 def _make_document(ended: Ended) -> dict[str, Any]:
     lineage, stages = ended.lineage, ended.lineage["stages"]
-    scores, (rows, metrics) = stages["cross_validation"], _take_test(stages)
+    scores, (rows, metrics) = stages["cross_validation"], take_held_back(stages["metrics"])
     return {
         "run_id": ended.run_id,
         "reused": ended.is_reused,
@@ -149,7 +145,7 @@ def _make_document(ended: Ended) -> dict[str, Any]:
         "best": scores["best"],
         "scoring": scores["scoring"],
         "candidates": {name: found["mean"] for name, found in scores["candidates"].items()},
-        "rows": rows,
+        "rows": _ROWS[rows],
         "metrics": metrics,
         "assessment": {name: value for name, value in stages.get("assessment", {}).items() if name != "digest"},
         "looks": lineage.get("looks"),

@@ -7,7 +7,6 @@ sent in part or twice is one run with one model and each value once.
 from __future__ import annotations
 
 import re
-import time
 from functools import partial
 from typing import Any
 
@@ -29,12 +28,11 @@ from samebits.parcels.parcel import Parcel
 from samebits.text import hide_credentials, shorten_list, warn
 from samebits.tracking.address import is_http
 from samebits.tracking.patience import ServerGone
-from samebits.tracking.server import MAX_TAG_LENGTH, explain_failures, find_experiment, name_user, take_id
+from samebits.tracking.server import MAX_TAG_LENGTH, explain_failures, find_experiment, insist, name_user, take_id
 
 MODEL_NAME = "model"  # where a parcel of before names none
 RUN_NAME_TAG = "mlflow.runName"
 _PREDICATES, _NOUNS = (frozenset(getattr(name_utils, f"_GENERATOR_{words}", ())) for words in ("PREDICATES", "NOUNS"))
-_PAUSES_SECONDS = (0.2, 1.0)
 _ROUNDS = 2  # the second for what a gateway answered in the server's place, as for files
 
 
@@ -309,8 +307,8 @@ def _send_values(client: Any, run: Any, values: dict[str, Any], model_id: str) -
         for context, dataset in _list_datasets(values)
         if dataset["digest"] not in held
     ]
-    if missing:
-        _send_datasets(client, run_id, missing)
+    if missing:  # runs of one table that end at the same moment: each finds no row for it, and one makes it twice
+        insist("take the dataset input", lambda: client.log_inputs(run_id, missing))
     first, *others = cut(_list_metrics(values, model_id), METRICS_BATCH)
     explain_failures("take metrics and tags", lambda: client.log_batch(run_id, metrics=first, tags=tags))
     for batch in others:
@@ -336,17 +334,3 @@ def _list_datasets(values: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
 
 def _list_digests(run: Any) -> list[str]:
     return [found.dataset.digest for found in run.inputs.dataset_inputs] if run.inputs else []
-
-
-def _send_datasets(client: Any, run_id: str, datasets: list[DatasetInput]) -> None:
-    """Runs of one table that end at the same moment are in each other's way: each finds no row for it, and one makes it twice."""
-    for pause_seconds in (*_PAUSES_SECONDS, None):
-        try:
-            explain_failures("take the dataset input", lambda: client.log_inputs(run_id, datasets))
-            return
-        except ServerGone:
-            raise
-        except TrackingError:
-            if pause_seconds is None:
-                raise
-        time.sleep(pause_seconds)

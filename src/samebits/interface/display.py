@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from samebits.config.catalog import name_metric
+from samebits.lineage.manifest import take_held_back
 from samebits.lineage.standing import describe_standing
 from samebits.text import clean_text
 
 MOST_PICTURES = 6
 MOST_PICTURE_BYTES = 400 << 10
 _MOST_ROWS = 12
+_ROWS = {"test": "the test rows", "out_of_fold": "the folds' rows"}
 _TYPED = re.compile("`([^`]*)`")
 _PNG = b"\x89PNG\r\n\x1a\n"
 _CELL = "text-align:left;vertical-align:top;padding:3px 12px 3px 0;border-bottom:1px solid rgba(128,128,128,.35)"
@@ -80,16 +82,11 @@ def _say_what(stages: Mapping[str, Any]) -> str:
 
 def _say_how_good(stages: Mapping[str, Any]) -> str:
     scores = stages["cross_validation"]
-    rows, metrics = take_metrics(stages["metrics"])
+    rows, metrics = take_held_back(stages["metrics"])
     metric = name_metric(str(scores["scoring"]))
-    held_back = f"{metric} {metrics[metric]:.4f} on {rows}; " if isinstance(metrics.get(metric), float) else ""
+    held_back = f"{metric} {metrics[metric]:.4f} on {_ROWS[rows]}; " if isinstance(metrics.get(metric), float) else ""
     mean, spread = _measure(scores["candidates"][scores["best"]])
     return f"{held_back}cross-validated {scores['scoring']} {mean:.4f} ± {spread:.4f}"
-
-
-def take_metrics(metrics: Mapping[str, Any]) -> tuple[str, dict[str, float]]:
-    """Return which rows show how good a run is, in words, and its metrics on them."""
-    return ("the test rows", metrics["test"]) if metrics.get("test") else ("the folds' rows", metrics.get("out_of_fold", {}))
 
 
 def _say_trust(tags: Mapping[str, str]) -> str:
@@ -103,10 +100,10 @@ def _measure(candidate: Mapping[str, Any]) -> tuple[float, float]:
     return mean, (sum((score - mean) ** 2 for score in scores) / len(scores)) ** 0.5 if scores else 0.0
 
 
-def _show_metrics(metrics: Mapping[str, Any]) -> str:
-    rows, held_back = take_metrics(metrics)
+def _show_metrics(metrics: dict[str, Any]) -> str:
+    rows, held_back = take_held_back(metrics)
     train = metrics.get("train", {})
-    head = ("Metric", rows.removeprefix("the "), "training rows")
+    head = ("Metric", _ROWS[rows].removeprefix("the "), "training rows")
     return _grid(head, [(name, _number(value), _number(train.get(name))) for name, value in list(held_back.items())[:_MOST_ROWS]])
 
 

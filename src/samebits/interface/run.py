@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 from samebits.digests import digest_bytes
 from samebits.errors import LineageError, Problem, describe_unreadable
 from samebits.interface.child import ask_module
-from samebits.interface.display import MOST_PICTURE_BYTES, MOST_PICTURES, show_page, show_run, take_metrics
-from samebits.lineage.manifest import FILE_NAME, MAX_BYTES, read_lineage
+from samebits.interface.display import MOST_PICTURE_BYTES, MOST_PICTURES, show_page, show_run
+from samebits.lineage.manifest import FILE_NAME, MAX_BYTES, read_lineage, take_held_back
 from samebits.lineage.tracked_values import list_params
 from samebits.plain_files import read_plain
 
@@ -71,7 +71,7 @@ class Run:
     @property
     def metrics(self) -> dict[str, float]:
         """Its metrics on the test rows; where none were held back, on the rows that the folds left out."""
-        return dict(take_metrics(self.lineage["stages"]["metrics"])[1])
+        return dict(take_held_back(self.lineage["stages"]["metrics"])[1])
 
     @property
     def params(self) -> dict[str, str]:

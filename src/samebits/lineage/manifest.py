@@ -332,6 +332,11 @@ def take_metrics(stage: Stage) -> dict[str, Any]:
     return {name: value for name, value in stage.items() if name != "digest"}
 
 
+def take_held_back(stage: Stage) -> tuple[str, dict[str, Any]]:
+    """Return on which rows a run is judged, `test`, or `out_of_fold` where none were held back, and its metrics on them."""
+    return ("test", stage["test"]) if stage["test"] else ("out_of_fold", stage.get("out_of_fold", {}))
+
+
 def _is_number(value: Any) -> bool:
     """What JSON has no number for stands in a lineage as text."""
     return isinstance(value, int | float) or value in ("NaN", "Infinity", "-Infinity")
@@ -392,7 +397,7 @@ def _list_doubly_recorded(lineage: dict[str, Any]) -> list[tuple[str, str, str]]
 
 def infer_task(metrics: Stage) -> Task:
     """Return a run's task, by the metrics that only it has."""
-    found = metrics["test"] or metrics.get("out_of_fold", {})
+    _, found = take_held_back(metrics)
     return "regression" if "rmse" in found else "binary" if "precision" in found else "multiclass"
 
 

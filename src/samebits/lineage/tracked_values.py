@@ -15,6 +15,7 @@ from typing import Any
 from samebits.config.catalog import name_metric
 from samebits.config.keys import MLFLOW_NAME
 from samebits.digests import canonical_json, digest_bytes, digest_value
+from samebits.lineage.manifest import take_held_back
 
 MAX_PARAM_LENGTH = 6000  # MLflow cuts longer ones silently
 DATASET_DIGEST_LENGTH = 36  # of MLflow's own dataset input; the whole digest is in the lineage and the tags
@@ -172,7 +173,7 @@ def _list_all(lineage: dict[str, Any]) -> dict[str, Any]:
     stages = lineage["stages"]
     candidates, metrics = stages["cross_validation"]["candidates"], stages["metrics"]
     values = {f"{rows}_{name}": value for rows in ("test", "out_of_fold", "train") for name, value in metrics.get(rows, {}).items()}
-    scored = "test" if metrics["test"] else "out_of_fold"
+    scored, _ = take_held_back(metrics)
     for candidate, found in metrics.get("candidates", {}).items():
         values.update({f"{scored}_{name}_{candidate}": value for name, value in found.items()})
     values["cv_score"] = candidates[stages["cross_validation"]["best"]]["mean"]

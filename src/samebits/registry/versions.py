@@ -5,8 +5,6 @@ A version is one of a run if it names the run and its files are those of the mod
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -19,11 +17,9 @@ from samebits.holdings.named_models import check_model_is_the_runs, find_named_m
 from samebits.lineage.manifest import FILE_NAME, MAX_BYTES, read_lineage
 from samebits.text import escape_markdown, hide_credentials
 from samebits.tracking.address import is_http
-from samebits.tracking.patience import ServerGone
-from samebits.tracking.server import explain_failures
+from samebits.tracking.server import explain_failures, insist
 
 DECISION_TAG = "decision"
-_PAUSES_SECONDS = (0.2, 1.0)
 
 
 @dataclass(frozen=True)
@@ -70,7 +66,7 @@ def take_version(client: Any, name: str, run: Any, tags: dict[str, str]) -> Vers
         return found
     explain_failures("take a registered model", lambda: _make_registered_model(client, name))
     asked = {"run_id": run.info.run_id, "model_id": models[0].model_id, "tags": tags}
-    _insist("take a version", lambda: client.create_model_version(name, f"models:/{models[0].model_id}", **asked))
+    insist("take a version", lambda: client.create_model_version(name, f"models:/{models[0].model_id}", **asked))
     made, *others = _find_versions(client, name, run) or [_refuse_loss(client, name)]
     for other in others if is_http(client.tracking_uri) else []:  # an answer was lost, and MLflow asked again
         explain_failures("delete a version", partial(client.delete_model_version, name, other.number))
@@ -125,21 +121,7 @@ def find_holder(client: Any, name: str, alias: str) -> Version | None:
 
 def move_alias(client: Any, version: Version, alias: str) -> None:
     """Let a version have an alias."""
-    _insist("move an alias", lambda: client.set_registered_model_alias(version.name, alias, version.number))
-
-
-def _insist(action: str, call: Callable[[], Any]) -> None:
-    """Two that make the same row at the same moment are in each other's way, and MLflow refuses one of them: it asks again."""
-    for pause_seconds in (*_PAUSES_SECONDS, None):
-        try:
-            explain_failures(action, call)
-            return
-        except ServerGone:
-            raise
-        except TrackingError:
-            if pause_seconds is None:
-                raise
-        time.sleep(pause_seconds)
+    insist("move an alias", lambda: client.set_registered_model_alias(version.name, alias, version.number))
 
 
 def describe_version(client: Any, version: Version, decision: str, details: list[str] | None = None) -> None:

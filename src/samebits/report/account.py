@@ -18,7 +18,7 @@ import pandas as pd
 
 from samebits.config.catalog import Task
 from samebits.digests import canonical_json
-from samebits.lineage.manifest import Stage, infer_task
+from samebits.lineage.manifest import Stage, infer_task, take_held_back
 
 PROBABILITY = "probability_"  # before a class, the name of a column of predictions.csv
 EXPLORED = ("importance", "partial_dependence", "learning_curve")  # what only a fitted model can tell, by the name of its picture
@@ -79,7 +79,7 @@ class Account:
     def metrics(self) -> dict[str, float]:
         """Of the chosen candidate on those rows."""
         stage = self.stages["metrics"]
-        return dict(stage["test"] or stage.get("out_of_fold", {}))
+        return dict(take_held_back(stage)[1])
 
     @property
     def threshold(self) -> float | None:

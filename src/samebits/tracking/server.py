@@ -11,6 +11,7 @@ import getpass
 import logging
 import math
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -28,6 +29,7 @@ MAX_TAG_LENGTH = 8000  # MLflow cuts longer ones silently
 # again, and `patience` ends what takes longer.
 _PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "4", "MLFLOW_HTTP_REQUEST_TIMEOUT": "30", "PGCONNECT_TIMEOUT": "10"}
 # GitPython otherwise fails as it is imported, where Git is not installed; `code` says it in words when Git is needed.
+_PAUSES_SECONDS = (0.2, 1.0)  # before a refused action is tried again
 _QUIET = {
     "GIT_PYTHON_REFRESH": "quiet",
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -187,6 +189,28 @@ def explain_failures(action: str, call: Callable[[], T]) -> T:
         raise _explain(action, error) from None
     PATIENCE.note_sign_of_life()
     return answer
+
+
+def insist(action: str, call: Callable[[], Any]) -> None:
+    """Call as `explain_failures` does, and again after a pause: of two that make one row at the same moment, MLflow refuses one.
+
+    Raises
+    ------
+    ServerGone
+        The server gave no answer; it is not asked again.
+    TrackingError
+        The action failed each time.
+    """
+    for pause_seconds in (*_PAUSES_SECONDS, None):
+        try:
+            explain_failures(action, call)
+            return
+        except ServerGone:
+            raise
+        except TrackingError:
+            if pause_seconds is None:
+                raise
+        time.sleep(pause_seconds)
 
 
 def _is_own_mistake(error: Exception) -> bool:
