@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from mlflow.exceptions import MlflowException
 
+from samebits.errors import TrackingError
 from samebits.tracking import server as tracking
 
 
@@ -39,3 +40,32 @@ def test_a_user_without_a_name_goes_by_number(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("getpass.getuser", refuse)
 
     assert tracking.name_user() == str(os.getuid())
+
+
+@pytest.mark.parametrize(("n_refusals", "n_asked"), [(0, 1), (1, 2), (2, 3)])
+def test_a_store_that_refuses_for_a_moment_is_asked_again(n_refusals: int, n_asked: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tracking, "_PAUSES_SECONDS", (0.0, 0.0))
+    asked: list[int] = []
+
+    def ask() -> None:
+        asked.append(1)
+        if len(asked) <= n_refusals:
+            raise MlflowException("UNIQUE constraint failed")
+
+    tracking.insist("take it", ask)
+
+    assert len(asked) == n_asked
+
+
+def test_a_store_that_refuses_for_good_is_asked_three_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tracking, "_PAUSES_SECONDS", (0.0, 0.0))
+    asked: list[int] = []
+
+    def ask() -> None:
+        asked.append(1)
+        raise MlflowException("UNIQUE constraint failed")
+
+    with pytest.raises(TrackingError):
+        tracking.insist("take it", ask)
+
+    assert len(asked) == 3
