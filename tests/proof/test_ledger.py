@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ROOT, run_fresh, run_samebits
+from conftest import ROOT, clean_environment, run_fresh, run_samebits
 from recorded_runs import open_client, train
 
 from samebits.proof.ledger import ALARM
@@ -84,3 +86,35 @@ def test_reuse_hands_back_the_finished_run_and_trains_where_that_cannot_be_trust
     table.write_bytes(table.read_bytes().replace(b"17.99", b"17.98", 1))
     changed = run_samebits("train", "--reuse", str(path), MLFLOW_TRACKING_URI=own_store)
     assert changed.stdout.split()[1] not in (run_id, damaged.stdout.split()[1])
+
+
+def test_a_part_that_one_of_two_equal_runs_could_not_make_is_no_contradiction(
+    own_store: str, write_config: Callable[..., Path]
+) -> None:
+    path = write_config({"name": "unmade", "models": {"dummy": {}}, "report": {"detail": "short"}})
+    whole = train(path, own_store)
+
+    for part in ("report.gallery.hang_pictures", "training.assessment.resample_metrics"):
+        done = train_without(part, path, own_store)
+
+        assert "MemoryError: all of it is in use; the run is kept without it" in done.stderr
+        assert ALARM not in done.stderr
+        left = done.stdout.split()[1]
+        client = open_client(own_store)
+        assert client.get_run(left).info.status == "FINISHED"
+        assert run_fresh("verify", left, MLFLOW_TRACKING_URI=own_store).returncode == 0
+        for one, other in ((whole, left), (left, whole)):
+            compared = run_fresh("diff", one, other, MLFLOW_TRACKING_URI=own_store)
+            assert "INCONCLUSIVE: every specified output equal to the bit; run " in compared.stdout
+            assert "MemoryError" in compared.stdout
+
+
+def train_without(part: str, path: Path, store: str) -> subprocess.CompletedProcess[str]:
+    """Train where one function of samebits finds no memory."""
+    module, _, name = part.rpartition(".")
+    fail = f"def fail(*_, **__): raise MemoryError('all of it is in use')\nimport samebits.{module} as m\nm.{name} = fail"
+    program = (
+        f"import sys; sys.argv[1:1] = ['train']\nfrom samebits.__main__ import main\nfrom samebits import numerics\n{fail}\nmain()"
+    )
+    environment = clean_environment(MLFLOW_TRACKING_URI=store)
+    return subprocess.run([sys.executable, "-c", program, str(path)], cwd=ROOT, env=environment, capture_output=True, text=True)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from samebits.differences.comparison import Comparison, compare_outputs, is_specified_output
+from samebits.differences.comparison import Comparison, compare_outputs, is_specified_output, list_unlike_unmade, may_be_unmade
 from samebits.differences.contents import Side, compare_contents
 from samebits.differences.lineages import Difference, diff_lineages, name_cause
 from samebits.digests import digest_bytes, digest_file
@@ -16,9 +16,9 @@ from samebits.holdings.downloads import list_inner_files
 from samebits.holdings.runs import names_file, read_given_file
 from samebits.lineage.manifest import (
     INPUT_STAGES,
-    OUTPUT_STAGES,
     find_contradictions,
     find_parting_stage,
+    list_parting_outputs,
     read_lineage,
     take_held_back,
     write_lineage,
@@ -113,12 +113,15 @@ def _compare(left: Side, right: Side) -> Comparison:
 
 def _compare_records(left: Side, right: Side, parting_stage: str | None) -> Comparison:
     """Where a side is a file, what it says of its outputs stands for them; what is at hand of either must be what it says."""
-    stages = [name for name in OUTPUT_STAGES if left.digest(name) != right.digest(name)]
+    stages = list_parting_outputs(left.lineage, right.lineage)
+    unmade = list_unlike_unmade(left.lineage, right.lineage)
     expected = [_list_outputs(side) for side in (left, right)]
     unequal = {name: "not equal" for name in sorted(expected[0] | expected[1]) if expected[0].get(name) != expected[1].get(name)}
+    unequal = {name: what for name, what in unequal.items() if not (unmade and may_be_unmade(name))}
     for label, side in (("left", left), ("right", right)):
         unequal |= {f"{label} {name}": "not what its own run recorded" for name in _list_damaged(side)}
-    return Comparison(Verdict.DIFFERENT if stages or unequal else Verdict.IDENTICAL, stages, unequal, parting_stage)
+    verdict = Verdict.DIFFERENT if stages or unequal else Verdict.INCONCLUSIVE if unmade else Verdict.IDENTICAL
+    return Comparison(verdict, stages, unequal, parting_stage, unmade if verdict == Verdict.INCONCLUSIVE else [])
 
 
 def _list_outputs(side: Side) -> dict[str, str]:
@@ -165,10 +168,11 @@ def _print_screen(sides: list[Side], comparison: Comparison, differences: list[D
     for label, side in zip(("left", "right"), sides, strict=True):
         tell(f"{label:11} {side.name}  {side.lineage['run'].get('started', '')}")
     unequal = ", ".join([*comparison.stages, *_list_unexplained(comparison)]) or "every specified output equal to the bit"
+    unequal = "; ".join([unequal, *comparison.unmade])
     _print_section("verdict", [f"{comparison.verdict}: {unequal}"])
     if comparison.parting_stage:
         _print_section("parts at", [comparison.parting_stage])
-    if comparison.verdict != Verdict.IDENTICAL:
+    if comparison.verdict != Verdict.IDENTICAL and not comparison.unmade:
         _print_section("likely cause", [name_cause(differences)])
     for stage in INPUT_STAGES:
         _print_section(stage, _describe_stage(stage, differences, contents))

@@ -170,6 +170,8 @@ def _compare(recorded: RecordedRun, lineage: dict[str, Any], run_id: str, report
 
 
 def _list_reasons(comparison: Comparison, differences: list[Difference], command: str) -> list[str]:
+    if comparison.unmade:
+        return [f"all else is equal to the bit, but {said}" for said in comparison.unmade]
     parted = [f"the chains of digests part at: {comparison.parting_stage}"] if comparison.parting_stage else []
     unequal = [f"not equal: {', '.join(comparison.stages)}"] if comparison.stages else []
     artifacts = [f"{name}: {what}" for name, what in comparison.artifacts.items()]

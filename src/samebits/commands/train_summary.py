@@ -109,8 +109,12 @@ def _say_assessment(lineage: dict[str, Any]) -> None:
         return
     metric, interval = assessment["metric"], assessment["uncertainty"]["intervals"].get(assessment["metric"])
     baseline = assessment["baseline"]["metrics"].get(metric)
-    parts = [f"{assessment['uncertainty']['confidence']:.0%} interval {interval[0]:.6f} to {interval[1]:.6f}"] if interval else []
-    parts += [f"knowing nothing scores {baseline:.6f}"] if baseline is not None else []
+    parts = (
+        [f"{assessment['uncertainty']['confidence']:.0%} interval {float(interval[0]):.6f} to {float(interval[1]):.6f}"]
+        if interval
+        else []
+    )
+    parts += [f"knowing nothing scores {float(baseline):.6f}"] if baseline is not None else []
     parts += [f"as good in the folds: {', '.join(assessment['as_good'])}"] if assessment["as_good"] else []
     warn(*([f"worth  {metric}: {'; '.join(parts)}"] if parts else []))
     warn(*(f"claim  {describe_claim(claim)}" for claim in assessment["claims"]))
@@ -123,9 +127,9 @@ def _tell_scores(run_id: str, stages: dict[str, Any]) -> None:
     tell(f"run    {run_id}")
     tell(f"data   {stages['data']['digest']}")
     tell(f"model  {stages['model']['digest']}  {scores['best']}")
-    tell(f"cv     {scores['scoring']} {scores['candidates'][scores['best']]['mean']:.6f}")
+    tell(f"cv     {scores['scoring']} {float(scores['candidates'][scores['best']]['mean']):.6f}")
     names = dict.fromkeys([name_metric(scores["scoring"]), *_HEADLINE])
-    tell(f"{_ROWS[rows]:6} " + ", ".join(f"{name} {metrics[name]:.6f}" for name in names if name in metrics))
+    tell(f"{_ROWS[rows]:6} " + ", ".join(f"{name} {float(metrics[name]):.6f}" for name in names if name in metrics))
 
 
 def _make_document(ended: Ended) -> dict[str, Any]:

@@ -17,16 +17,18 @@ from samebits.differences.predictions import compare_predictions
 from samebits.digests import digest_file
 from samebits.errors import LineageError
 from samebits.lineage.manifest import (
+    ASSESSMENT_FILE,
     FIGURES_FOLDER,
     FILE_NAME,
     OUT_OF_FOLD_FILE,
-    OUTPUT_STAGES,
     PAGE_FILE,
     REPORT_FILE,
     SPECIFIED_OUTPUTS,
     digest_stage,
     find_parting_stage,
     infer_task,
+    list_parting_outputs,
+    list_unmade,
 )
 from samebits.verdicts import Verdict
 
@@ -45,12 +47,15 @@ class Comparison:
         Specified outputs that differ, are missing or are one too many, each with what is wrong with it.
     parting_stage
         The first stage, inputs included, at which the two chains of digests part; None where they do not.
+    unmade
+        In words, what one of the two failed to make, so that nothing tells whether it would be equal.
     """
 
     verdict: Verdict
     stages: list[str] = field(default_factory=list)
     artifacts: dict[str, str] = field(default_factory=dict)
     parting_stage: str | None = None
+    unmade: list[str] = field(default_factory=list)
 
 
 def compare_outputs(
@@ -65,13 +70,30 @@ def compare_outputs(
     recorded_files, observed_files
         Each run's artifacts as they are now, by their path on the server.
     """
-    stages = [name for name in OUTPUT_STAGES if digest_stage(recorded, name) != digest_stage(observed, name)]
-    artifacts = _find_unequal_artifacts(recorded, recorded_files, observed_files)
+    stages = list_parting_outputs(recorded, observed)
+    unmade = list_unlike_unmade(recorded, observed)
+    found = _find_unequal_artifacts(recorded, recorded_files, observed_files)
+    artifacts = {name: what for name, what in found.items() if not (unmade and may_be_unmade(name))}
     parting_stage = find_parting_stage(recorded, observed)
     if not stages and not artifacts:
-        return Comparison(Verdict.IDENTICAL, parting_stage=parting_stage)
+        return Comparison(Verdict.INCONCLUSIVE if unmade else Verdict.IDENTICAL, parting_stage=parting_stage, unmade=unmade)
     is_inside = _is_covered(stages, artifacts) and _is_inside_tolerance(recorded, observed, stages, recorded_files, observed_files)
     return Comparison(Verdict.EQUIVALENT if is_inside else Verdict.DIFFERENT, stages, artifacts, parting_stage)
+
+
+def list_unlike_unmade(left: dict[str, Any], right: dict[str, Any]) -> list[str]:
+    """Return in words what only one of two runs made, since the other failed at it: on a full memory, say."""
+    sides = [list_unmade(one["stages"]) for one in (left, right)]
+    return (
+        []
+        if sides[0] == sides[1]
+        else [f"run {one['run'].get('run_id')} has {said}" for one, side in zip((left, right), sides, strict=True) for said in side]
+    )
+
+
+def may_be_unmade(name: str) -> bool:
+    """Tell whether an artifact is one without which a run is kept."""
+    return name == ASSESSMENT_FILE or name.startswith(FIGURES_FOLDER)
 
 
 def _is_covered(stages: list[str], artifacts: dict[str, str]) -> bool:

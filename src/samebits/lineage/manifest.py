@@ -56,6 +56,8 @@ SPECIFIED_OUTPUTS = (
     "threshold.json",
 )
 
+UNMADE = "unmade"  # of a stage: what of it failed, each with why; the run was kept without it
+
 Stage = dict[str, Any]
 # What stands in a stage beside its digest and what the digest covers.
 _CODE_FACTS_OF_4 = ("nested", "filtered", "line_ends", "changed_meanwhile")
@@ -66,6 +68,8 @@ _FACTS = {
         *("machine", "platform", "libc", "cpu", "cpu_flags", "n_cores"),
     },
     "split": {"n_train", "n_test", "n_folds"},
+    "assessment": {UNMADE},
+    "report": {UNMADE},
 }
 _WHEEL = re.compile(r"environment/(\w[\w.]*)-[\w.+!]+-[\w.]+-[\w.]+-[\w.]+\.whl", flags=re.ASCII)
 _DIGESTED_ALONE = ("config", "data", "model", "predictions", "drift_baseline")  # of something that the stage only describes
@@ -267,6 +271,11 @@ def _find_loose_ends(lineage: dict[str, Any], where: str) -> list[Problem]:
             isinstance(inner, dict) and _names_commit(inner) and _describes_code(inner) for inner in code.get("nested", {}).values()
         ),
         "an assessment of a metric that is there, in numbers": lineage["schema"] < 5 or _assesses(stages),
+        "what failed, each with why": all(_names_failures(stages.get(name, {}).get(UNMADE, {})) for name in _STAGES_SINCE),
+        "claims with what was found": lineage["schema"] < 5 or all(map(_judges, _list_of(stages["assessment"].get("claims")))),
+        "names of candidates that were as good": lineage["schema"] < 5
+        or all(isinstance(name, str) for name in _list_of(stages["assessment"].get("as_good"))),
+        "looks that are counted": _counts_looks(lineage.get("looks")),
     }
     return [
         Problem(where, expected, "something else", "It was edited: fetch it again.") for expected, is_so in sound.items() if not is_so
@@ -304,6 +313,41 @@ def _assesses(stages: dict[str, Stage]) -> bool:
         and _holds_numbers(assessment["baseline"]["metrics"])
         and all(isinstance(ends, list) and len(ends) == 2 and all(map(_is_number, ends)) for ends in intervals.values())
         and all(isinstance(model, dict | None) for model in stages["config"]["resolved"]["models"].values())
+    )
+
+
+def _names_failures(unmade: Any) -> bool:
+    return isinstance(unmade, dict) and all(isinstance(why, str) for why in unmade.values())
+
+
+def _list_of(value: Any) -> list[Any]:
+    """What is no list has one member that is of no kind."""
+    return value if isinstance(value, list) else [None]
+
+
+def _judges(claim: Any) -> bool:
+    numbers = [claim[name] for name in ("at_least", "at_most") if name in claim] if isinstance(claim, dict) else []
+    return (
+        bool(numbers)
+        and all(map(_is_finite, numbers))
+        and isinstance(claim.get("claim"), str)
+        and isinstance(claim.get("kept"), bool)
+        and (claim.get("found", "") is None or _is_number(claim["found"]))
+    )
+
+
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _counts_looks(looks: Any) -> bool:
+    """A run whose server was not asked has none."""
+    counts = ("n_runs", "n_configs", "n_seeds", "n_versions")
+    return looks is None or (
+        isinstance(looks, dict)
+        and looks.keys() == {*counts, "place"}
+        and all(type(looks[name]) is int for name in counts)
+        and (looks["place"] is None or type(looks["place"]) is int)
     )
 
 
@@ -413,5 +457,32 @@ def list_wheels(artifacts: Iterable[str]) -> dict[str, str]:
 
 
 def find_parting_stage(left: dict[str, Any], right: dict[str, Any]) -> str | None:
-    """Return the first stage, in the order of the flow, whose digest two lineages do not share; None where they share all."""
-    return next((name for name in STAGES if digest_stage(left, name) != digest_stage(right, name)), None)
+    """Return the first stage, in the order of the flow, whose digest two lineages do not share; None where they share all.
+
+    A stage that either could not make whole says nothing about the other's.
+    """
+    return next((name for name in STAGES if _parts(left, right, name)), None)
+
+
+def list_parting_outputs(left: dict[str, Any], right: dict[str, Any]) -> list[str]:
+    """Return the output stages, in the order of the flow, that say that two runs came to other results."""
+    return [name for name in OUTPUT_STAGES if _parts(left, right, name)]
+
+
+def _parts(left: dict[str, Any], right: dict[str, Any], name: str) -> bool:
+    is_whole = not any(name in find_unmade(one["stages"]) for one in (left, right))
+    return is_whole and digest_stage(left, name) != digest_stage(right, name)
+
+
+def find_unmade(stages: dict[str, Stage]) -> dict[str, dict[str, str]]:
+    """Return what of some stages failed, each with why, by stage; of most runs nothing.
+
+    The report tells of the assessment: without the one, the other is not whole.
+    """
+    found = {name: stages[name][UNMADE] for name in _STAGES_SINCE if stages.get(name, {}).get(UNMADE)}
+    return {**found, "report": {**found["assessment"], **found.get("report", {})}} if "assessment" in found else found
+
+
+def list_unmade(stages: dict[str, Stage]) -> list[str]:
+    """Return what of some stages failed, in words."""
+    return [f"no {what}: {why}" for what, why in find_unmade(stages).get("report", {}).items()]

@@ -18,7 +18,7 @@ import numpy as np
 from markupsafe import Markup
 
 from samebits.digests import canonical_json, digest_bytes
-from samebits.lineage.manifest import FIGURES_FOLDER, PAGE_FILE, Stage, make_stage
+from samebits.lineage.manifest import FIGURES_FOLDER, PAGE_FILE, UNMADE, Stage, make_stage
 from samebits.lineage.report_page import EMPTY_PLACE, digest_page, fill_places
 from samebits.report.account import Account
 from samebits.report.words import (
@@ -289,11 +289,13 @@ def _note_result(account: Account) -> list[str]:
     found = account.assessment
     if not found:
         return []
-    sure, as_good = found["uncertainty"], found["as_good"]
+    sure, as_good, nothing = found["uncertainty"], found["as_good"], found["baseline"]
     drawn = f"{sure['resampled']} drawn with replacement {sure['n_resamples']:,} times (bootstrap, seed {sure['seed']})"
     strategies = {"prior": "the most frequent class and the classes' shares", "mean": "the mean of the target", "median": "its median"}
-    known = strategies.get(found["baseline"]["strategy"], found["baseline"]["strategy"])
-    lines = [f"Intervals: {drawn}. Knowing nothing: a model that answers {known} of the training rows."]
+    known = strategies.get(nothing["strategy"], nothing["strategy"])
+    lines = [f"Intervals: {drawn}."] if sure["intervals"] else []
+    lines += [f"Knowing nothing: a model that answers {known} of the training rows."] if nothing["metrics"] else []
+    lines += [f"No {what}, for it failed: {why}." for what, why in found.get(UNMADE, {}).items()]
     if as_good:
         lines.append(
             f"{shorten_list(as_good)} did as well in the folds, within one standard error of the paired differences: the choice among "

@@ -7,8 +7,8 @@ what of it was claimed before anything was trained. It is an output of the run: 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -23,9 +23,10 @@ from samebits.estimation.resampling import CONFIDENCE, resample_metrics
 from samebits.estimation.scoring import compute_metrics
 from samebits.numerics.seeds import derive_seed
 from samebits.training.claims import judge_claims
-from samebits.training.groups import describe_groups
+from samebits.training.groups import Groups, describe_groups
 
 SEED_PLACE = "assessment.resampling"
+Part = TypeVar("Part")
 
 
 def assess(
@@ -39,6 +40,8 @@ def assess(
 ) -> dict[str, Any]:
     """Return the assessment of the chosen candidate, as plain values.
 
+    What was trained for hours is not lost to a part of it that cannot be made: that one is left empty, and `unmade` says why.
+
     Parameters
     ----------
     rows
@@ -46,21 +49,32 @@ def assess(
     predicted, metrics
         What it says of them, and how good that is.
     """
-    metric = choose_metric(materials.scoring, metrics)
-    baseline = _score_baseline(materials, rows, metric)
-    groups = describe_groups(config, materials, rows, predicted)
-    return {
+    metric, unmade = choose_metric(materials.scoring, metrics), dict[str, str]()
+
+    def try_to(name: str, describe: Callable[[], Part], empty: Part) -> Part:
+        try:
+            return describe()
+        except Exception as error:
+            unmade[name] = f"{type(error).__name__}: {error}"
+            return empty
+
+    ungrouped: Groups = {}
+    nothing: dict[str, Any] = {"strategy": "none", "metrics": {}}
+    unsure: dict[str, Any] = {"confidence": CONFIDENCE, "n_resamples": 0, "resampled": "rows", "seed": None, "intervals": {}}
+    groups = try_to("groups", lambda: describe_groups(config, materials, rows, predicted), ungrouped)
+    assessment = {
         "rows": "test" if len(materials.split.test_rows) else "out_of_fold",
         "n_rows": len(rows),
         "metric": metric,
         "value": metrics[metric],
         "lower_is_better": is_lower_better(metric),
-        "uncertainty": _describe_uncertainty(config, materials, rows, predicted),
-        "baseline": baseline,
+        "uncertainty": try_to("intervals", lambda: _describe_uncertainty(config, materials, rows, predicted), unsure),
+        "baseline": try_to("baseline", lambda: _score_baseline(materials, rows, metric), nothing),
         "as_good": list_as_good(scored, best),
         "groups": groups,
         "claims": judge_claims(config.claims, metrics, groups),
     }
+    return {**assessment, "unmade": unmade} if unmade else assessment
 
 
 def choose_metric(scoring: str, metrics: dict[str, float]) -> str:

@@ -41,7 +41,7 @@ def describe_claim(judged: dict[str, Any]) -> str:
     >>> describe_claim({"claim": "recall", "at_least": 0.9, "found": 0.95, "kept": True})
     'recall 0.9500, claimed at least 0.9: kept'
     """
-    found = "not computed" if judged["found"] is None else f"{judged['found']:.4f}"
+    found = "not computed" if judged["found"] is None else f"{float(judged['found']):.4f}"
     words = {"at_least": "at least", "at_most": "at most"}
     bounds = " and ".join(f"{text} {judged[name]:g}" for name, text in words.items() if name in judged)
     return f"{judged['claim']} {found}, claimed {bounds}: {'kept' if judged['kept'] else 'BROKEN'}"

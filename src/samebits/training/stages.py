@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from samebits.config.loading import LoadedConfig
 from samebits.digests import digest_bytes, digest_value
-from samebits.lineage.manifest import SCHEMA, Stage, make_stage
+from samebits.lineage.manifest import SCHEMA, UNMADE, Stage, make_stage
 from samebits.numerics.profile import HASH_SEED, Kernels
 from samebits.project import find_data
 from samebits.provenance.code import CodeIdentity
@@ -184,13 +184,21 @@ def describe_outputs(materials: Materials, result: Result) -> dict[str, Stage]:
         "predictions": {"digest": digest_bytes(result.predictions), "n_rows": len(materials.split.test_rows)},
         "metrics": make_stage(result.metrics),
         "drift_baseline": {"digest": digest_value(result.baseline)},
-        "assessment": make_stage(result.assessment),
+        "assessment": describe_assessment(result.assessment),
     }
 
 
-def describe_report(report: Report | None) -> Stage:
-    """Return the stage of what is told of all others; of a config that wants nothing told, of nothing."""
-    return make_stage({"page": None, "figures": {}}) if report is None else report.describe()
+def describe_assessment(assessment: dict[str, Any]) -> Stage:
+    """What could not be made is a fact: memory that was short decides nothing."""
+    decisive = {name: value for name, value in assessment.items() if name != UNMADE}
+    return make_stage(decisive, **{name: value for name, value in assessment.items() if name == UNMADE})
+
+
+def describe_report(report: Report | None, failure: str | None = None) -> Stage:
+    """Return the stage of what is told of all others; of a config that wants nothing told, or a page that failed, of nothing."""
+    if report is not None:
+        return report.describe()
+    return make_stage({"page": None, "figures": {}}, **({UNMADE: {"report": failure}} if failure else {}))
 
 
 def _describe_split(split: Split, row_numbers: np.ndarray) -> Stage:

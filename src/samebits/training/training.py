@@ -17,7 +17,16 @@ from samebits.data.dataset import list_reading_lines
 from samebits.data.target import describe_choice
 from samebits.digests import canonical_json
 from samebits.installed.kept import collect_environment_files, pack_local_wheels, pack_own_wheel
-from samebits.lineage.manifest import ASSESSMENT_FILE, LOCK_FILE, OUT_OF_FOLD_FILE, ROWS_FILE, Stage, infer_task, list_wheels
+from samebits.lineage.manifest import (
+    ASSESSMENT_FILE,
+    LOCK_FILE,
+    OUT_OF_FOLD_FILE,
+    ROWS_FILE,
+    Stage,
+    infer_task,
+    list_unmade,
+    list_wheels,
+)
 from samebits.numerics.profile import check_kernels, read_kernels
 from samebits.numerics.seeds import plant_seeds
 from samebits.provenance.code import CodeIdentity, describe_kept, describe_modules, identify_code
@@ -101,25 +110,26 @@ def make_training(loaded: LoadedConfig, project_root: Path, voice: Voice = SILEN
         **describe_inputs(loaded, code, environment, kernels, materials, project_root),
         **describe_outputs(materials, result),
     }
-    report = _make_report(config, stages, result, voice)
-    stages["report"] = describe_report(report)
+    report, failure = _make_report(config, stages, result)
+    stages["report"] = describe_report(report, failure)
+    for line in list_unmade(stages):
+        voice.say(f"{line}; the run is kept without it")
     dataset = materials.dataset
     request_digest = digest_request(loaded, code, environment, dataset.digest, project_root)
     files = _collect_files(loaded, code, result, stages, kept, materials.rows_file) | (report.list_files() if report else {})
     return Training(loaded, code, environment, materials, result, stages, request_digest, files, project_root)
 
 
-def _make_report(config: Config, stages: dict[str, Stage], result: Result, voice: Voice) -> Report | None:
-    """What was trained for hours is not lost to a mistake in how it is told: the run is then kept without a page, and that is said."""
+def _make_report(config: Config, stages: dict[str, Stage], result: Result) -> tuple[Report | None, str | None]:
+    """Return the report and why there is none: what was trained for hours is not lost to a mistake in how it is told."""
     if config.report.detail == "none":
-        return None
+        return None, None
     from samebits.report.making import make_report  # which imports Matplotlib
 
     try:
-        return make_report(_give_account(stages, result))
+        return make_report(_give_account(stages, result)), None
     except Exception as error:
-        voice.say(f"no report: {type(error).__name__}: {error}; the run is kept without it, and `report: none` leaves it out")
-        return None
+        return None, f"{type(error).__name__}: {error}"
 
 
 def _give_account(stages: dict[str, Stage], result: Result) -> Account:
