@@ -173,6 +173,19 @@ def run_samebits(*words: str, cwd: Path = ROOT, **env: str) -> subprocess.Comple
 
 
 @functools.cache
+def run_unheard(*words: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """Run the program in a process whose stdout nobody reads any more."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        environment = clean_environment(**env)
+        return subprocess.run(
+            [*PROGRAM, *words], cwd=ROOT, env=environment, stdout=writer, stderr=subprocess.PIPE, encoding="utf-8", check=False
+        )
+    finally:
+        os.close(writer)
+
+
 def _start_warm_program() -> WarmProgram:
     from samebits.numerics.profile import make_environment
 

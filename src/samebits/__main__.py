@@ -64,7 +64,10 @@ def main(arguments: list[str] | None = None) -> int:
         return EXIT_REFUSED
     try:
         exit_code = _run_command(options)
-        sys.stdout.flush()
+        try:
+            sys.stdout.flush()
+        except BrokenPipeError as error:
+            return _explain_system_error(error, options.command) or exit_code
         return exit_code
     except SamebitsError as error:
         is_waiting = isinstance(error, Undelivered)

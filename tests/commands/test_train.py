@@ -25,6 +25,7 @@ from conftest import (
     download_model,
     read_lineage,
     run_samebits,
+    run_unheard,
     wait_until,
 )
 from mlflow.exceptions import ExecutionException
@@ -407,7 +408,10 @@ def test_a_broken_claim_is_said_and_with_strict_has_a_code_of_its_own(write_conf
 
     strict, lenient = (run_samebits("train", str(path), *words, MLFLOW_TRACKING_URI=store) for words in (["--strict"], []))
 
-    assert (strict.returncode, lenient.returncode) == (3, 0)
+    unheard = run_unheard("train", "--strict", str(path), MLFLOW_TRACKING_URI=store)
+
+    assert (strict.returncode, lenient.returncode, unheard.returncode) == (3, 0, 3), unheard.stderr
+    assert " confirms run " in unheard.stderr
     assert "claimed at least 0.999: BROKEN" in strict.stderr and "claimed at least 0: kept" in strict.stderr
 
 

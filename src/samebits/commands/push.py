@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import time
@@ -113,9 +114,11 @@ def _push(client: Any, parcel: Parcel, root: Path | None) -> list[Problem]:
         return [describe_waiting(parcel, name_obstacle(error))]
     finally:
         parcel.release()
-    tell(f"run    {run_id}" + (f"  made as {parcel.run_id}" if run_id != parcel.run_id else ""))
+    with contextlib.suppress(BrokenPipeError):  # nobody reads it: it is registered all the same
+        tell(f"run    {run_id}" + (f"  made as {parcel.run_id}" if run_id != parcel.run_id else ""))
     if is_own_run(str(lineage["run"].get("run_id")), digest_bytes(content)):
-        say_registration(client, run_id, lineage)
+        with contextlib.suppress(BrokenPipeError):
+            say_registration(client, run_id, lineage)
     elif (lineage["stages"]["config"]["resolved"].get("registry") or {}).get("name") is not None:
         warn(f"not registered, since this user did not make it here: samebits register {run_id}")
     enter_ledger(client, run_id, lineage)
