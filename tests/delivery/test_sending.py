@@ -89,11 +89,15 @@ def test_a_copy_of_a_delivered_parcel_adds_nothing_to_its_run(own_store: str, pa
     client = open_client(own_store)
     copy = Parcel(parcel.folder, dict(parcel.note), is_noted=False)
     run_id = send_parcel(client, parcel)
+    since = {"level": "L2", "mlflow.note.content": "proved", "mlflow.runName": "the good one"}
+    for name, value in since.items():
+        client.set_tag(run_id, name, value)
     once = count(client, run_id)
 
     assert send_parcel(client, copy) == run_id
 
     assert count(client, run_id) == once
+    assert {name: client.get_run(run_id).data.tags[name] for name in since} == since
 
 
 def test_a_run_with_another_record_is_not_written_over(own_store: str, parcel: Parcel) -> None:

@@ -32,6 +32,7 @@ from samebits.tracking.server import MAX_TAG_LENGTH, explain_failures, find_expe
 
 MODEL_NAME = "model"  # where a parcel of before names none
 RUN_NAME_TAG = "mlflow.runName"
+_LATER_TAGS = ("level", NOTE_TAG)  # which a proof of a finished run writes anew
 _PREDICATES, _NOUNS = (frozenset(getattr(name_utils, f"_GENERATOR_{words}", ())) for words in ("PREDICATES", "NOUNS"))
 _ROUNDS = 2  # the second for what a gateway answered in the server's place, as for files
 
@@ -53,7 +54,7 @@ def send_parcel(client: Any, parcel: Parcel) -> str:
     run = found or create_run(client, parcel, values["started"])
     run_id = str(run.info.run_id)
     parcel.write_note(is_sent=True)
-    values = _keep_given_name(parcel, run, values)
+    values = _keep_given_name(parcel, run, _keep_later_words(run, values))
     model = _send_model(client, parcel, run, values, is_anew)
     experiment = explain_failures("find the run's experiment", lambda: client.get_experiment(run.info.experiment_id))
     _send_archive(client, parcel, experiment)
@@ -72,6 +73,14 @@ def send_parcel(client: Any, parcel: Parcel) -> str:
         explain_failures("search its runs", lambda: _drop_others(client, parcel, run_id))
     _finish(client, run_id, values, missing)
     return run_id
+
+
+def _keep_later_words(run: Any, values: dict[str, Any]) -> dict[str, Any]:
+    """A run that was finished may have been proved since, or described by somebody: a copy of its parcel knows nothing of that."""
+    if run.info.status != "FINISHED":
+        return values
+    later = {name for name in _LATER_TAGS if name in run.data.tags}
+    return {**values, "tags": {name: value for name, value in values["tags"].items() if name not in later}}
 
 
 def _keep_given_name(parcel: Parcel, run: Any, values: dict[str, Any]) -> dict[str, Any]:
