@@ -150,12 +150,23 @@ def test_predictions_are_kept_on_a_file_system_without_links(tmp_path: Path, mon
 
 @pytest.mark.parametrize("path", ["..", "", ".", "a/b.csv", "/etc/hostname", "a\0b"])
 def test_a_record_names_no_file_but_one_beside_it(path: str, tmp_path: Path) -> None:
-    parts = {"output": {"digest": "sha256:0", "path": path}, "table": {"digest": "sha256:0", "path": "t.csv"}}
+    parts = {name: {"digest": "sha256:0", "path": place, "size_bytes": 9} for name, place in (("output", path), ("table", "t.csv"))}
     content = json.dumps({"kind": KIND, "schema": 1, **parts}, separators=(",", ":"))
     (tmp_path / "x.lineage.json").write_text(content, encoding="utf-8")
 
     with pytest.raises(LineageError, match="the name of a file beside it"):
         find_record(tmp_path / "x.lineage.json")
+
+
+def test_a_file_of_another_size_is_not_digested(tmp_path: Path) -> None:
+    with (tmp_path / "t.csv").open("wb") as table:
+        table.truncate(1 << 42)  # which to digest would take an hour
+    record = {name: {"digest": "sha256:0", "path": f"{name}.csv", "size_bytes": 9} for name in ("output", "table")}
+    record["table"]["path"] = "t.csv"
+
+    held, _ = check_record(record, tmp_path / "x.lineage.json", [tmp_path], is_trusted=False)
+
+    assert [(one.observed, one.passed) for one in held] == [("gone", None), (f"{1 << 42} bytes", False)]
 
 
 def test_a_hidden_file_is_not_read_for_a_record(tmp_path: Path) -> None:

@@ -115,7 +115,12 @@ def find_record(path: Path) -> dict[str, Any] | None:
         found = f"schema {record.get('schema')!r}"
         raise LineageError(Problem(str(path), f"a record of schema {SCHEMA}", found, "A later samebits reads it."))
     parts = [record.get(name) for name in ("output", "table")]
-    if not all(isinstance(part, dict) and all(isinstance(part.get(key), str) for key in ("digest", "path")) for part in parts):
+    if not all(
+        isinstance(part, dict)
+        and all(isinstance(part.get(key), str) for key in ("digest", "path"))
+        and type(part.get("size_bytes")) is int
+        for part in parts
+    ):
         raise LineageError(Problem(str(path), "an output and a table with their digests", "another form", "It was edited."))
     output, table = (str(record[part]["path"]) for part in ("output", "table"))
     if output != Path(output).name or output in ("", "..") or "\0" in output + table:
@@ -145,19 +150,23 @@ def check_record(record: dict[str, Any], path: Path, folders: list[Path], is_tru
     LineageError
         A file is there and cannot be read.
     """
-    held = [_hold("predictions", path.parent / record["output"]["path"], record["output"]["digest"])]
+    held = [_hold("predictions", path.parent / record["output"]["path"], record["output"])]
     table = path.parent / record["table"]["path"]
     if not is_trusted and not any(is_inside(table, folder) for folder in folders):
         return held, [f"the table at {table}, which only the record names (--recorded-places looks there)"]
     if not table.exists():
         return held, [f"the table, which is not at {table}"]
-    return [*held, _hold("table", table, record["table"]["digest"])], []
+    return [*held, _hold("table", table, record["table"])], []
 
 
-def _hold(name: str, path: Path, recorded: str) -> Held:
+def _hold(name: str, path: Path, part: dict[str, Any]) -> Held:
+    """A file of another size is another one, which may be so large that nobody waits for its digest."""
+    recorded = str(part["digest"])
     if not path.exists():
         return Held(f"{name} {path}", recorded, "gone", None)
     try:
+        if path.is_file() and (size := path.stat().st_size) != part["size_bytes"]:
+            return Held(f"{name} {path}", f"{part['size_bytes']} bytes", f"{size} bytes", False)
         observed = str(digest_file(path) if path.is_file() else digest_table(path))
     except OSError as error:
         raise LineageError(describe_unreadable(path, error)) from None

@@ -5,21 +5,14 @@ Its predictions are made with the packages, threads and kernels of that process,
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from samebits.config.documents import parse_document
-from samebits.errors import LineageError, Problem
 from samebits.interface.run import Run
 from samebits.lineage.manifest import MODEL_FILE
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_BASELINE = "drift_baseline.json"  # has the kind of each of the model's inputs
-_SIGNATURE = "model/MLmodel"  # has their order
 
 
 def load_run_model(run: Run, allow: Sequence[str] = ()) -> Any:
@@ -60,22 +53,12 @@ def predict_frame(run: Run, frame: pd.DataFrame, allow: Sequence[str] = ()) -> p
     """
     import pandas as pd
 
+    from samebits.application.input_columns import describe_inputs
     from samebits.interface.tables import settle_inputs
 
     model = load_run_model(run, allow)
-    X = settle_inputs(run.lineage, _read_kinds(run), frame)
+    X = settle_inputs(describe_inputs(run.lineage, model), frame)
     found: dict[str, Any] = {"predicted": model.predict(X)}
     if hasattr(model, "predict_proba"):
         found |= {f"probability_{label}": column for label, column in zip(model.classes_, model.predict_proba(X).T, strict=True)}
     return pd.DataFrame(found, index=frame.index)
-
-
-def _read_kinds(run: Run) -> dict[str, str]:
-    """Return what each of the model's inputs holds, in the order in which it was fitted on them."""
-    where = Path(f"run {run.id}: {_SIGNATURE}")
-    described = parse_document(where, run.read_file(_SIGNATURE).decode("utf-8")).value
-    try:
-        columns = json.loads(run.read_file(_BASELINE))["columns"]
-        return {str(one["name"]): str(columns[one["name"]]["kind"]) for one in json.loads(described["signature"]["inputs"])}
-    except (LookupError, TypeError, ValueError):
-        raise LineageError(Problem(str(where), "the model's inputs", "none", "`samebits verify` says more.")) from None

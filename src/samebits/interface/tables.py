@@ -9,13 +9,11 @@ from typing import Any
 import pandas as pd
 from pydantic import ValidationError
 
-from samebits.config.keys import Data, Read
+from samebits.application.input_columns import InputColumns
+from samebits.config.keys import Data
 from samebits.data.dataset import load_dataset
-from samebits.errors import DataError, LineageError, Problem, suggest
-from samebits.table.columns import RawColumn, canonicalise_column
-from samebits.text import shorten_list
-
-_TYPES = {"numeric": "number", "categorical": "category", "boolean": "boolean", "text": "text"}
+from samebits.errors import DataError, LineageError, Problem
+from samebits.table.columns import Column, RawColumn, canonicalise_column
 
 
 def read_frame(lineage: Mapping[str, Any], paths: Sequence[Path]) -> pd.DataFrame:
@@ -45,32 +43,20 @@ def _take_data(lineage: Mapping[str, Any]) -> Data:
         raise LineageError(Problem("lineage: config", "a data section", found, "`samebits verify` says more.")) from None
 
 
-def settle_inputs(lineage: Mapping[str, Any], kinds: Mapping[str, str], frame: pd.DataFrame) -> pd.DataFrame:
+def settle_inputs(inputs: InputColumns, frame: pd.DataFrame) -> pd.DataFrame:
     """Return a table's columns that a model takes, each of the kind that it was trained on, under the table's own index.
-
-    Parameters
-    ----------
-    kinds
-        What each input holds, in the model's order.
 
     Raises
     ------
     DataError
         A column is missing, or does not hold what the model was trained on; all at once.
     """
-    names = [str(name) for name in frame.columns]
-    missing = [name for name in kinds if name not in names]
-    if missing:
-        remedy = suggest(missing[0], names, "Give every column that the run learned from.")
-        raise DataError(Problem("frame", f"the columns {shorten_list(kinds, 12)}", f"no {shorten_list(missing)}", remedy))
-    wanted: dict[str, Any] = {name: _TYPES[kind] for name, kind in kinds.items() if kind in _TYPES}
-    read = _take_data(lineage).read
-    read = read.model_copy(update={"types": {**read.types, **wanted}})
+    inputs.check_names([str(name) for name in frame.columns], "frame")
     settled: dict[str, pd.Series] = {}
     problems: list[Problem] = []
-    for name, kind in kinds.items():
+    for name in inputs.kinds:
         try:
-            settled[name] = _settle_column(frame[name].reset_index(drop=True), name, kind, read)
+            settled[name] = inputs.settle(name, _read_column(frame[name].reset_index(drop=True), name, inputs))
         except DataError as error:
             problems += error.problems
     if problems:
@@ -78,12 +64,12 @@ def settle_inputs(lineage: Mapping[str, Any], kinds: Mapping[str, str], frame: p
     return pd.DataFrame(settled).set_index(frame.index)
 
 
-def _settle_column(values: pd.Series, name: str, kind: str, read: Read) -> pd.Series:
-    column = canonicalise_column(RawColumn(_as_read(values, kind)), name, read)
+def _read_column(values: pd.Series, name: str, inputs: InputColumns) -> Column:
+    kind = inputs.kinds[name]
+    column = canonicalise_column(RawColumn(_as_read(values, kind)), name, inputs.read)
     if column.kind != kind:
         raise DataError(Problem(f"column {name!r}", f"{kind} values, as the run had", f"{column.kind} ones", "Convert the column."))
-    settled: pd.Series = column.values
-    return settled
+    return column
 
 
 def _as_read(values: pd.Series, kind: str) -> pd.Series:
