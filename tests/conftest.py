@@ -40,8 +40,8 @@ os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PAT
 os.environ.update(MLFLOW_DISABLE_TELEMETRY="true", GIT_CONFIG_GLOBAL=str(TESTS / "gitconfig"), GIT_CONFIG_NOSYSTEM="1")
 os.environ.pop("UV_FROZEN", None)  # as `just` sets it: of this project's lock, not of those that tests make
 os.environ.update(LC_ALL="C.UTF-8", LANGUAGE="")
-if "PYTEST_XDIST_WORKER" not in os.environ:  # the journal of own runs: one for all workers, and none of the user's
-    os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="samebits-tests-state-")
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # as images of containers set it: else every process compiles all that it imports
+sys.dont_write_bytecode = False
 os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")  # of what trains in this process: as the profile has it
 for _name in ("NO_PROXY", "no_proxy"):
     os.environ[_name] = ",".join(filter(None, [os.environ.get(_name), "127.0.0.1"]))
@@ -172,7 +172,6 @@ def run_samebits(*words: str, cwd: Path = ROOT, **env: str) -> subprocess.Comple
     return _start_warm_program().run(list(words), make_environment("portable", clean_environment(**env)), cwd)
 
 
-@functools.cache
 def run_unheard(*words: str, **env: str) -> subprocess.CompletedProcess[str]:
     """Run the program in a process whose stdout nobody reads any more."""
     reader, writer = os.pipe()
@@ -186,6 +185,7 @@ def run_unheard(*words: str, **env: str) -> subprocess.CompletedProcess[str]:
         os.close(writer)
 
 
+@functools.cache
 def _start_warm_program() -> WarmProgram:
     from samebits.numerics.profile import make_environment
 

@@ -21,6 +21,7 @@ from samebits.delivery.artifact_store import ArtifactStore
 from samebits.delivery.sending import create_run, find_run, is_drawn_name, send_parcel
 from samebits.errors import TrackingError
 from samebits.holdings.runs import open_recorded_run
+from samebits.lineage.tracked_values import digest_test_rows
 from samebits.parcels.packing import list_files
 from samebits.parcels.parcel import Parcel
 
@@ -98,6 +99,21 @@ def test_a_copy_of_a_delivered_parcel_adds_nothing_to_its_run(own_store: str, pa
 
     assert count(client, run_id) == once
     assert {name: client.get_run(run_id).data.tags[name] for name in since} == since
+
+
+def test_a_run_that_was_made_without_a_server_tells_there_how_often_its_rows_were_looked_at(own_store: str, parcel: Parcel) -> None:
+    client = open_client(own_store)
+    lineage = json.loads((parcel.folder / "lineage.json").read_bytes())
+    other = client.create_run("0", tags={"test_rows": str(digest_test_rows(lineage["stages"])), "model_digest": "sha256:other"})
+    client.set_terminated(other.info.run_id)
+
+    run_id = send_parcel(client, parcel)
+
+    note = client.get_run(run_id).data.tags["mlflow.note.content"]
+    assert "looks" not in lineage
+    assert note.endswith(
+        "\n- looks at these rows: this run is one of 2 runs that were judged by these rows (2 configs, 2 seeds, 2 versions)"
+    )
 
 
 def test_a_run_with_another_record_is_not_written_over(own_store: str, parcel: Parcel) -> None:

@@ -17,6 +17,7 @@ from samebits.config.keys import Claims
 from samebits.training.assessment import list_as_good
 from samebits.training.claims import describe_claim, judge_claims
 from samebits.training.groups import MISSING, RARER, _name_groups
+from samebits.training.remarks import _remark_overfit
 from samebits.training.result import Result
 
 Train = Callable[..., tuple[Materials, Result]]
@@ -139,3 +140,30 @@ def test_infinite_values_are_in_a_group_as_well() -> None:
     named = _name_groups(pd.Series([*np.arange(40.0), *[np.inf] * 20]))
 
     assert named.iloc[-1].endswith(" to inf") and "nan" not in " ".join(named.unique())
+
+
+OVERFIT = {"metric": "accuracy", "lower_is_better": False, "value": 0.74, "baseline": {"metrics": {"accuracy": 0.5}}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "train", "is_said"),
+    [
+        ({}, {"accuracy": 1.0}, True),  # 0.24 of 0.5 is left
+        ({"value": 0.75}, {"accuracy": 1.0}, False),  # half of it
+        ({"value": 0.4}, {"accuracy": 0.5}, False),  # nothing was learned
+        ({"metric": "rmse", "lower_is_better": True, "value": 9.0, "baseline": {"metrics": {"rmse": 10.0}}}, {"rmse": 1.0}, True),
+        ({"metric": "rmse", "lower_is_better": True, "value": 5.0, "baseline": {"metrics": {"rmse": 10.0}}}, {"rmse": 1.0}, False),
+        ({"baseline": {"metrics": {}}}, {"accuracy": 1.0}, False),
+    ],
+)
+def test_a_model_of_which_less_than_half_holds_on_new_rows_is_said(
+    changes: dict[str, Any], train: dict[str, float], is_said: bool
+) -> None:
+    said = _remark_overfit({**OVERFIT, **changes}, train, "test")
+
+    assert bool(said) == is_said
+    if not changes:
+        assert said == [
+            "accuracy is 1 on the training rows and 0.74 on the test rows, where knowing nothing scores 0.5: "
+            "less than half of what was learned holds there."
+        ]

@@ -47,7 +47,7 @@ def check_output(path: Path, beside: Path, table: Path, overwrite: bool) -> None
     for file in (path, beside):
         if os.path.lexists(file) and not (overwrite and is_plain(file)):
             remedy = "Name another, or say --overwrite." if is_plain(file) else "Name another."
-            raise DataError(Problem("--output", f"a new file {file}", "something that is there", remedy))
+            raise DataError(Problem("--output", f"a new file {file}", "one that is there already", remedy))
 
 
 class PredictionFile:

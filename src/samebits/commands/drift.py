@@ -141,6 +141,8 @@ def _print(report: dict[str, Any], columns: Sequence[ColumnDrift], rows: LaterTa
     tell(*("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells))
     tell(f"run     {report['run_id']}, config {report['config_version']}")
     tell(f"table   {rows.digest}  {rows.n_rows:,} rows")
+    limits = [f"{name} {limit:g}" for name, limit in report["thresholds"].items() if name in _HEADER and limit is not None]
+    tell(f"limits  {', '.join(limits)}: what is over one has drifted (the config's drift)")
     over = [column.name for column in columns if column.over]
     few = f": fewer rows than drift.min_rows ({thresholds.min_rows}), chance alone moves their shares"
     tell(f"outcome {outcome}{few if rows.n_rows < thresholds.min_rows else f': {shorten_list(over, 8)}' if over else ''}")

@@ -11,6 +11,7 @@ from samebits.config.catalog import name_metric
 from samebits.errors import Undelivered
 from samebits.lineage.gaps import list_unrestorable
 from samebits.lineage.manifest import take_held_back
+from samebits.lineage.tracked_values import VIEW
 from samebits.project import is_checkout
 from samebits.text import hide_credentials, shorten_list, tell, tell_json, warn
 from samebits.tracking.address import is_http
@@ -45,7 +46,12 @@ class Ended:
         """Where it is looked at."""
         if self.experiment_id is None:
             return None
-        return _name_page(hide_credentials(os.environ["MLFLOW_TRACKING_URI"]), self.experiment_id, self.run_id)
+        return _name_page(self.experiment_id, f"runs/{self.run_id}?")
+
+    @property
+    def table(self) -> str | None:
+        """Where it is looked at beside the other runs of its experiment, in the columns that tell them apart."""
+        return None if self.experiment_id is None else _name_page(self.experiment_id, f"runs?viewStateShareKey={VIEW}&")
 
 
 def tell_end(ended: Ended, as_json: bool) -> None:
@@ -58,7 +64,7 @@ def tell_end(ended: Ended, as_json: bool) -> None:
     _say_assessment(lineage)
     warn(*(f"remark {remark}" for remark in lineage.get("remarks", [])))
     if ended.page is not None:
-        warn(f"see    {ended.page}")
+        warn(f"see    {ended.page}", f"runs   {ended.table}")
     warn(*_list_loose_inputs(lineage), *_list_losses(lineage))
 
 
@@ -90,9 +96,10 @@ def _list_losses(lineage: dict[str, Any]) -> list[str]:
     return found
 
 
-def _name_page(uri: str, experiment_id: str, run_id: str) -> str:
-    """Return where a run is looked at: its page on the server, or what serves the store first."""
-    page = f"/#/experiments/{experiment_id}/runs/{run_id}?workflowType=machine_learning"  # else the page for traces opens
+def _name_page(experiment_id: str, path: str) -> str:
+    """Return where something is looked at: its page on the server, or what serves the store first."""
+    uri = hide_credentials(os.environ["MLFLOW_TRACKING_URI"])
+    page = f"/#/experiments/{experiment_id}/{path}workflowType=machine_learning"  # else the page for traces opens
     if is_http(uri):
         return uri.rstrip("/") + page
     serve = "uv run just ui" if is_checkout() else f"mlflow server --backend-store-uri {uri}"

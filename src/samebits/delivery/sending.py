@@ -6,6 +6,7 @@ sent in part or twice is one run with one model and each value once.
 
 from __future__ import annotations
 
+import json
 import re
 from functools import partial
 from typing import Any
@@ -19,6 +20,7 @@ from samebits.delivery.experiment import describe_experiment
 from samebits.delivery.nested import METRICS_BATCH, PARAMS_BATCH, cut, is_kept, send_candidates, take_latest
 from samebits.errors import Problem, TrackingError
 from samebits.holdings.archive import Archive
+from samebits.holdings.looks import count_looks, describe_looks
 from samebits.holdings.runs import PARCEL_TAG
 from samebits.lineage.manifest import FILE_NAME
 from samebits.lineage.standing import NOTE_TAG
@@ -54,7 +56,7 @@ def send_parcel(client: Any, parcel: Parcel) -> str:
     run = found or create_run(client, parcel, values["started"])
     run_id = str(run.info.run_id)
     parcel.write_note(is_sent=True)
-    values = _keep_given_name(parcel, run, _keep_later_words(run, values))
+    values = _keep_given_name(parcel, run, _keep_later_words(run, _add_looks(client, parcel, values)))
     model = _send_model(client, parcel, run, values, is_anew)
     experiment = explain_failures("find the run's experiment", lambda: client.get_experiment(run.info.experiment_id))
     _send_archive(client, parcel, experiment)
@@ -73,6 +75,19 @@ def send_parcel(client: Any, parcel: Parcel) -> str:
         explain_failures("search its runs", lambda: _drop_others(client, parcel, run_id))
     _finish(client, run_id, values, missing)
     return run_id
+
+
+def _add_looks(client: Any, parcel: Parcel, values: dict[str, Any]) -> dict[str, Any]:
+    """Say in the description of a run that was made without a server which place it has among the runs of this one."""
+    lineage = json.loads((parcel.folder / FILE_NAME).read_bytes())
+    stages, note = lineage["stages"], values["tags"].get(NOTE_TAG)
+    if lineage.get("looks") is not None or note is None or "assessment" not in stages:
+        return values
+    try:
+        looks = count_looks(client, stages, values["params"])
+    except TrackingError:  # nothing depends on it
+        return values
+    return values if looks is None else {**values, "tags": {**values["tags"], NOTE_TAG: f"{note}\n{describe_looks(looks)}"}}
 
 
 def _keep_later_words(run: Any, values: dict[str, Any]) -> dict[str, Any]:

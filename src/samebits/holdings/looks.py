@@ -43,6 +43,11 @@ class Looks:
         return f"{place or 'one'} of {self.n_runs} runs that were judged by these rows ({kinds})"
 
 
+def describe_looks(looks: Looks) -> str:
+    """Return the line of a run's description, in Markdown."""
+    return f"- looks at these rows: this run is {looks}"
+
+
 def count_looks(client: Any, stages: dict[str, Stage], params: dict[str, str]) -> Looks | None:
     """Return how often the test rows of a run that is not recorded yet have been looked at; None where it has none.
 

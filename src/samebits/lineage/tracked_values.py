@@ -18,6 +18,7 @@ from samebits.digests import canonical_json, digest_bytes, digest_value
 from samebits.lineage.manifest import take_held_back
 
 MAX_PARAM_LENGTH = 6000  # MLflow cuts longer ones silently
+VIEW = "samebits"  # a saved view of the runs table, by the name that its address and the menu of views give it
 DATASET_DIGEST_LENGTH = 36  # of MLflow's own dataset input; the whole digest is in the lineage and the tags
 _CHOSEN_SINCE = 5  # the schema whose runs have what a reader compares, under the metrics' own names
 # Not among the params from then on: what a tag says, what changes no result, and how a table is read where that is as usual.

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from samebits.estimation.scoring import Threshold
-from samebits.holdings.looks import Looks
+from samebits.holdings.looks import Looks, describe_looks
 from samebits.lineage.standing import describe_standing
 from samebits.text import escape_markdown
 from samebits.training.claims import describe_claim
@@ -41,7 +41,7 @@ def describe_run(training: Training, run_id: str, tags: Mapping[str, str], looks
         f"- **Again?** `samebits reproduce {run_id[:_SHORT_ID]}`",
         "",
         _describe_choice(training),
-        *([f"- looks at these rows: this run is {Looks(**looks)}"] if looks else []),
+        *([describe_looks(Looks(**looks))] if looks else []),
         *(f"- claim: {escape_markdown(describe_claim(one))}" for one in training.result.assessment["claims"]),
         "",
         f"- data `{training.materials.dataset.digest}`",

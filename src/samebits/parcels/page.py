@@ -13,11 +13,10 @@ from typing import Any
 from samebits.estimation.resampling import CONFIDENCE
 from samebits.lineage.standing import NOTE_TAG
 from samebits.lineage.tracked_candidates import TrackedCandidate, list_candidates, list_parameters
-from samebits.lineage.tracked_values import list_datasets, list_metrics, name_score, write_params
+from samebits.lineage.tracked_values import VIEW, list_datasets, list_metrics, name_score, write_params
 from samebits.text import clean_text, escape_markdown
 from samebits.training.training import Training
 
-VIEW = "samebits"  # a saved view of the runs table, by the name that its address and the menu of views give it
 VIEW_TAG = f"mlflow.sharedViewState.{VIEW}"  # as the page keeps a view that somebody saved
 EXPERIMENT_ID, EXPERIMENT_NAME = "{experiment_id}", "{experiment_name}"  # in a description, until the server has said them
 _MOST_NAMED, _MOST_ASKED = 60, 1000  # letters of a name within another, and of a question: MLflow takes 5,000 in all

@@ -14,6 +14,7 @@ from samebits.lineage.manifest import INPUT_STAGES, STAGES
 from samebits.report.account import Account
 from samebits.text import shorten_list
 
+_MOST_LABELS = 8  # of a target of more classes
 _PER = 1000
 _ORDER = list(STAGES)
 _WHAT_DECIDES = {
@@ -50,7 +51,7 @@ def describe_task(account: Account) -> str:
         return f"The quantity {account.target}"
     if account.task == "binary":
         return f"Whether {account.target} is {account.positive} or {account.negative}"
-    labels = shorten_list(account.labels, 6)
+    labels = shorten_list(account.labels, _MOST_LABELS)
     return f"Which of {len(account.labels)} classes of {account.target} a row is: {labels}"
 
 
@@ -182,13 +183,13 @@ def _say_rule(rule: Mapping[str, Any]) -> str:
 def _describe_holding_back(account: Account, split: Mapping[str, Any]) -> str:
     method, column, size = split.get("method", "random"), split.get("column"), split.get("test_size", 0.2)
     n_test = account.stages["split"].get("n_test", 0)
-    part = f"{size:.0%} of them" if isinstance(size, float) and size < 1 else f"{size:g} of them"
+    part = f" ({size:.0%} of all rows)" if isinstance(size, float) and size < 1 else ""
     values = shorten_list(map(str, split.get("test") or []), 6)
     strata = " in equal proportions of the classes" if account.task != "regression" and split.get("stratify") is not False else ""
     said = {
-        "random": f"{n_test:,} test rows were drawn at random ({part}){f' in equal proportions of {column}' if column else strata}",
-        "time": f"the rows were ordered by {column}, and the last {n_test:,} are the test rows ({part}): judged by what came later",
-        "group": f"whole groups of {column} were drawn at random ({part}), so that no group is on both sides: {n_test:,} test rows",
+        "random": f"{n_test:,} test rows were drawn at random{part}{f' in equal proportions of {column}' if column else strata}",
+        "time": f"the rows were ordered by {column}, and the last {n_test:,} are the test rows{part}: judged by what came later",
+        "group": f"whole groups of {column} were drawn at random{part}, so that no group is on both sides: {n_test:,} test rows",
         "value": f"the test rows are those whose {column} is {values}: {n_test:,}",
         "file": f"the test rows are those of the files {values}: {n_test:,}",
         "path": f"the {n_test:,} test rows are a table of their own",

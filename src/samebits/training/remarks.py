@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -24,6 +25,8 @@ def collect_remarks(
     metrics: dict[str, float],
     predicted: np.ndarray,
     target_precision: float | None = None,
+    assessment: dict[str, Any] | None = None,
+    train: dict[str, float] | None = None,
 ) -> list[str]:
     """Return what is remarkable about a training, one sentence each.
 
@@ -39,6 +42,10 @@ def collect_remarks(
         Of the best candidate on the test rows, or out of fold where no rows were held back.
     target_precision
         That the threshold was chosen for on the training folds.
+    assessment
+        Of the best candidate: the metric that chose, and its baseline.
+    train
+        Metrics of the best candidate on the rows that it was fitted on.
     """
     remarks = [_describe_unsettled(one, one.name in unsettled) for one in scored if one.n_unsettled or one.name in unsettled]
     if target.task == "regression":
@@ -51,7 +58,22 @@ def collect_remarks(
         remarks.append(f"The model predicts {predicted[0].item()!r} for every one of {len(predicted)} {rows} rows.")
     if len(predicted) >= _ENOUGH and (metrics.get("accuracy") == 1.0 or metrics.get("r2", 0.0) >= _TOO_GOOD_R2):
         remarks.append(f"All {len(predicted)} {rows} rows are predicted as they are: does a column give the target away?")
+    if assessment is not None and train is not None and len(predicted) >= _ENOUGH:
+        remarks += _remark_overfit(assessment, train, rows)
     return remarks
+
+
+def _remark_overfit(assessment: dict[str, Any], train: dict[str, float], rows: str) -> list[str]:
+    """Said where less than half of the gain over knowing nothing is left on rows that the model had not seen."""
+    metric, sign = assessment["metric"], -1 if assessment["lower_is_better"] else 1
+    nothing, learned = assessment["baseline"]["metrics"].get(metric), train.get(metric)
+    if nothing is None or learned is None:
+        return []
+    gain, left = sign * (learned - nothing), sign * (assessment["value"] - nothing)
+    if not (gain > 0 and left < gain / 2):
+        return []
+    found = f"{metric} is {learned:.4g} on the training rows and {assessment['value']:.4g} on the {rows} rows"
+    return [f"{found}, where knowing nothing scores {nothing:.4g}: less than half of what was learned holds there."]
 
 
 def _describe_unsettled(candidate: CandidateScore, also_finally: bool) -> str:

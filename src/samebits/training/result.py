@@ -113,6 +113,7 @@ def make_result(config: Config, materials: Materials, voice: Voice = SILENT) -> 
         others = _score_others(config, materials, left, fits)
         out_of_fold, baseline = tables.result()
         explored = explore(config, materials, best.name, final.model, final.fitted, final.threads)
+        assessment = assess(config, materials, scored, best, rows, predicted, test)
     numbers, split = materials.dataset.row_numbers, materials.split
     candidates = {name: metrics for name, (_, metrics) in sorted({**others, best.name: (final, test)}.items())}
     unsettled = [one.name for one in (final, *(one for one, _ in others.values())) if not one.is_settled]
@@ -131,7 +132,7 @@ def make_result(config: Config, materials: Materials, voice: Voice = SILENT) -> 
             **({"candidates": candidates} if others else {}),
         },
         baseline=baseline,
-        assessment=assess(config, materials, scored, best, rows, predicted, test),
+        assessment=assessment,
         remarks=collect_remarks(
             materials.target,
             numbers,
@@ -141,6 +142,8 @@ def make_result(config: Config, materials: Materials, voice: Voice = SILENT) -> 
             test,
             predicted.values,
             config.business.target_precision,
+            assessment,
+            train,
         ),
         explored=explored,
     )
