@@ -68,6 +68,14 @@ SMALL: dict[str, Any] = {
 }
 
 
+@pytest.fixture(autouse=True)
+def keep_import_path() -> Iterator[None]:
+    """MLflow leaves the code of each model that it loads on the path, where workers would take samebits from."""
+    before = list(sys.path)
+    yield
+    sys.path[:] = before
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-goldens", action="store_true", help="write the golden files from what is computed now")
 

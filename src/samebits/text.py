@@ -68,7 +68,7 @@ _OPEN_PARAMETERS = frozenset(
     {
         *("run_id", "run_uuid", "experiment_id", "path", "name", "version", "alias", "max_results", "filter", "order_by"),
         *("workflowtype", "sslmode", "timeout", "mode", "cache", "uri", "charset", "driver", "host", "port"),
-        *("sha256", "sha512", "subdirectory", "egg"),
+        *("sha256", "sha512", "subdirectory", "egg", "viewstatesharekey"),
     }
 )
 

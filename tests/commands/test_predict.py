@@ -184,7 +184,7 @@ def test_a_hidden_file_is_not_read_for_a_record(tmp_path: Path) -> None:
         ("out.txt", "expected a file that ends in .csv, .parquet, .pq"),
         ("no/out.csv", "expected a folder"),
         ("later.csv", "expected another file than the table"),
-        ("there.csv", "something that is there. Name another, or say --overwrite"),
+        ("there.csv", "one that is there already. Name another, or say --overwrite"),
     ],
 )
 def test_an_output_that_cannot_be_is_refused_first(output: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

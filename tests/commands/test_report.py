@@ -133,7 +133,7 @@ def test_a_record_of_another_form_makes_no_report_and_no_traceback(told: tuple[s
 
     with copy_artifacts(told, tmp_path) as recorded:
         lineage = json.loads(recorded.lineage_bytes)
-        lineage["stages"]["assessment"]["claims"] = [7]
+        lineage["stages"]["assessment"]["groups"] = {"sex": [7]}
         recorded.lineage_bytes = json.dumps(lineage).encode()
         with pytest.raises(LineageError, match="a record that a report can be made of"):
             _make_page(recorded)

@@ -50,7 +50,8 @@ def collect_remarks(
     remarks = [_describe_unsettled(one, one.name in unsettled) for one in scored if one.n_unsettled or one.name in unsettled]
     if target.task == "regression":
         remarks += _remark_outlier(target.values, row_numbers)
-    if metrics.get("r2", 0.0) < _LEAST_R2:
+    is_worse_than_mean = metrics.get("r2", 0.0) < _LEAST_R2
+    if is_worse_than_mean:
         remarks.append(f"{rows} r2 is {metrics['r2']:.4g}: on these rows the mean of the target is a far better prediction.")
     if target_precision is not None and metrics.get("precision", 1.0) < target_precision:
         remarks.append(f"{rows} precision is {metrics['precision']:.4f}, which misses business.target_precision: {target_precision}.")
@@ -58,7 +59,7 @@ def collect_remarks(
         remarks.append(f"The model predicts {predicted[0].item()!r} for every one of {len(predicted)} {rows} rows.")
     if len(predicted) >= _ENOUGH and (metrics.get("accuracy") == 1.0 or metrics.get("r2", 0.0) >= _TOO_GOOD_R2):
         remarks.append(f"All {len(predicted)} {rows} rows are predicted as they are: does a column give the target away?")
-    if assessment is not None and train is not None and len(predicted) >= _ENOUGH:
+    if assessment is not None and train is not None and len(predicted) >= _ENOUGH and not is_worse_than_mean:
         remarks += _remark_overfit(assessment, train, rows)
     return remarks
 
