@@ -44,6 +44,7 @@ HARMLESS = [
     "git@git.example:team/repo.git",
     "https://host:8080/@scope/package@1",
     "http://127.0.0.1:5000/#/experiments/1/runs/2",
+    "http://127.0.0.1:5000/#/experiments/1/runs?viewStateShareKey=samebits&workflowType=machine_learning",
     "sqlite:////home/me@corp/mlflow.db?timeout=3",
     "file:///srv/a@b/c",
     "s3://bucket/a@b",

@@ -58,7 +58,7 @@ _ADDRESS_TAIL = re.compile(r"(?P<head>[A-Za-z][\w+.-]{0,30}:/[^\s?#;\"'<>`]{0,90
 _TAIL = re.compile("[;?#]")
 # Outside of addresses: a parameter or a header whose name says that its value is a secret.
 _NAMED_SECRET = re.compile(
-    r"(?i)([?&;#](?=[\w.-]{1,100}+=)[\w.-]{0,40}?(?:token|secret|passw|pwd|sig|key|credential|auth|session)[\w.-]{0,40}="
+    r"(?i)([?&;#](?!viewstatesharekey=)(?=[\w.-]{1,100}+=)[\w.-]{0,40}?(?:token|secret|passw|pwd|sig|key|credential|auth|session)[\w.-]{0,40}="
     r"|authorization['\"]?\s*[:=]\s*['\"]?(?:\w+\s+)?)[^\s&;#'\"<>`]+"
 )
 _HALF_WRITTEN = re.compile(r"[^\s:/@]+:([^\s:/@]+)@")  # user:password@host, its scheme forgotten or without both slashes
