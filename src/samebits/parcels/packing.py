@@ -105,9 +105,11 @@ def pack_training(
 
 def _find_refusal(error: BaseException | None) -> OSError | None:
     """Return what the system refused, also where a library made an error of its own of it."""
-    while error is not None and not isinstance(error, OSError):
-        error = error.__cause__ or error.__context__
-    return error
+    seen: set[int] = set()
+    while error is not None and not isinstance(error, OSError) and id(error) not in seen:
+        seen.add(id(error))
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return error if isinstance(error, OSError) else None
 
 
 def _name(reasons: dict[str, str]) -> str:
