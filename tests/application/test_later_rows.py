@@ -93,7 +93,7 @@ def test_a_folder_is_one_table_with_the_columns_that_its_paths_name(tmp_path: Pa
     ("text", "message"),
     [
         ("", "expected a table as data.read says, found an empty file. Check the path"),
-        ("N\n1\n", r"the columns 'n', which the model takes, found none of that name \(N\). Did you mean 'N'"),
+        ("N\n1\n", r"the column 'n', which the model takes, found none of that name \(N\). Did you mean 'N'"),
         ("x;n\n1;2\n", r"Is it separated otherwise than the run's table was \(sep: ','\)"),
         ("n,x\n", "expected rows, found none"),
         ("n,x\n1,2\n2,3\nword,3\n4,4\n5,5\n", "column 'n': expected numbers, found .*'word'.* Mend the table"),

@@ -26,6 +26,15 @@ def test_a_candidate_is_said_once_with_its_last_fold(monkeypatch: pytest.MonkeyP
     assert said == ["scored b 0.250000, 4.0 s", "scored a 0.600000 ± 0.100000 over 2 folds, 2.5 s"]
 
 
+def test_an_error_is_said_without_the_sign_that_makes_it_a_score(monkeypatch: pytest.MonkeyPatch) -> None:
+    Clock(monkeypatch)
+    said: list[str] = []
+
+    Progress(Voice(ignore, said.append), {"a": 1}, "neg_root_mean_squared_error").note("a", -2.5, 1.0)
+
+    assert said == ["scored a rmse 2.500000, 1.0 s"]
+
+
 def test_what_is_left_is_reckoned_from_each_candidates_own_folds(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock(monkeypatch)
     shown: list[str] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -90,6 +91,20 @@ def test_equal_predictions_leave_equal_bytes_and_a_record_that_verifies(
     assert run_verify(str(record), as_json=False) == Verdict.DIFFERENT
     output.unlink()
     assert run_verify(str(record), as_json=False) == Verdict.INCONCLUSIVE
+
+
+def test_numbers_beyond_those_of_training_are_said(stored: StoredModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = pd.read_csv(TABLE, dtype=str)
+    rows["mean_area"] = [f"1{area}" for area in rows["mean_area"]]
+    rows.to_csv(tmp_path / "later.csv", index=False)
+
+    write_predictions(stored, TABLE, tmp_path / "own.csv", overwrite=False)
+    ordinary = capsys.readouterr().err
+    write_predictions(stored, tmp_path / "later.csv", tmp_path / "out.csv", overwrite=False)
+
+    assert "beyond" not in ordinary
+    said = r"^beyond  mean_area: \d+ of 569 rows lie beyond all training rows, which have [\d.]+ to 2501$"
+    assert re.search(said, capsys.readouterr().err, re.MULTILINE)
 
 
 def test_a_table_that_only_a_record_names_is_not_read(stored: StoredModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

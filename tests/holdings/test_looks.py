@@ -60,7 +60,7 @@ def test_the_first_look_is_said_as_that(server: Server) -> None:
     found = server.count()
 
     assert found == Looks(1, 1, 1, 1, None)
-    assert str(found) == "the first on these rows, as far as this server knows"
+    assert str(found) == "the first model that these rows judge, as far as this server knows"
 
 
 def test_the_best_of_several_seeds_shows_as_that(server: Server) -> None:

@@ -39,7 +39,7 @@ def test_a_run_answers_the_four_questions() -> None:
     for said in (
         "logistic_regression for logistic_regression of logistic_regression, 569 rows",
         "average_precision 0.9943 on the test rows; cross-validated average_precision 0.9950 ± 0.0050",
-        "L1 restorable, made again IDENTICAL",
+        "L1 restorable, IDENTICAL",
         "samebits reproduce 5e2c",
     ):
         assert said in text

@@ -1,18 +1,21 @@
 from __future__ import annotations
 
+import pytest
+
 from samebits.lineage.standing import describe_standing, renew_standing
 
 TAGS = {"git_commit": "a" * 40, "git_dirty": "false"}
 PROVED = {**TAGS, "level": "L2 repeatable", "verdict": "IDENTICAL", "verdict_time": "2026-11-26T07:00:00+00:00"}
 
 
-def test_only_the_line_on_trust_is_written_anew() -> None:
-    description = f"- one\n{describe_standing(TAGS)}\n- three"
+@pytest.mark.parametrize("before", ["- **Again?** `samebits reproduce abc` · ", "- "])  # the latter: of runs of before
+def test_only_the_line_on_trust_is_written_anew(before: str) -> None:
+    description = f"- one\n{before}{describe_standing(TAGS)}\n- three"
 
     renewed = renew_standing(description, PROVED)
 
     assert renewed.splitlines()[::2] == ["- one", "- three"]
-    assert "L2 repeatable, made again IDENTICAL on 2026" in renewed and "L0" not in renewed
+    assert f"{before}**Trusted?** L2 repeatable, IDENTICAL 2026-11-26;" in renewed and "L0" not in renewed
     assert renew_standing(renewed, TAGS) == description
 
 

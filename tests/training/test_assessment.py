@@ -17,7 +17,7 @@ from samebits.config.keys import Claims
 from samebits.training.assessment import list_as_good
 from samebits.training.claims import describe_claim, judge_claims
 from samebits.training.groups import MISSING, RARER, _name_groups
-from samebits.training.remarks import _remark_overfit
+from samebits.training.remarks import _remark_overfit, count_repeated
 from samebits.training.result import Result
 
 Train = Callable[..., tuple[Materials, Result]]
@@ -167,3 +167,24 @@ def test_a_model_of_which_less_than_half_holds_on_new_rows_is_said(
             "accuracy is 1 on the training rows and 0.74 on the test rows, where knowing nothing scores 0.5: "
             "less than half of what was learned holds there."
         ]
+
+
+def test_rows_that_were_trained_on_and_test_too_are_said(train: Train) -> None:
+    frame = make_table()
+    doubled = pd.concat([frame, frame], ignore_index=True)
+
+    _, once = train(frame, models=TREE)
+    materials, twice = train(doubled, models=TREE)
+
+    n_test = len(materials.split.test_rows)
+    said = [remark for remark in twice.remarks if "equal to a training row" in remark]
+    assert not any("equal to a training row" in remark for remark in once.remarks)
+    assert len(said) == 1 and said[0].startswith(f"{count_repeated(*take_rows(materials))} of {n_test} test rows are equal")
+    assert count_repeated(*take_rows(materials)) > n_test // 2
+    changed = doubled.assign(y=[*frame["y"], *(1 - frame["y"])])  # another target: another row
+    assert not any("equal to a training row" in remark for remark in train(changed, models=TREE)[1].remarks)
+
+
+def take_rows(materials: Materials) -> tuple[pd.DataFrame, np.ndarray, np.ndarray, np.ndarray]:
+    split = materials.split
+    return materials.dataset.frame[materials.inputs], materials.target.values, split.train_rows, split.test_rows

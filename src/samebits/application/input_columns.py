@@ -58,7 +58,8 @@ class InputColumns:
         otherwise = "Add what is missing, or apply a model that does not take it."
         if len(names) == 1:
             otherwise = f"Is it separated otherwise than the run's table was (sep: {self.read.sep!r})?"
-        expected = f"the columns {shorten_list([repr(name) for name in missing], 12)}, which the model takes"
+        kind = "the column" if len(missing) == 1 else "the columns"
+        expected = f"{kind} {shorten_list([repr(name) for name in missing], 12)}, which the model takes"
         found = f"none of that name ({shorten_list([name[:80] for name in names], 12)})"
         return Problem(where, expected, found, " ".join(hints[:3]) or otherwise)
 

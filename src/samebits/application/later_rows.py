@@ -19,6 +19,7 @@ import pandas as pd
 import pyarrow as pa
 
 from samebits.application.input_columns import InputColumns
+from samebits.config.keys import Read
 from samebits.digests import digest_file, digest_manifest
 from samebits.errors import DataError, Problem, describe_unreadable
 from samebits.table.arrow_file import open_parquet, take_column
@@ -70,7 +71,7 @@ class LaterTable:
                 read = self._read_arrow if is_parquet(file, self.inputs.read) else self._read_csv
                 yield from read(file, name, digests)
         except DataError as error:
-            raise DataError(*map(_tell_whose_settings, error.problems)) from None
+            raise DataError(*(_tell_whose_settings(problem, self.inputs.read) for problem in error.problems)) from None
         if self.n_rows == 0:
             raise DataError(Problem(str(self.path), "rows", "none", "There is nothing to apply the model to."))
         self.digest = digest_manifest(digests) if self.path.is_dir() else digests[0][1]
@@ -162,12 +163,13 @@ class LaterTable:
         return replace(problem, where=f"{self.path}: {problem.where}", found=found)
 
 
-def _tell_whose_settings(problem: Problem) -> Problem:
+def _tell_whose_settings(problem: Problem, read: Read) -> Problem:
     """What a config can say of a run's table is settled for a later one: that has to be as the run's was."""
     if "data.path" in problem.remedy:
         return replace(problem, remedy="Check the path, and what the table holds.")
     if "data.read" in problem.remedy or "na_values" in problem.remedy:
-        return replace(problem, remedy="Mend the table: it is read as the run's config says (data.read), and as no other.")
+        how = f"fields between {read.sep!r}, decimal mark {read.decimal!r}, {read.encoding}"
+        return replace(problem, remedy=f"Mend the table, or write it as the run's was read (data.read): {how}.")
     return problem
 
 

@@ -25,6 +25,7 @@ BLOCK_ROWS = 1 << 16
 _LEAST_ROWS = 1 << 10
 _BLOCK_CELLS = 1 << 24
 _SHOWN = 3
+_MOST_OUTSIDE = 0.02  # of the rows: so many may lie beyond those of training by chance
 
 
 @dataclass(frozen=True)
@@ -73,10 +74,14 @@ def make_predictor(lineage: dict[str, Any], model: Any) -> Predictor:
 
 @dataclass
 class Unseen:
-    """Categories of later rows that no training row has, counted as the rows go by.
+    """What of later rows no training row has, counted as the rows go by: categories, and numbers beyond all of theirs.
 
     Parameters
     ----------
+    ranges
+        By column of numbers, the least and the greatest of the training rows.
+    outside
+        Rows with a number beyond these, by column.
     known
         By column of categories, those of the training rows; not where the baseline does not hold them all.
     rows
@@ -86,6 +91,8 @@ class Unseen:
     """
 
     known: dict[str, set[str]]
+    ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
+    outside: Counter[str] = field(default_factory=Counter)
     rows: Counter[str] = field(default_factory=Counter)
     examples: dict[str, list[str]] = field(default_factory=dict)
 
@@ -98,12 +105,30 @@ class Unseen:
                 self.rows[name] += int(strange.sum())
                 shown = self.examples.setdefault(name, [])
                 shown += [str(value) for value in strange.index[:_SHOWN] if value not in shown][: _SHOWN - len(shown)]
+        for name, (least, greatest) in self.ranges.items():
+            values = X[name].to_numpy(dtype=np.float64)
+            self.outside[name] += int(np.count_nonzero(values < least) + np.count_nonzero(values > greatest))
+
+    def list_outside(self, n_rows: int) -> list[str]:
+        """Return in words the columns of numbers of which so many lie beyond the training rows' that chance is no reason."""
+        found = {name: count for name, count in self.outside.items() if count > max(_MOST_OUTSIDE * n_rows, 1)}
+        return [
+            f"{name}: {count:,} of {n_rows:,} rows lie beyond all training rows, which have {least:g} to {greatest:g}"
+            for name, count in found.items()
+            for least, greatest in [self.ranges[name]]
+        ]
 
 
 def list_known_categories(baseline: dict[str, Any], inputs: InputColumns) -> dict[str, set[str]]:
     """Return the categories of the training rows, by column; a column with more than the baseline holds is not among them."""
     described = {name: baseline["columns"].get(name, {}) for name, kind in inputs.kinds.items() if kind == "categorical"}
     return {name: set(column["counts"]) for name, column in described.items() if "counts" in column and not column.get("n_other")}
+
+
+def list_known_ranges(baseline: dict[str, Any], inputs: InputColumns) -> dict[str, tuple[float, float]]:
+    """Return the least and the greatest number of the training rows, by column."""
+    edges = {name: baseline["columns"].get(name, {}).get("edges") for name, kind in inputs.kinds.items() if kind == "numeric"}
+    return {name: (float(found[0]), float(found[-1])) for name, found in edges.items() if found}
 
 
 def choose_block_rows(inputs: InputColumns) -> int:

@@ -12,6 +12,7 @@ from typing import Self
 
 import numpy as np
 
+from samebits.lineage.tracked_values import is_turned, name_score, turn_score
 from samebits.voice import Voice
 
 _PAUSE_SECONDS = 30.0  # a long silence looks like a hang
@@ -24,10 +25,12 @@ class Progress:
     ----------
     n_folds
         Of each candidate, by name.
+    scoring
+        The scorer's name: an error is said as one, without the sign that makes more of it better.
     """
 
-    def __init__(self, voice: Voice, n_folds: Mapping[str, int]) -> None:
-        self._voice = voice
+    def __init__(self, voice: Voice, n_folds: Mapping[str, int], scoring: str = "") -> None:
+        self._voice, self._scoring = voice, scoring
         self._n_folds = dict(n_folds)
         self._scores: dict[str, list[float]] = {name: [] for name in n_folds}
         self._seconds: dict[str, list[float]] = {name: [] for name in n_folds}
@@ -63,7 +66,8 @@ class Progress:
     def _describe_scores(self, name: str) -> str:
         scores = self._scores[name]
         spread = f" ± {np.std(scores):.6f} over {len(scores)} folds" if len(scores) > 1 else ""
-        return f"{np.mean(scores):.6f}{spread}"
+        error = f"{name_score(self._scoring)} " if is_turned(self._scoring) else ""
+        return f"{error}{turn_score(self._scoring, float(np.mean(scores))):.6f}{spread}"
 
     def _describe_rest(self) -> str:
         n_done, n_all = sum(map(len, self._scores.values())), sum(self._n_folds.values())

@@ -158,7 +158,7 @@ def score_candidates(
     else:
         found = _run_units(units, len(materials.candidates), task, joblib.effective_n_jobs(n_jobs))
     outcomes = []
-    with Progress(voice, dict.fromkeys(materials.candidates, len(materials.split.folds))) as progress:
+    with Progress(voice, dict.fromkeys(materials.candidates, len(materials.split.folds)), materials.scoring) as progress:
         for unit, outcome in zip(units, found, strict=True):
             outcomes.append(outcome)
             progress.note(unit.name, outcome.score, outcome.seconds)

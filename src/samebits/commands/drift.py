@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 REPORT, PICTURE = "drift.json", "drift.png"
 _SCORE = "score: "
-_HEADER = ("column", "kind", "psi", "ks", "wasserstein", "cramers_v", "missing", "unseen", "p", "drifted by")
+_HEADER = ("column", "kind", "psi", "ks", "wasserstein", "cramers_v", "missing", "unseen", "p", "over its limit")
 
 
 def run_drift(reference: str, table: str, folder: str | None = None, as_json: bool = False, is_trusted: bool = False) -> Outcome:
@@ -142,7 +142,7 @@ def _print(report: dict[str, Any], columns: Sequence[ColumnDrift], rows: LaterTa
     tell(f"run     {report['run_id']}, config {report['config_version']}")
     tell(f"table   {rows.digest}  {rows.n_rows:,} rows")
     limits = [f"{name} {limit:g}" for name, limit in report["thresholds"].items() if name in _HEADER and limit is not None]
-    tell(f"limits  {', '.join(limits)}: what is over one has drifted (the config's drift)")
+    tell(f"limits  {', '.join(limits)}: what is over one has drifted (the config's drift); dates and texts by what is missing alone")
     over = [column.name for column in columns if column.over]
     few = f": fewer rows than drift.min_rows ({thresholds.min_rows}), chance alone moves their shares"
     tell(f"outcome {outcome}{few if rows.n_rows < thresholds.min_rows else f': {shorten_list(over, 8)}' if over else ''}")

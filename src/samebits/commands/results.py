@@ -102,7 +102,7 @@ def _describe(run: Any, experiment: str) -> dict[str, Any]:
         "version": tags.get("config_version", ""),
         "data": tags.get("data_hash", ""),
         "model": best,
-        "scoring": scoring,
+        "scoring": name_score(scoring),
         "cv": _read_cv(scoring, metrics),
         "spread": metrics.get("cv_spread"),
         "test": metrics.get(f"test_{metric}", metrics.get(f"out_of_fold_{metric}")),

@@ -11,7 +11,7 @@ from samebits.config.catalog import name_metric
 from samebits.errors import Undelivered
 from samebits.lineage.gaps import list_unrestorable
 from samebits.lineage.manifest import take_held_back
-from samebits.lineage.tracked_values import VIEW
+from samebits.lineage.tracked_values import VIEW, is_turned, name_score, turn_score
 from samebits.project import is_checkout
 from samebits.text import hide_credentials, shorten_list, tell, tell_json, warn
 from samebits.tracking.address import is_http
@@ -134,7 +134,8 @@ def _tell_scores(run_id: str, stages: dict[str, Any]) -> None:
     tell(f"run    {run_id}")
     tell(f"data   {stages['data']['digest']}")
     tell(f"model  {stages['model']['digest']}  {scores['best']}")
-    tell(f"cv     {scores['scoring']} {float(scores['candidates'][scores['best']]['mean']):.6f}")
+    scoring, mean = scores["scoring"], float(scores["candidates"][scores["best"]]["mean"])
+    tell(f"cv     {name_score(scoring)} {turn_score(scoring, mean):.6f}" + (" (less is better)" if is_turned(scoring) else ""))
     names = dict.fromkeys([name_metric(scores["scoring"]), *_HEADLINE])
     tell(f"{_ROWS[rows]:6} " + ", ".join(f"{name} {float(metrics[name]):.6f}" for name in names if name in metrics))
 

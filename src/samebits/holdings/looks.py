@@ -36,7 +36,7 @@ class Looks:
 
     def __str__(self) -> str:
         if self.n_runs == 1:
-            return "the first on these rows, as far as this server knows"
+            return "the first model that these rows judge, as far as this server knows"
         counts = [(self.n_configs, "config"), (self.n_seeds, "seed"), (self.n_versions, "version")]
         kinds = ", ".join(f"{count} {name}{'s' if count > 1 else ''}" for count, name in counts)
         place = "" if self.place is None else "the best" if self.place == 1 else f"number {self.place}"

@@ -9,17 +9,17 @@ from samebits.text import escape_markdown
 from samebits.verdicts import Level
 
 NOTE_TAG = "mlflow.note.content"
-_BEGINNING = "- **Trusted?** "
+_BEGINNING = "**Trusted?** "
 
 
 def describe_standing(tags: Mapping[str, str]) -> str:
-    """Return the line: what a run's tags say of how far it is proved, and of the code that it ran.
+    """Return the end of a line: what a run's tags say of how far it is proved, and of the code that it ran.
 
     >>> describe_standing({"git_commit": "0123456789abcdef" * 4, "git_dirty": "false"})
-    '- **Trusted?** L0 recorded; `01234567` clean'
+    '**Trusted?** L0 recorded; `01234567` clean'
     """
-    made = f", made again {tags['verdict']} on {tags.get('verdict_time', '')[:10]}" if tags.get("verdict") else ""
-    held = f", record {tags['verified']} on {tags.get('verified_time', '')[:10]}" if tags.get("verified") and not made else ""
+    made = f", {tags['verdict']} {tags.get('verdict_time', '')[:10]}".rstrip() if tags.get("verdict") else ""
+    held = f", record {tags['verified']} {tags.get('verified_time', '')[:10]}".rstrip() if tags.get("verified") and not made else ""
     commit = tags.get("git_commit", "none")
     commit = commit if re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", commit) else "none"
     tree = "dirty" if tags.get("git_dirty") == "true" else "clean"
@@ -30,4 +30,5 @@ def describe_standing(tags: Mapping[str, str]) -> str:
 
 def renew_standing(description: str, tags: Mapping[str, str]) -> str:
     """Return a description whose line says what a run's tags say now; one that has no such line stays as it is."""
-    return re.sub(rf"(?m)^{re.escape(_BEGINNING)}.*$", lambda _: describe_standing(tags), description, count=1)
+    line = rf"(?m)^(- |.* · ){re.escape(_BEGINNING)}.*$"
+    return re.sub(line, lambda found: f"{found[1]}{describe_standing(tags)}", description, count=1)

@@ -166,7 +166,12 @@ def name_score(scoring: str) -> str:
 
 def turn_score(scoring: str, score: float) -> float:
     """Return a score as its metric is measured, where scikit-learn turns an error's sign."""
-    return 0.0 - score if scoring.startswith(_NEGATED) else score
+    return 0.0 - score if is_turned(scoring) else score
+
+
+def is_turned(scoring: str) -> bool:
+    """Tell whether a scorer gives an error with its sign turned, so that less of what it measures is better."""
+    return scoring.startswith(_NEGATED)
 
 
 def _list_all(lineage: dict[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """A run's description on its page, in Markdown: what it is, how good, whether to trust it, how it is made again; then the details.
 
-The page folds all but the first lines, which are short enough to stand in one each.
+The page folds all but the first four lines, which are short enough to stand in one each; a fifth lies half in the fold.
 """
 
 from __future__ import annotations
@@ -37,8 +37,7 @@ def describe_run(training: Training, run_id: str, tags: Mapping[str, str], looks
         f"- **What?** {_describe_task(training)}",
         f"- **How good?** {_describe_score(training)}",
         *_describe_reservations(training, looks),
-        describe_standing(tags),
-        f"- **Again?** `samebits reproduce {run_id[:_SHORT_ID]}`",
+        f"- **Again?** `samebits reproduce {run_id[:_SHORT_ID]}` · {describe_standing(tags)}",
         "",
         _describe_choice(training),
         *([describe_looks(Looks(**looks))] if looks else []),

@@ -133,7 +133,7 @@ def _describe_experiment(training: Training, lineage: dict[str, Any], when: int)
     stages = lineage["stages"]
     metric, rows, scores = stages["assessment"]["metric"], stages["assessment"]["rows"], stages["cross_validation"]
     cv = f"cv_{name_score(scores['scoring'])}"
-    widths = {f"metrics.`{rows}_{metric}`": 90, f"metrics.`{cv}`": 90, **{f"tags.`{name}`": width for name, width in _TAGS.items()}}
+    widths = {f"metrics.`{rows}_{metric}`": 120, **{f"tags.`{name}`": width for name, width in _TAGS.items()}}
     ordered = {_NAME_COLUMN: _NAME_WIDTH, **widths}
     state = {"selectedColumns": list(widths), "columnOrder": list(ordered), "columnWidths": ordered}
     view = {"name": VIEW, "createdAt": when, "updatedAt": when, "state": json.dumps(state)}

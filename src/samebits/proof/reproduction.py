@@ -180,5 +180,6 @@ def print_report(report: Report) -> None:
     here = " in the present environment, which was not rebuilt" if report.wishes.here and report.run_id else ""
     tell(f"verdict     {report.verdict}{here}")
     tell(*(f"            {reason}" for reason in report.reasons))
-    tell(f"level       {report.level or 'unknown'}")
+    here = " (--here brings no environment back, so it raises none)" if report.wishes.here else ""
+    tell(f"level       {report.level or 'unknown'}{here}")
     tell(*list_in_column("not checked", report.list_not_checked()))

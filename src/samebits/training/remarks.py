@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from samebits.candidates.selection import CandidateScore
 from samebits.data.target import Target
@@ -13,6 +14,7 @@ from samebits.data.target import Target
 _LEAST_R2 = -1.0
 _OUTLYING = 1000.0
 _TOO_GOOD_R2 = 1 - 1e-6
+_MOST_REPEATED = 0.01  # of the test rows
 _ENOUGH = 30  # rows that are not all met by chance
 
 
@@ -27,6 +29,7 @@ def collect_remarks(
     target_precision: float | None = None,
     assessment: dict[str, Any] | None = None,
     train: dict[str, float] | None = None,
+    n_repeated: int = 0,
 ) -> list[str]:
     """Return what is remarkable about a training, one sentence each.
 
@@ -46,6 +49,8 @@ def collect_remarks(
         Of the best candidate: the metric that chose, and its baseline.
     train
         Metrics of the best candidate on the rows that it was fitted on.
+    n_repeated
+        Test rows that a training row is equal to, in every column.
     """
     remarks = [_describe_unsettled(one, one.name in unsettled) for one in scored if one.n_unsettled or one.name in unsettled]
     if target.task == "regression":
@@ -55,6 +60,11 @@ def collect_remarks(
         remarks.append(f"{rows} r2 is {metrics['r2']:.4g}: on these rows the mean of the target is a far better prediction.")
     if target_precision is not None and metrics.get("precision", 1.0) < target_precision:
         remarks.append(f"{rows} precision is {metrics['precision']:.4f}, which misses business.target_precision: {target_precision}.")
+    if n_repeated > _MOST_REPEATED * len(predicted):
+        remarks.append(
+            f"{n_repeated} of {len(predicted)} test rows are equal to a training row in every column: they show no more than memory "
+            "(data.rows: drop_duplicates leaves them out)."
+        )
     if len(predicted) > 1 and (predicted == predicted[0]).all():
         remarks.append(f"The model predicts {predicted[0].item()!r} for every one of {len(predicted)} {rows} rows.")
     if len(predicted) >= _ENOUGH and (metrics.get("accuracy") == 1.0 or metrics.get("r2", 0.0) >= _TOO_GOOD_R2):
@@ -62,6 +72,14 @@ def collect_remarks(
     if assessment is not None and train is not None and len(predicted) >= _ENOUGH and not is_worse_than_mean:
         remarks += _remark_overfit(assessment, train, rows)
     return remarks
+
+
+def count_repeated(frame: pd.DataFrame, y: np.ndarray, train_rows: np.ndarray, test_rows: np.ndarray) -> int:
+    """Return how many test rows have a training row with the same values and target: by a hash of 64 bits of each row."""
+    if not len(test_rows):
+        return 0
+    hashes = pd.util.hash_pandas_object(frame.assign(**{"": y}), index=False).to_numpy()
+    return int(np.isin(hashes[test_rows], hashes[train_rows]).sum())
 
 
 def _remark_overfit(assessment: dict[str, Any], train: dict[str, float], rows: str) -> list[str]:

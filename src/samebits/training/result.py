@@ -39,7 +39,7 @@ from samebits.estimation.target_transform import find_estimator
 from samebits.table.columns import Kind
 from samebits.training.assessment import assess
 from samebits.training.exploration import explore
-from samebits.training.remarks import collect_remarks
+from samebits.training.remarks import collect_remarks, count_repeated
 from samebits.training.storing import rehearse_storing, store_model
 from samebits.voice import SILENT, Voice
 
@@ -144,6 +144,7 @@ def make_result(config: Config, materials: Materials, voice: Voice = SILENT) -> 
             config.business.target_precision,
             assessment,
             train,
+            count_repeated(materials.dataset.frame[materials.inputs], materials.target.values, split.train_rows, split.test_rows),
         ),
         explored=explored,
     )
