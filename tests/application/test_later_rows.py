@@ -96,6 +96,7 @@ def test_a_folder_is_one_table_with_the_columns_that_its_paths_name(tmp_path: Pa
         ("N\n1\n", r"the column 'n', which the model takes, found none of that name \(N\). Did you mean 'N'"),
         ("x;n\n1;2\n", r"Is it separated otherwise than the run's table was \(sep: ','\)"),
         ("n,x\n", "expected rows, found none"),
+        ("n,x\nTrue,1\nFalse,2\n", "column 'n': expected numeric, as in training, found boolean"),
         ("n,x\n1,2\n2,3\nword,3\n4,4\n5,5\n", "column 'n': expected numbers, found .*'word'.* Mend the table"),
         ("n,x\n1,2\n2,3\n3\n", "expected 2 fields in line 4, as the header has, found 1"),
         ("n,x\n1,2\n2,inf\n3,1\ninf,2\n", "column 'n': expected numbers, found an infinity in row 4"),
@@ -107,6 +108,17 @@ def test_what_cannot_be_read_as_the_runs_table_is_said(text: str, message: str, 
 
     with pytest.raises(DataError, match=message):
         list(read_ahead(table.read_parts()))
+
+
+def test_times_are_no_numbers_but_where_they_were_in_training(tmp_path: Path) -> None:
+    pd.DataFrame({"n": pd.to_timedelta([1, 2], unit="s")}).to_parquet(tmp_path / "t.parquet")
+    kinds: dict[str, Kind] = {"n": "numeric"}
+    read = _settle_read(Read(), kinds)
+    as_numbers, as_times = (InputColumns(kinds, read, frozenset(), units=units) for units in ({}, {"n": "seconds"}))
+
+    with pytest.raises(DataError, match=r"column 'n': expected numeric, as in training, found times \(seconds\)"):
+        list(LaterTable(tmp_path / "t.parquet", as_numbers, 5).read_parts())
+    assert next(LaterTable(tmp_path / "t.parquet", as_times, 5).read_parts())["n"].tolist() == [1.0, 2.0]
 
 
 def test_a_file_that_is_none_or_of_another_format_is_said(tmp_path: Path) -> None:

@@ -96,6 +96,7 @@ def test_equal_predictions_leave_equal_bytes_and_a_record_that_verifies(
 def test_numbers_beyond_those_of_training_are_said(stored: StoredModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = pd.read_csv(TABLE, dtype=str)
     rows["mean_area"] = [f"1{area}" for area in rows["mean_area"]]
+    rows["mean_texture"] = None
     rows.to_csv(tmp_path / "later.csv", index=False)
 
     write_predictions(stored, TABLE, tmp_path / "own.csv", overwrite=False)
@@ -104,7 +105,9 @@ def test_numbers_beyond_those_of_training_are_said(stored: StoredModel, tmp_path
 
     assert "beyond" not in ordinary
     said = r"^beyond  mean_area: \d+ of 569 rows lie beyond all training rows, which have [\d.]+ to 2501$"
-    assert re.search(said, capsys.readouterr().err, re.MULTILINE)
+    warned = capsys.readouterr().err
+    assert re.search(said, warned, re.MULTILINE)
+    assert "missing mean_texture: in 569 of 569 rows, of the training rows in 0%\n" in warned and "missing" not in ordinary
 
 
 def test_a_table_that_only_a_record_names_is_not_read(stored: StoredModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -168,7 +168,7 @@ def test_no_report_is_made_of_files_that_are_not_the_recorded_ones(told: tuple[s
 def test_a_run_without_test_rows_has_no_place_among_others(monkeypatch: pytest.MonkeyPatch) -> None:
     from samebits.commands import report
 
-    monkeypatch.setattr(report, "count_looks", lambda *_: None)
+    monkeypatch.setattr(report, "ask_looks", lambda *_: None)
     monkeypatch.setattr(report, "list_params", lambda _: {})
 
     assert report._count_looks(SimpleNamespace(client=None), {"stages": {"assessment": {}}}) == ""  # type: ignore[arg-type]

@@ -31,12 +31,15 @@ from conftest import (
 from mlflow.exceptions import ExecutionException
 from recorded_runs import ShippedRun, open_client, record_shipped
 
-from samebits.commands.train import _count_looks
+from samebits.commands.train import _Looks
+from samebits.config.loading import check_config
 from samebits.digests import digest_bytes, digest_file
-from samebits.errors import Interrupted
+from samebits.errors import Interrupted, Problem, TrackingError
 from samebits.holdings.runs import list_candidate_runs
 from samebits.lineage.manifest import INPUT_STAGES, OUTPUT_STAGES
+from samebits.lineage.tracked_values import digest_held_rows
 from samebits.numerics.profile import make_environment
+from samebits.training.training import make_training
 
 pytestmark = pytest.mark.xdist_group("train")
 
@@ -441,14 +444,31 @@ def test_with_json_stdout_holds_what_was_made_and_nothing_that_a_class_prints(
     assert made["page"] and made["page"] in done.stderr and "imported\n" in done.stderr and "fitted\n" in done.stderr
 
 
-@pytest.mark.parametrize("signal_error", [KeyboardInterrupt(), Interrupted(signal.SIGTERM)])
-def test_a_signal_while_looks_are_counted_is_heard_once_the_training_is_packed(
-    signal_error: BaseException, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_looks_are_asked_for_before_anything_is_trained(write_config: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is computed and stands nowhere yet must not wait for a server, in front of which the process may be killed."""
+    told: list[Any] = []
+
     def stop(*_: Any) -> None:
-        raise signal_error
+        raise Interrupted(signal.SIGTERM)
 
-    monkeypatch.setattr("samebits.holdings.looks.count_looks", stop)
-    monkeypatch.setattr("samebits.lineage.tracked_values.list_params", lambda _: {})
+    monkeypatch.setattr("samebits.training.training.make_result", stop)
+    monkeypatch.setattr("samebits.training.training.check_kernels", lambda *_: None)  # of this process, which is pinned to none
 
-    assert _count_looks(object(), {}) == (None, signal_error)
+    with pytest.raises(Interrupted):
+        make_training(check_config(write_config({"models": {"dummy": {}}})), ROOT, note_rows=told.append)
+
+    assert digest_held_rows(told[0]) == digest_held_rows({**told[0], "metrics": {}})
+    assert set(told[0]) == {"config", "data", "split"}
+
+
+def test_a_server_that_cannot_be_asked_for_looks_costs_only_them(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    def refuse(*_: Any) -> None:
+        raise TrackingError(Problem("server", "an answer", "none", "Wait."))
+
+    monkeypatch.setattr("samebits.holdings.looks.find_judged", refuse)
+    looks = _Looks(object())
+
+    looks.note_rows({})
+
+    assert looks.count({}) is None
+    assert "how often these test rows were looked at is not known" in capsys.readouterr().err

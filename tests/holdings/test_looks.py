@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from recorded_runs import open_client
 
-from samebits.holdings.looks import Looks, count_looks
+from samebits.holdings.looks import Looks, ask_looks, count_looks, find_judged
 from samebits.lineage.tracked_values import digest_test_rows
 
 
@@ -46,7 +46,7 @@ class Server:
 
     def count(self, depth: int = 1, **facts: Any) -> Looks:
         seed = facts.get("seed", 1)
-        found = count_looks(self.client, make_stages(**facts), {"models.tree.max_depth": str(depth), "seed": str(seed)})
+        found = ask_looks(self.client, make_stages(**facts), {"models.tree.max_depth": str(depth), "seed": str(seed)})
         assert found is not None
         return found
 
@@ -95,8 +95,16 @@ def test_a_run_made_again_is_no_further_look(server: Server) -> None:
     assert server.count(seed=1).n_runs == 1
 
 
+def test_runs_of_another_positive_class_have_no_place_among_these(server: Server) -> None:
+    server.record(2, 0.99)
+    runs = find_judged(server.client, make_stages())
+
+    assert count_looks(runs, make_stages(value=0.9), {"seed": "1"}).place == 2
+    assert count_looks(runs, make_stages(value=0.9), {"seed": "1", "data.positive": "n"}) == Looks(2, 2, 2, 1, None)
+
+
 def test_a_run_without_test_rows_has_no_looks(server: Server) -> None:
     stages = make_stages()
     stages["metrics"] = {"test": {}}
 
-    assert count_looks(server.client, stages, {}) is None
+    assert ask_looks(server.client, stages, {}) is None

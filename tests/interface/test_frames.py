@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -53,6 +55,21 @@ def test_columns_come_in_the_models_order_under_the_tables_own_index() -> None:
 )
 def test_a_column_of_another_type_is_taken_as_its_file_would_be(name: str, values: pd.Series) -> None:
     pd.testing.assert_frame_equal(settle(FRAME.assign(**{name: values})), settle(FRAME), check_dtype=False)
+
+
+@pytest.mark.parametrize(
+    ("frame", "message"),
+    [
+        (FRAME.iloc[:0], "frame: expected rows, found none"),
+        (pd.concat([FRAME, FRAME[["n"]]], axis=1), "frame: expected each column once, found 'n' twice"),
+        ("table.csv", "frame: expected a DataFrame, found a str"),
+        (FRAME.assign(n=[1 + 2j, 2]), "column 'n': expected numeric, as in training, found complex numbers"),
+        (FRAME.assign(n=[True, False]), "column 'n': expected numeric, as in training, found boolean"),
+    ],
+)
+def test_what_is_no_table_of_the_models_columns_is_said(frame: Any, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        settle(frame)
 
 
 def test_missing_columns_are_named_with_what_is_near() -> None:

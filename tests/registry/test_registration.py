@@ -107,6 +107,19 @@ def test_registering_again_makes_no_second_version_and_keeps_what_was_decided(st
     assert len(list_versions(client)) == 1 and find_champion(client) == "1"
 
 
+def test_an_alias_that_somebody_moved_is_said_to_be_where_it_is(store: str, tmp_path: Path) -> None:
+    client = open_client(store)
+    runs = [(record(client, make_lineage(value), tmp_path), make_lineage(value)) for value in (0.9, 0.8)]
+    for run_id, lineage in runs:
+        register_run(client, run_id, lineage)
+    client.set_registered_model_alias("shop", "champion", "2")
+
+    said = register_run(client, *runs[1])
+
+    assert said == "shop version 2, champion: moved here by hand"
+    assert list_versions(client)[1].tags["decision"] == "champion: moved here by hand"
+
+
 def test_an_alias_moves_when_a_proof_has_raised_the_level(store: str, tmp_path: Path) -> None:
     client, lineage = open_client(store), make_lineage(0.9, level="L1")
     run_id = record(client, lineage, tmp_path)

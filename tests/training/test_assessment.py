@@ -110,6 +110,29 @@ def test_a_gap_is_from_the_worst_group_to_the_best() -> None:
     assert judge({"group_gap": {**gap["group_gap"], "at_most": 0.25}}, {}, groups) == [True]
 
 
+def test_a_gap_needs_two_groups_and_those_without_the_metric_are_named() -> None:
+    gap = {"group_gap": {"column": "site", "metric": "roc_auc", "at_most": 0.2}}
+    groups: Any = {"site": [{"value": "a", "metrics": {"roc_auc": 0.9}}, {"value": "b", "metrics": {"recall": 0.0}}]}
+
+    (one,) = judge_claims(Claims.model_validate(gap), {}, groups)
+    (two,) = judge_claims(Claims.model_validate(gap), {}, {"site": [*groups["site"], {"value": "c", "metrics": {"roc_auc": 0.8}}]})
+
+    assert (one["found"], one["kept"]) == (None, False)
+    assert two["kept"]
+    said = "gap of roc_auc between groups of site 0.1000 (not computed for b), claimed at most 0.2: kept"
+    assert describe_claim(two) == said
+
+
+@pytest.mark.parametrize("values", [[1000001, 1000002, 1000003], [1e-9, 2e-9, 0.1 + 0.2], [0.3, 0.1 + 0.2]])
+def test_values_that_look_alike_in_six_digits_are_groups_of_their_own(values: list[float]) -> None:
+    named = _name_groups(pd.Series(values * 4, dtype=np.float64))
+    days = _name_groups(pd.Series(np.arange(20230101, 20230129, dtype=np.float64)))
+
+    assert named.nunique() == len(values)
+    assert sorted(days.unique()) == sorted(set(days)) and days.nunique() == 4
+    assert days.iloc[0].startswith("20230101 to ")
+
+
 def score(name: str, scores: list[float]) -> CandidateScore:
     return CandidateScore(name, scores, [], 0)
 

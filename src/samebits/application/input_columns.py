@@ -5,7 +5,7 @@ The kind that each column had is on record, so it is not guessed again: a part o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
@@ -15,9 +15,10 @@ from sklearn.pipeline import Pipeline
 
 from samebits.config.keys import Read
 from samebits.errors import DataError, LineageError, Problem, suggest
-from samebits.table.columns import Column, Kind
+from samebits.table.columns import Column, Kind, RawColumn, canonicalise_column
 from samebits.text import shorten_list
 
+_AS_IN_TRAINING = "Write it as the run's table has it."
 _TYPES = {"numeric": "number", "categorical": "category", "boolean": "boolean", "text": "text"}
 
 
@@ -33,11 +34,17 @@ class InputColumns:
         How the run read its table, the kind of each input settled.
     with_missing
         Columns of booleans of which some were missing in training: they have another type.
+    called_numbers
+        Columns that the config calls numbers, whatever their file does.
+    units
+        Of columns of numbers that stand for times, as the run's table had them.
     """
 
     kinds: dict[str, Kind]
     read: Read
     with_missing: frozenset[str]
+    called_numbers: frozenset[str] = frozenset()
+    units: dict[str, str] = field(default_factory=dict)
 
     def check_names(self, names: list[str], where: str) -> list[str]:
         """Return the names of a table that the model does not take.
@@ -62,6 +69,32 @@ class InputColumns:
         expected = f"{kind} {shorten_list([repr(name) for name in missing], 12)}, which the model takes"
         found = f"none of that name ({shorten_list([name[:80] for name in names], 12)})"
         return Problem(where, expected, found, " ".join(hints[:3]) or otherwise)
+
+    def read_column(self, raw: RawColumn, name: str) -> pd.Series:
+        """Return a column's values in canonical form, with the type that they had in training.
+
+        Raises
+        ------
+        DataError
+            It holds what it did not hold in training, or what its kind does not take.
+        """
+        kind = self.kinds[name]
+        if kind == "numeric" and (found := self._find_other_numbers(raw, name)) is not None:
+            raise DataError(Problem(f"column {name!r}", "numeric, as in training", found, _AS_IN_TRAINING))
+        column = canonicalise_column(raw, name, self.read)
+        if column.kind != kind:
+            raise DataError(Problem(f"column {name!r}", f"{kind}, as in training", column.kind, _AS_IN_TRAINING))
+        return self.settle(name, column)
+
+    def _find_other_numbers(self, raw: RawColumn, name: str) -> str | None:
+        """What its file does not call numbers was taken for numbers in training only where the config said so."""
+        values = raw.values
+        if pd.api.types.is_complex_dtype(values.dtype):
+            return "complex numbers"
+        if raw.unit != self.units.get(name):
+            return f"times ({raw.unit})" if raw.unit else f"numbers, which in training were times ({self.units[name]})"
+        is_boolean = values.dtype == object or pd.api.types.is_bool_dtype(values.dtype)
+        return "boolean" if is_boolean and name not in self.called_numbers and values.notna().any() else None
 
     def settle(self, name: str, column: Column) -> pd.Series:
         """Return a column's values with the type that they had in training."""
@@ -88,7 +121,9 @@ def describe_inputs(lineage: dict[str, Any], model: Any) -> InputColumns:
         raise LineageError(Problem("lineage.json", "the kind of each column that the model takes", found, "Is it the model's own?"))
     read = _settle_read(_take_read(resolved["data"]["read"]), {name: kinds[name] for name in names})
     missing = stage.get("reading", {}).get("missing", {})
-    return InputColumns({name: kinds[name] for name in names}, read, frozenset(missing))
+    said, units = _take_read(resolved["data"]["read"]).types, stage.get("reading", {}).get("units", {})
+    called_numbers = frozenset(name for name, kind in said.items() if kind == "number")
+    return InputColumns({name: kinds[name] for name in names}, read, frozenset(missing), called_numbers, dict(units))
 
 
 def find_pipeline(model: Any) -> Pipeline:

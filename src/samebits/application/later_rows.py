@@ -23,7 +23,7 @@ from samebits.config.keys import Read
 from samebits.digests import digest_file, digest_manifest
 from samebits.errors import DataError, Problem, describe_unreadable
 from samebits.table.arrow_file import open_parquet, take_column
-from samebits.table.columns import RawColumn, canonicalise_column
+from samebits.table.columns import RawColumn
 from samebits.table.csv_file import Refusal, find_short_row, parse_csv_in_parts
 from samebits.table.files import choose_parts, read_partitions
 from samebits.table.formats import DAMAGED, check_format, decompress, describe_damage, find_compression, is_parquet, read_head
@@ -138,17 +138,9 @@ class LaterTable:
         if n_rows == 0:
             return
         with self._placing_rows():
-            settled = {column: self._canonicalise(columns[column], column) for column in self.inputs.kinds}
+            settled = {column: self.inputs.read_column(columns[column], column) for column in self.inputs.kinds}
         self.n_rows += n_rows
         yield pd.DataFrame(settled)
-
-    def _canonicalise(self, raw: RawColumn, name: str) -> pd.Series:
-        kind = self.inputs.kinds[name]
-        column = canonicalise_column(raw, name, self.inputs.read)
-        if column.kind != kind:
-            remedy = "Write it as the run's table has it."
-            raise DataError(Problem(f"column {name!r}", f"{kind}, as in training", column.kind, remedy))
-        return self.inputs.settle(name, column)
 
     @contextlib.contextmanager
     def _placing_rows(self) -> Iterator[None]:

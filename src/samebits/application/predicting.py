@@ -25,6 +25,7 @@ BLOCK_ROWS = 1 << 16
 _LEAST_ROWS = 1 << 10
 _BLOCK_CELLS = 1 << 24
 _SHOWN = 3
+_MORE_MISSING = 0.1  # of the rows, than in training
 _MOST_OUTSIDE = 0.02  # of the rows: so many may lie beyond those of training by chance
 
 
@@ -80,6 +81,10 @@ class Unseen:
     ----------
     ranges
         By column of numbers, the least and the greatest of the training rows.
+    missing_shares
+        By column, the share of training rows without a value.
+    missing
+        Rows without one, by column.
     outside
         Rows with a number beyond these, by column.
     known
@@ -92,7 +97,9 @@ class Unseen:
 
     known: dict[str, set[str]]
     ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
+    missing_shares: dict[str, float] = field(default_factory=dict)
     outside: Counter[str] = field(default_factory=Counter)
+    missing: Counter[str] = field(default_factory=Counter)
     rows: Counter[str] = field(default_factory=Counter)
     examples: dict[str, list[str]] = field(default_factory=dict)
 
@@ -109,6 +116,17 @@ class Unseen:
             values = X[name].to_numpy(dtype=np.float64)
             self.outside[name] += int(np.count_nonzero(values < least) + np.count_nonzero(values > greatest))
 
+        for name in self.missing_shares:
+            self.missing[name] += int(X[name].isna().sum())
+
+    def list_missing(self, n_rows: int) -> list[str]:
+        """Return in words the columns of which far more values are missing than in training."""
+        return [
+            f"{name}: in {self.missing[name]:,} of {n_rows:,} rows, of the training rows in {share:.0%}"
+            for name, share in self.missing_shares.items()
+            if self.missing[name] > (share + _MORE_MISSING) * n_rows
+        ]
+
     def list_outside(self, n_rows: int) -> list[str]:
         """Return in words the columns of numbers of which so many lie beyond the training rows' that chance is no reason."""
         found = {name: count for name, count in self.outside.items() if count > max(_MOST_OUTSIDE * n_rows, 1)}
@@ -119,10 +137,21 @@ class Unseen:
         ]
 
 
+def start_unseen(baseline: dict[str, Any], inputs: InputColumns) -> Unseen:
+    """Return what nothing was counted in yet, with what the training rows had."""
+    return Unseen(list_known_categories(baseline, inputs), list_known_ranges(baseline, inputs), list_missing_shares(baseline, inputs))
+
+
 def list_known_categories(baseline: dict[str, Any], inputs: InputColumns) -> dict[str, set[str]]:
     """Return the categories of the training rows, by column; a column with more than the baseline holds is not among them."""
     described = {name: baseline["columns"].get(name, {}) for name, kind in inputs.kinds.items() if kind == "categorical"}
     return {name: set(column["counts"]) for name, column in described.items() if "counts" in column and not column.get("n_other")}
+
+
+def list_missing_shares(baseline: dict[str, Any], inputs: InputColumns) -> dict[str, float]:
+    """Return the share of training rows without a value, by column."""
+    described, n_rows = baseline["columns"], max(int(baseline.get("n_rows", 0)), 1)
+    return {name: described[name].get("n_missing", 0) / n_rows for name in inputs.kinds if name in described}
 
 
 def list_known_ranges(baseline: dict[str, Any], inputs: InputColumns) -> dict[str, tuple[float, float]]:

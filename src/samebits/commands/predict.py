@@ -57,24 +57,14 @@ def write_predictions(stored: StoredModel, table: Path, path: Path, overwrite: b
     """
     from samebits.application.input_columns import describe_inputs
     from samebits.application.later_rows import LaterTable
-    from samebits.application.predicting import (
-        Unseen,
-        choose_block_rows,
-        list_known_categories,
-        list_known_ranges,
-        make_predictor,
-        read_blocks,
-    )
+    from samebits.application.predicting import choose_block_rows, make_predictor, read_blocks, start_unseen
     from samebits.application.prediction_file import PredictionFile, name_files
     from samebits.application.prediction_record import describe_predictions
 
     inputs = describe_inputs(stored.lineage, stored.model)
     predictor, block_rows = make_predictor(stored.lineage, stored.model), choose_block_rows(inputs)
     baseline = stored.read_baseline() if stored.has_baseline else {"columns": {}}
-    rows, unseen = (
-        LaterTable(table, inputs, part_rows or block_rows),
-        Unseen(list_known_categories(baseline, inputs), list_known_ranges(baseline, inputs)),
-    )
+    rows, unseen = LaterTable(table, inputs, part_rows or block_rows), start_unseen(baseline, inputs)
     record = path.with_name(path.name + PREDICTIONS_SUFFIX)
     columns: dict[str, Any] = {}
     with PredictionFile(path) as file, PredictionFile(record) as beside:
@@ -95,6 +85,7 @@ def _say(stored: StoredModel, rows: LaterTable, unseen: Unseen, columns: list[st
         warn(f"ignored: columns that the model does not take: {shorten_list(rows.ignored, 12)}")
     for name, count in sorted(unseen.rows.items()):
         warn(f"unseen  {name}: categories that no training row has, in {count:,} rows ({shorten_list(unseen.examples[name])})")
+    warn(*(f"missing {line}" for line in unseen.list_missing(rows.n_rows)))
     warn(*(f"beyond  {line}" for line in unseen.list_outside(rows.n_rows)))
     model, version = stages["model"], stages["config"]["version"]
     tell(f"model   {model['digest']}  {model['name']} of run {stored.files.run_id}, config {version}")

@@ -13,7 +13,7 @@ from typing import Any
 from samebits.delivery.offline import connect_for
 from samebits.digests import digest_bytes
 from samebits.errors import LineageError, Problem, TrackingError, describe_unreadable
-from samebits.holdings.looks import count_looks
+from samebits.holdings.looks import ask_looks
 from samebits.holdings.runs import RecordedRun, open_recorded_run, settle_reference
 from samebits.lineage.manifest import FIGURES_FOLDER, MAX_BYTES, infer_task, read_bounded_json
 from samebits.lineage.tracked_values import list_params
@@ -103,7 +103,7 @@ def _count_looks(recorded: RecordedRun, lineage: dict[str, Any]) -> str:
     """Return which place the run has now; a run that was not assessed, or held no rows back, has none."""
     if "assessment" not in lineage["stages"]:
         return ""
-    found = count_looks(recorded.client, lineage["stages"], list_params(lineage))
+    found = ask_looks(recorded.client, lineage["stages"], list_params(lineage))
     return "" if found is None else str(found)
 
 

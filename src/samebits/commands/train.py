@@ -17,7 +17,7 @@ from samebits.commands.train_summary import Ended, tell_end
 from samebits.config.documents import Document
 from samebits.config.loading import check_document, read_config_document
 from samebits.digests import digest_bytes
-from samebits.errors import EXIT_BROKEN_CLAIM, Interrupted, SamebitsError, TrackingError, Undelivered
+from samebits.errors import EXIT_BROKEN_CLAIM, SamebitsError, TrackingError, Undelivered
 from samebits.lineage.manifest import SCHEMA, write_lineage
 from samebits.numerics.profile import pin_profile
 from samebits.project import find_config, find_project_root, list_code_folders
@@ -132,13 +132,11 @@ def _train_pinned(conf_file: str, document: Document, root: Path, wishes: TrainW
     with open_run(loaded.config.name, conf_file, uri, root, loaded.config.tracking.offline) as run:
         if run.client is not None:
             close_orphans(run.client, root)
+        looks = _Looks(run.client)
         with _keep_stdout(wishes.as_json):
-            training = make_training(loaded, root, choose_voice(wishes.quiet), code)
-        looks, stop = _count_looks(run.client, training.stages)
-        lineage = pack_training(run.parcel, training, started, root, looks)
+            training = make_training(loaded, root, choose_voice(wishes.quiet), code, looks.note_rows)
+        lineage = pack_training(run.parcel, training, started, root, looks.count(training.stages))
         note_own_run(run.run_id, digest_bytes(write_lineage(lineage)))
-        if stop is not None:
-            raise stop
         try:
             run_id = run.deliver()
         except Undelivered as error:
@@ -154,22 +152,35 @@ def _train_pinned(conf_file: str, document: Document, root: Path, wishes: TrainW
     return lineage
 
 
-def _count_looks(client: Any, stages: dict[str, Any]) -> tuple[dict[str, Any] | None, BaseException | None]:
-    """Return the looks, and what asked meanwhile to end: that is heard once what was trained, which stands nowhere yet, is packed.
+class _Looks:
+    """Who was judged by the rows that a run holds back: asked before anything is trained, so that nothing computed waits for it.
 
-    Nothing depends on the looks: where the server cannot be asked now, they are not said.
+    Nothing depends on the looks: where the server cannot be asked then, they are not said.
     """
-    from samebits.holdings.looks import count_looks
-    from samebits.lineage.tracked_values import list_params
 
-    try:
-        looks = count_looks(client, stages, list_params({"schema": SCHEMA, "stages": stages})) if client is not None else None
-        return None if looks is None else dataclasses.asdict(looks), None
-    except TrackingError as error:
-        warn(f"how often these test rows were looked at is not known: {error}")
-        return None, None
-    except (Interrupted, KeyboardInterrupt) as stop:
-        return None, stop
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self._judged: list[Any] | None = None
+
+    def note_rows(self, stages: dict[str, Any]) -> None:
+        from samebits.holdings.looks import find_judged
+
+        try:
+            self._judged = find_judged(self._client, stages) if self._client is not None else None
+        except TrackingError as error:
+            warn(f"how often these test rows were looked at is not known: {error}")
+
+    def count(self, stages: dict[str, Any]) -> dict[str, Any] | None:
+        from samebits.holdings.looks import count_looks
+        from samebits.lineage.tracked_values import list_params
+
+        if self._judged is None:
+            return None
+        try:  # of what others wrote on the server
+            return dataclasses.asdict(count_looks(self._judged, stages, list_params({"schema": SCHEMA, "stages": stages})))
+        except Exception as error:
+            warn(f"how often these test rows were looked at is not known: {type(error).__name__}: {error}")
+            return None
 
 
 @contextlib.contextmanager

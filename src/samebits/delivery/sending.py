@@ -20,7 +20,7 @@ from samebits.delivery.experiment import describe_experiment
 from samebits.delivery.nested import METRICS_BATCH, PARAMS_BATCH, cut, is_kept, send_candidates, take_latest
 from samebits.errors import Problem, TrackingError
 from samebits.holdings.archive import Archive
-from samebits.holdings.looks import count_looks, describe_looks
+from samebits.holdings.looks import ask_looks, describe_looks
 from samebits.holdings.runs import PARCEL_TAG
 from samebits.lineage.manifest import FILE_NAME
 from samebits.lineage.standing import NOTE_TAG
@@ -84,7 +84,7 @@ def _add_looks(client: Any, parcel: Parcel, values: dict[str, Any]) -> dict[str,
     if lineage.get("looks") is not None or note is None or "assessment" not in stages:
         return values
     try:
-        looks = count_looks(client, stages, values["params"])
+        looks = ask_looks(client, stages, values["params"])
     except TrackingError:  # nothing depends on it
         return values
     return values if looks is None else {**values, "tags": {**values["tags"], NOTE_TAG: f"{note}\n{describe_looks(looks)}"}}

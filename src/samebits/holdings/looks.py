@@ -11,8 +11,9 @@ from typing import Any
 
 from samebits.holdings.runs import DERIVED_TAGS, search_runs
 from samebits.lineage.manifest import Stage
-from samebits.lineage.tracked_values import digest_test_rows
+from samebits.lineage.tracked_values import digest_held_rows
 
+_POSITIVE = "data.positive"  # the metrics of another positive class are others
 _SINGLE_KEYS = ("seed", "name", "version", "conf_file")  # params that make no other config
 
 
@@ -25,7 +26,8 @@ class Looks:
     n_configs, n_seeds, n_versions
         How many differ in what else the config says, in its seed, in its version.
     place
-        Of this run by the metric that chose, 1 for the best; equal ones share it. None: no other run has the metric.
+        Of this run by the metric that chose, 1 for the best; equal ones share it. None: no other run has the metric, of the same
+        positive class.
     """
 
     n_runs: int
@@ -48,36 +50,55 @@ def describe_looks(looks: Looks) -> str:
     return f"- looks at these rows: this run is {looks}"
 
 
-def count_looks(client: Any, stages: dict[str, Stage], params: dict[str, str]) -> Looks | None:
-    """Return how often the test rows of a run that is not recorded yet have been looked at; None where it has none.
+def find_judged(client: Any, stages: dict[str, Stage]) -> list[Any]:
+    """Return the finished runs that were judged by the rows that a run holds back, which need not be trained yet.
 
     Parameters
     ----------
     stages
-        Of its lineage.
-    params
-        Of the run, as the server will have them.
+        Of its lineage: config, data and split.
 
     Raises
     ------
     TrackingError
         The server cannot be searched.
     """
-    test_rows = digest_test_rows(stages)
-    if test_rows is None:
-        return None
-    condition = f"attributes.status = 'FINISHED' AND tags.test_rows = '{test_rows}'"
-    others = {
-        run.data.tags.get("model_digest", ""): run
-        for run in search_runs(client, condition)
-        if not any(tag in run.data.tags for tag in DERIVED_TAGS) and run.data.tags.get("model_digest") != stages["model"]["digest"]
-    }
+    condition = f"attributes.status = 'FINISHED' AND tags.test_rows = '{digest_held_rows(stages)}'"
+    return [run for run in search_runs(client, condition) if not any(tag in run.data.tags for tag in DERIVED_TAGS)]
+
+
+def count_looks(judged: Sequence[Any], stages: dict[str, Stage], params: dict[str, str]) -> Looks:
+    """Return how often the test rows of a run have been looked at.
+
+    Parameters
+    ----------
+    judged
+        The runs that were judged by them, itself or not.
+    stages
+        Of its lineage.
+    params
+        Of the run, as the server has them or will.
+    """
+    own = stages["model"]["digest"]
+    others = {run.data.tags.get("model_digest", ""): run for run in judged if run.data.tags.get("model_digest") != own}
     config = stages["config"]
     seen = [_describe(run.data.params, run.data.tags) for run in others.values()]
     seen.append(_describe(params, {"config_version": config["version"]}))
     n_configs, n_seeds, n_versions = (len(set(kind)) for kind in zip(*seen, strict=True))
-    place = _find_place(stages["assessment"], [run.data.metrics for run in others.values()])
+    alike = [run.data.metrics for run in others.values() if run.data.params.get(_POSITIVE) == params.get(_POSITIVE)]
+    place = _find_place(stages["assessment"], alike)
     return Looks(len(seen), n_configs, n_seeds, n_versions, place)
+
+
+def ask_looks(client: Any, stages: dict[str, Stage], params: dict[str, str]) -> Looks | None:
+    """Return the same as a server knows it now; None where a run has no test rows.
+
+    Raises
+    ------
+    TrackingError
+        The server cannot be searched.
+    """
+    return count_looks(find_judged(client, stages), stages, params) if stages["metrics"]["test"] else None
 
 
 def _describe(params: dict[str, str], tags: dict[str, str]) -> tuple[Any, str | None, str | None]:

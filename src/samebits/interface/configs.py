@@ -21,6 +21,7 @@ from samebits.errors import ConfigError, Problem, SamebitsError
 from samebits.project import find_project_root
 
 _REGISTRY = "datasets.yaml"
+_MOST_LEVELS = 100
 _PATHS = (("data", "path"), ("data", "test_path"), ("split", "rows_file"))
 _OF_A_MODULE = "Put it into a module of the project, and name that module in allow:."
 
@@ -68,6 +69,8 @@ def _settle_paths(config: dict[str, Any]) -> None:
 
 def _make_plain(value: Any, where: str) -> Any:
     """Return a value as JSON has it: classes and functions by their import paths, NumPy's numbers as numbers."""
+    if where.count(".") > _MOST_LEVELS:
+        raise ConfigError(Problem(where[:80], f"at most {_MOST_LEVELS} levels", "more", "Does a mapping or a list hold itself?"))
     if isinstance(value, Mapping):
         return {_check_name(str(key), where): _make_plain(member, f"{where}.{key}") for key, member in value.items()}
     if isinstance(value, list | tuple):

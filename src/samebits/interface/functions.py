@@ -9,7 +9,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from samebits.errors import SamebitsError
+from samebits.errors import ConfigError, Problem, SamebitsError, TrackingError
 from samebits.interface.child import ask_command
 from samebits.interface.configs import write_config
 from samebits.interface.models import load_run_model, predict_frame
@@ -54,7 +54,7 @@ def train(config: str | os.PathLike[str] | Mapping[str, Any], *, reuse: bool = F
         with write_config(config) as path:
             answer = ask_command("train", str(path), "--json", *options)
     else:
-        answer = ask_command("train", os.fspath(config), "--json", *options)
+        answer = ask_command("train", "--json", *options, "--", _take_word(config, "config"))
     return Run(str(answer["run_id"]), answer)
 
 
@@ -71,7 +71,7 @@ def open_run(reference: str | os.PathLike[str]) -> Run:
     TrackingError, LineageError
         There is no such run, or it is not finished.
     """
-    return find_run(os.fspath(reference))
+    return find_run(_take_word(reference, "run"))
 
 
 def verify(run: RunLike, *, content: bool = False, recorded_places: bool = False) -> Outcome:
@@ -203,7 +203,7 @@ def results(experiment: str | None = None) -> pd.DataFrame:
 def _prove(command: str, runs: Sequence[RunLike], **wishes: bool) -> Outcome:
     words = [_name(run) for run in runs]
     options = [f"--{name.replace('_', '-')}" for name, is_wished in wishes.items() if is_wished]
-    outcome = read_outcome(" ".join([command, *words]), ask_command(command, *words, "--json", *options))
+    outcome = read_outcome(" ".join([command, *words]), ask_command(command, "--json", *options, "--", *words))
     for run in runs:
         if isinstance(run, Run):
             run.refresh()  # its tags say now how it came out
@@ -211,8 +211,17 @@ def _prove(command: str, runs: Sequence[RunLike], **wishes: bool) -> Outcome:
 
 
 def _name(run: RunLike) -> str:
-    return run.id if isinstance(run, Run) else os.fspath(run)
+    return run.id if isinstance(run, Run) else _take_word(run, "run")
 
 
 def _take_run(run: RunLike) -> Run:
-    return run if isinstance(run, Run) else find_run(os.fspath(run))
+    return run if isinstance(run, Run) else find_run(_take_word(run, "run"))
+
+
+def _take_word(word: str | os.PathLike[str], what: str) -> str:
+    """Return what a command line can take."""
+    text = os.fspath(word)
+    if not text or "\0" in text:
+        kind = ConfigError if what == "config" else TrackingError
+        raise kind(Problem(what, "the path of a file, or a name", repr(text)[:80], "Write another."))
+    return text

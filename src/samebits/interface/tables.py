@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ from samebits.application.input_columns import InputColumns
 from samebits.config.keys import Data
 from samebits.data.dataset import load_dataset
 from samebits.errors import DataError, LineageError, Problem
-from samebits.table.columns import Column, RawColumn, canonicalise_column
+from samebits.table.columns import RawColumn
+
+_CONVERT = "Convert the column to what the run's table has."
 
 
 def read_frame(lineage: Mapping[str, Any], paths: Sequence[Path]) -> pd.DataFrame:
@@ -51,25 +54,25 @@ def settle_inputs(inputs: InputColumns, frame: pd.DataFrame) -> pd.DataFrame:
     DataError
         A column is missing, or does not hold what the model was trained on; all at once.
     """
-    inputs.check_names([str(name) for name in frame.columns], "frame")
+    if not isinstance(frame, pd.DataFrame):
+        raise DataError(Problem("frame", "a DataFrame", f"a {type(frame).__name__}", "Read the table with pandas first."))
+    names = [str(name) for name in frame.columns]
+    inputs.check_names(names, "frame")
+    if twice := [name for name in inputs.kinds if names.count(name) > 1]:
+        raise DataError(Problem("frame", "each column once", f"{twice[0]!r} twice", "Keep one."))
+    if len(frame) == 0:
+        raise DataError(Problem("frame", "rows", "none", "There is nothing to apply the model to."))
     settled: dict[str, pd.Series] = {}
     problems: list[Problem] = []
     for name in inputs.kinds:
         try:
-            settled[name] = inputs.settle(name, _read_column(frame[name].reset_index(drop=True), name, inputs))
-        except DataError as error:
-            problems += error.problems
+            values = frame[name].reset_index(drop=True)
+            settled[name] = inputs.read_column(RawColumn(_as_read(values, inputs.kinds[name])), name)
+        except DataError as error:  # what a config can say of a file, nobody can say of a frame
+            problems += [replace(problem, remedy=_CONVERT) if "data." in problem.remedy else problem for problem in error.problems]
     if problems:
         raise DataError(*problems)
     return pd.DataFrame(settled).set_index(frame.index)
-
-
-def _read_column(values: pd.Series, name: str, inputs: InputColumns) -> Column:
-    kind = inputs.kinds[name]
-    column = canonicalise_column(RawColumn(_as_read(values, kind)), name, inputs.read)
-    if column.kind != kind:
-        raise DataError(Problem(f"column {name!r}", f"{kind} values, as the run had", f"{column.kind} ones", "Convert the column."))
-    return column
 
 
 def _as_read(values: pd.Series, kind: str) -> pd.Series:

@@ -333,6 +333,7 @@ def _judges(claim: Any) -> bool:
         and isinstance(claim.get("claim"), str)
         and isinstance(claim.get("kept"), bool)
         and (claim.get("found", "") is None or _is_number(claim["found"]))
+        and all(isinstance(name, str) for name in _list_of(claim.get("left_out", [])))
     )
 
 

@@ -73,8 +73,11 @@ def digest_test_rows(stages: dict[str, Any]) -> str | None:
 
     Runs of the same test rows have scores that may be held against each other, whatever they learned from.
     """
-    if not stages["metrics"]["test"]:
-        return None
+    return digest_held_rows(stages) if stages["metrics"]["test"] else None
+
+
+def digest_held_rows(stages: dict[str, Any]) -> str:
+    """Digest the same of a run that holds rows back, of which no metric need be known."""
     tested = {
         "data": stages["data"]["digest"],
         "test_data": stages["data"].get("test", {}).get("digest"),

@@ -121,9 +121,11 @@ def _apply(client: Any, rule: Rule, level: Level, version: Version, run: Any, li
     """Move the alias if the rule says so, until it is seen that what has it is what should."""
     decision = Decision(False, "")
     former: Version | None = None
+    known = version.tags.get(DECISION_TAG, "")
     for _ in range(_MOST_ROUNDS):
         holder = find_holder(client, rule.name, rule.alias)
         if holder is not None and holder.number == version.number:
+            known = known if known.startswith(f"{rule.alias}: ") else f"{rule.alias}: moved here by hand"
             break
         champion = None if holder is None else read_lineage_of(client, holder)
         decision = decide(rule, level, lineage, champion, f"version {holder.number}" if holder else "")
@@ -131,7 +133,7 @@ def _apply(client: Any, rule: Rule, level: Level, version: Version, run: Any, li
             break
         former = holder
         move_alias(client, version, rule.alias)
-    reason = decision.reason or version.tags.get(DECISION_TAG, f"{rule.alias}: as it was")
+    reason = decision.reason or known or f"{rule.alias}: as it was"
     describe_version(client, version, reason, _list_details(run, level, lineage))
     if decision.moves and former is not None and DECISION_TAG in former.tags:
         said = f"no longer {rule.alias}: version {version.number} is better, {reason.partition(': ')[2]}"

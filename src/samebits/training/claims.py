@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from samebits.config.keys import Claims
+from samebits.text import shorten_list
 from samebits.training.groups import Groups
 
 
@@ -23,9 +24,12 @@ def judge_claims(claims: Claims, metrics: dict[str, float], groups: Groups) -> l
         judged.append(_judge(name, metrics.get(name), bounds.at_least, bounds.at_most))
     gap = claims.group_gap
     if gap is not None:
-        values = [group["metrics"][gap.metric] for group in groups.get(gap.column, []) if gap.metric in group["metrics"]]
-        found = max(values) - min(values) if values else None
-        judged.append(_judge(f"gap of {gap.metric} between groups of {gap.column}", found, None, gap.at_most))
+        known = {group["value"]: group["metrics"].get(gap.metric) for group in groups.get(gap.column, [])}
+        values = [value for value in known.values() if value is not None]
+        found = max(values) - min(values) if len(values) > 1 else None  # one group alone is no gap
+        left_out = [name for name, value in known.items() if value is None]
+        claim = _judge(f"gap of {gap.metric} between groups of {gap.column}", found, None, gap.at_most)
+        judged.append({**claim, "left_out": left_out} if left_out else claim)
     return judged
 
 
@@ -44,4 +48,5 @@ def describe_claim(judged: dict[str, Any]) -> str:
     found = "not computed" if judged["found"] is None else f"{float(judged['found']):.4f}"
     words = {"at_least": "at least", "at_most": "at most"}
     bounds = " and ".join(f"{text} {judged[name]:g}" for name, text in words.items() if name in judged)
-    return f"{judged['claim']} {found}, claimed {bounds}: {'kept' if judged['kept'] else 'BROKEN'}"
+    without = f" (not computed for {shorten_list(judged['left_out'])})" if judged.get("left_out") else ""
+    return f"{judged['claim']} {found}{without}, claimed {bounds}: {'kept' if judged['kept'] else 'BROKEN'}"

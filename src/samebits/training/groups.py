@@ -16,6 +16,7 @@ from samebits.estimation.scoring import compute_metrics
 
 MAX_GROUPS = 20  # of one column; the rows of all rarer values are one more
 N_BINS = 4
+_DIGITS = (6, 9, 12, 17)  # the last of which tells any two numbers apart
 MISSING, RARER = "(missing)", "(all others)"
 Groups = dict[str, list[dict[str, Any]]]
 
@@ -36,14 +37,29 @@ def _name_groups(column: pd.Series) -> pd.Series:
     if pd.api.types.is_float_dtype(column) and known.nunique() > MAX_GROUPS // 2:
         edges = np.unique(np.quantile(known, np.linspace(0, 1, N_BINS + 1), method="lower"))
         places = np.clip(np.searchsorted(edges, known, side="left"), 1, len(edges) - 1)
-        named = pd.Series([f"{edges[place - 1]:g} to {edges[place]:g}" for place in places], index=known.index, dtype=object)
+        ends = name_numbers(edges)
+        named = pd.Series([f"{ends[place - 1]} to {ends[place]}" for place in places], index=known.index, dtype=object)
     elif pd.api.types.is_float_dtype(column):
-        named = known.map(lambda value: f"{value:g}").astype(object)
+        values = np.unique(known)
+        named = known.map(dict(zip(values.tolist(), name_numbers(values), strict=True))).astype(object)
     else:
         named = known.astype(str).astype(object)
     by_size = sorted(named.value_counts().items(), key=lambda item: (-int(item[1]), str(item[0])))
     names = [name for name, _ in by_size[:MAX_GROUPS]]
     return named.where(named.isin(names), RARER).reindex(column.index, fill_value=MISSING)
+
+
+def name_numbers(values: np.ndarray) -> list[str]:
+    """Return a name for each of some different numbers: short, and no two alike.
+
+    >>> name_numbers(np.array([0.25, 3.0])), name_numbers(np.array([1000001.0, 1000002.0]))
+    (['0.25', '3'], ['1000001', '1000002'])
+    """
+    for digits in _DIGITS:
+        names = [f"{value:.{digits}g}" for value in values.tolist()]
+        if len(set(names)) == len(names):
+            break
+    return names
 
 
 def _describe_column(named: pd.Series, materials: Materials, rows: np.ndarray, predicted: Prediction) -> list[dict[str, Any]]:

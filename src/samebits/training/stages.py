@@ -43,6 +43,15 @@ def describe_inputs(
     }
 
 
+def describe_rows(loaded: LoadedConfig, materials: Materials, project_root: Path) -> dict[str, Stage]:
+    """Return the stages that say which rows of which table are held back: they are known before anything is trained."""
+    return {
+        "config": describe_config(loaded, project_root),
+        "data": _describe_data(materials.dataset, project_root),
+        "split": _describe_split(materials.split, materials.dataset.row_numbers),
+    }
+
+
 def _describe_seeds(root_seed: int, materials: Materials) -> Stage:
     """The settings of boosting libraries are named only where there are any."""
     settings = {"settings": materials.settings} if materials.settings else {}

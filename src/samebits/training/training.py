@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,7 +35,14 @@ from samebits.provenance.environment import Environment, read_environment
 from samebits.provenance.modules import add_imported, identify_modules, note_what_ran, refuse_changed_imports
 from samebits.report.account import Account, read_predictions
 from samebits.training.result import Result, make_result
-from samebits.training.stages import describe_inputs, describe_outputs, describe_report, digest_request, list_input_paths
+from samebits.training.stages import (
+    describe_inputs,
+    describe_outputs,
+    describe_report,
+    describe_rows,
+    digest_request,
+    list_input_paths,
+)
 from samebits.voice import SILENT, Voice
 
 if TYPE_CHECKING:
@@ -68,7 +76,13 @@ class Training:
     project_root: Path
 
 
-def make_training(loaded: LoadedConfig, project_root: Path, voice: Voice = SILENT, code: CodeIdentity | None = None) -> Training:
+def make_training(
+    loaded: LoadedConfig,
+    project_root: Path,
+    voice: Voice = SILENT,
+    code: CodeIdentity | None = None,
+    note_rows: Callable[[dict[str, Stage]], None] = lambda _: None,
+) -> Training:
     """Train what a config says, and describe it.
 
     Parameters
@@ -77,6 +91,8 @@ def make_training(loaded: LoadedConfig, project_root: Path, voice: Voice = SILEN
         Told before training starts what was read and what is kept of the code, and then how far the training is.
     code
         As it was identified before anything of the config's was imported; else as it is now.
+    note_rows
+        Told before training starts which rows are held back, where any are, by the stages that say so.
 
     Raises
     ------
@@ -101,6 +117,8 @@ def make_training(loaded: LoadedConfig, project_root: Path, voice: Voice = SILEN
         voice.follow(line)
     for line in [*told, *_describe_wheels(environment, kept)]:
         voice.say(line)
+    if len(materials.split.test_rows):
+        note_rows(describe_rows(loaded, materials, project_root))
     with loaded.naming_lines():
         result = make_result(config, materials, voice)
     code = note_what_ran(code, project_root)
