@@ -29,8 +29,8 @@ push *run:
 # Register a run's model as its config says, and apply the rule for the alias again
 [group('run')]
 [no-exit-message]
-register run='latest':
-    @uv run python -m samebits register '{{ run }}'
+register run='latest' *options:
+    @uv run python -m samebits register '{{ run }}' {{ options }}
 
 # List runs that wait in the spool; --close ends on the server those whose process is gone
 [group('run')]

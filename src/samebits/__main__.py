@@ -129,7 +129,7 @@ def _run_command(options: Any) -> int:
     elif options.command == "register":
         from samebits.commands.register import run_register
 
-        run_register(options.run, options.yes)
+        run_register(options.run, options.yes, options.name)
     elif options.command == "status":
         from samebits.commands.status import run_status
 

@@ -92,6 +92,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     register = _add_command(commands, "register", "register a run's model as its config says, and apply the alias's rule again")
     _add_run(register)
+    register.add_argument("--name", help="the registered model's name, where the config has none, or another")
     register.add_argument("--yes", action="store_true", help="take the config of a run that somebody else made at its word")
     status = _add_command(commands, "status", "list the runs that wait in the spool")
     status.add_argument("--close", action="store_true", help="end runs on the server as KILLED whose process is gone")

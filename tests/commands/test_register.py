@@ -11,7 +11,7 @@ from mlflow.entities import LoggedModelOutput
 from recorded_runs import open_client
 
 from samebits.commands.register import run_register
-from samebits.errors import ProvenanceError
+from samebits.errors import ConfigError, ProvenanceError
 
 GOLDEN = json.loads((ROOT / "tests/goldens/lineage_5.json").read_text(encoding="utf-8"))
 
@@ -43,3 +43,7 @@ def test_a_strangers_config_registers_nothing_unasked(client: Any, tmp_path: Pat
 
     assert [found.name for found in client.search_registered_models()] == ["shop"]
     assert "alias  " in capsys.readouterr().out
+    run_register(run_id, is_trusted=True, name="by hand")
+    assert sorted(found.name for found in client.search_registered_models()) == ["by hand", "shop"]
+    with pytest.raises(ConfigError, match="--name: expected a name without slash and colon"):
+        run_register(run_id, is_trusted=True, name="a/b")

@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from samebits.errors import LineageError, Problem, SamebitsError, TrackingError
+from samebits.config.keys import Registry
+from samebits.errors import ConfigError, LineageError, Problem, SamebitsError, TrackingError
 from samebits.holdings.runs import DERIVED_TAGS
 from samebits.lineage.tracked_values import digest_test_rows
 from samebits.registry.rule import Decision, Rule, decide, read_rule
@@ -98,6 +99,24 @@ def _say(run_id: str, register: Callable[[], str | None], say: Callable[[str], N
         say(said)
 
 
+def name_model(lineage: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return a lineage as if its config had said under which name the model is registered, and nothing else of it.
+
+    Raises
+    ------
+    ConfigError
+        It is no name for a registered model.
+    """
+    try:
+        registry = Registry(name=name).model_dump(mode="json")
+    except ValueError:
+        expected = "a name without slash and colon, of at most 200 letters"
+        raise ConfigError(Problem("--name", expected, repr(name)[:80], "Choose another.")) from None
+    stages = lineage["stages"]
+    config = {**stages["config"], "resolved": {**stages["config"]["resolved"], "registry": registry}}
+    return {**lineage, "stages": {**stages, "config": config}}
+
+
 def require_rule(lineage: dict[str, Any], where: str) -> None:
     """Refuse a run whose config registers nothing.
 
@@ -107,7 +126,7 @@ def require_rule(lineage: dict[str, Any], where: str) -> None:
         It has no registry.name.
     """
     if read_rule(lineage) is None:
-        remedy = "Name a registered model in its config (registry: {name: …}), and train again."
+        remedy = "Name the model: `samebits register RUN --name NAME`, or registry: {name: …} in the config of the next run."
         raise LineageError(Problem(where, "a run whose config has a registry.name", "one without", remedy))
 
 
