@@ -83,3 +83,12 @@ def test_what_new_writes_train_takes(own_store: str, tmp_path: Path) -> None:
     assert "target    progression: regression" in made.stderr.splitlines()
     assert trained.returncode == 0, trained.stderr
     assert "leak" not in trained.stderr
+
+
+def test_a_misspelt_target_is_told_before_a_file_that_is_there(project: Path) -> None:
+    (project / "data/diabetes.yaml").write_text("mine")
+
+    with pytest.raises(DataError, match=r"found 'progresion'. Did you mean 'progression'\?"):
+        run_new("data/diabetes.csv", "progresion", None)
+    with pytest.raises(ConfigError, match="expected a new file"):
+        run_new("data/diabetes.csv", "progression", None)

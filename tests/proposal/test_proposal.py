@@ -9,46 +9,20 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import ROOT
+from proposed_tables import N, list_lines, make_frame, propose, write
 
 from samebits.config.loading import check_document
 from samebits.data.preparation import prepare_rows
 from samebits.errors import DataError
 from samebits.proposal.proposal import Place, Proposal, propose_config
 
-N = 200
 SHARED = ROOT.parent / "shared/data"
-
-
-def make_frame() -> pd.DataFrame:
-    draws = np.random.default_rng(1)
-    frame = pd.DataFrame(
-        {
-            "age": draws.integers(18, 90, N),
-            "income": np.round(draws.normal(3000, 900, N), 2),
-            "city": draws.choice(["Köln", "Paris", "Rom"], N),
-        }
-    )
-    frame["bought"] = np.where(frame.income / 900 + draws.normal(0, 1, N) > 3.5, "yes", "no")
-    return frame
-
-
-def propose(path: Path, target: str | None = "bought") -> Proposal:
-    return propose_config(Place(path, str(path), "new", path.parent / "new.yaml", path.parent), target)
-
-
-def write(path: Path, text: str, encoding: str = "utf-8") -> Path:
-    path.write_bytes(text.encode(encoding))
-    return path
 
 
 def read_said(proposal: Proposal) -> dict[str, Any]:
     """Return what data.read says beyond the defaults."""
     config = check_document(proposal.document).config
     return config.data.read.model_dump(exclude_defaults=True)
-
-
-def list_lines(proposal: Proposal, topic: str) -> list[str]:
-    return [finding.text for finding in proposal.findings if finding.topic == topic]
 
 
 def quote_singly(frame: pd.DataFrame) -> str:

@@ -36,7 +36,13 @@ def run_new(table: str, target: str | None, output: str | None) -> None:
     """
     root = find_project_root()
     path = _find_table(table, root)
-    conf = _choose_place(output, path, root)
+    try:
+        conf = _choose_place(output, path, root)
+    except ConfigError:
+        from samebits.proposal.proposal import check_target
+
+        check_target(path, target)  # who misspelt it hears of that first: another place would not mend it
+        raise
     from samebits.proposal.proposal import Place, propose_config  # which imports scikit-learn
 
     proposal = propose_config(Place(path, _name_from(path, root), name_table(path), conf, root), target)

@@ -6,8 +6,9 @@ since a table may not allow the first.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,8 @@ from samebits.config.catalog import Task
 from samebits.data.target import Target
 from samebits.errors import DataError, Problem
 from samebits.proposal.findings import Finding
-from samebits.proposal.survey import Seen, find_group, find_parts, find_time
-from samebits.text import shorten_list, shorten_text
+from samebits.proposal.survey import Seen, find_groups, find_parts, find_time, find_years, tell_no_time
+from samebits.text import quote_key, shorten_list, shorten_text
 
 _POSITIVE_WORDS = (
     "true",
@@ -37,9 +38,11 @@ _POSITIVE_WORDS = (
     "si",
 )
 _NEGATIVE_WORDS = ("false", "no", "n", "0", "negative", "neg", "none", "normal", "good", "ham", "benign", "-1", "nein", "non")
+_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 _IMBALANCED = 0.1  # share of the rarer class
 _RARE = 10  # rows of a class
 LEAST_CLASS_ROWS = 5  # below which a class is left out
+_METHODS = {"value": "as a column says", "group": "by group", "random": "at random"}
 _MOST_CLASSES = 100
 _TEST_SHARE = 0.2
 _SMALL, _MEDIUM = 5_000, 50_000  # rows, above which slower candidates are left out
@@ -59,7 +62,7 @@ class Division:
 
     split: dict[str, Any]
     n_splits: int | None
-    finding: Finding | None = None
+    findings: tuple[Finding, ...] = ()
     column: str | None = None
 
 
@@ -73,7 +76,8 @@ def choose_positive(target: Target) -> tuple[Any, Finding | None]:
     named = named or [1 - index for index, word in enumerate(words) if word in _NEGATIVE_WORDS]
     counts = [int((target.values == label).sum()) for label in labels]
     index = named[0] if len(named) == 1 else int(np.argmin(counts))
-    why = "by its word" if len(named) == 1 else "the rarer class"
+    by_what = "by its value" if _NUMBER.fullmatch(words[index]) else "by its word"
+    why = by_what if len(named) == 1 else "the rarer class"
     share = counts[index] / sum(counts)
     text = f"{labels[index]} is taken for the positive class, {why}: {counts[index]:,} of {sum(counts):,} rows ({share:.1%})"
     return labels[index], Finding("class", text)
@@ -130,23 +134,69 @@ def find_small_classes(target: Target) -> list[str]:
 
 def list_divisions(seen: Seen, target: Target, names: list[str]) -> Iterator[Division]:
     """Yield ways to divide the rows: as a column says, by time or group where one suggests it, at random."""
+    for division in _list_ways(seen, target, names):
+        said = [*division.findings, *_describe_groups(seen, names, division), *_describe_dates(seen, names, division)]
+        yield replace(division, findings=tuple(said))
+
+
+def _list_ways(seen: Seen, target: Target, names: list[str]) -> Iterator[Division]:
     n_splits = _choose_folds(target)
-    parts, group, time = find_parts(seen, names), find_group(seen, names), find_time(seen, names)
+    parts, groups, time = find_parts(seen, names), find_groups(seen, names), find_time(seen, names)
     if parts is not None:
         name, test, validation = parts
         split: dict[str, Any] = {"method": "value", "column": name, "test": test}
         split |= {"validation": validation} if validation else {}
         text = f"by {name}, which says that rows of {', '.join(test)} are the test"
-        yield Division(split, None if validation else n_splits, Finding("split", text), name)
-    if group is not None:
+        yield Division(split, None if validation else n_splits, (Finding("split", text),), name)
+    if groups:
         also = f" ({time} would divide by time)" if time else ""
-        text = f"by group: no {group} is both learned from and tested on{also}"
-        yield Division({"method": "group", "column": group}, n_splits, Finding("split", text), group)
+        text = f"by group: no {groups[0]} is both learned from and tested on{also}; it is no feature"
+        yield Division({"method": "group", "column": groups[0]}, n_splits, (Finding("split", text),), groups[0])
     if time is not None:
         text = f"by time: the last rows by {time} are the test, since it is the future that is predicted; method: random mixes them"
-        yield Division({"method": "time", "column": time}, n_splits, Finding("split", text))
+        yield Division({"method": "time", "column": time}, n_splits, (Finding("split", text),))
     for fewer in range(n_splits, 1, -1):
         yield Division({"method": "random"}, fewer)
+
+
+def _describe_groups(seen: Seen, names: list[str], division: Division) -> list[Finding]:
+    """Say which columns name things that have several rows, where the rows are not divided by them: no feature, if others are left."""
+    groups = [name for name in find_groups(seen, names) if name != division.column]
+    left = [name for name in names if name not in groups and name != division.column]
+    found = []
+    for name in groups if left else []:
+        n_things = seen.frame[name].nunique()
+        text = (
+            f"{name}: {n_things:,} different in {len(seen.frame):,} rows, so that one may be learned from and tested on; dropped "
+            f"(split: {{method: group, column: {quote_key(name)}}} keeps them together)"
+        )
+        found.append(Finding("group", text, ((name, "names what has several rows"),)))
+    return found
+
+
+def _describe_dates(seen: Seen, names: list[str], division: Division) -> list[Finding]:
+    """Say which column of dates divides the rows, or why none does."""
+    dates, years = [name for name in seen.others if seen.kinds[name] == "date"], find_years(seen, names)
+    method = division.split["method"]
+    used = str(division.split["column"]) if method == "time" else None
+    others = [name for name in [*dates, *years] if name != used]
+    if used is not None:
+        beside = f", and not by {shorten_list(others)}" if others else ""
+        return [Finding("date", f"{used}: the rows are divided by it{beside}")]
+    if not others:
+        return []
+    reasons = shorten_list([f"{name} ({_tell_why(seen, names, name, division)})" for name in others])
+    likely = [quote_key(name) for name in others if name in names and not seen.frame[name].isna().any()]
+    how = f"; where later rows are to be predicted: split: {{method: time, column: {likely[0]}}}" if likely else ""
+    return [Finding("date", f"the rows are divided {_METHODS[method]}, not by time: {reasons}{how}")]
+
+
+def _tell_why(seen: Seen, names: list[str], name: str, division: Division) -> str:
+    if name not in names:
+        return "it is no feature"
+    if division.split["method"] != "random":
+        return f"{division.column} goes before"
+    return tell_no_time(seen, names, name) or "so divided, not every class is in every part"
 
 
 def _choose_folds(target: Target) -> int:

@@ -1,7 +1,8 @@
-"""Columns that give the target away: one alone that tells it nearly without error, or two whose sum, difference or product it is.
+"""Columns that give the target away: one alone, by its values or by being empty, two that make it, or a few in a straight line.
 
 Of a large table some rows are looked at, spread evenly; what two columns make is held to all rows. A column alone is judged by how
-much less the target differs between rows that are neighbours in it than between any two rows: no model is fitted.
+much less the target differs between rows that are neighbours in it than between any two rows. What a few columns nearly give, by least
+squares on half of the rows and held to the other half, may be known beforehand: it is asked, and nothing is dropped for it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from samebits.data.target import Target
-from samebits.proposal.findings import Finding
+from samebits.proposal.findings import Finding, hold_to_features
 from samebits.proposal.survey import Seen, list_numbers
 
 MOST_ROWS = 20_000  # that are looked at
@@ -27,6 +28,11 @@ _STRIKING = {"classes": 0.95, "quantity": 0.99}
 _OFTEN = 0.01  # of the rows that have one number: then it stands for a kind
 _LEAST_DIFFERENCES = 10  # that chance would make, else that there is none says little
 _EQUAL = 0.995  # of the rows, for two columns that make the target
+_LINE_ROWS = 4_000  # that a line is fitted to and held to
+_LINE = 0.9  # R2 on rows that it was not fitted to, from which it is asked about
+_LEAST_GAIN = 0.01  # in R2, of a column that is named
+_MOST_NAMED = 5
+_ROWS_A_COLUMN = 10
 _OPERATIONS: list[tuple[str, Callable[[np.ndarray, np.ndarray], np.ndarray]]] = [
     ("{} + {}", np.add),
     ("{} - {}", np.subtract),
@@ -74,11 +80,19 @@ def find_giveaways(seen: Seen, target: Target, names: list[str]) -> list[Finding
     scale = _scale(target, rows)
     found = []
     for name in names:
-        told = _measure_alone(seen.frame[name].iloc[rows], seen.kinds[name], scale) if seen.kinds[name] != "date" else 0.0
-        found += _describe_alone(name, told, scale.kind)
-    certain = {name for finding in found for name, _ in finding.dropped}
-    found += _find_pairs(seen, target, [name for name in names if name not in certain])
-    return _keep_some(found, names) + _say_sample(len(rows), n_rows)
+        column = seen.frame[name].iloc[rows]
+        told = _measure_alone(column, seen.kinds[name], scale) if seen.kinds[name] != "date" else 0.0
+        found += _describe_alone(name, told, _measure_gaps(column, scale), scale.kind)
+    found += _find_pairs(seen, target, _leave_out(names, found))
+    left = _leave_out(names, found)
+    found = hold_to_features(_keep_some(found, names), left or names)
+    found += _find_line(seen, target, [name for name in left if not any(name in finding.kept for finding in found)])
+    return found + _say_sample(len(rows), n_rows)
+
+
+def _leave_out(names: list[str], found: list[Finding]) -> list[str]:
+    dropped = {name for finding in found for name, _ in finding.dropped}
+    return [name for name in names if name not in dropped]
 
 
 def _say_sample(n_looked_at: int, n_rows: int) -> list[Finding]:
@@ -95,17 +109,27 @@ def _scale(target: Target, rows: np.ndarray) -> _Scale:
 
 
 def _measure_alone(column: pd.Series, kind: str, scale: _Scale) -> float:
-    """Return how much of the target's differences a column explains, or that it is missing does, at most 1."""
+    """Return how much of the target's differences a column explains, at most 1."""
     order = np.random.default_rng(_SEED).permutation(len(column))  # among equals the table's own order would tell the target too
     shuffled, values = column.iloc[order], scale.values[order]
-    is_missing = shuffled.isna().to_numpy()
     if kind in ("numeric", "boolean"):
         known = shuffled.to_numpy(dtype=np.float64, na_value=np.nan)
         codes = np.unique(known, return_inverse=True, equal_nan=True)[1]
     else:
         codes = pd.factorize(shuffled, use_na_sentinel=False)[0]
-    told = _compare_neighbours(codes, values, scale, is_ordered=kind == "numeric")
-    return max(told, _compare_neighbours(is_missing.astype(np.int64), values, scale, is_ordered=False)) if is_missing.any() else told
+    return _compare_neighbours(codes, values, scale, is_ordered=kind == "numeric")
+
+
+def _measure_gaps(column: pd.Series, scale: _Scale) -> float:
+    """Return how much of the target's differences it explains that a column is empty; of many classes, of one against the others."""
+    is_missing = column.isna().to_numpy()
+    if not is_missing.any() or is_missing.all():
+        return 0.0
+    order = np.random.default_rng(_SEED).permutation(len(column))
+    codes, values = is_missing[order].astype(np.int64), scale.values[order]
+    whole = _compare_neighbours(codes, values, scale, is_ordered=False)
+    ones = [(values == one).astype(np.float64) for one in np.unique(values)] if scale.n_kinds > 2 else []
+    return max([whole, *(_compare_neighbours(codes, one, _Scale(one, "classes"), is_ordered=False) for one in ones)])
 
 
 def _compare_neighbours(codes: np.ndarray, values: np.ndarray, scale: _Scale, *, is_ordered: bool) -> float:
@@ -129,12 +153,14 @@ def _compare_neighbours(codes: np.ndarray, values: np.ndarray, scale: _Scale, *,
     return 1 - max(0.0, float(differences.sum()) - inherent) / len(differences) / scale.expected
 
 
-def _describe_alone(name: str, told: float, kind: str) -> list[Finding]:
+def _describe_alone(name: str, by_values: float, by_gaps: float, kind: str) -> list[Finding]:
+    told, what = max((by_values, "tells"), (by_gaps, "whether it is empty tells"))
     if told >= _CERTAIN[kind]:
-        text = f"{name}: tells the target alone, nearly without error; dropped (take it off data.drop if it is known beforehand)"
-        return [Finding("leak", text, ((name, "tells the target alone"),))]
+        text = f"{name}: {what} the target alone, nearly without error; dropped (take it off data.drop if it is known beforehand)"
+        return [Finding("leak", text, ((name, f"{what} the target alone"),))]
     if told >= _STRIKING[kind]:
-        return [Finding("leak", f"{name}: tells the target alone to {told:.1%}; kept: is it known before the target is?")]
+        text = f"{name}: {what} the target alone to {told:.1%}; kept: is it known before the target is?"
+        return [Finding("leak", text, kept=(name,))]
     return []
 
 
@@ -193,3 +219,59 @@ def _keep_some(found: list[Finding], names: list[str]) -> list[Finding]:
     if dropped < set(names):
         return found
     return [Finding(one.topic, one.text.partition(";")[0] + "; kept, since no other column is left") for one in found]
+
+
+def _find_line(seen: Seen, target: Target, names: list[str]) -> list[Finding]:
+    """Ask about the few columns of numbers that nearly give a quantity, added up with a weight each."""
+    if target.task != "regression":
+        return []
+    rows = np.linspace(0, len(target.values) - 1, min(_LINE_ROWS, len(target.values))).astype(np.int64)
+    numbers = _standardise({name: values[rows] for name, values in list_numbers(seen, names).items()})
+    wanted = target.values[rows]
+    if len(rows) < 2 * _LEAST_ROWS or not numbers or np.ptp(wanted[::2]) == 0 or np.ptp(wanted[1::2]) == 0:
+        return []
+    correlated = sorted(numbers, key=lambda name: -abs(float(numbers[name] @ (wanted - wanted.mean()))))
+    candidates = correlated[: max(1, min(_MOST_COLUMNS, len(rows) // 2 // _ROWS_A_COLUMN))]
+    if _score_line(numbers, candidates, wanted) < _LINE:
+        return []
+    carrying = _choose_carrying(numbers, candidates, wanted)
+    score = _score_line(numbers, carrying, wanted)
+    return [_ask_about(carrying, score, seen.target)] if score >= _LINE else []
+
+
+def _ask_about(names: list[str], score: float, target: str) -> Finding:
+    gives, known = ("nearly gives", "is it") if len(names) == 1 else ("together nearly give", "are they")
+    shown = int(score * 100) / 100  # what is nearly 1 is not 1
+    return Finding("leak", f"{', '.join(names)} {gives} {target} (R2 {shown:.2f}): {known} known before it is?", kept=tuple(names))
+
+
+def _standardise(numbers: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return columns of mean 0 and variance 1, their mean in place of what is missing; those that do not vary are left out."""
+    known = {name: values for name, values in numbers.items() if np.isfinite(values).any()}
+    centred = {name: np.where(np.isfinite(values), values - values[np.isfinite(values)].mean(), 0.0) for name, values in known.items()}
+    return {name: values / values.std() for name, values in centred.items() if values.std() > 0}
+
+
+def _score_line(numbers: dict[str, np.ndarray], names: list[str], wanted: np.ndarray) -> float:
+    """Return R2 on every second row of what least squares make of the others."""
+    matrix = np.column_stack([np.ones(len(wanted)), *(numbers[name] for name in names)])
+    weights = np.linalg.lstsq(matrix[::2], wanted[::2])[0]
+    left = wanted[1::2] - matrix[1::2] @ weights
+    return 1 - float(left @ left) / float(np.sum((wanted[1::2] - wanted[1::2].mean()) ** 2))
+
+
+def _choose_carrying(numbers: dict[str, np.ndarray], candidates: list[str], wanted: np.ndarray) -> list[str]:
+    """Return the few columns that carry a line: the best one more each time, then without those that others have made idle."""
+    chosen: list[str] = []
+    reached = 0.0
+    while len(chosen) < min(_MOST_NAMED, len(candidates)):
+        scores = {name: _score_line(numbers, [*chosen, name], wanted) for name in candidates if name not in chosen}
+        best = max(scores, key=lambda name: scores[name])
+        if chosen and scores[best] < reached + _LEAST_GAIN and reached >= _LINE:
+            break
+        chosen, reached = [*chosen, best], scores[best]
+    for name in list(chosen):
+        others = [other for other in chosen if other != name]
+        if others and _score_line(numbers, others, wanted) > reached - _LEAST_GAIN:
+            chosen = others
+    return chosen

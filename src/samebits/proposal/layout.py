@@ -20,6 +20,7 @@ from typing import BinaryIO
 from samebits.config.keys import Read
 from samebits.errors import DataError, Problem, describe_unreadable
 from samebits.proposal.findings import Finding
+from samebits.table.csv_file import parse_csv_in_parts
 from samebits.table.files import choose_parts
 from samebits.table.formats import DAMAGED, check_format, decompress, describe_damage, find_compression, is_parquet, read_head
 from samebits.text import shorten_text
@@ -28,6 +29,7 @@ _READ_BYTES = 1 << 20
 _HEAD_BYTES = 1 << 12
 _MOST_LINES = 1000
 _MOST_BEFORE = 20  # lines before a header
+_LONGEST_CODE = 64  # letters
 _SEPARATORS = (",", ";", "\t", "|")
 _SPACED = r"\s+"
 _NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", _SPACED: "blanks"}
@@ -169,6 +171,39 @@ def _read_pieces(path: Path) -> Iterator[bytes]:
         if find_compression(head) is None and isinstance(error, OSError):
             raise DataError(describe_unreadable(path, error)) from None
         raise DataError(describe_damage(path, head, error)) from None
+
+
+def has_leading_zeros(path: Path, read: Read) -> bool:
+    """Tell whether some field of a text is digits that begin with a zero, as codes do, and no number does that is written down."""
+    between = r"\s" if read.sep == _SPACED else re.escape(read.sep)
+    ends = rf"[\n\r{re.escape(read.quotechar)}{between}]"
+    field = re.compile(rf"0(?<={ends}0)[0-9]+(?={ends}|$)")  # what it begins with is looked for first, which is fast
+    parts = [part for part in choose_parts(path).values() if not is_parquet(part, read)]
+    return any(field.search(text) for part in parts for text in _read_texts(part, read.encoding))
+
+
+def _read_texts(path: Path, encoding: str) -> Iterator[str]:
+    """Yield what a text holds, each piece with the end of the one before, so that no field is cut; lines end before and after all."""
+    decoder, tail = codecs.getincrementaldecoder(encoding)(errors="replace"), "\n"
+    for piece in _read_pieces(path):
+        text = tail + decoder.decode(piece)
+        yield text
+        tail = text[-_LONGEST_CODE:]
+
+
+def read_header(path: Path, read: Read) -> list[str]:
+    """Return the names of a text's columns, of which no more is read.
+
+    Raises
+    ------
+    Refusal
+        It cannot be parsed.
+    """
+    part = next(iter(choose_parts(path).values()))
+    head = read_head(part)
+    with part.open("rb") as file:
+        first = next(parse_csv_in_parts(decompress(file, part, head), read, 1))
+    return list(map(str, first.columns))
 
 
 def _read_bytes(path: Path, most: int) -> bytes:

@@ -17,9 +17,10 @@ import pandas as pd
 from samebits.config.keys import Read
 from samebits.errors import DataError
 from samebits.proposal.findings import Finding
+from samebits.proposal.layout import has_leading_zeros
 from samebits.table.columns import Column, RawColumn, canonicalise_column
 from samebits.table.numerals import Numerals, clean_numbers
-from samebits.table.reading import RawTable
+from samebits.table.reading import RawTable, read_table
 from samebits.text import shorten_list, shorten_text
 
 _FEW = 200  # different values that show in which form a column's dates are
@@ -41,9 +42,10 @@ _MISSING = {
     "none",
     "nil",
     "keine",
-    "k.a.",
+    *("k.a.", "k. a.", "k.a", "ka", "unbekannt", "ohne angabe", "keine angabe", "not available", "not specified", "undefined", "unk"),
     "#",
 }
+_OFTEN = 0.03  # of the rows, for a word that may mean missing
 _MOST_WORDS = 3  # that are no numbers, in a column of numbers
 _SENTINELS = (-200, *(sign * int("9" * size) for size in range(2, 7) for sign in (-1, 1)), -8888, 8888, -7777)
 _LEAST_SENTINELS = 3  # rows
@@ -55,6 +57,7 @@ _DATE_FORMATS = (
     *("%d %b %Y", "%d-%b-%Y", "%d-%b-%y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%b %d %Y"),
 )
 _CLOCKS = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p", "T%H:%M:%S")
+_PART_OF_TIME = re.compile(r"(?i)year|month|week|day|hour|minute|second|time|jahr|monat|woche|tag|stunde|uhr|quart|date|datum")
 _DATE_LIKE = re.compile(r".*\d.*[/. -].*\d.*")
 
 
@@ -79,21 +82,50 @@ class Notation:
 def read_columns(table: RawTable, read: Read) -> Notation:
     """Return each column of a table as it reads best."""
     columns: dict[str, Column] = {}
-    unreadable: list[str] = []
+    raws, unreadable = _take_all(table)
     findings: list[Finding] = []
-    for name in table.names:
-        try:
-            raw = table.take(name)
-        except DataError:
-            unreadable.append(name)
-            continue
-        read, columns[name], found = _settle(raw, name, read)
-        findings += found
+    codes = _find_codes(table, raws, read)
+    for name, raw in raws.items():
+        read = _amend(read, name, types="category") if name in codes else read
+        read, columns[name], found = _settle(codes.get(name, raw), name, read)
+        findings += [_describe_code(name, codes[name]), *found] if name in codes else found
     if unreadable:
         reason = "holds no plain values"
         text = f"{shorten_list(unreadable)}: values inside values, or bytes; dropped"
         findings.append(Finding("unread", text, tuple((name, reason) for name in unreadable)))
     return Notation(_join_marks(read, table, columns), columns, unreadable, findings)
+
+
+def _take_all(table: RawTable) -> tuple[dict[str, RawColumn], list[str]]:
+    raws, unreadable = {}, []
+    for name in table.names:
+        try:
+            raws[name] = table.take(name)
+        except DataError:
+            unreadable.append(name)
+    return raws, unreadable
+
+
+def _find_codes(table: RawTable, raws: dict[str, RawColumn], read: Read) -> dict[str, RawColumn]:
+    """Return, as text, the whole numbers that are written with zeros before them: codes, unless they are parts of a time."""
+    path = table.sources[0].path
+    whole = [name for name, raw in raws.items() if _is_whole(raw.values) and not _PART_OF_TIME.search(name)]
+    if not whole or not has_leading_zeros(path, read):
+        return {}
+    texts = read_table([path], [table.sources[0].digest], read.model_copy(update={"types": dict.fromkeys(whole, "category")}))
+    taken = {name: texts.take(name) for name in whole}
+    return {name: raw for name, raw in taken.items() if raw.values.str.fullmatch("0[0-9]+").any()}
+
+
+def _is_whole(values: pd.Series) -> bool:
+    is_number = pd.api.types.is_numeric_dtype(values.dtype) and not pd.api.types.is_bool_dtype(values.dtype)
+    return is_number and not _has_fractions(values)
+
+
+def _describe_code(name: str, raw: RawColumn) -> Finding:
+    texts = raw.values
+    shown = shorten_text(str(texts[texts.str.fullmatch("0[0-9]+").fillna(False)].iloc[0]))
+    return Finding("category", f"{name}: zeros before its digits, such as {shown}: read as codes, and as no numbers (data.read.types)")
 
 
 def _settle(raw: RawColumn, name: str, read: Read) -> tuple[Read, Column, list[Finding]]:
@@ -263,22 +295,34 @@ def _suspect_minus_one(known: np.ndarray, name: str) -> list[Finding]:
     if n_rows < _LEAST_SENTINELS or others.min(initial=0) < 0 or len(np.unique(others)) < _FEW_VALUES:
         return []
     text = f"{name}: -1 in {n_rows:,} rows and nothing else below 0; if it means missing, name it in data.read.na_values"
-    return [Finding("missing", text)]
+    return [Finding("missing", text, kept=(name,))]
 
 
 def _mask_words(raw: RawColumn, column: Column, name: str, read: Read) -> tuple[Read, Column, list[Finding]]:
     """Take a sign such as "?" among words for missing; a word that says unknown may be a category of its own."""
     distinct = column.values.dropna().unique()
     signs = [text for text in distinct if not any(letter.isalnum() for letter in text) and text.strip() in _MISSING]
+    said = _suspect_words(column.values, [text for text in distinct if text not in signs], name)
     if not signs or len(signs) == len(distinct):
-        return read, column, []
+        return read, column, said
     mended = _amend(read, name, na_values=signs)
     text = f"{name}: {shorten_list([shorten_text(sign) for sign in signs])} in {int(column.values.isin(signs).sum()):,} rows"
     try:
         settled = canonicalise_column(raw, name, mended)
     except DataError:
-        return read, column, []
-    return mended, settled, [Finding("missing", f"{text} taken for missing")]
+        return read, column, said
+    return mended, settled, [Finding("missing", f"{text} taken for missing"), *said]
+
+
+def _suspect_words(values: pd.Series, distinct: Sequence[str], name: str) -> list[Finding]:
+    """A word that says that nothing is known may be a category of its own, so it is only said, where it is there often."""
+    words = [text for text in distinct if text.strip().lower() in _MISSING]
+    n_rows = int(values.isin(words).sum())
+    if not words or len(words) == len(distinct) or n_rows < _OFTEN * len(values):
+        return []
+    shown = shorten_list([shorten_text(word) for word in words])
+    text = f"{name}: {shown} in {n_rows:,} of {len(values):,} rows is a category; if it means missing, name it in data.read.na_values"
+    return [Finding("missing", text, kept=(name,))]
 
 
 def _join_marks(read: Read, table: RawTable, columns: dict[str, Column]) -> list[Read]:

@@ -6,6 +6,7 @@ config cannot be written for is refused here.
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,20 +21,25 @@ from samebits.config.loading import check_document
 from samebits.data.preparation import prepare_rows
 from samebits.errors import ConfigError, DataError, Problem
 from samebits.proposal.choices import Division, choose_models, list_divisions
-from samebits.proposal.findings import Finding
+from samebits.proposal.findings import Finding, hold_to_features
 from samebits.proposal.giveaways import find_giveaways
-from samebits.proposal.layout import find_layout
+from samebits.proposal.layout import find_layout, read_header
 from samebits.proposal.notation import Notation, read_columns
 from samebits.proposal.subject import Subject, choose_column, look_at_target
 from samebits.proposal.survey import (
     MOST_CATEGORIES,
     Seen,
+    choose_filling,
+    describe_codes,
     describe_missing,
+    find_groups,
     find_readable_texts,
     find_wide_categories,
     survey_columns,
 )
 from samebits.proposal.writing import write_config
+from samebits.table.csv_file import Refusal
+from samebits.table.formats import is_parquet
 from samebits.table.reading import RawTable, read_table
 
 _SEED = 42
@@ -117,6 +123,22 @@ def propose_config(place: Place, wanted: str | None) -> Proposal:
     raise refusal or AssertionError("no way to divide the rows was tried")
 
 
+def check_target(table: Path, wanted: str | None) -> None:
+    """Hold the name of a target to a table's header, of which alone it is read.
+
+    Raises
+    ------
+    DataError
+        None is named, or there is no such column.
+    """
+    read, _ = find_layout(table)
+    if table.is_dir() or is_parquet(table, read):
+        choose_column(_read_leniently(table, read)[0].names, wanted, table)
+        return
+    with contextlib.suppress(Refusal):  # the table has more to say for itself
+        choose_column(read_header(table, read), wanted, table)
+
+
 def _read_leniently(path: Path, read: Read) -> tuple[RawTable, Read, list[Finding]]:
     try:
         return read_table([path], [None], read), read, []
@@ -141,9 +163,10 @@ def _choose_features(place: Place, table: RawTable, notation: Notation, subject:
     looks = survey_columns(seen)
     left = _leave_out(seen.others, looks)
     if left:
-        giveaways = find_giveaways(seen, subject.target, left)
+        groups = find_groups(seen, left)  # each may well be of one class: it divides the rows, and is no feature anyway
+        giveaways = find_giveaways(seen, subject.target, [name for name in left if name not in groups] or left)
         left = _leave_out(left, giveaways)
-        return _Draft(place, digest, subject, left, [], [*found, *looks, *giveaways, *describe_missing(seen, left)])
+        return _Draft(place, digest, subject, left, [], [*found, *looks, *giveaways])
     texts = find_readable_texts(seen, looks)
     if not texts:
         nothing = f"none beside {seen.target!r} but ids, constants and the like"
@@ -166,21 +189,33 @@ def _try(draft: _Draft, form: Read, division: Division) -> Proposal:
     DataError, ConfigError
         The table does not allow it.
     """
-    findings = [*draft.findings, *([division.finding] if division.finding is not None else [])]
+    seen, said = draft.subject.seen, [*draft.findings, *division.findings]
+    features = [name for name in _leave_out(draft.kept, said) if name != division.column]
+    looks = [*describe_missing(seen, features), *describe_codes(seen, features)]
+    findings = hold_to_features([*draft.findings, *looks, *division.findings], {*features, seen.target})
     reasons = {name: reason for finding in findings for name, reason in finding.dropped}
-    values = _list_values(draft, form, division, list(reasons))
-    document = write_config(draft.place.conf, values, list(_write_head(draft.place, findings)), reasons)
+    values = _list_values(draft, form, division, features, list(reasons))
+    notes = _write_notes(values["preprocessing"]["categorical_imputer"])
+    document = write_config(draft.place.conf, values, list(_write_head(draft.place, findings)), reasons, notes)
     loaded = check_document(document)
     build_candidates(loaded.config, prepare_rows(loaded, draft.place.root))
     return Proposal(document, findings)
 
 
-def _list_values(draft: _Draft, form: Read, division: Division, dropped: list[str]) -> dict[str, Any]:
+def _write_notes(filling: str) -> dict[str, str]:
+    """Return what is said beside keys whose value is not their default."""
+    clip = "null clips none: 1.5 would cut off the long tail of a skewed column, and with it what the tail tells."
+    own = "constant: what is missing is a category of its own, missing_value, since a column here is often empty."
+    return {"preprocessing.outlier_factor": clip} | ({"preprocessing.categorical_imputer": own} if filling == "constant" else {})
+
+
+def _list_values(draft: _Draft, form: Read, division: Division, features: list[str], dropped: list[str]) -> dict[str, Any]:
     subject, task = draft.subject, draft.subject.target.task
     today = datetime.datetime.now(datetime.UTC).date()
     data = {"path": draft.place.named, "digest": draft.digest, "target": subject.seen.target, "rows": subject.rules, "drop": dropped}
     data |= {"positive": subject.positive} if subject.positive is not None else {}
-    features = [name for name in draft.kept if name != division.column]
+    seen = subject.seen
+    preprocessing = {"outlier_factor": None, "categorical_imputer": choose_filling(seen, features)}
     return {
         "name": draft.place.name[:_LONGEST_NAME],
         "version": f"{today.year}.{today.month}.0",
@@ -188,7 +223,7 @@ def _list_values(draft: _Draft, form: Read, division: Division, dropped: list[st
         "task": task,
         "data": {**data, "read": _list_read(form, {*draft.kept, subject.seen.target})},
         "split": division.split,
-        "preprocessing": {"columns": list(_choose_transformers(subject.seen, features, draft.texts))},
+        "preprocessing": {**preprocessing, "columns": list(_choose_transformers(seen, features, draft.texts))},
         "models": choose_models(task, len(subject.seen.frame), len(draft.texts)),
         "cv": {"n_splits": division.n_splits},
         "scoring": DEFAULT_SCORING[task],
@@ -207,7 +242,7 @@ def _choose_transformers(seen: Seen, features: list[str], texts: list[str]) -> I
         "max_categories": MOST_CATEGORIES,
         "sparse_output": False,
     }
-    imputer = {"class": "sklearn.impute.SimpleImputer", "strategy": "most_frequent"}
+    imputer = {"class": "sklearn.impute.SimpleImputer", "strategy": choose_filling(seen, features)}
     yield from [{"columns": wide, "transformers": [imputer, encoder]}] if wide else []
 
 

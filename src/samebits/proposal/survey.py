@@ -14,17 +14,38 @@ import pandas as pd
 
 from samebits.proposal.findings import Finding
 from samebits.table.columns import Kind
-from samebits.text import shorten_list
+from samebits.text import quote_key, shorten_list
 
 _NEARLY = 0.99  # of the rows with a value of their own
 _ID_NAME = re.compile(
     r"(?i)(^|[\s_.-])(id|uuid|guid|key|index|idx|instant|row|rowid|no|nr|number|code|serial|unnamed: ?\d+)($|[\s_.-])"
 )
 _CAMEL_ID = re.compile(r"[a-z](Id|ID|Key|No|Nr|Number|Index|Code)$")
+_PHONE_NAME = re.compile(r"(?i)(^|[\s_.-])(tele?(fon|phone)?|phone|fax|mobile?|handy|iban|ssn|isbn|ean|imei)($|[\s_.-])|telefon|phone")
+_NUMBERED = r"([\s_.-]?(id|key|no|nr|num|number|nummer|code))?$"
 _GROUP_NAME = re.compile(
     r"(?i)(^|[\s_.-])(patient|subject|user|customer|client|person|account|member|household|family|session|visitor|device|machine|"
-    r"station|store|shop|school|site|hospital|vehicle|driver|player|author|speaker|batch|group|study)s?([\s_.-]?(id|key|no|nr|number|code))?$"
+    r"station|store|shop|school|site|hospital|vehicle|driver|player|author|speaker|batch|group|study|participant|employee|student|"
+    r"respondent|proband|kunde|nutzer|benutzer|mitarbeiter|sch[uü]e?ler|konto|fahrer|filiale|ger[aä]e?t)(s|n|en)?" + _NUMBERED
 )
+_NUMBERED_NAME = re.compile(r"(?i)(^|[\s_.-])(id|key|no|nr|num|number|nummer|code)$|[a-zäöüß]{3}(nr|nummer)$")
+_NO_GROUP_NAME = re.compile(  # places, kinds, and what is counted within a group
+    r"(?i)zip|post|plz|area|country|region|city|state|location|zone|product|categor|type|kind|class|status|colou?r|rate|"
+    r"visit|week|day|month|year|hour|period|page|line|step|trial|round|wave|seq|row|phone|telefon|fax"
+)
+_COUNT_NAME = re.compile(
+    r"(?i)^(n|num|no|nb|number)([\s_.-]|of)|anzahl|(^|[\s_.-])(n|counts?|age|alter|size|rooms?|year|jahr)($|[\s_.-])"
+)
+_YEAR_NAME = re.compile(r"(?i)(^|[\s_.-])(year|jahr|yyyy|annee|año)($|[\s_.-])")
+_MANY = ("s", "kunden")  # numbers of users are a count of them
+_FIRST_YEAR, _LAST_YEAR = 1800, 2200
+_MOST_ROWS_OF_ONE = 50  # in the middle; a number with more rows each is rather a kind
+_LEAST_GROUPS, _LEAST_NUMBERED = 10, 20
+_LEAST_TIMES = 10
+_FEWEST_CODES, _MOST_CODES = 3, 20
+_FALLS_OFF = 0.75  # of the rows with none that have one, at the most, in a count
+_LEAST_LONG = 10_000_000  # whole numbers of eight digits and more, each in one row, measure nothing
+_OFTEN_MISSING = 0.03  # of the rows, from which what is missing is a category of its own
 _DATE_NAME = re.compile(r"(?i)date|day|time|datum|zeit|timestamp|month|period|(^|_)(dt|ts)($|_)|_at$|instant")
 _BIRTH_NAME = re.compile(r"(?i)birth|dob|born")
 _PART_WORDS = frozenset({"train", "training", "test", "testing", "val", "valid", "validation", "dev"})
@@ -110,7 +131,7 @@ def _tell_id(seen: Seen, name: str) -> str | None:
             return "counts the rows"
     is_whole = kind == "numeric" and bool((column.dropna() % 1 == 0).all())
     is_name = kind in ("categorical", "text") and _count_words(column) < _WORDS_OF_TEXT
-    is_named = _is_id_name(name)
+    is_named = _is_id_name(name) or bool(_PHONE_NAME.search(name)) or (is_whole and column.min() >= _LEAST_LONG)
     if not (is_name or (is_whole and is_named)):
         return None
     n_distinct = column.nunique()
@@ -136,7 +157,7 @@ def _count_words(column: pd.Series) -> float:
 def _find_texts(seen: Seen, names: list[str]) -> list[Finding]:
     found = []
     for name in names:
-        if seen.kinds[name] != "text" or _GROUP_NAME.search(name):
+        if seen.kinds[name] != "text" or _is_group(seen, name):
             continue
         column = seen.frame[name]
         n_words, n_distinct = _count_words(column), column.nunique()
@@ -179,21 +200,75 @@ def find_wide_categories(seen: Seen, names: Collection[str]) -> list[str]:
 def find_time(seen: Seen, names: Collection[str]) -> str | None:
     """Return the column of dates by which the rows were made one after the other, if one is."""
     dates = [name for name in names if seen.kinds[name] == "date" and not seen.frame[name].isna().any()]
-    dates = [name for name in dates if not _BIRTH_NAME.search(name) and seen.frame[name].nunique() >= 10]
+    dates = [name for name in dates if not _BIRTH_NAME.search(name) and seen.frame[name].nunique() >= _LEAST_TIMES]
     ordered = [name for name in dates if seen.frame[name].is_monotonic_increasing or seen.frame[name].is_monotonic_decreasing]
     return next(iter(ordered), None) or (dates[0] if len(dates) == 1 and _DATE_NAME.search(dates[0]) else None)
 
 
-def find_group(seen: Seen, names: Collection[str]) -> str | None:
-    """Return the column whose values each name one thing that has several rows, if one does by its name and its values."""
-    for name in names:
-        column = seen.frame[name]
-        if not _GROUP_NAME.search(name) or column.isna().any() or seen.kinds[name] not in ("categorical", "text", "numeric"):
-            continue
-        is_whole = seen.kinds[name] != "numeric" or name in seen.whole
-        if is_whole and 10 <= column.nunique() <= len(column) / 1.5:
-            return name
-    return None
+def tell_no_time(seen: Seen, names: Collection[str], name: str) -> str | None:
+    """Return why rows are not divided by a column of dates; None where they might be."""
+    column = seen.frame[name]
+    if seen.kinds[name] != "date":
+        return "numbers of years"
+    if column.isna().any():
+        return "empty in some rows"
+    if _BIRTH_NAME.search(name):
+        return "of birth"
+    if column.nunique() < _LEAST_TIMES:
+        return "few different days"
+    if find_time(seen, names) == name:
+        return None
+    return "the rows are not in its order"
+
+
+def find_years(seen: Seen, names: Collection[str]) -> list[str]:
+    """Return the columns of years, which are numbers."""
+    whole = [name for name in names if name in seen.whole and seen.kinds[name] == "numeric" and _YEAR_NAME.search(name)]
+    columns = {name: seen.frame[name] for name in whole if not _BIRTH_NAME.search(name)}
+    return [name for name, column in columns.items() if column.min() >= _FIRST_YEAR and column.max() <= _LAST_YEAR]
+
+
+def find_groups(seen: Seen, names: Collection[str]) -> list[str]:
+    """Return the columns whose values each name one thing that has several rows, by their names and values, the likeliest first."""
+    groups = [name for name in names if _is_group(seen, name)]
+    return sorted(groups, key=lambda name: not _GROUP_NAME.search(name))
+
+
+def _is_group(seen: Seen, name: str) -> bool:
+    """Names such as order_nr may be those of kinds, so that hardly any may have more than a few rows."""
+    column, kind = seen.frame[name], seen.kinds[name]
+    is_named = bool(_GROUP_NAME.search(name))
+    is_numbered = bool(_NUMBERED_NAME.search(name) or _CAMEL_ID.search(name)) and not _NO_GROUP_NAME.search(name)
+    if not (is_named or is_numbered) or column.isna().any() or kind not in ("categorical", "text", "numeric"):
+        return False
+    if kind == "numeric" and (name not in seen.whole or _COUNT_NAME.search(name) or name.lower().endswith(_MANY)):
+        return False
+    counts = column.value_counts()
+    is_several = _LEAST_GROUPS <= len(counts) <= len(column) / 1.5
+    return is_several and (is_named or (len(counts) >= _LEAST_NUMBERED and float(counts.median()) <= _MOST_ROWS_OF_ONE))
+
+
+def describe_codes(seen: Seen, names: Collection[str]) -> list[Finding]:
+    """Ask about whole numbers of few values, or with the name of a code, that may be names of kinds."""
+    codes = [name for name in names if _looks_coded(seen, name)]
+    if not codes:
+        return []
+    say = f"data.read.types: {{{quote_key(codes[0])}: category}}"
+    text = f"{shorten_list(codes, 8)}: whole numbers of few values; where they are names of kinds, say so: {say}"
+    return [Finding("codes?", text, kept=tuple(codes))]
+
+
+def _looks_coded(seen: Seen, name: str) -> bool:
+    """Counts begin at 0, of which there are the most, and fall off; codes seldom do."""
+    if name not in seen.whole or seen.kinds[name] != "numeric" or _COUNT_NAME.search(name):
+        return False
+    counts = seen.frame[name].value_counts().sort_index()
+    if counts.index[0] < 0 or len(counts) < _FEWEST_CODES or len(counts) * _LEAST_GROUPS > len(seen.frame):
+        return False
+    if len(counts) > _MOST_CODES:
+        return bool(_NUMBERED_NAME.search(name) or _CAMEL_ID.search(name)) and len(counts) <= MOST_CATEGORIES * 10
+    falls_off = counts.iloc[:3].is_monotonic_decreasing and counts.iloc[1] <= _FALLS_OFF * counts.iloc[0]
+    return bool(counts.index[0] > 0 or not falls_off)
 
 
 def find_parts(seen: Seen, names: Collection[str]) -> tuple[str, list[str], list[str]] | None:
@@ -209,14 +284,24 @@ def find_parts(seen: Seen, names: Collection[str]) -> tuple[str, list[str], list
     return None
 
 
-def describe_missing(seen: Seen, names: list[str]) -> list[Finding]:
-    """Return the columns with missing values, in one line: the default preprocessing fills them."""
-    counts = {name: int(seen.frame[name].isna().sum()) for name in names}
-    ordered = sorted((name for name in names if counts[name]), key=lambda name: -counts[name])
-    if not ordered:
-        return []
-    shown = shorten_list([f"{name} {counts[name]:,}" for name in ordered], 6)
-    return [Finding("missing", f"empty in some rows, filled by preprocessing: {shown}")]
+def choose_filling(seen: Seen, names: Collection[str]) -> str:
+    """Return what fills categories: where a column is often empty, that is a category of its own, else the most frequent one."""
+    shares = [float(seen.frame[name].isna().mean()) for name in names if seen.kinds[name] == "categorical"]
+    return "constant" if max(shares, default=0.0) > _OFTEN_MISSING else "most_frequent"
+
+
+def describe_missing(seen: Seen, names: Collection[str]) -> list[Finding]:
+    """Return the columns with missing values, in one line, and with what the proposed preprocessing fills them."""
+    counts = {name: int(seen.frame[name].isna().sum()) for name in names if seen.kinds[name] != "text"}
+    ordered = sorted((name for name in counts if counts[name]), key=lambda name: -counts[name])
+    most = "the most frequent value"
+    filled = {"numeric": "the median", "date": "the median", "boolean": most}
+    filled["categorical"] = "a category of its own, missing_value" if choose_filling(seen, names) == "constant" else most
+    by_filling: dict[str, list[str]] = {}
+    for name in ordered:
+        by_filling.setdefault(filled[seen.kinds[name]], []).append(f"{name} {counts[name]:,}")
+    said = [f"{shorten_list(shown, 6)} by {filling}" for filling, shown in by_filling.items()]
+    return [Finding("missing", f"empty in some rows, filled by preprocessing: {'; '.join(said)}")] if said else []
 
 
 def list_numbers(seen: Seen, names: Collection[str]) -> dict[str, np.ndarray]:

@@ -29,7 +29,11 @@ _BY_LINE = ("models", "drop")  # whose members have a line each
 
 
 def write_config(
-    path: Path, values: Mapping[str, Any], head: Sequence[str] = (), reasons: Mapping[str, str] | None = None
+    path: Path,
+    values: Mapping[str, Any],
+    head: Sequence[str] = (),
+    reasons: Mapping[str, str] | None = None,
+    notes: Mapping[str, str] | None = None,
 ) -> Document:
     """Return the document of a config with every key written out.
 
@@ -43,6 +47,8 @@ def write_config(
         Lines of comment at its top.
     reasons
         Why a column is dropped, by its name.
+    notes
+        What is said of a key's value after what the key is for, by the key's path: preprocessing.outlier_factor.
 
     Raises
     ------
@@ -52,7 +58,7 @@ def write_config(
     lines = [
         *(f"# {clean_text(line)}".rstrip() for line in head),
         *([""] if head else []),
-        *_write_section(Config, values, 0, reasons or {}),
+        *_write_section(Config, values, (), reasons or {}, notes or {}),
     ]
     document = parse_document(path, "\n".join(lines) + "\n")
     if _leave_defaults(document.value, values) != values:
@@ -66,7 +72,10 @@ def _leave_defaults(written: Any, meant: Any) -> Any:
     return written
 
 
-def _write_section(section: type[BaseModel], values: Mapping[str, Any], depth: int, reasons: Mapping[str, str]) -> Iterator[str]:
+def _write_section(
+    section: type[BaseModel], values: Mapping[str, Any], path: tuple[str, ...], reasons: Mapping[str, str], notes: Mapping[str, str]
+) -> Iterator[str]:
+    depth = len(path)
     indent = "  " * depth
     for name, field in section.model_fields.items():
         key = field.alias or name
@@ -74,11 +83,11 @@ def _write_section(section: type[BaseModel], values: Mapping[str, Any], depth: i
         if isinstance(inner, type) and issubclass(inner, BaseModel):
             yield from [""] if depth == 0 else []
             yield _add_comment(f"{indent}{key}:", str(field.description))
-            yield from _write_section(inner, values.get(key, {}), depth + 1, reasons)
+            yield from _write_section(inner, values.get(key, {}), (*path, key), reasons, notes)
             continue
         value = values[key] if key in values else field.get_default(call_default_factory=True)
         yield from [""] if depth == 0 and key in ("models", "scoring", "keep", "n_jobs") else []
-        yield from _write_key(indent, key, value, describe_key(field), reasons)
+        yield from _write_key(indent, key, value, f"{describe_key(field)} {notes.get('.'.join((*path, key)), '')}".strip(), reasons)
     extra = [key for key in values if key not in {field.alias or name for name, field in section.model_fields.items()}]
     for key in extra:
         yield f"{indent}{key}: {write_value(values[key])}"
