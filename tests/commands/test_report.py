@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -78,7 +79,7 @@ def test_a_page_is_made_again_with_the_proofs_gathered_since(told: tuple[str, st
     run_report(told[1], str(page))
 
     assert b"IDENTICAL on 2031-01-02" in page.read_bytes()
-    assert b"L3 portable" not in page.read_bytes() and b"2032-01-02" not in page.read_bytes()
+    assert b"L3 portable, of levels" not in page.read_bytes() and b"2032-01-02" not in page.read_bytes()
 
 
 def test_a_file_of_somebody_elses_is_not_written_over(told: tuple[str, str], page: Path) -> None:
@@ -93,6 +94,25 @@ def test_a_file_of_somebody_elses_is_not_written_over(told: tuple[str, str], pag
     with pytest.raises(TrackingError, match="expected the path of a file"):
         run_report(told[1], str(page.parent))
     assert sorted(path.name for path in page.parent.glob("*report*")) == [page.name]
+
+
+@pytest.mark.parametrize("name", ["rep_told", "rep.v2", "rep.pdf"])
+def test_a_file_that_no_browser_opens_is_refused_with_a_name_to_use(name: str, tmp_path: Path) -> None:
+    with pytest.raises(
+        TrackingError, match=rf"{re.escape(name)}: expected a file that ends in \.html or \.htm.*{re.escape(name)}\.html\."
+    ):
+        run_report("0" * 32, str(tmp_path / name))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_page_of_a_run_without_pictures_names_no_files(told: tuple[str, str], tmp_path: Path) -> None:
+    from samebits.commands.report import _make_page
+
+    with copy_artifacts(told, tmp_path) as recorded:
+        assert b"figures/roc.png" in _make_page(recorded)
+        for name in [name for name in recorded.files if name.startswith(FIGURES_FOLDER)]:
+            del recorded.files[name]
+        assert b"figures/" not in _make_page(recorded)
 
 
 def test_a_folder_that_is_not_there_is_said(told: tuple[str, str], tmp_path: Path) -> None:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import io
 import json
+import re
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 from told_runs import TASKS, make_account, make_predictions
 
+from samebits.report.account import Account
 from samebits.report.drawing import MOST_POINTS
-from samebits.report.gallery import hang_pictures
+from samebits.report.gallery import Picture, hang_pictures
 
 NAMES = {
     "binary": ["confusion", "precision_recall", "roc", "scores", "calibration", "candidates", "importance"],
@@ -124,3 +127,98 @@ def test_the_scores_of_each_class_are_scikit_learns() -> None:
     shown = [found["per_class"][name] for name in ("precision", "recall", "f1", "rows")]
     assert shown == [pytest.approx(values.tolist()) for values in expected]
     assert found["confusion"]["recorded_by_predicted"] == confusion_matrix(account.recorded, account.predicted).tolist()
+
+
+@pytest.mark.parametrize(
+    ("scoring", "said"),
+    [
+        ("neg_root_mean_squared_error", "rise of RMSE when"),
+        ("neg_mean_squared_error", "rise of mean squared error when"),
+        ("r2", "loss of R² when"),
+    ],
+)
+def test_an_error_rises_and_a_score_is_lost_when_a_column_is_shuffled(scoring: str, said: str) -> None:
+    account = make_account("regression")
+    account.explored["importance"]["scoring"] = scoring
+
+    assert said in draw_all(account)["importance"].svg
+
+
+def draw_all(account: Account) -> dict[str, Picture]:
+    return {one.name: one for one in hang_pictures(account)[0]}
+
+
+def make_seven() -> Account:
+    """Return an account of seven classes, of which the sixth has four rows, the seventh one, and an eighth none."""
+    recorded = np.array(list("1111122222333334444455555") * 8 + list("66667"))
+    predicted = np.where(np.isin(recorded, ["6", "7"]), "1", np.roll(recorded, 1))
+    responses = np.random.default_rng(1).dirichlet(np.ones(8), size=len(recorded))
+    table = pd.DataFrame({"recorded": recorded, "predicted": predicted})
+    return make_account("multiclass", table.assign(**{f"probability_{place + 1}": responses[:, place] for place in range(8)}))
+
+
+def test_classes_of_few_rows_are_named_and_the_hardest_are_all_named() -> None:
+    found = draw_all(make_seven())
+
+    assert "say little: outcome = 6 (4 rows), 7 (1 row), 8 (0 rows)." in found["confusion"].caption
+    assert "Hardest for the model are outcome = 6, 7 and 8: F1 0.000." in found["per_class"].caption
+
+
+def test_a_class_without_a_curve_is_named() -> None:
+    caption = draw_all(make_seven())["roc"].caption
+
+    assert "Left out, beside the 6 classes of most rows: outcome = 7 (1 row)." in caption
+    assert "Without a curve, for no row shows it: outcome = 8." in caption
+
+
+def read_letters(svg: str, word: str) -> list[float]:
+    return [float(size) for size in re.findall(rf'<text style="font-size: ([\d.]+)px[^>]*>{re.escape(word)}</text>', svg)]
+
+
+@pytest.mark.parametrize("n_classes", [2, 5, 7, 12, 20])
+def test_a_class_is_as_large_below_a_confusion_matrix_as_beside_it_and_readable(n_classes: int) -> None:
+    names = np.array([f"kind{number:02}" for number in range(n_classes)])
+    table = pd.DataFrame({"recorded": np.repeat(names, 30), "predicted": np.tile(names, 30)})
+
+    svg = draw_all(make_account("multiclass", table))["confusion"].svg
+
+    sizes = [read_letters(svg, name) for name in names]
+    assert all(len(one) == 2 and one[0] == one[1] >= 6.5 for one in sizes), sizes
+    counts = read_letters(svg, str(int((table["recorded"] + table["predicted"] == names[0] * 2).sum())))
+    assert all(size >= 6.5 for size in counts)
+
+
+def test_a_bar_of_nothing_is_labelled() -> None:
+    found = draw_all(make_seven())
+
+    n_zero = sum(json.loads(found["per_class"].values)[name].count(0.0) for name in ("precision", "recall", "f1"))
+    assert n_zero == 9 and len(re.findall(">0</text>", found["per_class"].svg)) == n_zero
+    assert len(re.findall(">0</text>", found["importance"].svg)) == 1  # of site, which changed nothing
+
+
+def test_every_line_of_the_residuals_is_named() -> None:
+    svg = draw_all(make_account("regression"))["residuals"].svg
+
+    assert all(f">{name}" in svg for name in ("nine rows of ten", "as predicted, so it is", "median ", "a row"))
+
+
+def test_large_residuals_are_told_in_digits() -> None:
+    table = make_predictions("regression")
+    caption = draw_all(make_account("regression", table.assign(predicted=table["predicted"] + 1e6)))["residuals"].caption
+
+    assert "-1,000,000" in caption and "e+" not in caption
+
+
+def test_a_class_that_is_no_word_is_told_with_its_column_in_pictures() -> None:
+    table = make_predictions("binary").replace({"yes": "1", "no": "0"})
+    account = make_account("binary", table, {"data": {"target": "survived", "positive": 1}})
+    account.explored["partial_dependence"] = {
+        "of": "response for 1",
+        "n_rows": 90,
+        "columns": {"x": {"values": [0.0, 1.0], "mean": [0.2, 0.8]}},
+    }
+
+    found = draw_all(account)
+
+    assert "rows of survived = 0" in found["roc"].caption and "called survived = 1 are so" in found["precision_recall"].caption
+    assert "survived = 1: " in found["scores"].svg and "Response for survived = 1," in found["partial_dependence"].caption

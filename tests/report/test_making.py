@@ -17,6 +17,7 @@ from told_runs import METRICS, TASKS, describe, make_account, make_predictions, 
 
 from samebits.lineage.report_page import BEGIN, END, N_PLACES, digest_page
 from samebits.report.making import _describe_code, fill_page, is_report, make_report
+from samebits.verdicts import Level
 
 EVIL = '"><script>alert(1)</script><!-- this run --><img src=x onerror=alert(1)>\x1b[31m\u202e$x_1$'
 QUESTIONS = ("What is this?", "How good is it?", "Can I trust it?", "How is it made again?")
@@ -197,3 +198,23 @@ def test_proofs_and_looks_are_told() -> None:
 
     assert "L2 repeatable" in text and "IDENTICAL on 2026-12-01" in text and "By run 1" in text
     assert "It is number 2 of 7 runs." in text
+
+
+def test_nothing_is_said_of_a_proof_but_what_is_so() -> None:
+    account = make_account("binary")
+    proofs = ["Made again: IDENTICAL, in the environment of whoever made it"]
+
+    alone, tried = (Outline(make_page(account, proofs=found)).text for found in ([], proofs))
+
+    assert "When this was written, nobody had made it again." in alone and "adds to its level" not in alone
+    assert not re.search("(?i)nobody ha[sd] (tried|made)", tried) and "told below, as proof so far" in tried
+    assert "raises no level" in tried
+
+
+@pytest.mark.parametrize("level", Level)
+def test_every_level_is_named_once_with_its_meaning(level: Level) -> None:
+    page = make_page(make_account("binary"), tags={"level": str(level)}).decode("utf-8")
+
+    items = re.findall(r"<li( class=\"best\")?>(L\d \w+): ", page)
+    assert [name for _, name in items] == list(Level)
+    assert [name for marked, name in items if marked] == [level]

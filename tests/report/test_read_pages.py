@@ -27,6 +27,10 @@ addEventListener("load", () => {
   found.last = Math.max(...["q-what", "q-good", "q-trust", "q-again"].map(id => page.getElementById(id).parentElement.getBoundingClientRect().bottom));
   found.contrast = Math.min(...[...page.querySelectorAll("p,li,td,th,dt,dd,h1,h2,h3,figcaption,code,span,caption")].filter(e => e.textContent.trim() && !e.closest("svg")).map(e => {
     const pair = [light(read(view.getComputedStyle(e).color)), light(ground(e))].sort((a, b) => b - a); return (pair[0] + 0.05) / (pair[1] + 0.05); }));
+  found.lines = Math.max(...[...page.querySelectorAll("td.side")].map(e => { const r = page.createRange(); r.selectNodeContents(e); return r.getClientRects().length; }));
+  const figures = [...page.querySelectorAll(".gallery > figure")].map(e => e.getBoundingClientRect());
+  const right = Math.max(...figures.map(e => e.right)), bottom = Math.max(...figures.map(e => e.bottom)), last = figures.at(-1);
+  found.hole = Math.abs(right - last.right) + Math.abs(bottom - last.bottom) + Math.abs(figures[0].left - (figures.length %% 2 ? last : figures.at(-2)).left);
   found.dark = view.matchMedia("(prefers-color-scheme: dark)").matches;
   const out = document.createElement("pre"); out.id = "found"; out.textContent = JSON.stringify(found); document.body.append(out);
 });
@@ -70,6 +74,7 @@ def test_a_telephone_shows_all_of_a_page_without_moving_it_sideways(task: str, t
     assert found["width"] == 390
     assert found["last"] <= 844  # the four questions are answered on its first screen
     assert found["contrast"] >= 4.5
+    assert found["lines"] == 1
 
 
 def test_long_names_move_no_page_sideways(tmp_path: Path) -> None:
@@ -95,6 +100,14 @@ def test_a_desk_shows_the_answers_first_and_a_dark_page_is_as_readable(tmp_path:
     assert by_day["width"] == by_night["width"] == 1400 and by_day["last"] <= 844
     assert by_day["contrast"] >= 4.5
     assert by_night["dark"] and by_night["contrast"] >= 4.5
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_pictures_fill_their_place_whatever_their_number(task: str, tmp_path: Path) -> None:
+    found = measure(make_page(task), tmp_path, 1400)
+
+    assert found["hole"] == pytest.approx(0, abs=1)
+    assert found["lines"] == 1
 
 
 def test_a_page_is_printed_on_a4(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from samebits.verdicts import Evidence, Verdict, compute_level
 
 _MOST_TABLE_BYTES = 1 << 30
 _SHORT_ID = 8
+_SUFFIXES = (".html", ".htm")  # which a browser opens as a page
 _MISFITS = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)  # what a record of another form raises
 
 
@@ -46,12 +47,22 @@ def run_report(reference: str, output: str | None, overwrite: bool = False) -> N
         There is no such run, it is not finished, or its record is none that a report can be made of.
     """
     here, root = Path.cwd(), find_project_root()
+    given = _read_output(output, here) if output else None
     client, reference = connect_for(settle_reference(reference), root)
     with open_recorded_run(client, reference) as recorded:
-        path = here / (expand_home(output) if output else f"report-{recorded.run_id[:_SHORT_ID]}.html")
+        path = given or here / f"report-{recorded.run_id[:_SHORT_ID]}.html"
         _refuse_other_file(path, overwrite)
         _write_whole(path, _make_page(recorded))
     tell(f"report      {path}")
+
+
+def _read_output(output: str, here: Path) -> Path:
+    """Return where the page goes; a browser opens a file as a page by its suffix alone."""
+    path = here / expand_home(output)
+    if path.suffix.lower() not in _SUFFIXES and not path.is_dir():
+        remedy = f"Name it so: --output {output.rstrip('/')}.html."
+        raise TrackingError(Problem(f"--output {output}", "a file that ends in .html or .htm", path.name, remedy))
+    return path
 
 
 def _refuse_other_file(path: Path, overwrite: bool) -> None:
@@ -117,6 +128,7 @@ def _read_account(recorded: RecordedRun, lineage: dict[str, Any]) -> Account:
         tuple(lineage.get("remarks", [])),
         _read_json(recorded, lineage, "drift_baseline.json"),
         {name: values for name, values in explored.items() if values},
+        any(name.startswith(FIGURES_FOLDER) for name in recorded.files),
     )
 
 

@@ -40,6 +40,8 @@ class Account:
         As drift_baseline.json has it.
     explored
         By name of `EXPLORED`: what was asked of the model when there was one.
+    keeps_figures
+        Whether the run has its pictures as files: one that was made without has them in a page alone.
     """
 
     stages: Mapping[str, Stage]
@@ -48,6 +50,7 @@ class Account:
     remarks: tuple[str, ...] = ()
     baseline: dict[str, Any] = field(default_factory=dict)
     explored: dict[str, dict[str, Any]] = field(default_factory=dict)
+    keeps_figures: bool = True
 
     @property
     def config(self) -> dict[str, Any]:

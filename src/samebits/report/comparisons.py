@@ -8,8 +8,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from samebits.report.account import Account
-from samebits.report.drawing import BLUE, GREY, INK, ORANGE, NoPicture, Plot, as_numbers, place_axes, shorten
-from samebits.report.words import begin, find_sign
+from samebits.report.drawing import BLUE, GREY, INK, ORANGE, NoPicture, Plot, as_numbers, label_zero, place_axes, shorten
+from samebits.report.words import begin, find_sign, name_quantity
 
 MOST_COLUMNS = 15  # of which importance is shown
 _MOST_CANDIDATES = 20
@@ -61,7 +61,7 @@ def plot_importance(account: Account) -> Plot:
     named = sorted(columns, key=lambda name: (-columns[name]["mean"], name))[:MOST_COLUMNS]
     means = np.array([columns[name]["mean"] for name in named], dtype=np.float64)
     spread = np.array([columns[name]["spread"] for name in named], dtype=np.float64)
-    metric = find_sign(found["scoring"])[1]
+    sign, metric = find_sign(found["scoring"])
 
     def paint(figure: Figure) -> None:
         axes = place_axes(figure, left=leave_room(named), bottom=0.55 / height, top=1 - 0.1 / height)
@@ -72,7 +72,9 @@ def plot_importance(account: Account) -> Plot:
         axes.set_yticks(places, [shorten(name) for name in named])
         axes.set_ylim(len(named) - 0.4, -0.6)
         axes.grid(axis="y", visible=False)
-        axes.set_xlabel(f"loss of {metric} when the column is shuffled", loc="right")
+        for place in np.flatnonzero(means == 0):
+            label_zero(axes, int(place))
+        axes.set_xlabel(f"{'rise' if sign < 0 else 'loss'} of {metric} when the column is shuffled", loc="right")
 
     height = max(2.4, 0.9 + 0.27 * len(named))
     more = f", the {len(named)} most important of {len(columns)} columns" if len(columns) > len(named) else ""
@@ -95,7 +97,7 @@ def plot_dependence(account: Account) -> Plot:
     columns = {name: one for name, one in found["columns"].items() if len(one["values"]) > 1}
     if not columns:
         raise NoPicture("no column of numbers is among the most important")
-    n_rows = (len(columns) + 1) // 2
+    n_rows, of = (len(columns) + 1) // 2, name_quantity(account, str(found["of"]))
 
     def paint(figure: Figure) -> None:
         grid = figure.subplots(n_rows, 2, squeeze=False, sharey=True)
@@ -106,12 +108,11 @@ def plot_dependence(account: Account) -> Plot:
             axes.locator_params(axis="x", nbins=4)
         for axes in grid.ravel()[len(columns) :]:
             axes.set_visible(False)
-        figure.supylabel(shorten(found["of"], 40), fontsize=10)
+        figure.supylabel(shorten(of, 40), fontsize=10)
 
     return Plot(
         "What the model makes of the most important columns",
-        f"{begin(found['of'])}, on average over {found['n_rows']:,} {account.rows_name}, were the column to have this "
-        "value in each of them.",
+        f"{begin(of)}, on average over {found['n_rows']:,} {account.rows_name}, were the column to have this value in each of them.",
         f"Partial dependence of the prediction on {', '.join(columns)}.",
         found,
         paint,

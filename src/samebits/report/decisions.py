@@ -10,6 +10,7 @@ from sklearn.calibration import calibration_curve
 
 from samebits.report.account import Account
 from samebits.report.drawing import BLUE, GREY, INK, LINES, ORANGE, VERMILLION, NoPicture, Plot, as_numbers, place_axes, shorten, thin
+from samebits.report.words import name_class
 
 _BINS = 10
 _SCORE_BINS = 30
@@ -20,7 +21,7 @@ def plot_roc(account: Account) -> Plot:
     is_positive, responses = read_responses(account)
     false_rate, hit_rate, _ = metrics.roc_curve(is_positive, responses)
     area = float(metrics.roc_auc_score(is_positive, responses))
-    chosen = _rate_chosen(account, is_positive)
+    chosen, name = _rate_chosen(account, is_positive), name_class(account, account.positive)
     false_rate, hit_rate = thin(false_rate, hit_rate)
 
     def paint(figure: Figure) -> None:
@@ -32,8 +33,8 @@ def plot_roc(account: Account) -> Plot:
 
     return Plot(
         "ROC curve",
-        f"Of the rows that are not {account.positive}, the share that is called so, against the share found of those that are. "
-        f"As it decides, the model finds {chosen[1]:.1%} and calls {chosen[0]:.1%} of the others so by mistake.",
+        f"Of the rows of {name_class(account, account.negative)}, the share that is called {name}, against the share found of those "
+        f"that are so. As it decides, the model finds {chosen[1]:.1%} and calls {chosen[0]:.1%} of the others so by mistake.",
         f"ROC curve on the {account.rows_name}: area under it {area:.3f}, where guessing has 0.5.",
         {
             "false_positive_rate": as_numbers(false_rate),
@@ -68,7 +69,8 @@ def plot_precision_recall(account: Account) -> Plot:
 
     return Plot(
         "Precision and recall",
-        f"How many of the rows that are called {account.positive} are so (precision), for each share of them that is found (recall). "
+        f"How many of the rows that are called {name_class(account, account.positive)} are so (precision), for each share of them "
+        f"that is found (recall). "
         f"The dot is the model {where}: precision {at[1]:.3f}, recall {at[0]:.3f}.",
         f"Precision-recall curve on the {account.rows_name}: average precision {average:.3f}; {where} precision {at[1]:.3f} and "
         f"recall {at[0]:.3f}.",
@@ -94,7 +96,7 @@ def plot_calibration(account: Account) -> Plot:
         axes = place_axes(figure)
         axes.plot([0, 1], [0, 1], color=GREY, linestyle="--", linewidth=1, label="as said, so it is")
         axes.plot(said, observed, "o-", color=BLUE, markersize=6, label=f"this model, Brier score {brier:.3f}")
-        _finish(axes, "probability that the model gives", f"share that is {shorten(account.positive, 16)}", "upper left")
+        _finish(axes, "probability that the model gives", f"share of {shorten(name_class(account, account.positive))}", "upper left")
 
     return Plot(
         "Calibration",
@@ -114,18 +116,23 @@ def plot_scores(account: Account) -> Plot:
     edges = np.histogram_bin_edges(responses, bins=_SCORE_BINS)
     parts = {name: np.histogram(responses[rows], edges)[0] for name, rows in _by_class(account, is_positive).items()}
     shares = {name: counts / max(1, counts.sum()) for name, counts in parts.items()}
-    threshold = account.threshold
+    threshold, names = account.threshold, [name_class(account, label) for label in (account.negative, account.positive)]
 
     def paint(figure: Figure) -> None:
         axes = place_axes(figure)
         for (name, share), colour, line in zip(shares.items(), (ORANGE, BLUE), LINES, strict=False):
             axes.stairs(share, edges, color=colour, fill=True, alpha=0.35)
             axes.stairs(
-                share, edges, color=colour, linestyle=line, linewidth=1.8, label=f"{shorten(name)}: {parts[name].sum():,} rows"
+                share,
+                edges,
+                color=colour,
+                linestyle=line,
+                linewidth=1.8,
+                label=f"{shorten(name_class(account, name))}: {parts[name].sum():,} rows",
             )
         if threshold is not None:
             axes.axvline(threshold, color=INK, linestyle=":", linewidth=1.6, label=f"threshold {threshold:.3g}")
-        axes.set_xlabel(f"response for {shorten(account.positive, 16)}")
+        axes.set_xlabel(f"response for {shorten(name_class(account, account.positive))}")
         axes.set_ylabel("share of the class")
         axes.legend(loc="upper center")
         axes.set_ylim(0, 1.3 * max(share.max() for share in shares.values()))
@@ -134,7 +141,7 @@ def plot_scores(account: Account) -> Plot:
         "Responses by class",
         "What the model answers for the rows of each class: the less the two overlap, the better it parts them."
         + (" Rows right of the threshold are called positive." if threshold is not None else ""),
-        f"Two histograms of the responses on the {account.rows_name}, for {account.negative} and for {account.positive}.",
+        f"Two histograms of the responses on the {account.rows_name}, for {' and for '.join(names)}.",
         {"edges": as_numbers(edges), "rows": {name: counts.tolist() for name, counts in parts.items()}, "threshold": threshold},
         paint,
     )

@@ -158,6 +158,11 @@ def place_axes(figure: Figure, left: float = 0.13, bottom: float = 0.15, right: 
     return figure.add_axes((left, bottom, right - left, top - bottom))
 
 
+def label_zero(axes: Axes, place: float, size: float = 9) -> None:
+    """Write 0 where a lying bar has no length: else it looks as if it were missing."""
+    axes.annotate("0", (0, place), xytext=(4, 0), textcoords="offset points", va="center", fontsize=size, color=INK)
+
+
 def thin(*columns: np.ndarray) -> list[np.ndarray]:
     """Return columns of which no more than `MOST_POINTS` rows are left, evenly taken, the first and the last among them."""
     n_rows = len(columns[0])

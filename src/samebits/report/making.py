@@ -17,13 +17,16 @@ import jinja2
 import numpy as np
 from markupsafe import Markup
 
+from samebits.config.catalog import name_metric
 from samebits.digests import canonical_json, digest_bytes
 from samebits.lineage.manifest import FIGURES_FOLDER, PAGE_FILE, UNMADE, Stage, make_stage
 from samebits.lineage.report_page import EMPTY_PLACE, digest_page, fill_places
 from samebits.report.account import Account
 from samebits.report.words import (
-    as_number,
+    as_quantity,
+    as_score,
     begin,
+    begin_remarks,
     describe_rows,
     describe_score,
     describe_split,
@@ -33,18 +36,21 @@ from samebits.report.words import (
     find_sign,
     list_cases,
     list_claims,
+    list_doubts,
     list_facts,
     list_promises,
     list_worth,
     name_in_words,
+    say_ends,
 )
 from samebits.text import clean_recorded, shorten_list
 from samebits.verdicts import Level
 
 _MOST_COLUMNS, _MOST_GROUP_METRICS, _MOST_LETTERS = 100, 6, 200
+_MOST_DROPPED = 20
 _SHORT_ID = 8
 _LEVELS = {
-    Level.L0: "it is on record what went in, what came out, and a digest of each; nobody has tried it since.",
+    Level.L0: "it is on record what went in, what came out, and a digest of each.",
     Level.L1: "code, table and environment were brought back from the record alone.",
     Level.L2: "made again from the record alone, equal to the bit also under other conditions; and a changed input was seen.",
     Level.L3: "as L2, and on a machine of another class too.",
@@ -119,7 +125,8 @@ def make_report(account: Account) -> Report:
     untold = {f"{name}.json": canonical_json(values) for name, values in account.explored.items()}
     figures = untold | figures  # why something is left out is told a second time too
     shown = [{"title": one.title, "caption": one.caption, "svg": Markup(one.svg)} for one in pictures]
-    page = _render("page.html", pictures=shown, left_out=left_out, **_tell(account))
+    names = [one.name for one in pictures] if account.keeps_figures else []
+    page = _render("page.html", pictures=shown, left_out=left_out, figures=_say_files(names), **_tell(account))
     return Report(page.encode("utf-8"), figures)
 
 
@@ -130,8 +137,8 @@ def fill_page(page: bytes, run: ThisRun) -> bytes:
         "short_id": str(run.run["run_id"])[:_SHORT_ID],
         "started": _say_moment(run.run),
         "level": str(level),
-        "level_means": _LEVELS[level],
-        "proved": _describe_proof(run.tags),
+        "levels": [(str(one), means, one == level) for one, means in _LEVELS.items()],
+        "proved": _describe_proof(run.tags, run.proofs),
         "proofs": run.proofs,
         "code": _describe_code(run.stages["code"]),
         "looks": f"It is {run.looks}." if run.looks else "",
@@ -145,6 +152,13 @@ def fill_page(page: bytes, run: ThisRun) -> bytes:
 def is_report(content: bytes) -> bool:
     """Tell whether some bytes are such a page."""
     return content.startswith(b"<!doctype html>") and b'<meta name="generator" content="samebits">' in content[:4096]
+
+
+def _say_files(names: Sequence[str]) -> str:
+    if not names:
+        return ""
+    listed = ", ".join(f"{FIGURES_FOLDER}{name}.png" for name in names)
+    return f"They are files of the run: {listed}; what each shows is there under the same name as .json."
 
 
 def _render(name: str, **values: Any) -> str:
@@ -188,6 +202,8 @@ def _tell(account: Account) -> dict[str, Any]:
         "groups": _list_groups(account),
         "rows_name": account.rows_name,
         "remarks": account.remarks,
+        "first_remark": " ".join(filter(None, begin_remarks(account.remarks))),
+        "dropped": shorten_list([_cut(name, 60) for name in account.config["data"].get("drop") or []], _MOST_DROPPED),
         "limits": _LIMITS,
         "standing": place,
         "record": place,
@@ -224,12 +240,15 @@ def _describe_column(one: Mapping[str, Any], n_rows: int) -> str:
     if one.get("kind") == "date":
         first, last = (np.datetime64(0, "D") + np.timedelta64(int(one["edges"][end]), "D") for end in (0, -1))
         return f"{first} to {last}"
-    return f"{as_number(one['edges'][0])} to {as_number(one['edges'][-1])}, mean {as_number(one['mean'])} ± {as_number(one['std'])}"
+    ends = [float(one["edges"][0]), float(one["edges"][-1])]
+    shown = [as_quantity(float(value), max(map(abs, ends))) for value in (*ends, one["mean"], one["std"])]
+    return "{} to {}, mean {} ± {}".format(*shown)
 
 
 def _list_candidates(account: Account) -> dict[str, Any]:
     stage = account.stages["cross_validation"]
-    sign, metric = find_sign(str(stage.get("scoring", "")))
+    scoring = str(stage.get("scoring", ""))
+    (sign, metric), name_of = find_sign(scoring), name_metric(scoring)
     models, as_good = account.config.get("models") or {}, account.assessment.get("as_good", [])
     ordered = sorted(stage["candidates"].items(), key=lambda item: -_as_float(item[1]["mean"]))
     told = []
@@ -241,8 +260,8 @@ def _list_candidates(account: Account) -> dict[str, Any]:
             {
                 "name": name,
                 "is_best": is_best,
-                "mean": as_number(sign * _as_float(one["mean"])),
-                "spread": f"± {as_number(float(scores.std()))}" if len(scores) > 1 else "–",
+                "mean": as_score(name_of, sign * _as_float(one["mean"])),
+                "spread": f"± {as_score(name_of, float(scores.std()))}" if len(scores) > 1 else "–",
                 "settings": _cut(shorten_list([f"{key} {value}" for key, value in settings.items()], 6)) or "as scikit-learn has them",
                 "verdict": "chosen" if is_best else "as good" if name in as_good else "",
             }
@@ -264,10 +283,10 @@ def _list_metrics(account: Account) -> dict[str, Any]:
         {
             "name": name_in_words(name),
             "is_chosen": name == found.get("metric"),
-            "value": as_number(value),
-            "interval": " to ".join(map(as_number, intervals[name])) if name in intervals else "–",
-            "baseline": as_number(nothing.get(name)),
-            "train": as_number(train.get(name)),
+            "value": as_score(name, value),
+            "interval": say_ends(name, intervals[name]) if name in intervals else "–",
+            "baseline": as_score(name, nothing.get(name)),
+            "train": as_score(name, train.get(name)),
         }
         for name, value in account.metrics.items()
     ]
@@ -293,7 +312,7 @@ def _note_result(account: Account) -> list[str]:
     drawn = f"{sure['resampled']} drawn with replacement {sure['n_resamples']:,} times (bootstrap, seed {sure['seed']})"
     strategies = {"prior": "the most frequent class and the classes' shares", "mean": "the mean of the target", "median": "its median"}
     known = strategies.get(nothing["strategy"], nothing["strategy"])
-    lines = [f"Intervals: {drawn}."] if sure["intervals"] else []
+    lines = [" ".join([f"Intervals: {drawn}.", *list_doubts(account)])] if sure["intervals"] else []
     lines += [f"Knowing nothing: a model that answers {known} of the training rows."] if nothing["metrics"] else []
     lines += [f"No {what}, for it failed: {why}." for what, why in found.get(UNMADE, {}).items()]
     if as_good:
@@ -315,7 +334,7 @@ def _list_groups(account: Account) -> list[dict[str, Any]]:
             {
                 "value": _cut(one["value"]),
                 "n_rows": f"{one['n_rows']:,}",
-                "metrics": [as_number(one["metrics"].get(name)) for name in names],
+                "metrics": [as_score(name, one["metrics"].get(name)) for name in names],
             }
             for one in groups
         ]
@@ -332,10 +351,11 @@ def _say_moment(run: Mapping[str, Any]) -> str:
     return f"{str(run.get('started', ''))[:16].replace('T', ' ')} UTC"
 
 
-def _describe_proof(tags: Mapping[str, str]) -> str:
+def _describe_proof(tags: Mapping[str, str], proofs: Sequence[str]) -> str:
     made = f"Made again: {tags['verdict']}{_say_day(tags, 'verdict_time')}." if tags.get("verdict") else ""
     held = f"Its record was verified: {tags['verified']}{_say_day(tags, 'verified_time')}, by its tag." if tags.get("verified") else ""
-    return " ".join(filter(None, [made, held])) or "Nobody has made it again yet; whoever does adds to its level."
+    tried = "What was tried since is told below, as proof so far." if proofs else "When this was written, nobody had made it again."
+    return " ".join(filter(None, [made, held])) or tried
 
 
 def _say_day(tags: Mapping[str, str], name: str) -> str:

@@ -6,16 +6,23 @@ place but in `describe_stages`, since runs that differ in those alone have equal
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from samebits.config.catalog import is_lower_better, name_metric
+import numpy as np
+
+from samebits.config.catalog import name_metric
 from samebits.lineage.manifest import INPUT_STAGES, STAGES
 from samebits.report.account import Account
 from samebits.text import shorten_list
 
 _MOST_LABELS = 8  # of a target of more classes
 _PER = 1000
+_FIRST_LETTERS = 110  # of a remark that a card has room for
+_MOST_WRITTEN = 1e15  # in digits alone
+_NOISE = 1e-12  # of a score that is no quantity of the target's own unit: what is less is what adding rounds
+_IN_TARGETS_UNIT = ("rmse", "mae", "median_absolute_error", "max_error")
+_NO_WORDS = ("true", "false", "yes", "no", "on", "off", "none", "positive", "negative")
 _ORDER = list(STAGES)
 _WHAT_DECIDES = {
     "code": "the program: samebits' own files, the commit, and each changed file beside it",
@@ -48,7 +55,7 @@ _NAMES = {
 def describe_task(account: Account) -> str:
     """Return what is predicted."""
     if account.task == "regression":
-        return f"The quantity {account.target}"
+        return f"How much {account.target} is"
     if account.task == "binary":
         return f"Whether {account.target} is {account.positive} or {account.negative}"
     labels = shorten_list(account.labels, _MOST_LABELS)
@@ -81,9 +88,38 @@ def name_in_words(metric: str) -> str:
 
 
 def find_sign(scoring: str) -> tuple[int, str]:
-    """Return what a score is multiplied with to be its metric, and the metric's name: errors are told as positive numbers."""
-    metric = name_metric(scoring)
-    return (-1 if scoring.startswith("neg_") and is_lower_better(metric) else 1), name_in_words(metric)
+    """Return what a score is multiplied with to be its metric, and the metric's name: errors are told as positive numbers.
+
+    >>> find_sign("neg_mean_squared_error"), find_sign("r2")
+    ((-1, 'mean squared error'), (1, 'R²'))
+    """
+    return (-1 if scoring.startswith("neg_") else 1), name_in_words(name_metric(scoring).removeprefix("neg_"))
+
+
+def name_class(account: Account, label: str) -> str:
+    """Return a class as a sentence names it: with its column, where one of the classes alone says nothing, such as 1 or yes."""
+    return label if all(map(_is_word, account.labels)) else f"{account.target} = {label}"
+
+
+def _is_word(label: str) -> bool:
+    return sum(letter.isalpha() for letter in label) > 1 and label.lower() not in _NO_WORDS
+
+
+def name_quantity(account: Account, named: str) -> str:
+    """Return what was asked of the model, such as `response for 1`, with the class as a sentence names it."""
+    for words in ("response for ", "probability of ", "share called "):
+        if account.task != "regression" and named.startswith(words):
+            return f"{words}{name_class(account, named.removeprefix(words))}"
+    return named
+
+
+def join_names(names: list[str]) -> str:
+    """Return names as a sentence lists them.
+
+    >>> join_names(["a", "b", "c"]), join_names(["a"])
+    ('a, b and c', 'a')
+    """
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
 
 
 def begin(sentence: str) -> str:
@@ -96,25 +132,49 @@ def as_number(value: Any) -> str:
 
     >>> as_number(0.99429), as_number(56.21), as_number(12345.6), as_number(None)
     ('0.9943', '56.21', '12,346', '–')
-    >>> as_number(0.0), as_number(1.0), as_number(float("inf"))
-    ('0', '1', 'inf')
+    >>> as_number(0.0), as_number(-0.0), as_number(1.0), as_number(float("inf")), as_number(9.99e8)
+    ('0', '0', '1', 'inf', '999,000,000')
     """
     if not isinstance(value, int | float) or value != value:
         return "–" if value is None or value != value else str(value)
     size = abs(value)
     if size < 1000 and value == round(value):
-        return f"{value:.0f}"
-    if size >= 1e7 or 0 < size < 1e-4:
+        return f"{value + 0.0:.0f}"
+    if size >= _MOST_WRITTEN or 0 < size < 1e-4:
         return f"{value:.3g}"
     return f"{value:,.0f}" if size >= 1000 else f"{value:.2f}" if size >= 10 else f"{value:.4f}"
+
+
+def as_score(metric: str, value: Any) -> str:
+    """Return a score as a table shows it: what rounding left of nothing is nothing.
+
+    >>> as_score("explained_variance", -2.22e-16), as_score("rmse", 2e-13), as_score("r2", 0.5)
+    ('0', '2e-13', '0.5000')
+    """
+    is_noise = isinstance(value, float) and abs(value) < _NOISE and metric not in _IN_TARGETS_UNIT
+    return as_number(0.0 if is_noise else value)
+
+
+def as_quantity(value: float, scale: float = 0.0) -> str:
+    """Return a quantity of a column with as many digits as say something; beside one of that scale, what rounding left is nothing.
+
+    >>> as_quantity(0.42), as_quantity(80.0), as_quantity(999_000_000.0), as_quantity(56.21749), as_quantity(-1e-17, scale=3.0)
+    ('0.42', '80', '999,000,000', '56.22', '0')
+    """
+    size = abs(value)
+    if size == 0 or size < _NOISE * scale:
+        return "0"
+    return f"{value:,.0f}" if 1000 <= size < _MOST_WRITTEN else f"{value:.4g}"
 
 
 def describe_score(account: Account) -> str:
     """Return the metric that chose, on the rows nobody chose by."""
     if not account.assessment:
         name = next(iter(account.metrics), None)
-        return "No metric" if name is None else f"{begin(name_in_words(name))} {as_number(account.metrics[name])}"
-    return f"{begin(name_in_words(account.assessment['metric']))} {as_number(account.assessment['value'])}"
+        return "No metric" if name is None else f"{begin(name_in_words(name))} {as_score(name, account.metrics[name])}"
+    return (
+        f"{begin(name_in_words(account.assessment['metric']))} {as_score(account.assessment['metric'], account.assessment['value'])}"
+    )
 
 
 def list_worth(account: Account) -> list[str]:
@@ -126,15 +186,71 @@ def list_worth(account: Account) -> list[str]:
         return [f"{where}."]
     metric, lines = found["metric"], []
     ends = found["uncertainty"]["intervals"].get(metric)
-    sure = f"{found['uncertainty']['confidence']:.0%} interval {as_number(ends[0])} to {as_number(ends[1])}" if ends else "no interval"
+    sure = f"{found['uncertainty']['confidence']:.0%} interval {say_ends(metric, ends)}" if ends else "no interval"
+    sure += ", which is no certainty (see the result)" if ends and is_point(metric, ends) else ""
     better = "less is better" if found["lower_is_better"] else "more is better"
     lines.append(f"{where}; {sure}; {better}.")
     nothing = found["baseline"]["metrics"].get(metric)
     if nothing is not None:
-        lines.append(f"Without looking at any column: {as_number(nothing)}.")
+        lines.append(f"Without looking at any column: {as_score(metric, nothing)}.")
     if found["as_good"]:
         lines.append(f"In the folds as good: {shorten_list(found['as_good'])}.")
     return lines
+
+
+def say_ends(metric: str, ends: Sequence[float]) -> str:
+    """Return an interval in words."""
+    return " to ".join(as_score(metric, end) for end in ends)
+
+
+def is_point(metric: str, ends: Sequence[float]) -> bool:
+    """Tell whether an interval is shown with two equal ends."""
+    return as_score(metric, ends[0]) == as_score(metric, ends[1])
+
+
+def list_doubts(account: Account) -> list[str]:
+    """Return where intervals promise more than they hold: of rows that are alike, and with two equal ends."""
+    sure = account.assessment["uncertainty"]
+    if not sure["intervals"]:
+        return []
+    doubts, points = [], [name for name, ends in sure["intervals"].items() if is_point(name, ends)]
+    if sure["resampled"] == "rows" and _is_in_order(account.config):
+        doubts.append(
+            "Rows were drawn one by one, though those that are near each other in time are often alike: the intervals are then too "
+            "narrow."
+        )
+    if points:
+        doubts.append(
+            f"An interval of two equal ends ({shorten_list(map(name_in_words, points))}) is no certainty: it says only that none of "
+            "these rows shows another value."
+        )
+        doubts += _list_rules_of_three(account, points)
+    return doubts
+
+
+def _is_in_order(config: Mapping[str, Any]) -> bool:
+    split, cv = config.get("split") or {}, config.get("cv") or {}
+    classes = f"{split.get('class')} {cv.get('class')}"
+    return split.get("method") in ("time", "order") or "TimeSeries" in classes
+
+
+def _list_rules_of_three(account: Account, points: list[str]) -> list[str]:
+    """Return what no error among so many rows leaves possible: Hanley and Lippman-Hand, 1983, at 95%."""
+    if account.task == "regression" or len(account.recorded) == 0:
+        return []
+    is_wrong = account.recorded != account.predicted
+    parts = {"": np.ones(len(is_wrong), dtype=bool)}
+    if account.task == "binary" and is_wrong.any():
+        name = name_class(account, account.positive)
+        called = {"precision": ("called", account.predicted), "recall": ("of", account.recorded)}
+        parts = {f" {word} {name}": values == account.positive for key, (word, values) in called.items() if key in points}
+    more = "" if account.assessment["uncertainty"]["resampled"] == "rows" else ", and of more where rows of a group are alike"
+    return [
+        f"No error in {n:,} {account.rows_name}{which} is compatible with an error rate of up to {min(1.0, 3 / n):.1%}{more} (3/n, "
+        "the rule of three)."
+        for which, rows in parts.items()
+        if (n := int(rows.sum())) and not is_wrong[rows].any()
+    ]
 
 
 def list_promises(account: Account) -> list[tuple[bool, str, str]]:
@@ -145,7 +261,9 @@ def list_promises(account: Account) -> list[tuple[bool, str, str]]:
     if wanted is not None and precision is not None:
         kept = precision >= wanted
         word = "Met" if kept else "Missed"
-        found.insert(0, (kept, word, f"precision {as_number(precision)} on the {account.rows_name}, wished for {wanted:g}"))
+        found.insert(
+            0, (kept, word, f"precision {as_score('precision', precision)} on the {account.rows_name}, wished for {wanted:g}")
+        )
     return found
 
 
@@ -159,7 +277,7 @@ def describe_judged(one: Mapping[str, Any]) -> str:
     """Return a claim and what came of it."""
     words = {"at_least": "at least", "at_most": "at most"}
     bounds = " and ".join(f"{text} {as_number(one[name])}" for name, text in words.items() if name in one)
-    found = "not computed" if one.get("found") is None else as_number(one["found"])
+    found = "not computed" if one.get("found") is None else as_score(str(one["claim"]), one["found"])
     return f"{name_in_words(str(one['claim']))} {found}, claimed {bounds}"
 
 
@@ -228,11 +346,12 @@ def list_cases(account: Account) -> list[str]:
         return []
     is_so, called = account.recorded == account.positive, account.predicted == account.positive
     n_called, n_hits = _scale(called, account), _scale(is_so & called, account)
-    n_so, n_missed = _scale(is_so, account), _scale(is_so & ~called, account)
-    word = account.positive
+    n_so = _scale(is_so, account)
+    word = name_class(account, account.positive)
+    so = f"{n_so} are {word}" if word == account.positive else f"{word} in {n_so}"
     lines = [
-        f"Of {_PER:,} cases like the {account.rows_name}, {n_so} are {word}. The model calls {n_called} {word}: {n_hits} rightly, "
-        f"{n_called - n_hits} wrongly. It misses {n_missed}."
+        f"Of {_PER:,} cases like the {account.rows_name}, {so}. The model says so of {n_called}: {n_hits} rightly, "
+        f"{n_called - n_hits} wrongly. It misses {n_so - n_hits}."
     ]
     costs = (account.config.get("business") or {}).get("costs")
     if costs:
@@ -262,10 +381,26 @@ def describe_threshold(account: Account) -> str:
     }
     why = next((words.format(stage[name]) for name, words in goals.items() if name in stage), "the one that the config fixes")
     return (
-        f"A row is called {account.positive} where the response ({stage.get('response_method', 'of the model')}) is at least "
-        f"{value:.6g}: {why}. On the training folds that gave precision {as_number(stage.get('precision'))} and recall "
-        f"{as_number(stage.get('recall'))}."
+        f"A row is called {name_class(account, account.positive)} where the response "
+        f"({stage.get('response_method', 'of the model')}) is at least {value:.6g}: {why}. On the training folds that "
+        f"gave precision {as_number(stage.get('precision'))} and recall {as_number(stage.get('recall'))}."
     )
+
+
+def begin_remarks(remarks: Sequence[str]) -> tuple[str, str]:
+    """Return the first remark as a card has room for it, and in words how many more there are.
+
+    >>> begin_remarks(["One is odd.", "Two too.", "Three."]), begin_remarks([])
+    (('One is odd.', '2 more below'), ('', ''))
+    """
+    if not remarks:
+        return "", ""
+    first, more = " ".join(remarks[0].split()), len(remarks) - 1
+    if len(first) <= _FIRST_LETTERS:
+        return first, f"{more} more below" if more else ""
+    kept = first[:_FIRST_LETTERS]
+    kept = kept.rsplit(" ", 1)[0] if " " in kept else kept
+    return f"{kept.rstrip(' ,;:')} …", f"whole below, and {more} more" if more else "whole below"
 
 
 def describe_stages(stages: Mapping[str, Any]) -> list[dict[str, str]]:
