@@ -8,7 +8,7 @@ import os
 import shlex
 from pathlib import Path
 
-from samebits.errors import ConfigError, DataError, Problem, describe_unreadable, suggest
+from samebits.errors import ConfigError, DataError, Problem, suggest
 from samebits.project import expand_home, find_project_root, is_checkout
 from samebits.text import tell, warn
 
@@ -49,7 +49,19 @@ def run_new(table: str, target: str | None, output: str | None) -> None:
     warn(*(finding.line for finding in proposal.findings))
     _write_new(conf, proposal.document.text)
     shown = _name_from(conf, root) if Path.cwd() == root else str(conf)  # who stands elsewhere would look for it there
-    tell(f"wrote     {shown}", f"next      {'uv run ' if is_checkout() else ''}samebits train {shlex.quote(shown)}")
+    tell(f"wrote     {shown}", f"next      {'uv run ' if is_checkout() else ''}samebits train {quote_word(shown)}")
+
+
+def quote_word(word: str) -> str:
+    r"""Return a word as a shell takes it, also one with letters that are not shown.
+
+    >>> quote_word("my table.yaml"), quote_word("n\nl.yaml")
+    ("'my table.yaml'", "$'n\\nl.yaml'")
+    """
+    if word.isprintable():
+        return shlex.quote(word)
+    escaped = [f"\\{letter}" if letter in "'\\" else letter if letter.isprintable() else ascii(letter)[1:-1] for letter in word]
+    return f"$'{''.join(escaped)}'"
 
 
 def _find_table(table: str, root: Path) -> Path:
@@ -110,4 +122,5 @@ def _write_new(path: Path, text: str) -> None:
     except OSError as error:
         if error.errno == errno.EEXIST:
             raise ConfigError(Problem(str(path), "a new file", "one that is there already", "Name another with --output.")) from None
-        raise ConfigError(describe_unreadable(path, error, "Name another file with --output.")) from None
+        found = error.strerror or str(error)
+        raise ConfigError(Problem(str(path), "a file that can be written", found, "Name another file with --output.")) from None

@@ -278,7 +278,8 @@ def describe_judged(one: Mapping[str, Any]) -> str:
     words = {"at_least": "at least", "at_most": "at most"}
     bounds = " and ".join(f"{text} {as_number(one[name])}" for name, text in words.items() if name in one)
     found = "not computed" if one.get("found") is None else as_score(str(one["claim"]), one["found"])
-    return f"{name_in_words(str(one['claim']))} {found}, claimed {bounds}"
+    without = f" (not computed for {shorten_list(map(str, one['left_out']))})" if one.get("left_out") else ""
+    return f"{name_in_words(str(one['claim']))} {found}{without}, claimed {bounds}"
 
 
 def describe_split(account: Account) -> list[str]:
