@@ -68,12 +68,23 @@ SMALL: dict[str, Any] = {
 }
 
 
+_IMPORT_PATH: list[str] = []
+
+
+def pytest_collection_finish() -> None:
+    _IMPORT_PATH[:] = sys.path
+
+
 @pytest.fixture(autouse=True)
 def keep_import_path() -> Iterator[None]:
-    """MLflow leaves the code of each model that it loads on the path, where workers would take samebits from."""
-    before = list(sys.path)
+    """MLflow leaves the code of each model that it loads on the path, from which later workers would take a part of samebits."""
     yield
-    sys.path[:] = before
+    if sys.path != _IMPORT_PATH:
+        sys.path[:] = _IMPORT_PATH
+        from joblib.externals.loky import reusable_executor
+
+        if reusable_executor._executor is not None:  # which was started with that path
+            reusable_executor._executor.shutdown(wait=True, kill_workers=True)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
