@@ -11,7 +11,7 @@ from warm_program import Ended
 
 pytestmark = pytest.mark.xdist_group("strange")
 
-SAMPLE = {"configs": 40, "lineages": 12, "models": 6, "patches": 8}
+SAMPLE = {"configs": 20, "lineages": 8, "models": 4, "patches": 5}
 
 
 @pytest.mark.parametrize("kind", SAMPLE)

@@ -185,7 +185,10 @@ def ask_git(folder: Path, *words: str, given: bytes = b"") -> str:
 
 
 @pytest.mark.parametrize("is_checked_out", [True, False])
-def test_a_commit_of_a_billion_files_in_a_thousand_bytes_is_refused(tmp_path: Path, is_checked_out: bool) -> None:
+def test_a_commit_of_a_billion_files_in_a_thousand_bytes_is_refused(
+    tmp_path: Path, is_checked_out: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetching, "MOST_LISTED_BYTES", 8 << 20)
     commit = make_bomb(tmp_path / "repository", levels=9)
     sources = [Source("repository", str(tmp_path / "repository"))]
 
