@@ -201,6 +201,21 @@ def test_two_runs_for_one_parcel_become_one(own_store: str, parcel: Parcel, monk
     assert [run.info.run_id for run in client.search_runs([first.info.experiment_id])] == [first.info.run_id]
 
 
+def test_models_that_lost_answers_left_behind_go_and_another_ones_stays(own_store: str, parcel: Parcel) -> None:
+    client, values = open_client(own_store), parcel.read_values()
+    run = create_run(client, parcel)
+    for _ in range(3):
+        sending._create_model(client, run, values)
+    theirs = client.create_logged_model(run.info.experiment_id, name="theirs", source_run_id=run.info.run_id)
+    parcel.write_note(is_sent=True)
+
+    run_id = send_parcel(client, parcel)
+
+    models = client.search_logged_models([run.info.experiment_id])
+    assert len(models) == 2 and theirs.model_id in [model.model_id for model in models]
+    assert client.get_run(run_id).info.status == "FINISHED"
+
+
 def test_a_run_that_was_deleted_is_made_anew(own_store: str, parcel: Parcel) -> None:
     client = open_client(own_store)
     deleted = create_run(client, parcel).info.run_id

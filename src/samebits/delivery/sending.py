@@ -264,11 +264,22 @@ def _send_model(client: Any, parcel: Parcel, run: Any, values: dict[str, Any], i
     """Have the model of a run on the server with its files; it is READY once its metrics are there too."""
     run_id, files = run.info.run_id, list_files(parcel.folder / MODEL)
     found = explain_failures("find the model", lambda: _find_models(client, run)) if is_anew else []
+    linked = _list_outputs(run)
+    found.sort(key=lambda model: model.model_id not in linked)
     model = found[0] if found else explain_failures("take a model", lambda: _create_model(client, run, values))
-    if model.model_id not in _list_outputs(run):
+    explain_failures("take one model", lambda: _drop_unfinished(client, found[1:], values))
+    if model.model_id not in linked:
         explain_failures("link the model", lambda: client.log_outputs(run_id, [LoggedModelOutput(model.model_id, 0)]))
     ArtifactStore(model.artifact_location, client.tracking_uri).send(files, is_anew)
     return model
+
+
+def _drop_unfinished(client: Any, others: list[Any], values: dict[str, Any]) -> None:
+    """Where every answer to a request for the model was lost, each try has left one; what somebody else logged is not among these."""
+    digest = values["model_tags"]["model_digest"]
+    for model in others:
+        if str(model.status) != "READY" and (model.tags or {}).get("model_digest") == digest:
+            client.delete_logged_model(model.model_id)
 
 
 def _create_model(client: Any, run: Any, values: dict[str, Any]) -> Any:
