@@ -193,6 +193,19 @@ def test_toml_and_json_give_the_same_config_as_yaml(write_config: Callable[..., 
     assert tomllib.loads(toml_path.read_text(encoding="utf-8")) == json.loads(json_path.read_text(encoding="utf-8"))
 
 
+@pytest.mark.parametrize("name", ["list[str]", "a\x1b[8m", "str", "literal['all']", "[", "Range"])
+def test_an_unknown_key_is_named_whatever_it_looks_like(tmp_path: Path, name: str) -> None:
+    """Python's reader of TOML tells no lines, so that only its name says which key it is."""
+    path = tmp_path / "odd.toml"
+    said = "\n".join(f"{json.dumps(key)} = {json.dumps(SMALL[key])}" for key in ("name", "version", "seed"))
+    path.write_text(f"{said}\n{json.dumps(name)} = 1\n[data]\n{json.dumps(name)} = 2\npath = 'a.csv'\ntarget = 'y'\n[models.dummy]\n")
+
+    with pytest.raises(ConfigError) as caught:
+        load_config(path)
+
+    assert [problem.found for problem in caught.value.problems] == [repr(name)] * 2
+
+
 @pytest.mark.parametrize(
     "changes",
     [

@@ -62,11 +62,14 @@ def _join_branches(document: Document, found: list[ErrorDetails]) -> dict[str, P
 
 
 def _find_key_path(document: Document, details: ErrorDetails) -> KeyPath:
+    """Of a key that is not known, or missing, the last part is its name, whatever that looks like."""
     key_path: KeyPath = ()
-    for part in details["loc"]:
+    *parts, last = details["loc"]
+    is_named = details["type"] in ("extra_forbidden", "missing")
+    for part in parts:
         if (*key_path, part) in document.lines or not _is_union_branch(part):
             key_path = (*key_path, part)
-    return key_path
+    return (*key_path, last) if is_named or (*key_path, last) in document.lines or not _is_union_branch(last) else key_path
 
 
 def _describe(document: Document, key_path: KeyPath, details: ErrorDetails) -> Problem:
