@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import zip_longest
 from typing import Any
@@ -20,13 +19,11 @@ from samebits.errors import TrackingError
 from samebits.holdings.runs import PARENT_TAG
 from samebits.lineage.tracked_candidates import CANDIDATE_TAG
 from samebits.parcels.parcel import Parcel
-from samebits.tracking.address import is_http
 from samebits.tracking.patience import hurried
 from samebits.tracking.server import MAX_TAG_LENGTH, explain_failures
 
 PARCEL_OF_CANDIDATE = "candidate_of"  # the id of the parcel that a nested run is from
 PARAMS_BATCH, METRICS_BATCH = 100, 900  # MLflow takes 1000 entries in all: tags stand beside the first
-_AT_A_TIME = 4  # where a network lies between
 _ROUNDS = 2  # the second for what a gateway answered in the server's place
 
 
@@ -51,7 +48,7 @@ def send_candidates(client: Any, parcel: Parcel, run: Any, values: dict[str, Any
     held = _find_held(client, parcel, run.info.experiment_id) if is_anew else {}
     for _ in range(_ROUNDS):
         missing = [one for one in wanted if not any(_is_whole(found, one) for found in held.get(one["name"], []))]
-        _each(client, [partial(_send, client, run, one, held.get(one["name"], [])) for one in missing])
+        _each([partial(_send, client, run, one, held.get(one["name"], [])) for one in missing])
         held = _find_held(client, parcel, run.info.experiment_id)
         missing = [one for one in wanted if not any(_is_whole(found, one) for found in held.get(one["name"], []))]
         if not missing:
@@ -103,18 +100,8 @@ def _create(client: Any, run: Any, candidate: dict[str, Any]) -> Any:
     return client.create_run(run.info.experiment_id, start_time=started, tags=candidate["tags"], run_name=name)
 
 
-def _each(client: Any, calls: list[Callable[[], None]]) -> None:
-    def call_all() -> None:
-        pool = ThreadPoolExecutor(_AT_A_TIME)  # waited for by nobody once the server is given up
-        try:
-            for answer in [pool.submit(call) for call in calls]:
-                answer.result()
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
-
-    if is_http(client.tracking_uri) and len(calls) > 1:
-        explain_failures("take the candidates", call_all)
-        return
+def _each(calls: list[Callable[[], None]]) -> None:
+    """One after the other: of a server's few connections to its database, runs that end together would each hold several."""
     for call in calls:
         explain_failures("take a candidate", call)
 
