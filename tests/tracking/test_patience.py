@@ -39,6 +39,40 @@ def test_a_call_without_an_answer_ends_and_no_further_one_is_made() -> None:
     assert patience.ask(lambda: 7) == 7
 
 
+@pytest.mark.parametrize("is_alive", [True, False])
+def test_a_server_that_says_its_version_is_busy_and_waited_for_but_not_for_ever(
+    is_alive: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "CLOSING_SECONDS", 0.0)
+    never, looks = threading.Event(), []
+    patience = Patience(0.4, lambda: looks.append(1) or is_alive)  # type: ignore[func-returns-value]
+    busy = threading.Timer(0.8, never.set)
+    busy.start()
+
+    if is_alive:
+        assert patience.ask(never.wait)
+    else:
+        with pytest.raises(ServerGone):
+            patience.ask(never.wait)
+    busy.join()
+
+    with pytest.raises(ServerGone):
+        patience.ask(threading.Event().wait)
+    assert len(looks) <= 2 * module._MOST_DOUBTS
+
+
+def test_once_a_run_is_being_ended_nobody_is_asked_whether_he_is_alive() -> None:
+    looks: list[int] = []
+    patience = Patience(3600, lambda: looks.append(1) or True)  # type: ignore[func-returns-value]
+    patience.hurry()
+    patience.limit_seconds = 0.2
+
+    with pytest.raises(ServerGone):
+        patience.ask(threading.Event().wait)
+
+    assert looks == []
+
+
 def test_silence_adds_up_over_calls_that_fail_and_not_over_the_time_between() -> None:
     """Each call is shorter than the limit; together they are longer."""
     patience = Patience(3600)

@@ -69,3 +69,24 @@ def test_a_store_that_refuses_for_good_is_asked_three_times(monkeypatch: pytest.
         tracking.insist("take it", ask)
 
     assert len(asked) == 3
+
+
+@pytest.mark.parametrize(("n_busy", "is_answered"), [(2, True), (9, False)])
+def test_a_server_whose_connections_are_all_in_use_is_asked_again(
+    n_busy: int, is_answered: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr("samebits.tracking.server.time.sleep", lambda _: None)
+
+    def call() -> int:
+        asked.append(1)
+        if len(asked) <= n_busy:
+            raise RuntimeError("BAD_REQUEST: QueuePool limit of size 5 overflow 10 reached, connection timed out")
+        return 7
+
+    if is_answered:
+        assert tracking.explain_failures("take it", call) == 7
+    else:
+        with pytest.raises(TrackingError, match="QueuePool limit"):
+            tracking.explain_failures("take it", call)
+    assert len(asked) == min(n_busy, 3) + 1

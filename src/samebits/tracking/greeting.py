@@ -60,6 +60,15 @@ def check_server(uri: str) -> None:
         raise TrackingError(Problem(where, f"an MLflow server of version {_OLDEST_MAJOR} or later", said, remedy))
 
 
+def looks_alive(uri: str) -> bool:
+    """Tell whether a server says its version, for which it needs neither its database nor its store."""
+    try:
+        answer = _ask_version(uri)
+    except TrackingError:
+        return False
+    return bool(answer.status_code == 200 and re.fullmatch(r"\d+\.\d+\.\d+\S*", answer.text.strip()))
+
+
 def _check_certificate() -> None:
     """Whose certificates count is the caller's to say: what he names must be there, and that none is asked for is said."""
     named = os.environ.get(_CERTIFICATES)

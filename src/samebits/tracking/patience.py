@@ -28,6 +28,7 @@ _PIECE_BYTES, _TAKEN_UNREAD_BYTES = 1 << 13, 4 << 20  # of a body: a piece of it
 _BROKEN_STATUS = 500
 _ANSWER_BYTES = 128 << 20  # a thousand runs with all that their tags may hold are a tenth of it
 _TICK_SECONDS = 0.05
+_MOST_DOUBTS = 4  # of one call: a server that answers that alone is no use either
 _SILENT = ("ConnectionError", "Timeout", "EndpointConnectionError", "ConnectTimeoutError", "ReadTimeoutError", "ConnectionClosedError")
 T = TypeVar("T")
 
@@ -43,10 +44,13 @@ class Patience:
     ----------
     limit_seconds
         Infinite for a store that only this machine has.
+    looks_alive
+        Asked in the middle of a silence whether the server answers what takes it no database: one that does is busy, not gone.
     """
 
-    def __init__(self, limit_seconds: float = math.inf) -> None:
+    def __init__(self, limit_seconds: float = math.inf, looks_alive: Callable[[], bool] = lambda: False) -> None:
         self.limit_seconds = limit_seconds
+        self.looks_alive = looks_alive
         self.is_gone = False
         self._silent_seconds = 0.0  # in earlier calls, since the last sign of life
         self._last_sign = 0.0
@@ -94,9 +98,14 @@ class Patience:
                 errors.append(error)
             done.set()
 
-        started = time.monotonic()
+        started, n_doubts = time.monotonic(), 0
         threading.Thread(target=run, daemon=True).start()  # the program ends without it
         while not done.wait(_TICK_SECONDS):
+            is_long = self._count_silence(started) > self.limit_seconds / 2
+            if is_long and n_doubts < _MOST_DOUBTS and self.limit_seconds > CLOSING_SECONDS:
+                n_doubts += 1
+                threading.Thread(target=self._look, name=UNHEARD, daemon=True).start()
+                done.wait(self.limit_seconds / 4)  # in which it has answered, or not
             if self._count_silence(started) > self.limit_seconds:
                 self.is_gone = True
                 raise self._describe(f"no answer for {self.limit_seconds:.0f} s")
@@ -104,6 +113,10 @@ class Patience:
         if errors:
             raise errors[0]
         return answer[0]
+
+    def _look(self) -> None:
+        if self.looks_alive():
+            self.note_sign_of_life()
 
     def _count_silence(self, started: float) -> float:
         """The time between calls, in which a run trains, does not count."""

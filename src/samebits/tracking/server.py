@@ -11,17 +11,20 @@ import getpass
 import logging
 import math
 import os
+import random
+import re
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from samebits.errors import Problem, SamebitsError, TrackingError
 from samebits.project import PACKAGE
 from samebits.text import clean_text, hide_credentials
-from samebits.tracking.address import find_database, is_remote, settle_address
+from samebits.tracking.address import find_database, is_http, is_remote, settle_address
 from samebits.tracking.database_lock import lock_database
-from samebits.tracking.greeting import check_server
+from samebits.tracking.greeting import check_server, looks_alive
 from samebits.tracking.patience import PATIENCE, SILENCE_SECONDS, ServerGone, bound_answers, is_silence, name_cause, watch_transfers
 
 MAX_TAG_LENGTH = 8000  # MLflow cuts longer ones silently
@@ -29,6 +32,8 @@ MAX_TAG_LENGTH = 8000  # MLflow cuts longer ones silently
 # again, and `patience` ends what takes longer.
 _PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "4", "MLFLOW_HTTP_REQUEST_TIMEOUT": "30", "PGCONNECT_TIMEOUT": "10"}
 # GitPython otherwise fails as it is imported, where Git is not installed; `code` says it in words when Git is needed.
+_BUSY = re.compile(r"QueuePool limit of size|database is locked")  # of a server that many ask at once
+_BUSY_SECONDS = (1.0, 3.0, 9.0)
 _PAUSES_SECONDS = (0.2, 1.0)  # before a refused action is tried again
 _QUIET = {
     "GIT_PYTHON_REFRESH": "quiet",
@@ -59,6 +64,7 @@ def prepare_tracking(project_root: Path) -> str:
     uri = settle_address(os.environ.get("MLFLOW_TRACKING_URI"), project_root)
     os.environ["MLFLOW_TRACKING_URI"] = uri
     PATIENCE.limit_seconds = SILENCE_SECONDS if is_remote(uri) else math.inf
+    PATIENCE.looks_alive = partial(looks_alive, uri) if is_http(uri) else lambda: False
     watch_transfers()
     bound_answers()
     for name, level in _LOUDNESS.items():
@@ -179,14 +185,20 @@ def explain_failures(action: str, call: Callable[[], T]) -> T:
     TrackingError
         The action failed for another reason outside this program.
     """
-    try:
-        answer = PATIENCE.ask(call)
-    except SamebitsError:
-        raise
-    except Exception as error:  # each store has a driver with errors of its own, and a server that lies brings forth any
-        if _is_own_mistake(error):
+    for pause_seconds in (*_BUSY_SECONDS, None):
+        try:
+            answer = PATIENCE.ask(call)
+        except SamebitsError:
             raise
-        raise _explain(action, error) from None
+        except Exception as error:  # each store has a driver with errors of its own, and a server that lies brings forth any
+            if _is_own_mistake(error):
+                raise
+            if pause_seconds is None or _BUSY.search(str(error)) is None:
+                raise _explain(action, error) from None
+            PATIENCE.note_sign_of_life()
+            time.sleep(pause_seconds * random.SystemRandom().uniform(0.5, 1.5))  # others wait for the same
+        else:
+            break
     PATIENCE.note_sign_of_life()
     return answer
 
