@@ -97,7 +97,7 @@ ui port='5000':
 [group('run')]
 serve *options:
     @mkdir -p '{{ folder }}'
-    MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_DISABLE_TELEMETRY=true \
+    MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_DISABLE_TELEMETRY=true MLFLOW_SQLALCHEMYSTORE_MAX_OVERFLOW=60 \
         uv run mlflow server --workers 2 --backend-store-uri 'sqlite:///{{ folder }}/mlflow.db' \
         --artifacts-destination '{{ folder }}/artifacts' {{ options }}
 
