@@ -56,13 +56,6 @@ _USERINFO = re.compile(
 )
 _ADDRESS_TAIL = re.compile(r"(?P<head>[A-Za-z][\w+.-]{0,30}:/[^\s?#;\"'<>`]{0,900}+)(?P<tail>[;?#][^\s\"'<>`]*)")
 _TAIL = re.compile("[;?#]")
-# Outside of addresses: a parameter or a header whose name says that its value is a secret.
-_NAMED_SECRET = re.compile(
-    r"(?i)([?&;#](?!viewstatesharekey=)(?=[\w.-]{1,100}+=)[\w.-]{0,40}?(?:token|secret|passw|pwd|sig|key|credential|auth|session)[\w.-]{0,40}="
-    r"|authorization['\"]?\s*[:=]\s*['\"]?(?:\w+\s+)?)[^\s&;#'\"<>`]+"
-)
-_HALF_WRITTEN = re.compile(r"[^\s:/@]+:([^\s:/@]+)@")  # user:password@host, its scheme forgotten or without both slashes
-_WITH_PORT = ("http:", "https:", "git:", "ftp:", "file:", "s3:", "gs:", "")
 # Parameters of an address that are no secret and help whoever reads it.
 _OPEN_PARAMETERS = frozenset(
     {
@@ -71,6 +64,14 @@ _OPEN_PARAMETERS = frozenset(
         *("sha256", "sha512", "subdirectory", "egg", "viewstatesharekey"),
     }
 )
+# Outside of addresses: a parameter or a header whose name says that its value is a secret.
+_NAMED_SECRET = re.compile(
+    rf"(?i)([?&;#](?!(?:{'|'.join(sorted(_OPEN_PARAMETERS))})=)"
+    r"(?=[\w.-]{1,100}+=)[\w.-]{0,40}?(?:token|secret|passw|pwd|sig|key|credential|auth|session)[\w.-]{0,40}="
+    r"|authorization['\"]?\s*[:=]\s*['\"]?(?:\w+\s+)?)[^\s&;#'\"<>`]+"
+)
+_HALF_WRITTEN = re.compile(r"[^\s:/@]+:([^\s:/@]+)@")  # user:password@host, its scheme forgotten or without both slashes
+_WITH_PORT = ("http:", "https:", "git:", "ftp:", "file:", "s3:", "gs:", "")
 
 
 def tell(*lines: str) -> None:

@@ -119,11 +119,15 @@ def describe_inputs(lineage: dict[str, Any], model: Any) -> InputColumns:
     if unknown or not names:
         found = shorten_list(unknown) or "no names of columns"
         raise LineageError(Problem("lineage.json", "the kind of each column that the model takes", found, "Is it the model's own?"))
-    read = _settle_read(_take_read(resolved["data"]["read"]), {name: kinds[name] for name in names})
-    missing = stage.get("reading", {}).get("missing", {})
-    said, units = _take_read(resolved["data"]["read"]).types, stage.get("reading", {}).get("units", {})
-    called_numbers = frozenset(name for name, kind in said.items() if kind == "number")
-    return InputColumns({name: kinds[name] for name in names}, read, frozenset(missing), called_numbers, dict(units))
+    own, reading = {name: kinds[name] for name in names}, stage.get("reading", {})
+    read = _take_read(resolved["data"]["read"])
+    return InputColumns(
+        kinds=own,
+        read=_settle_read(read, own),
+        with_missing=frozenset(reading.get("missing", {})),
+        called_numbers=frozenset(name for name, kind in read.types.items() if kind == "number"),
+        units=dict(reading.get("units", {})),
+    )
 
 
 def find_pipeline(model: Any) -> Pipeline:

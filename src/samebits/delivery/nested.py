@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import partial
 from itertools import zip_longest
 from typing import Any
@@ -48,7 +48,8 @@ def send_candidates(client: Any, parcel: Parcel, run: Any, values: dict[str, Any
     held = _find_held(client, parcel, run.info.experiment_id) if is_anew else {}
     for _ in range(_ROUNDS):
         missing = [one for one in wanted if not any(_is_whole(found, one) for found in held.get(one["name"], []))]
-        _each([partial(_send, client, run, one, held.get(one["name"], [])) for one in missing])
+        for one in missing:  # in a row: of a server's few connections to its database, runs that end together would each hold several
+            explain_failures("take a candidate", partial(_send, client, run, one, held.get(one["name"], [])))
         held = _find_held(client, parcel, run.info.experiment_id)
         missing = [one for one in wanted if not any(_is_whole(found, one) for found in held.get(one["name"], []))]
         if not missing:
@@ -98,12 +99,6 @@ def cut(entries: list[Any], size: int) -> Iterable[list[Any]]:
 def _create(client: Any, run: Any, candidate: dict[str, Any]) -> Any:
     started, name = candidate["started"], candidate["run_name"]
     return client.create_run(run.info.experiment_id, start_time=started, tags=candidate["tags"], run_name=name)
-
-
-def _each(calls: list[Callable[[], None]]) -> None:
-    """One after the other: of a server's few connections to its database, runs that end together would each hold several."""
-    for call in calls:
-        explain_failures("take a candidate", call)
 
 
 def _find_held(client: Any, parcel: Parcel, experiment_id: str) -> dict[str, list[Any]]:

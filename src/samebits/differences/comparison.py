@@ -83,12 +83,9 @@ def compare_outputs(
 
 def list_unlike_unmade(left: dict[str, Any], right: dict[str, Any]) -> list[str]:
     """Return in words what only one of two runs made, since the other failed at it: on a full memory, say."""
-    sides = [list_unmade(one["stages"]) for one in (left, right)]
-    return (
-        []
-        if sides[0] == sides[1]
-        else [f"run {one['run'].get('run_id')} has {said}" for one, side in zip((left, right), sides, strict=True) for said in side]
-    )
+    if list_unmade(left["stages"]) == list_unmade(right["stages"]):
+        return []
+    return [f"run {one['run'].get('run_id')} has {said}" for one in (left, right) for said in list_unmade(one["stages"])]
 
 
 def may_be_unmade(name: str) -> bool:

@@ -56,6 +56,11 @@ class Patience:
         self._last_sign = 0.0
         self._is_inside = threading.local()
 
+    @property
+    def is_hurried(self) -> bool:
+        """Whether a run is being ended, which waits for nobody."""
+        return self.limit_seconds <= CLOSING_SECONDS
+
     def note_sign_of_life(self) -> None:
         """Count from now on: the server gave or took something."""
         self._silent_seconds = 0.0
@@ -98,17 +103,17 @@ class Patience:
                 errors.append(error)
             done.set()
 
-        started, n_doubts = time.monotonic(), 0
+        started, n_doubts, doubted = time.monotonic(), 0, 0.0
         threading.Thread(target=run, daemon=True).start()  # the program ends without it
         while not done.wait(_TICK_SECONDS):
-            is_long = self._count_silence(started) > self.limit_seconds / 2
-            if is_long and n_doubts < _MOST_DOUBTS and self.limit_seconds > CLOSING_SECONDS:
-                n_doubts += 1
-                threading.Thread(target=self._look, name=UNHEARD, daemon=True).start()
-                done.wait(self.limit_seconds / 4)  # in which it has answered, or not
-            if self._count_silence(started) > self.limit_seconds:
+            silence, now = self._count_silence(started), time.monotonic()
+            if silence > self.limit_seconds:
                 self.is_gone = True
                 raise self._describe(f"no answer for {self.limit_seconds:.0f} s")
+            is_due = silence > self.limit_seconds / 2 and now > doubted + self.limit_seconds / 4
+            if is_due and n_doubts < _MOST_DOUBTS and not self.is_hurried:
+                n_doubts, doubted = n_doubts + 1, now
+                threading.Thread(target=self._look, name=UNHEARD, daemon=True).start()
         self._silent_seconds = self._count_silence(started)
         if errors:
             raise errors[0]

@@ -193,7 +193,7 @@ def explain_failures(action: str, call: Callable[[], T]) -> T:
         except Exception as error:  # each store has a driver with errors of its own, and a server that lies brings forth any
             if _is_own_mistake(error):
                 raise
-            if pause_seconds is None or _BUSY.search(str(error)) is None:
+            if pause_seconds is None or PATIENCE.is_hurried or _BUSY.search(str(error)) is None:
                 raise _explain(action, error) from None
             PATIENCE.note_sign_of_life()
             time.sleep(pause_seconds * random.SystemRandom().uniform(0.5, 1.5))  # others wait for the same

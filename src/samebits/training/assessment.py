@@ -21,6 +21,7 @@ from samebits.config.keys import Config
 from samebits.estimation.prediction import Answers, Prediction, predict_rows
 from samebits.estimation.resampling import CONFIDENCE, resample_metrics
 from samebits.estimation.scoring import compute_metrics
+from samebits.lineage.manifest import UNMADE
 from samebits.numerics.seeds import derive_seed
 from samebits.training.claims import judge_claims
 from samebits.training.groups import Groups, describe_groups
@@ -74,7 +75,7 @@ def assess(
         "groups": groups,
         "claims": judge_claims(config.claims, metrics, groups),
     }
-    return {**assessment, "unmade": unmade} if unmade else assessment
+    return {**assessment, UNMADE: unmade} if unmade else assessment
 
 
 def choose_metric(scoring: str, metrics: dict[str, float]) -> str:

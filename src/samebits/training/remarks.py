@@ -26,10 +26,10 @@ def collect_remarks(
     rows: str,
     metrics: dict[str, float],
     predicted: np.ndarray,
-    target_precision: float | None = None,
-    assessment: dict[str, Any] | None = None,
-    train: dict[str, float] | None = None,
-    n_repeated: int = 0,
+    target_precision: float | None,
+    assessment: dict[str, Any],
+    train: dict[str, float],
+    n_repeated: int,
 ) -> list[str]:
     """Return what is remarkable about a training, one sentence each.
 
@@ -69,7 +69,7 @@ def collect_remarks(
         remarks.append(f"The model predicts {predicted[0].item()!r} for every one of {len(predicted)} {rows} rows.")
     if len(predicted) >= _ENOUGH and (metrics.get("accuracy") == 1.0 or metrics.get("r2", 0.0) >= _TOO_GOOD_R2):
         remarks.append(f"All {len(predicted)} {rows} rows are predicted as they are: does a column give the target away?")
-    if assessment is not None and train is not None and len(predicted) >= _ENOUGH and not is_worse_than_mean:
+    if len(predicted) >= _ENOUGH and not is_worse_than_mean:
         remarks += _remark_overfit(assessment, train, rows)
     return remarks
 
