@@ -15,10 +15,10 @@ if __name__ == "__main__":
     paths = [Path(word) for word in sys.argv[1:]]
     pin_profile(read_config_document(paths[0]).value.get("numeric_profile", "portable"))
 
-    from samebits.candidates import selection
+    from samebits.candidates import units
     from samebits.config.loading import check_config
     from samebits.training.training import make_training
 
     if os.environ.get("FRESH_TRAINING_WORKERS"):
-        selection.WORKERS_FROM_CELLS = selection.THREADS_FROM_CELLS = 0
+        units.WORKERS_FROM_CELLS = units.THREADS_FROM_CELLS = 0
     print(json.dumps([make_training(check_config(path), SRC.parent).stages for path in paths]))

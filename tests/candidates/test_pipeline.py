@@ -269,11 +269,11 @@ def test_the_stored_model_decides_by_the_threshold(train: Callable[..., tuple[Ma
 def test_folds_run_anywhere_give_the_same_scores(
     prepare: Callable[..., tuple[Any, Materials]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from samebits.candidates import selection
+    from samebits.candidates import units
 
     config, materials = prepare(make_mixed(), models={"random_forest": {"n_estimators": 10}, "knn": {}}, n_jobs=2)
     here = make_result(config, materials)
-    monkeypatch.setattr(selection, "WORKERS_FROM_CELLS", 0)
+    monkeypatch.setattr(units, "WORKERS_FROM_CELLS", 0)
 
     in_workers = make_result(config, materials)
 

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from samebits.candidates import fitting, selection
+from samebits.candidates import fitting, selection, units
 from samebits.candidates.fitting import stands_beside_others
 from samebits.candidates.materials import Materials
 from samebits.errors import DataError
@@ -51,7 +51,7 @@ def test_fits_beside_each_other_give_the_bits_of_fits_one_after_the_other(
 ) -> None:
     config, materials = prepare(table, **{"cv": {"n_splits": 3}, **keys}, n_jobs=n_jobs)
     alone = make_result(config, materials)
-    monkeypatch.setattr(selection, "THREADS_FROM_CELLS", 0)
+    monkeypatch.setattr(units, "THREADS_FROM_CELLS", 0)
     monkeypatch.setattr(fitting, "fit_watched", None)  # by which what is fitted alone is fitted
 
     beside = make_result(config, materials)
@@ -66,15 +66,15 @@ def list_bits(result: Result) -> Any:
 
 def test_as_many_fits_stand_beside_each_other_as_n_jobs_says(prepare: Prepare, monkeypatch: pytest.MonkeyPatch) -> None:
     _, materials = prepare(make_table(), models={"boosting": {"max_iter": 3}}, cv={"n_splits": 4}, n_jobs=2)
-    monkeypatch.setattr(selection, "THREADS_FROM_CELLS", 0)
+    monkeypatch.setattr(units, "THREADS_FROM_CELLS", 0)
     together = threading.Barrier(2, timeout=60)
-    own = selection.fit_settled
+    own = units.fit_settled
 
     def fit(*args: Any) -> Any:
         together.wait()
         return own(*args)
 
-    monkeypatch.setattr(selection, "fit_settled", fit)
+    monkeypatch.setattr(units, "fit_settled", fit)
 
     comparison = selection.score_candidates(materials, materials.take_training(), 1, 2)
 
@@ -99,9 +99,9 @@ def test_a_step_that_may_draw_or_iterate_is_fitted_alone(prepare: Prepare) -> No
 
 def test_of_what_fails_beside_each_other_the_first_fold_is_named(prepare: Prepare, monkeypatch: pytest.MonkeyPatch) -> None:
     """Though it is the last to fail by the clock."""
-    monkeypatch.setattr(selection, "THREADS_FROM_CELLS", 0)
+    monkeypatch.setattr(units, "THREADS_FROM_CELLS", 0)
     calls, another_failed = itertools.count(), threading.Event()
-    own = selection.fit_settled
+    own = units.fit_settled
 
     def fit(*args: Any) -> Any:
         if next(calls) == 0:
@@ -112,7 +112,7 @@ def test_of_what_fails_beside_each_other_the_first_fold_is_named(prepare: Prepar
         finally:
             another_failed.set()
 
-    monkeypatch.setattr(selection, "fit_settled", fit)
+    monkeypatch.setattr(units, "fit_settled", fit)
     keys = {"models": {"boosting": {"max_iter": 2, "monotonic_cst": [1]}}, "data": {"drop": ["place", "w"]}}
     config, materials = prepare(make_table(), **keys, cv={"n_splits": 3}, n_jobs=3)
 
@@ -121,7 +121,7 @@ def test_of_what_fails_beside_each_other_the_first_fold_is_named(prepare: Prepar
 
 
 def test_the_processs_filters_of_warnings_stay_as_they_were(prepare: Prepare, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(selection, "THREADS_FROM_CELLS", 0)
+    monkeypatch.setattr(units, "THREADS_FROM_CELLS", 0)
     config, materials = prepare(make_table(), models={"boosting": {"max_iter": 3}}, cv={"n_splits": 4}, n_jobs=4)
     before, show = list(warnings.filters), warnings.showwarning
 

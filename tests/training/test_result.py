@@ -53,10 +53,10 @@ def test_metrics_on_the_training_rows_are_kept_beside_those_on_the_test_rows(tra
 def test_what_every_candidate_says_out_of_its_folds_is_kept(
     prepare: Callable[..., Any], n_jobs: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from samebits.candidates import selection
+    from samebits.candidates import units
     from samebits.training.result import make_result
 
-    monkeypatch.setattr(selection, "WORKERS_FROM_CELLS", 0)
+    monkeypatch.setattr(units, "WORKERS_FROM_CELLS", 0)
     config, materials = prepare(make_binary(), models={**TWO, "ridge": {}}, n_jobs=n_jobs)
     result = make_result(config, materials)
 
@@ -81,9 +81,9 @@ def test_what_every_candidate_says_out_of_its_folds_is_kept(
 
 def test_workers_are_gone_when_the_folds_are_scored(prepare: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """One that stays holds the program's output open for minutes after its end."""
-    from samebits.candidates import selection
+    from samebits.candidates import selection, units
 
-    monkeypatch.setattr(selection, "WORKERS_FROM_CELLS", 0)
+    monkeypatch.setattr(units, "WORKERS_FROM_CELLS", 0)
     _, materials = prepare(make_binary(), models=TWO, n_jobs=2)
 
     selection.score_candidates(materials, materials.take_training(), 1, 2)
@@ -183,10 +183,10 @@ def test_a_constant_prediction_is_remarked(train: Train) -> None:
 def test_a_candidate_that_did_not_converge_is_named_with_its_folds_and_nothing_else_is_silenced(
     prepare: Callable[..., Any], n_jobs: int, monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder
 ) -> None:
-    from samebits.candidates import selection
+    from samebits.candidates import units
     from samebits.training.result import make_result
 
-    monkeypatch.setattr(selection, "WORKERS_FROM_CELLS", 0)
+    monkeypatch.setattr(units, "WORKERS_FROM_CELLS", 0)
     models = {"neural_network": {"max_iter": 2}, "decision_tree": {"max_depth": 2}}
     config, materials = prepare(make_binary().assign(empty=np.nan), models=models, n_jobs=n_jobs, keep="all")
     result = make_result(config, materials)

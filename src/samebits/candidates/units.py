@@ -1,0 +1,225 @@
+"""Units of a cross-validation: one candidate fitted on some rows and scored on others; the same bits wherever a unit runs.
+
+Each unit plants its own seeds, in this process or in a worker; so where it runs changes nothing. Whether workers are started at all
+is decided by how long every candidate's first unit took. What draws nothing and is fitted outside Python's lock (histogram boosting)
+needs no workers: its fits stand beside each other in threads.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import joblib
+import numpy as np
+from joblib.externals.loky import get_reusable_executor
+from sklearn.pipeline import Pipeline
+from sklearn.utils.parallel import Parallel, delayed
+
+from samebits.candidates.fitting import (
+    FAILURES,
+    FINAL,
+    Fit,
+    describe_failure,
+    fit_settled,
+    fit_stage,
+    fit_watched,
+    lend_threads_to_predict,
+    predicts_over_threads,
+    stands_beside_others,
+)
+from samebits.candidates.materials import Sample
+from samebits.data.target import Target
+from samebits.errors import DataError, Problem
+from samebits.estimation.prediction import RESPONSE_METHODS, Answers, Prediction, predict_rows
+from samebits.numerics.seeds import plant_seeds
+
+WORKERS_START_SECONDS = 4.0  # starting processes that import scikit-learn takes about this long
+WORKERS_FROM_CELLS = 4_000_000  # a table of more values is shared out from the start
+# Of fewer values, fits in threads wait for each other longer than they compute: measured, at 100,000 x 16 as long as one after the
+# other, at 5,000 x 16 twice as long; from 200,000 x 16 on, four fifths of it.
+THREADS_FROM_CELLS = 2_000_000
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A candidate in one fold.
+
+    Parameters
+    ----------
+    name
+        Of the candidate, or the trial of one, as it is said.
+    candidate
+        Whose seeds it plants: all trials of a candidate draw alike.
+    fold
+        Counted from 0.
+    fit_rows, score_rows
+        Positions within the sample.
+    """
+
+    name: str
+    candidate: str
+    fold: int
+    pipeline: Pipeline
+    fit_rows: np.ndarray
+    score_rows: np.ndarray
+
+
+@dataclass(frozen=True)
+class Task:
+    """What all units share.
+
+    Parameters
+    ----------
+    target
+        Without its values, which the sample has.
+    needs_responses
+        Whether a threshold is to be found, which takes more than labels.
+    place
+        Before the names of the places whose seeds are planted.
+    forgives
+        Whether a unit that fails is an outcome, and not the end.
+    """
+
+    sample: Sample
+    target: Target
+    scorer: Any
+    root_seed: int
+    needs_responses: bool
+    place: str = "cv"
+    forgives: bool = False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a unit; of one that failed, why.
+
+    Parameters
+    ----------
+    prediction
+        Of the fold's rows; of more than two classes, labels alone.
+    seconds
+        It took, where it ran.
+    """
+
+    score: float
+    prediction: Prediction | None
+    is_settled: bool
+    seconds: float
+    failure: str | None = None
+
+
+def run_units(
+    units: Sequence[Unit], task: Task, n_jobs: int, finals: Mapping[str, Pipeline] | None = None, n_more: int = 0
+) -> tuple[Iterator[Outcome], Iterator[Fit]]:
+    """Run units, and hand each outcome out when it is there, in their order; and fits on all rows, where these may stand beside them.
+
+    Parameters
+    ----------
+    units
+        The first of each candidate before any second one, so that what is left can be foretold.
+    n_jobs
+        Worker processes or threads, 1 at least.
+    finals
+        Pipelines by name that will be fitted on all rows of the sample.
+    n_more
+        So many units will be run after these.
+
+    Raises
+    ------
+    DataError
+        A unit fails, and the task does not forgive it.
+    """
+    is_large = task.sample.X.size > THREADS_FROM_CELLS
+    if is_large and all(stands_beside_others(unit.pipeline) for unit in units):
+        return _run_beside(units, dict(finals or {}), task, n_jobs)
+    return _run_apart(units, task, n_jobs, n_more), iter(())
+
+
+def _run_beside(
+    units: Sequence[Unit], candidates: dict[str, Pipeline], task: Task, n_jobs: int
+) -> tuple[Iterator[Outcome], Iterator[Fit]]:
+    """Run units, and then the candidates' fits on all rows, in threads; the last one to start may use those of all that ended."""
+    threads = [*[1] * (len(units) + len(candidates) - 1), n_jobs]
+    call = delayed(_return_failure)
+    calls = [call(_try_fold, unit, task, n, fit_settled) for unit, n in zip(units, threads, strict=False)]
+    calls += [
+        call(fit_stage, name, FINAL, candidates[name], task.sample, n, fit_settled)
+        for name, n in zip(candidates, threads[len(units) :], strict=True)
+    ]
+    found = Parallel(n_jobs=n_jobs, backend="threading", pre_dispatch="all", return_as="generator")(calls)
+    in_order = map(_raise_failure, found)
+    return itertools.islice(in_order, len(units)), in_order
+
+
+def _return_failure(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Of several that fail, the first in order is to be told, not the first by the clock: so a call returns its failure."""
+    try:
+        return function(*arguments)
+    except DataError as error:
+        return error
+
+
+def _raise_failure(done: Any) -> Any:
+    if isinstance(done, DataError):
+        raise done
+    return done
+
+
+def _run_apart(units: Sequence[Unit], task: Task, n_jobs: int, n_more: int) -> Iterator[Outcome]:
+    """Run units one after the other, or in worker processes where those repay their start."""
+    here = (_run_unit(unit, task, n_jobs) for unit in units)
+    if all(predicts_over_threads(unit.pipeline) for unit in units):
+        yield from here
+        return
+    started = time.monotonic()
+    n_first = len({unit.candidate for unit in units})
+    n_here = n_first if n_jobs == 1 or task.sample.X.size <= WORKERS_FROM_CELLS else 0
+    yield from itertools.islice(here, n_here)
+    rest = units[n_here:]
+    seconds_left = (time.monotonic() - started) * (len(rest) + n_more) / max(n_here, 1)
+    if n_here and (n_jobs == 1 or seconds_left * (1 - 1 / n_jobs) < WORKERS_START_SECONDS):
+        yield from here
+        return
+    run = joblib.delayed(_run_unit)
+    workers = joblib.Parallel(n_jobs=n_jobs, backend="loky", return_as="generator")
+    yield from workers(run(unit, task, 1) for unit in rest)
+    if not n_more:  # now: they would keep their memory through the final fit, and the program from ending
+        get_reusable_executor(reuse=True).shutdown(wait=True, kill_workers=True)
+
+
+def _run_unit(unit: Unit, task: Task, threads: int) -> Outcome:
+    plant_seeds(task.root_seed, f"{task.place}.{unit.candidate}.{unit.fold}")
+    return _try_fold(unit, task, threads, fit_watched)
+
+
+def _try_fold(unit: Unit, task: Task, threads: int, fit: Callable[[Pipeline, Sample, int], Fit]) -> Outcome:
+    try:
+        return _run_fold(unit, task, threads, fit)
+    except DataError as error:
+        if not task.forgives:
+            raise
+        return Outcome(float("nan"), None, True, 0.0, str(error))
+
+
+def _run_fold(unit: Unit, task: Task, threads: int, fit: Callable[[Pipeline, Sample, int], Fit]) -> Outcome:
+    stage, started = f"fold {unit.fold + 1} of cv", time.monotonic()
+    fitted = fit_stage(unit.name, stage, unit.pipeline, task.sample.take(unit.fit_rows), threads, fit)
+    scored = task.sample.take(unit.score_rows)
+    model = Answers(fitted.pipeline, scored.X)
+    try:
+        with lend_threads_to_predict(fitted.pipeline, threads):
+            score = float(task.scorer(model, scored.X, scored.y))
+            prediction = predict_rows(model, scored.X, task.target, with_probabilities=False)
+    except FAILURES as error:
+        raise DataError(describe_failure(unit.name, stage, error)) from error
+    if task.needs_responses and prediction.responses is None:
+        expected = f"a model with {' or '.join(RESPONSE_METHODS)}"
+        raise DataError(Problem(f"models.{unit.candidate}", expected, "neither", "Remove it, or what business asks for."))
+    if not np.isfinite(score):
+        remedy = "Choose another scoring, or other parameters."
+        raise DataError(Problem(f"models.{unit.name}, {stage}", "a finite score", str(score), remedy))
+    return Outcome(score, prediction, fitted.is_settled, time.monotonic() - started)
