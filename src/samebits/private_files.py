@@ -15,7 +15,7 @@ from typing import Literal
 
 from samebits.project import expand_home
 
-_MOST_BYTES = 1 << 20
+_MOST_BYTES = 16 << 20
 _HOMES = {"cache": ("XDG_CACHE_HOME", ".cache"), "state": ("XDG_STATE_HOME", ".local/state")}
 Kind = Literal["cache", "state"]
 
@@ -59,6 +59,14 @@ def write_private(kind: Kind, name: str, content: bytes) -> bool:
             Path(scratch).unlink()
         return False
     return True
+
+
+def remove_private(kind: Kind, name: str) -> None:
+    """Remove a file, where there is one."""
+    folder = _find_folder(kind, name)
+    if folder is not None and _is_own(folder):
+        with contextlib.suppress(OSError):
+            (folder / Path(name).name).unlink()
 
 
 def _find_folder(kind: Kind, name: str) -> Path | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pandas as pd
 from sklearn.pipeline import Pipeline
 
 from samebits.candidates.pipeline import build_candidates
+from samebits.config.keys import Config
 from samebits.config.loading import LoadedConfig
 from samebits.data.dataset import Dataset
 from samebits.data.folds import Split
@@ -61,6 +63,8 @@ class Materials:
         Of every row of the table, for fits.
     settings
         What was set of LightGBM, XGBoost and CatBoost where the config left it open, by place.
+    build
+        Makes the candidates of a variant of the config, for the same rows and columns.
     """
 
     dataset: Dataset
@@ -73,6 +77,7 @@ class Materials:
     seeds: dict[str, int]
     weights: Weights
     settings: dict[str, Any]
+    build: Callable[[Config], dict[str, Pipeline]]
     rows_file: bytes | None = None
 
     @property
@@ -114,4 +119,5 @@ def prepare_materials(loaded: LoadedConfig, project_root: Path) -> Materials:
         rows_file=rows.rows_file,
         weights=weights,
         settings=dict(sorted(settings.items())),
+        build=lambda variant: build_candidates(variant, rows)[0],
     )

@@ -34,6 +34,7 @@ class Progress:
         self._n_folds = dict(n_folds)
         self._scores: dict[str, list[float]] = {name: [] for name in n_folds}
         self._seconds: dict[str, list[float]] = {name: [] for name in n_folds}
+        self._failures: dict[str, str] = {}
         self._started = self._spoke = time.monotonic()
 
     def __enter__(self) -> Self:
@@ -42,11 +43,14 @@ class Progress:
     def __exit__(self, *_: object) -> None:
         self._clear()
 
-    def note(self, name: str, score: float, seconds: float) -> None:
-        """A candidate's next fold is scored, which took some seconds where it ran."""
+    def note(self, name: str, score: float, seconds: float, failure: str | None = None) -> None:
+        """A candidate's next fold is scored, which took some seconds where it ran; or it failed."""
         self._scores[name].append(score)
         self._seconds[name].append(seconds)
-        if len(self._scores[name]) == self._n_folds[name]:
+        self._failures |= {name: failure} if failure else {}
+        if len(self._scores[name]) == self._n_folds[name] and name in self._failures:
+            self._say(f"failed {name}: {self._failures[name]}")
+        elif len(self._scores[name]) == self._n_folds[name]:
             self._say(f"scored {name} {self._describe_scores(name)}, {sum(self._seconds[name]):.1f} s")
         elif self._voice.show is not None:
             self._voice.show(self._describe_rest())

@@ -7,9 +7,9 @@ import re
 import shutil
 from pathlib import Path
 
-from samebits.config.documents import Document, parse_document, read_document
+from samebits.config.documents import Document, parse_document, read_document, take_section
 from samebits.config.loading import read_config_document
-from samebits.config.validation import find_problems, take_section
+from samebits.config.validation import find_problems
 from samebits.digests import digest_file
 from samebits.errors import ConfigError, DataError, Problem, describe_unreadable
 from samebits.project import find_config, find_data, find_project_root

@@ -136,6 +136,7 @@ def _train_pinned(conf_file: str, document: Document, root: Path, wishes: TrainW
         with _keep_stdout(wishes.as_json):
             training = make_training(loaded, root, choose_voice(wishes.quiet), code, looks.note_rows)
         lineage = pack_training(run.parcel, training, started, root, looks.count(training.stages))
+        training.journal.forget()  # what came of it is in the parcel
         note_own_run(run.run_id, digest_bytes(write_lineage(lineage)))
         try:
             run_id = run.deliver()

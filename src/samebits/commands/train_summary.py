@@ -9,6 +9,7 @@ from typing import Any
 
 from samebits.config.catalog import name_metric
 from samebits.errors import Undelivered
+from samebits.lineage.found_values import describe_found
 from samebits.lineage.gaps import list_unrestorable
 from samebits.lineage.manifest import take_held_back
 from samebits.lineage.tracked_values import VIEW, is_turned, name_score, turn_score
@@ -61,11 +62,23 @@ def tell_end(ended: Ended, as_json: bool) -> None:
         tell_json(_make_document(ended))
     else:
         _tell_scores(ended.run_id, lineage["stages"])
+    _say_found(lineage["stages"]["cross_validation"])
     _say_assessment(lineage)
     warn(*(f"remark {remark}" for remark in lineage.get("remarks", [])))
     if ended.page is not None:
         warn(f"see    {ended.page}", f"runs   {ended.table}")
     warn(*_list_loose_inputs(lineage), *_list_losses(lineage))
+
+
+def _say_found(scores: dict[str, Any]) -> None:
+    found = {name: describe_found(scores, name) for name in scores["candidates"]}
+    warn(*(f"found  {name}: {words}" for name, words in found.items() if words))
+    search = scores.get("search", {})
+    if search.get("nested"):
+        nested = [turn_score(scores["scoring"], float(fold["score"])) for fold in search["nested"]]
+        warn(f"nested {name_score(scores['scoring'])} {sum(nested) / len(nested):.6f} of the search itself, over {len(nested)} folds")
+    if search.get("n_failed"):
+        warn(f"failed {search['n_failed']:,} of {search['n_trials']:,} trials; search.csv says why")
 
 
 def _list_loose_inputs(lineage: dict[str, Any]) -> list[str]:
@@ -157,6 +170,7 @@ def _make_document(ended: Ended) -> dict[str, Any]:
         "best": scores["best"],
         "scoring": scores["scoring"],
         "candidates": {name: found["mean"] for name, found in scores["candidates"].items()},
+        "found": {name: found["values"] for name, found in scores["candidates"].items() if "values" in found},
         "rows": _ROWS[rows],
         "metrics": metrics,
         "assessment": {name: value for name, value in stages.get("assessment", {}).items() if name != "digest"},

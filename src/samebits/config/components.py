@@ -8,20 +8,22 @@ from __future__ import annotations
 
 import functools
 import importlib
+import importlib.util
 import inspect
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import ModuleType
 from typing import Any, get_args
 
 import numpy as np
 import sklearn.metrics
+from pydantic import ValidationError
 from sklearn.base import BaseEstimator
 
 from samebits.config import catalog
-from samebits.config.documents import Document, KeyPath
-from samebits.config.keys import Split
-from samebits.config.validation import take_section
+from samebits.config.documents import Document, Facts, KeyPath, take_section
+from samebits.config.keys import Preprocessing, Split
+from samebits.config.variants import replace_value
 from samebits.errors import ConfigError, Problem, suggest
 
 ALWAYS_ALLOWED = ("sklearn", "samebits")
@@ -164,11 +166,70 @@ def find_component_problems(document: Document) -> list[Problem]:
                 raise _Refusal((*key_path, "class"), f"a {role} (with {', '.join(missing)})", repr(spec["class"]), "Name another.")
         except _Refusal as refusal:
             problems.append(Problem(document.locate(refusal.key_path), *refusal.facts))
+    if not problems:  # in the config as it stands: each of the values that are tried is put into that
+        problems += [Problem(document.locate(key_path), *facts) for key_path, facts in _find_search_problems(raw, allow)]
     scoring = raw.get("scoring")
     if isinstance(scoring, str) and scoring not in sklearn.metrics.get_scorer_names():
         remedy = suggest(scoring, sklearn.metrics.get_scorer_names(), "See scikit-learn's list of scorers.")
         problems.append(Problem(document.locate(("scoring",)), "the name of a scikit-learn scorer", repr(scoring), remedy))
     return problems
+
+
+def _find_search_problems(raw: dict[str, Any], allow: Sequence[str]) -> Iterator[tuple[KeyPath, Facts]]:
+    """Yield each value of a search that its candidate, or the preprocessing, does not take."""
+    search = take_section(raw, "search")
+    if search.get("method") == "optuna" and importlib.util.find_spec("optuna") is None:
+        yield ("search", "method"), ("Optuna, which is an extra", "none installed", "Install samebits[optuna], or search by random.")
+    for name, space in take_section(search, "models").items():
+        parameters = take_section(raw, "models").get(name)
+        for key, value in _list_tried(space):
+            path = ("search", "models", name, key)
+            yield from _try_value(
+                path, key, value, parameters if isinstance(parameters, dict) else {}, functools.partial(_build_model, raw, name, allow)
+            )
+    for key, value in _list_tried(search.get("preprocessing")):
+        yield from _try_value(
+            ("search", "preprocessing", key),
+            key,
+            value,
+            take_section(raw, "preprocessing"),
+            functools.partial(_build_preprocessing, allow),
+        )
+
+
+def _list_tried(space: Any) -> Iterator[tuple[str, Any]]:
+    """Yield each value by its parameter; of an interval both ends."""
+    for key, choices in space.items() if isinstance(space, dict) else ():
+        ends = [choices.get("low"), choices.get("high")] if isinstance(choices, dict) else []
+        for value in choices if isinstance(choices, list) else ends:
+            yield key, value
+
+
+def _try_value(
+    key_path: KeyPath, key: str, value: Any, section: dict[str, Any], build: Callable[[dict[str, Any]], Any]
+) -> Iterator[tuple[KeyPath, Facts]]:
+    try:
+        build(replace_value(section, key, value, ""))
+    except _Refusal as refusal:
+        yield key_path, refusal.facts
+    except ConfigError as error:
+        problem = error.problems[0]
+        yield key_path, (problem.expected, problem.found, problem.remedy)
+    except ValidationError as error:
+        message = error.errors()[0]["msg"]
+        yield key_path, (message[0].lower() + message[1:], repr(value), "Change the value.")
+
+
+def _build_model(raw: dict[str, Any], name: str, allow: Sequence[str], parameters: dict[str, Any]) -> None:
+    spec = complete_model_spec(name, parameters, raw.get("task", "auto"))
+    if spec is not None:
+        _build(spec, allow, ())
+
+
+def _build_preprocessing(allow: Sequence[str], section: dict[str, Any]) -> None:
+    Preprocessing.model_validate(section)
+    for _, spec, _ in _list_specs({"preprocessing": section}):
+        _build(spec, allow, ())
 
 
 def _list_specs(raw: dict[str, Any]) -> Iterator[tuple[KeyPath, dict[str, Any], str]]:

@@ -29,6 +29,7 @@ from samebits.config.keys import (
 from samebits.digests import digest_value
 
 _UNDECISIVE_KEYS = ("name", "version", "n_jobs", "tolerance", "drift", "code", "tracking", "registry")
+_LATER_KEYS = ("search",)  # null there means what a config meant that knew no such key
 _PLACES = {"data": ("path", "test_path", "digest", "archive"), "split": ("rows_file",)}
 
 
@@ -86,7 +87,9 @@ def _flatten(value: Any, key: str) -> Iterator[tuple[str, Any]]:
 
 def digest_config(resolved: dict[str, Any]) -> str:
     """Digest all keys of a resolved config that can change a result."""
-    decisive = {key: value for key, value in resolved.items() if key not in _UNDECISIVE_KEYS}
+    decisive = {
+        key: value for key, value in resolved.items() if key not in _UNDECISIVE_KEYS and (value is not None or key not in _LATER_KEYS)
+    }
     for section, places in _PLACES.items():
         if isinstance(decisive.get(section), dict):
             decisive[section] = {key: value for key, value in decisive[section].items() if key not in places}

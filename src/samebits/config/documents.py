@@ -22,6 +22,7 @@ from samebits.errors import ConfigError, Problem, describe_unreadable
 from samebits.plain_files import read_plain
 
 KeyPath = tuple[str | int, ...]
+Facts = tuple[str, str, str]  # what was expected at a key, what was found, what to do
 MAX_BYTES = 4 << 20  # a config is written by hand; more is some other file
 MAX_NODES = 50_000  # values, each alias counted as often as it stands for something
 MAX_DEPTH = 50
@@ -299,3 +300,10 @@ def _find_toml_lines(text: str) -> dict[KeyPath, int]:
 def _split_toml_key(text: str) -> KeyPath:
     parts = re.findall(r""""([^"]*)"|'([^']*)'|([\w-]+)""", text)
     return tuple("".join(part) for part in parts)
+
+
+def take_section(raw: Any, *keys: str) -> dict[str, Any]:
+    """Return the mapping below some keys, or an empty one where the file has something else there."""
+    for key in keys:
+        raw = raw.get(key) if isinstance(raw, dict) else None
+    return raw if isinstance(raw, dict) else {}

@@ -358,6 +358,42 @@ class CrossValidation(_Section):
     class_: ImportPath | None = Field(None, alias="class", description="Splitter by import path, with its parameters.")
 
 
+class Interval(_Choice):
+    """Numbers from which a search draws: whole ones where both ends are."""
+
+    low: int | Annotated[float, Field(allow_inf_nan=False)] = Field(description="The least.")
+    high: int | Annotated[float, Field(allow_inf_nan=False)] = Field(description="The greatest.")
+    log: bool | None = Field(None, description="true: evenly in their logarithms.")
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether whole numbers are drawn."""
+        return isinstance(self.low, int) and isinstance(self.high, int)
+
+
+Choices = Annotated[list[Any], Field(min_length=1)] | Interval
+_Space = dict[str, Choices]
+
+
+class Search(_Section):
+    """Which parameters are tried, of which candidates: each candidate goes on with the values that score best in its folds."""
+
+    method: Literal["grid", "random", "halving", "optuna"] = Field(
+        description="grid: every combination; random: n_trials of them; halving: fewer and fewer on more and more rows; optuna: "
+        "proposed by Optuna's TPE sampler."
+    )
+    n_trials: int | None = Field(
+        None, ge=1, le=100_000, description="Of each candidate; of a grid all; under halving all, or so many drawn at random."
+    )
+    factor: int = Field(3, ge=2, description="Halving: one in so many goes on, with so many times the rows.")
+    batch: int = Field(4, ge=1, description="Optuna: so many trials are proposed at once, before any of them is scored.")
+    nested: bool = Field(False, description="Whether the whole search is also scored by itself, once for each fold.")
+    models: dict[str, _Space] = Field(
+        default_factory=dict, description="By candidate: parameter (a.b.0.c for one inside another): values, or low and high."
+    )
+    preprocessing: _Space = Field(default_factory=dict, description="Keys of preprocessing, which every candidate tries.")
+
+
 class Weights(_Section):
     """How much each row counts in every fit; scores, metrics and the threshold count every row once. Both keys multiply."""
 
@@ -521,6 +557,7 @@ class Config(_Section):
         description="Candidates by name; the best by cross-validation is fitted again on all training rows."
     )
     cv: CrossValidation = Field(default_factory=lambda: CrossValidation(), description="Cross-validation.")
+    search: Search | None = Field(None, description="Parameters that are searched; null: none.")
     scoring: str | None = Field(None, description="A scikit-learn scorer's name; greater is better. By default by task.")
     business: Business = Field(default_factory=lambda: Business(), description="Decision threshold.")
     keep: Literal["best", "all"] = Field(

@@ -14,8 +14,9 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from samebits.config import catalog
-from samebits.config.documents import Document, KeyPath
-from samebits.config.keys import DERIVATIONS, MLFLOW_NAME, ROW_RULES, THRESHOLD_METHODS, Config, Range, Split
+from samebits.config.documents import Document, Facts, KeyPath, take_section
+from samebits.config.keys import DERIVATIONS, MLFLOW_NAME, ROW_RULES, THRESHOLD_METHODS, Config, Interval, Range, Split
+from samebits.config.variants import check_search
 from samebits.errors import Problem, suggest
 
 
@@ -128,18 +129,10 @@ def _find_section(annotation: Any) -> Any:
     return found[0] if found else None
 
 
-_BRANCHES = {"str", "int", "float", "bool", "constrained-str", Range.__name__}
-_Facts = tuple[str, str, str]
+_BRANCHES = {"str", "int", "float", "bool", "constrained-str", Range.__name__, Interval.__name__}
 
 
-def take_section(raw: Any, *keys: str) -> dict[str, Any]:
-    """Return the mapping below some keys, or an empty one where the file has something else there."""
-    for key in keys:
-        raw = raw.get(key) if isinstance(raw, dict) else None
-    return raw if isinstance(raw, dict) else {}
-
-
-def _check_marks(read: dict[str, Any]) -> Iterator[tuple[KeyPath, _Facts]]:
+def _check_marks(read: dict[str, Any]) -> Iterator[tuple[KeyPath, Facts]]:
     decimal, thousands = read.get("decimal", "."), read.get("thousands")
     columns = [name for marks in (decimal, thousands) if isinstance(marks, dict) for name in marks]
     for name in (None, *columns):  # None: a column that is not named
@@ -150,7 +143,7 @@ def _check_marks(read: dict[str, Any]) -> Iterator[tuple[KeyPath, _Facts]]:
             return
 
 
-def _find_contradictions(raw: dict[str, Any]) -> Iterator[tuple[KeyPath, _Facts]]:
+def _find_contradictions(raw: dict[str, Any]) -> Iterator[tuple[KeyPath, Facts]]:
     """Yield what no single field can know: keys that need each other or exclude each other."""
     yield from _check_models(take_section(raw, "models"), raw.get("task", "auto"))
     yield from _check_split(take_section(raw, "split"), take_section(raw, "data"))
@@ -167,6 +160,7 @@ def _find_contradictions(raw: dict[str, Any]) -> Iterator[tuple[KeyPath, _Facts]
     yield from _check_weights(take_section(raw, "weights"), data, raw.get("task", "auto"))
     yield from _check_claims(take_section(raw, "claims"), take_section(raw, "report"), raw.get("task", "auto"))
     yield from _check_registry(take_section(raw, "registry"))
+    yield from check_search(take_section(raw, "search"), take_section(raw, "models"), take_section(raw, "split"))
     if raw.get("n_jobs") == 0:
         yield ("n_jobs",), ("-1 or at least 1", "0", "Write 1 for one process.")
     sums, ratios = take_section(raw, "features", "weighted_sums"), take_section(raw, "features", "ratios")
@@ -174,7 +168,7 @@ def _find_contradictions(raw: dict[str, Any]) -> Iterator[tuple[KeyPath, _Facts]
         yield ("features", "ratios", name), ("a name of its own", "a weighted sum of that name", "Rename one.")
 
 
-def _check_models(models: dict[str, Any], task: Any) -> Iterator[tuple[KeyPath, _Facts]]:
+def _check_models(models: dict[str, Any], task: Any) -> Iterator[tuple[KeyPath, Facts]]:
     for name, parameters in models.items():
         if not MLFLOW_NAME.fullmatch(name):
             expected = "a name of letters, digits, spaces and _ - . : /, as MLflow takes them"
@@ -188,7 +182,7 @@ def _check_models(models: dict[str, Any], task: Any) -> Iterator[tuple[KeyPath, 
             yield ("models", name), (f"a model for {task}", repr(name), "Remove it, or give it a class.")
 
 
-def _check_cv(cv: dict[str, Any], split: dict[str, Any]) -> Iterator[tuple[KeyPath, _Facts]]:
+def _check_cv(cv: dict[str, Any], split: dict[str, Any]) -> Iterator[tuple[KeyPath, Facts]]:
     own = ["n_splits", "validation_size", "class"]
     for key in [] if cv.get("class") is not None else sorted(set(cv) - set(own)):
         yield ("cv", key), ("n_splits, validation_size or class", repr(key), suggest(key, own, "Name a class for it."))
@@ -202,7 +196,7 @@ def _check_cv(cv: dict[str, Any], split: dict[str, Any]) -> Iterator[tuple[KeyPa
         yield ("cv",), ("no folds, since split.validation names the one part", "folds", "Remove one of the two.")
 
 
-def _check_business(business: dict[str, Any], task: Any) -> Iterator[tuple[KeyPath, _Facts]]:
+def _check_business(business: dict[str, Any], task: Any) -> Iterator[tuple[KeyPath, Facts]]:
     named = [key for key in THRESHOLD_METHODS if business.get(key) is not None]
     for key in named if task in ("multiclass", "regression") else []:
         yield ("business", key), ("a binary task", str(task), "Remove the key.")
@@ -213,7 +207,7 @@ def _check_business(business: dict[str, Any], task: Any) -> Iterator[tuple[KeyPa
         yield ("business", "costs"), ("a cost above 0", "none", "Without one every threshold costs the same.")
 
 
-def _check_weights(weights: dict[str, Any], data: dict[str, Any], task: Any) -> Iterator[tuple[KeyPath, _Facts]]:
+def _check_weights(weights: dict[str, Any], data: dict[str, Any], task: Any) -> Iterator[tuple[KeyPath, Facts]]:
     column = weights.get("column")
     if column is not None and column == data.get("target"):
         yield ("weights", "column"), ("another column", f"the target {column!r}", "Name another.")
@@ -221,7 +215,7 @@ def _check_weights(weights: dict[str, Any], data: dict[str, Any], task: Any) -> 
         yield ("weights", "classes"), ("a classification", "regression", "Remove the key.")
 
 
-def _check_claims(claims: dict[str, Any], report: dict[str, Any], task: Any) -> Iterator[tuple[KeyPath, _Facts]]:
+def _check_claims(claims: dict[str, Any], report: dict[str, Any], task: Any) -> Iterator[tuple[KeyPath, Facts]]:
     known = sorted(
         catalog.METRICS[task] if task in catalog.METRICS else {name for names in catalog.METRICS.values() for name in names}
     )
@@ -243,7 +237,7 @@ def _check_claims(claims: dict[str, Any], report: dict[str, Any], task: Any) -> 
         )
 
 
-def _check_registry(registry: dict[str, Any]) -> Iterator[tuple[KeyPath, _Facts]]:
+def _check_registry(registry: dict[str, Any]) -> Iterator[tuple[KeyPath, Facts]]:
     name, alias = registry.get("name"), registry.get("alias")
     if name in (".", ".."):
         yield ("registry", "name"), ("a name that is no path", repr(name), "Rename it.")
@@ -253,7 +247,7 @@ def _check_registry(registry: dict[str, Any]) -> Iterator[tuple[KeyPath, _Facts]
         yield ("registry",), ("the name of a registered model beside them", "none", "Name it: registry: {name: …}.")
 
 
-def _check_choices(raw: dict[str, Any]) -> Iterator[tuple[KeyPath, _Facts]]:
+def _check_choices(raw: dict[str, Any]) -> Iterator[tuple[KeyPath, Facts]]:
     """Yield each row rule and derived column that does not say one thing."""
     lists: list[tuple[KeyPath, Any, tuple[str, ...]]] = [
         (("data", "rows"), take_section(raw, "data").get("rows"), ROW_RULES),
@@ -298,7 +292,7 @@ _OWN_KEYS = ("column", "test", "validation", "rows_file", "rows_digest", "n_trai
 PIN_REMEDY = "Let `samebits data pin CONF` write it."
 
 
-def _check_split_keys(method: str, split: dict[str, Any]) -> Iterator[tuple[KeyPath, _Facts]]:
+def _check_split_keys(method: str, split: dict[str, Any]) -> Iterator[tuple[KeyPath, Facts]]:
     for key, what in _SPLIT_NEEDS.get(method, {}).items():
         if split.get(key) is None:
             yield ("split", key), (what, "nothing", PIN_REMEDY if key == "rows_digest" else "Add it.")
@@ -318,7 +312,7 @@ def _check_split_keys(method: str, split: dict[str, Any]) -> Iterator[tuple[KeyP
         yield ("split", "stratify"), ("nothing, since split.column names the strata", "false", "Remove one of the two.")
 
 
-def _check_test_table(method: str, data: dict[str, Any]) -> Iterator[tuple[KeyPath, _Facts]]:
+def _check_test_table(method: str, data: dict[str, Any]) -> Iterator[tuple[KeyPath, Facts]]:
     if (data.get("test_path") is not None) != (method == "path"):
         if method == "path":
             yield ("data", "test_path"), ("the file with the test rows, under split.method path", "nothing", "Add it.")
@@ -328,7 +322,7 @@ def _check_test_table(method: str, data: dict[str, Any]) -> Iterator[tuple[KeyPa
         yield ("data", "test_digest"), ("the digest of data.test_path", "nothing", PIN_REMEDY)
 
 
-def _check_split(split: dict[str, Any], data: dict[str, Any]) -> Iterator[tuple[KeyPath, _Facts]]:
+def _check_split(split: dict[str, Any], data: dict[str, Any]) -> Iterator[tuple[KeyPath, Facts]]:
     if split.get("class") is not None:
         yield from _check_split_keys("class", split)
         yield from _check_test_table("class", data)

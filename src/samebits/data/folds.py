@@ -27,7 +27,7 @@ from samebits.numerics.seeds import seed_component
 
 DEFAULT_FOLDS = 5
 DEFAULT_VALIDATION_SIZE = 0.2
-_Fold = tuple[np.ndarray, np.ndarray]
+Fold = tuple[np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Split:
 
     train_rows: np.ndarray
     test_rows: np.ndarray
-    folds: list[_Fold]
+    folds: list[Fold]
     seeds: dict[str, int]
 
 
@@ -65,33 +65,48 @@ def split_rows(config: Config, dataset: Dataset, target: Target, test_numbers: n
     if held.validation_rows is not None:
         folds = _take_validation_part(held.train_rows, held.validation_rows)
     else:
-        folds = _fold(config, dataset, target, held.train_rows, seeds)
+        folds, planted = _fold(config, dataset, target, held.train_rows)
+        seeds.update(planted)
     _check_folds(config, target, held.train_rows, folds)
     return Split(held.train_rows, held.test_rows, folds, seeds)
 
 
-def _take_validation_part(train_rows: np.ndarray, validation_rows: np.ndarray) -> list[_Fold]:
+def fold_rows(config: Config, dataset: Dataset, target: Target, rows: np.ndarray) -> list[Fold]:
+    """Divide some of the training rows into folds as the config divides all of them.
+
+    Raises
+    ------
+    DataError, ConfigError
+        They are too few for it.
+    """
+    folds, _ = _fold(config, dataset, target, rows)
+    _check_folds(config, target, rows, folds)
+    return folds
+
+
+def _take_validation_part(train_rows: np.ndarray, validation_rows: np.ndarray) -> list[Fold]:
     is_scored = np.isin(train_rows, validation_rows)
     return [(np.flatnonzero(~is_scored), np.flatnonzero(is_scored))]
 
 
-def _fold(config: Config, dataset: Dataset, target: Target, train_rows: np.ndarray, seeds: dict[str, int]) -> list[_Fold]:
+def _fold(config: Config, dataset: Dataset, target: Target, train_rows: np.ndarray) -> tuple[list[Fold], dict[str, int]]:
     if config.cv.n_splits == 1 and config.split.method == "time" and config.cv.class_ is None:
         n_fit = len(train_rows) - int(np.ceil(_size_validation(config) * len(train_rows)))
-        return [(np.arange(n_fit), np.arange(n_fit, len(train_rows)))]
+        return [(np.arange(n_fit), np.arange(n_fit, len(train_rows)))], {}
     strata = _find_fold_strata(config, target, train_rows)
     splitter = _build_splitter(config, target, train_rows, has_strata=strata is not None)
-    seeds.update(seed_component(splitter, config.seed, "cv"))
+    seeds = seed_component(splitter, config.seed, "cv")
     takes_groups = config.split.is_grouped or (config.split.column is not None and "Group" in type(splitter).__name__)
     groups = read_split_column(config, dataset)[train_rows] if takes_groups else None
     labels = strata if strata is not None else target.values[train_rows]
     try:
-        return [
+        folds = [
             (np.asarray(fit, dtype=np.int64), np.asarray(score, dtype=np.int64))
             for fit, score in splitter.split(np.zeros(len(train_rows)), labels, groups)
         ]
     except (ValueError, TypeError) as error:
         raise refuse_splitter(error) from None
+    return folds, seeds
 
 
 def _find_fold_strata(config: Config, target: Target, train_rows: np.ndarray) -> np.ndarray | None:
@@ -126,7 +141,7 @@ def _build_splitter(config: Config, target: Target, train_rows: np.ndarray, has_
     return StratifiedKFold(n_splits, shuffle=True) if by_strata else KFold(n_splits, shuffle=True)
 
 
-def _check_folds(config: Config, target: Target, train_rows: np.ndarray, folds: list[_Fold]) -> None:
+def _check_folds(config: Config, target: Target, train_rows: np.ndarray, folds: list[Fold]) -> None:
     """A fold that never sees a class would fail, or score nonsense, in the middle of training; unless that was asked for."""
     if target.labels is None:
         return

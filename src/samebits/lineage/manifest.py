@@ -38,6 +38,7 @@ OUT_OF_FOLD_FILE = "out_of_fold.csv"
 LOCK_FILE = "environment/uv.lock"
 PACKAGES_FILE = "environment/packages.json"  # what is kept where there is no lock
 ROWS_FILE = "config/test_rows.txt"  # the numbers of the test rows, where a file named them
+SEARCH_FILE = "search.csv"  # the trials of a search, where there was one
 ASSESSMENT_FILE = "assessment.json"
 FIGURES_FOLDER = "figures/"  # pictures, and what each shows as plain values
 PAGE_FILE = "report.html"  # of which all but the section on this one run is an output
@@ -429,6 +430,8 @@ def _list_doubly_recorded(lineage: dict[str, Any]) -> list[tuple[str, str, str]]
     if "assessment" in stages:
         assessment = {key: value for key, value in stages["assessment"].items() if key != "digest"}
         found.append(("stages.assessment", ASSESSMENT_FILE, digest_value(assessment)))
+    if "search" in stages["cross_validation"]:
+        found.append(("stages.cross_validation.search", SEARCH_FILE, stages["cross_validation"]["search"].get("trials_digest")))
     figures = stages.get("report", {}).get("figures")
     for name in figures if isinstance(figures, dict) else ():
         found.append((f"stages.report.figures.{name}", f"{FIGURES_FOLDER}{name}", figures[name]))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from samebits.digests import canonical_json
+from samebits.lineage.found_values import list_shown_trials, shorten_key, take_found
 from samebits.lineage.tracked_values import (
     flatten_config,
     has_chosen_values,
@@ -46,22 +47,43 @@ class TrackedCandidate:
 
 
 def list_candidates(lineage: dict[str, Any]) -> list[TrackedCandidate]:
-    """Return each candidate of a run that has several; one alone is what the run itself shows.
+    """Return each candidate of a run that has several, and each trial of a search that is shown.
 
-    A parameter that all of them have is a param of its own, and a line's axis where they are compared; the others stand in one.
+    One candidate alone is what the run itself shows. A parameter that all of them have is a param of its own, and a line's axis where they are compared; the others stand in one.
     """
-    scores = lineage["stages"]["cross_validation"]
-    if not has_chosen_values(lineage) or len(scores["candidates"]) < 2:
+    if not has_chosen_values(lineage):
         return []
+    scores = lineage["stages"]["cross_validation"]
+    trials = [_describe_trial(scores, trial) for trial in list_shown_trials(scores)]
+    if len(scores["candidates"]) < 2:
+        return trials
     own = {name: list_parameters(lineage, name) for name in sorted(scores["candidates"])}
     shared = set.intersection(*(set(parameters) for parameters in own.values()))
-    return [_describe(lineage, name, parameters, shared) for name, parameters in own.items()]
+    return [*(_describe(lineage, name, parameters, shared) for name, parameters in own.items()), *trials]
 
 
 def list_parameters(lineage: dict[str, Any], name: str) -> dict[str, Any]:
-    """Return the parameters that a candidate was given, without those that say nothing."""
-    wished = json.loads(canonical_json(lineage["stages"]["config"]["resolved"]["models"].get(name) or {}))  # as it is read back
-    return {key: value for key, value in flatten_config(wished).items() if not says_nothing(value)}
+    """Return the parameters that a candidate was given, or a search found, without those that say nothing."""
+    stages = lineage["stages"]
+    wished = json.loads(canonical_json(stages["config"]["resolved"]["models"].get(name) or {}))  # as it is read back
+    found = json.loads(canonical_json(take_found(stages["cross_validation"], name)))
+    own = {**flatten_config(wished), **{shorten_key(key, name): value for key, value in found.items()}}
+    return {key: value for key, value in own.items() if not says_nothing(value)}
+
+
+def _describe_trial(scores: dict[str, Any], trial: dict[str, Any]) -> TrackedCandidate:
+    name, number = trial["candidate"], trial["trial"]
+    is_chosen = name == scores["best"] and number == scores["candidates"][name].get("trial") and "rows" not in trial
+    of_rows = {"rows": trial["rows"]} if "rows" in trial else {}
+    values = json.loads(canonical_json({shorten_key(key, name): value for key, value in trial["values"].items()}))
+    on = f" on {trial['rows']} rows" if of_rows else ""
+    return TrackedCandidate(
+        f"{name} #{number}{on}",
+        is_chosen,
+        write_params({"candidate": name, "trial": number, **of_rows, **values}),
+        list_cv_metrics(scores["scoring"], trial),
+        {},  # each fold's score is in search.csv: a hundred histories would take a server longer than the search took
+    )
 
 
 def _describe(lineage: dict[str, Any], name: str, parameters: dict[str, Any], shared: set[str]) -> TrackedCandidate:

@@ -15,6 +15,7 @@ from typing import Any
 from samebits.config.catalog import name_metric
 from samebits.config.keys import MLFLOW_NAME
 from samebits.digests import canonical_json, digest_bytes, digest_value
+from samebits.lineage.found_values import take_found
 from samebits.lineage.manifest import take_held_back
 
 MAX_PARAM_LENGTH = 6000  # MLflow cuts longer ones silently
@@ -42,7 +43,8 @@ def list_params(lineage: dict[str, Any]) -> dict[str, str]:
     """Return the params of a run, as text."""
     stages = lineage["stages"]
     resolved = json.loads(canonical_json(stages["config"]["resolved"]))  # as it is read back: JSON has no infinity
-    values = flatten_config(resolved)
+    scores = stages["cross_validation"]
+    values = {**flatten_config(resolved), **json.loads(canonical_json(take_found(scores, scores["best"])))}
     if has_chosen_values(lineage):
         return write_params({name: value for name, value in values.items() if not _is_left_out(name, value)})
     return write_params({**values, "data_hash": stages["data"]["digest"], "git_commit": stages["code"]["commit"] or "none"})
@@ -128,10 +130,19 @@ def _list_chosen(lineage: dict[str, Any]) -> dict[str, Any]:
         f"{rows}_{metric}_high": high,
         f"baseline_{metric}": assessment["baseline"]["metrics"].get(metric),
         **list_cv_metrics(scores["scoring"], folds),
+        **_list_nested(scores),
         f"train_{metric}": metrics["train"].get(metric),
         **{f"{rows}_{name}": value for name, value in found.items()},
     }
     return {name: value for name, value in values.items() if value is not None}
+
+
+def _list_nested(scores: dict[str, Any]) -> dict[str, float]:
+    """What a search scores by itself, where that was asked."""
+    nested = [float(fold["score"]) for fold in scores.get("search", {}).get("nested", [])]
+    return (
+        {f"nested_{name_score(scores['scoring'])}": turn_score(scores["scoring"], math.fsum(nested) / len(nested))} if nested else {}
+    )
 
 
 def list_cv_metrics(scoring: str, folds: dict[str, Any]) -> dict[str, float]:

@@ -85,7 +85,8 @@ def _describe_candidate(candidate: TrackedCandidate, lineage: dict[str, Any], wh
     mean, spread = candidate.metrics[f"cv_{score}"], candidate.metrics.get("cv_spread")
     beside = f" ± {spread:.4f}" if spread is not None else ""
     kept = "chosen: its model is the run's" if candidate.is_chosen else "not chosen"
-    note = f"Candidate **{escape_markdown(candidate.name)}**, {kept}. In the folds: {escape_markdown(score)} {mean:.4f}{beside}"
+    kind = "Trial" if "trial" in candidate.params else "Candidate"
+    note = f"{kind} **{escape_markdown(candidate.name)}**, {kept}. In the folds: {escape_markdown(score)} {mean:.4f}{beside}"
     return {
         "name": candidate.name,
         "run_name": f"{_shorten(candidate.name)} {shorten_number(mean)}{' (chosen)' if candidate.is_chosen else ''}",
@@ -156,7 +157,7 @@ def _explain_experiment(training: Training, lineage: dict[str, Any], cv: str) ->
             "",
             *([escape_markdown(question[:_MOST_ASKED]), ""] if question else []),
             f"- a run's name is the model that was chosen, its {metric} on the rows held back, the config and its version;"
-            " the runs nested below it are its candidates",
+            " the runs nested below it are its candidates, and the trials of a search",
             f"- **{held}**: on rows that chose nothing; with \\_low and \\_high its interval of {CONFIDENCE:.0%};"
             f" **baseline\\_{metric}**: what knowing no column scores",
             f"- **{escape_markdown(cv)}**: mean over the folds, which chose; **cv\\_spread**: its standard deviation over them",

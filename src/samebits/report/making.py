@@ -19,6 +19,7 @@ from markupsafe import Markup
 
 from samebits.config.catalog import name_metric
 from samebits.digests import canonical_json, digest_bytes
+from samebits.lineage.found_values import shorten_key, take_found
 from samebits.lineage.manifest import FIGURES_FOLDER, PAGE_FILE, UNMADE, Stage, make_stage
 from samebits.lineage.report_page import EMPTY_PLACE, digest_page, fill_places
 from samebits.report.account import Account
@@ -255,13 +256,15 @@ def _list_candidates(account: Account) -> dict[str, Any]:
     for name, one in ordered:
         scores = np.array([_as_float(score) for score in one["scores"]])
         is_best = name == stage["best"]
-        settings = {key: value for key, value in (models.get(name) or {}).items() if value is not None}
+        found = {shorten_key(key, name): value for key, value in take_found(stage, name).items()}
+        settings = {key: value for key, value in {**(models.get(name) or {}), **found}.items() if value is not None}
         told.append(
             {
                 "name": name,
                 "is_best": is_best,
                 "mean": as_score(name_of, sign * _as_float(one["mean"])),
                 "spread": f"± {as_score(name_of, float(scores.std()))}" if len(scores) > 1 else "–",
+                "searched": f"best of {one['n_trials']:,} trials" if found else "",
                 "settings": _cut(shorten_list([f"{key} {value}" for key, value in settings.items()], 6)) or "as scikit-learn has them",
                 "verdict": "chosen" if is_best else "as good" if name in as_good else "",
             }

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import warnings
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import joblib
@@ -17,11 +18,12 @@ from sklearn.model_selection import FixedThresholdClassifier
 from sklearn.pipeline import Pipeline
 
 from samebits.candidates.fitting import FAILURES, FINAL, Fit, describe_failure, fit_model, lend_threads_to_predict
-from samebits.candidates.materials import Materials
+from samebits.candidates.materials import Materials, Sample
 from samebits.candidates.selection import CandidateScore, Comparison, choose_best, score_candidates
 from samebits.config.keys import Config
+from samebits.config.variants import list_spaces, vary
 from samebits.data.drift import summarise_features
-from samebits.errors import DataError
+from samebits.errors import ConfigError, DataError
 from samebits.estimation.prediction import (
     Answers,
     Prediction,
@@ -36,6 +38,10 @@ from samebits.estimation.prediction import (
 )
 from samebits.estimation.scoring import Threshold, choose_threshold, compute_metrics
 from samebits.estimation.target_transform import find_estimator
+from samebits.search.journal import Journal
+from samebits.search.nested import OuterFold, nest_search
+from samebits.search.searching import Ground, search_candidates
+from samebits.search.trials import Trial
 from samebits.table.columns import Kind
 from samebits.training.assessment import assess
 from samebits.training.exploration import explore
@@ -66,6 +72,8 @@ class Result:
         Sentences on what is extreme.
     explored
         What only the fitted model can tell, by the picture that shows it.
+    found
+        What a search found, where there was one.
     """
 
     scored: list[CandidateScore]
@@ -81,9 +89,29 @@ class Result:
     assessment: dict[str, Any]
     remarks: list[str]
     explored: dict[str, dict[str, Any]]
+    found: SearchResult | None = None
 
 
-def make_result(config: Config, materials: Materials, voice: Voice = SILENT) -> Result:
+@dataclass(frozen=True)
+class SearchResult:
+    """What a search came to.
+
+    Parameters
+    ----------
+    best
+        Each candidate's best trial, by name.
+    trials
+        All of them, in the order in which they were asked for.
+    nested
+        What the search scores by itself, one for each fold; empty where that was not wished.
+    """
+
+    best: dict[str, Trial]
+    trials: list[Trial]
+    nested: list[OuterFold]
+
+
+def make_result(config: Config, materials: Materials, voice: Voice = SILENT, journal: Journal | None = None) -> Result:
     """Compare the candidates, fit the best one, store it, and score it on the training and the test rows.
 
     Raises
@@ -96,7 +124,7 @@ def make_result(config: Config, materials: Materials, voice: Voice = SILENT) -> 
         The fitted model cannot be stored without pickle, though the few rows did not show it.
     """
     with warnings.catch_warnings(), ThreadPoolExecutor(2) as beside:  # threads leave the process's filters in any order
-        comparison = _compare(config, materials, voice)
+        comparison, materials, found = _compare(config, materials, voice, journal or Journal())
         scored, best = comparison.scored, choose_best(comparison.scored)
         tables = beside.submit(_describe_training, materials, scored)
         fits = {name: fit for fit, name in zip(comparison.finals, materials.candidates, strict=False)}
@@ -147,6 +175,7 @@ def make_result(config: Config, materials: Materials, voice: Voice = SILENT) -> 
             count_repeated(materials.dataset.frame[materials.inputs], materials.target.values, split.train_rows, split.test_rows),
         ),
         explored=explored,
+        found=found,
     )
 
 
@@ -169,13 +198,44 @@ def _describe_scores(materials: Materials, best: CandidateScore) -> dict[str, An
     return summarise_features(pd.DataFrame({name: column}), {name: kind})["columns"]  # type: ignore[no-any-return]
 
 
-def _compare(config: Config, materials: Materials, voice: Voice) -> Comparison:
-    """Cross-validate every candidate on one copy of the training rows, which is gone before the final fit takes its own."""
+def _compare(
+    config: Config, materials: Materials, voice: Voice, journal: Journal
+) -> tuple[Comparison, Materials, SearchResult | None]:
+    """Cross-validate every candidate on one copy of the training rows, which is gone before the final fit takes its own.
+
+    Where a search was made, each candidate goes on as its best trial.
+    """
     training = materials.take_training()
-    rehearse_storing(materials.candidates, training.X, training.y, config.allow, config.seed)
+    rehearse_storing(materials.candidates | _list_odd_variants(config, materials), training.X, training.y, config.allow, config.seed)
+    if config.search is not None:
+        return _search(config, materials, training, voice, journal)
     wants_finals = config.keep == "all" or len(materials.candidates) == 1
     needs_responses = config.business.method is not None
-    return score_candidates(materials, training, config.seed, config.n_jobs, needs_responses, wants_finals, voice)
+    comparison = score_candidates(materials, training, config.seed, config.n_jobs, needs_responses, wants_finals, voice)
+    return comparison, materials, None
+
+
+def _list_odd_variants(config: Config, materials: Materials) -> dict[str, Pipeline]:
+    """Return each candidate with a class that only a search brings in: whether that can be stored is not known of the config's own."""
+    odd = {}
+    for name, space in list_spaces(config).items():
+        values = [(key, one) for key, choices in space.items() if isinstance(choices, list) for one in choices]
+        for key, value in [(key, one) for key, one in values if isinstance(one, dict | list)]:
+            with contextlib.suppress(ConfigError, DataError):  # alone it may not go together with the rest
+                odd[f"{name} ({key})"] = materials.build(vary(config, name, {key: value}))[name]
+    return odd
+
+
+def _search(
+    config: Config, materials: Materials, training: Sample, voice: Voice, journal: Journal
+) -> tuple[Comparison, Materials, SearchResult]:
+    searched = search_candidates(config, materials, Ground(training, materials.split.folds), journal, voice, config.n_jobs)
+    is_nested = config.search is not None and config.search.nested
+    nested = nest_search(config, materials, training, journal, voice, config.n_jobs) if is_nested else []
+    found = {name: one.pipeline for name, one in searched.found.items()}
+    best = {name: one.trial for name, one in searched.found.items()}
+    comparison = Comparison([one.score for one in searched.found.values()], iter(()))
+    return comparison, replace(materials, candidates=found), SearchResult(best, searched.trials, nested)
 
 
 @dataclass(frozen=True)

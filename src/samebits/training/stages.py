@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from samebits.config.loading import LoadedConfig
 from samebits.digests import digest_bytes, digest_value
+from samebits.lineage.found_values import MOST_SHOWN
 from samebits.lineage.manifest import SCHEMA, UNMADE, Stage, make_stage
 from samebits.numerics.profile import HASH_SEED, Kernels
 from samebits.project import find_data
@@ -25,8 +26,9 @@ if TYPE_CHECKING:
     from samebits.data.dataset import Dataset
     from samebits.data.folds import Split
     from samebits.report.making import Report
+    from samebits.search.trials import Trial
     from samebits.table.reading import Source
-    from samebits.training.result import Result
+    from samebits.training.result import Result, SearchResult
 
 
 def describe_inputs(
@@ -221,5 +223,39 @@ def _describe_split(split: Split, row_numbers: np.ndarray) -> Stage:
 
 
 def _describe_scores(scoring: str, result: Result) -> Stage:
-    candidates = {candidate.name: {"scores": candidate.scores, "mean": candidate.mean} for candidate in result.scored}
-    return make_stage({"scoring": scoring, "candidates": candidates, "best": result.best.name})
+    """What a search adds stands there only where one was made."""
+    found = result.found
+    candidates: dict[str, dict[str, Any]] = {one.name: {"scores": one.scores, "mean": one.mean} for one in result.scored}
+    for name, trial in found.best.items() if found else ():
+        n_trials = len({one.number for one in found.trials if one.candidate == name}) if found else 0
+        candidates[name] |= {"values": trial.values, "trial": trial.number, "n_trials": n_trials}
+    searched = {"search": _describe_search(found)} if found else {}
+    return make_stage({"scoring": scoring, "candidates": candidates, "best": result.best.name, **searched})
+
+
+def _describe_search(found: SearchResult) -> dict[str, Any]:
+    from samebits.search.trials import write_trials
+
+    ranked = sorted(
+        (one for one in found.trials if one.mean is not None), key=lambda one: (one.n_rows is not None, -(one.mean or 0.0))
+    )
+    shown = {id(one) for one in ranked[:MOST_SHOWN]}
+    return {
+        "trials_digest": digest_bytes(write_trials(found.trials)),
+        "n_trials": len({one.name for one in found.trials}),
+        "n_failed": sum(one.failure is not None for one in found.trials),
+        "shown": [_describe_trial(one) for one in found.trials if id(one) in shown],
+        **({"nested": [dataclasses.asdict(one) for one in found.nested]} if found.nested else {}),
+    }
+
+
+def _describe_trial(trial: Trial) -> dict[str, Any]:
+    rows = {} if trial.n_rows is None else {"rows": trial.n_rows}
+    return {
+        "candidate": trial.candidate,
+        "trial": trial.number,
+        **rows,
+        "values": trial.values,
+        "scores": trial.scores,
+        "mean": trial.mean,
+    }

@@ -23,6 +23,7 @@ from samebits.lineage.manifest import (
     LOCK_FILE,
     OUT_OF_FOLD_FILE,
     ROWS_FILE,
+    SEARCH_FILE,
     Stage,
     infer_task,
     list_unmade,
@@ -34,6 +35,8 @@ from samebits.provenance.code import CodeIdentity, describe_kept, describe_modul
 from samebits.provenance.environment import Environment, read_environment
 from samebits.provenance.modules import add_imported, identify_modules, note_what_ran, refuse_changed_imports
 from samebits.report.account import Account, read_predictions
+from samebits.search.journal import Journal
+from samebits.search.trials import write_trials
 from samebits.training.result import Result, make_result
 from samebits.training.stages import (
     describe_inputs,
@@ -63,6 +66,8 @@ class Training:
         What is kept beside the model, by its path on the server; the lineage is not among them, since it is made of them.
     project_root
         Where the config's modules are looked for last.
+    journal
+        Of a search, to be forgotten as soon as what came of it is kept elsewhere.
     """
 
     loaded: LoadedConfig
@@ -74,6 +79,7 @@ class Training:
     request_digest: str
     files: dict[str, bytes]
     project_root: Path
+    journal: Journal
 
 
 def make_training(
@@ -119,8 +125,10 @@ def make_training(
         voice.say(line)
     if len(materials.split.test_rows):
         note_rows(describe_rows(loaded, materials, project_root))
+    request_digest = digest_request(loaded, code, environment, materials.dataset.digest, project_root)
+    journal = Journal(request_digest if config.search is not None else "")
     with loaded.naming_lines():
-        result = make_result(config, materials, voice)
+        result = make_result(config, materials, voice, journal)
     code = note_what_ran(code, project_root)
     for line in (line for line in describe_modules(code) if line not in told):  # of what was imported since
         voice.say(line)
@@ -135,7 +143,7 @@ def make_training(
     dataset = materials.dataset
     request_digest = digest_request(loaded, code, environment, dataset.digest, project_root)
     files = _collect_files(loaded, code, result, stages, kept, materials.rows_file) | (report.list_files() if report else {})
-    return Training(loaded, code, environment, materials, result, stages, request_digest, files, project_root)
+    return Training(loaded, code, environment, materials, result, stages, request_digest, files, project_root, journal)
 
 
 def _make_report(config: Config, stages: dict[str, Stage], result: Result) -> tuple[Report | None, str | None]:
@@ -201,4 +209,6 @@ def _collect_files(
     files |= code.files
     if rows_file is not None:
         files[ROWS_FILE] = rows_file
+    if result.found is not None:
+        files[SEARCH_FILE] = write_trials(result.found.trials)
     return files

@@ -1,0 +1,128 @@
+"""Variants of a config: some values of a candidate, or of the preprocessing, replaced, as a search tries them; and its own rules.
+
+A value goes by the key that it would have in the config (`models.boosting.max_depth`, `preprocessing.outlier_factor`), so that what a
+search found can be written there. How values are proposed and scored is for `search`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from samebits.config.documents import Facts, KeyPath, take_section
+from samebits.config.keys import Config, Interval, Model, Preprocessing
+from samebits.errors import ConfigError, Problem, suggest
+
+Space = dict[str, list[Any] | Interval]  # the key in the config: the values that are tried
+PREPROCESSING = "preprocessing."
+
+
+def list_spaces(config: Config) -> dict[str, Space]:
+    """Return what is tried of each candidate, by its name in sorted order: of some it may be nothing."""
+    search = config.search
+    if search is None:
+        return {name: {} for name in sorted(config.models)}
+    shared = {f"{PREPROCESSING}{key}": choices for key, choices in search.preprocessing.items()}
+    own = {
+        name: {f"models.{name}.{key}": choices for key, choices in search.models.get(name, {}).items()}
+        for name in sorted(config.models)
+    }
+    return {name: {**space, **shared} for name, space in own.items()}
+
+
+def vary(config: Config, name: str, values: Mapping[str, Any]) -> Config:
+    """Return a config with one candidate, some of whose values are replaced.
+
+    Raises
+    ------
+    ConfigError
+        There is no place of that name.
+    """
+    model, preprocessing = config.models[name].model_dump(by_alias=True), config.preprocessing.model_dump(by_alias=True)
+    for key, value in values.items():
+        if key.startswith(PREPROCESSING):
+            preprocessing = replace_value(preprocessing, key.removeprefix(PREPROCESSING), value, key)
+        else:
+            model = replace_value(model, key.removeprefix(f"models.{name}."), value, key)
+    changes = {"models": {name: Model.model_validate(model)}, "preprocessing": Preprocessing.model_validate(preprocessing)}
+    return config.model_copy(update=changes)
+
+
+def replace_value(section: dict[str, Any], key: str, value: Any, where: str) -> dict[str, Any]:
+    """Return a section with another value at a dotted key; only its last part may be new.
+
+    >>> replace_value({"estimator": {"depth": 2}}, "estimator.depth", 3, "-")
+    {'estimator': {'depth': 3}}
+
+    Raises
+    ------
+    ConfigError
+        What the key leads through is not there.
+    """
+    replaced: dict[str, Any] = _replace(section, key.split("."), value, where)
+    return replaced
+
+
+def _replace(section: Any, parts: list[str], value: Any, where: str) -> Any:
+    first, *rest = parts
+    if isinstance(section, list) and first.isdecimal() and int(first) < len(section):
+        place = int(first)
+        return [*section[:place], _replace(section[place], rest, value, where) if rest else value, *section[place + 1 :]]
+    if isinstance(section, dict) and (not rest or first in section):
+        return {**section, first: _replace(section[first], rest, value, where) if rest else value}
+    known = f"one of {', '.join(section)}" if isinstance(section, dict) and section else "a key that the config has"
+    raise ConfigError(Problem(f"search.{where}", known, repr(first), "Name a parameter as the config has it, parts joined by points."))
+
+
+_SEARCH_KEYS: dict[str, tuple[str, ...]] = {
+    "grid": (),
+    "random": ("n_trials",),
+    "halving": ("n_trials", "factor"),
+    "optuna": ("n_trials", "batch"),
+}
+
+
+def check_search(search: dict[str, Any], models: dict[str, Any], split: dict[str, Any]) -> Iterator[tuple[KeyPath, Facts]]:
+    """Yield what is wrong with a search beside the form of its keys: names of nothing, and keys that exclude each other."""
+    method = search.get("method")
+    spaces: list[tuple[KeyPath, dict[str, Any]]] = [
+        (("search", "models", name), space) for name, space in take_section(search, "models").items() if isinstance(space, dict)
+    ]
+    spaces.append((("search", "preprocessing"), take_section(search, "preprocessing")))
+    for name in sorted(set(take_section(search, "models")) - set(models)):
+        yield ("search", "models", name), (f"a candidate: {', '.join(models)}", repr(name), suggest(name, [*models], "Name one."))
+    for key in take_section(search, "preprocessing"):
+        known = list(Preprocessing.model_fields)
+        if str(key).partition(".")[0] not in known:
+            yield (
+                ("search", "preprocessing", key),
+                (f"a key of preprocessing: {', '.join(known)}", repr(key), suggest(key, known, "Name one.")),
+            )
+    if search and not any(space for _, space in spaces):
+        yield ("search",), ("parameters under models or preprocessing", "none", "Say which are tried, or remove the key.")
+    yield from _check_search_method(search, method if isinstance(method, str) else "", spaces)
+    if search.get("nested") is True and split.get("validation") is not None:
+        yield ("search", "nested"), ("folds, since each is searched anew", "split.validation", "Remove one of the two.")
+
+
+def _check_search_method(
+    search: dict[str, Any], method: str, spaces: list[tuple[KeyPath, dict[str, Any]]]
+) -> Iterator[tuple[KeyPath, Facts]]:
+    defaults: dict[str, Any] = {"n_trials": None, "factor": 3, "batch": 4}
+    for key, default in defaults.items():
+        if method in _SEARCH_KEYS and key not in _SEARCH_KEYS[method] and search.get(key) not in (None, default):
+            yield ("search", key), (f"no such key under method {method}", "it", "Remove it: it says nothing there.")
+    n_trials = search.get("n_trials")
+    if method in ("random", "optuna") and n_trials is None:
+        yield ("search", "n_trials"), (f"how many are tried, under method {method}", "nothing", "Add it.")
+    for path, key, choices in [(path, key, choices) for path, space in spaces for key, choices in space.items()]:
+        if not isinstance(choices, dict):
+            continue
+        low, high = choices.get("low"), choices.get("high")
+        if method == "grid" or (method == "halving" and n_trials is None):
+            yield (*path, key), ("values to combine", "an interval", "List values, or draw from it: method random, n_trials: 40.")
+        elif isinstance(low, int | float) and isinstance(high, int | float):
+            if low >= high:
+                yield (*path, key), ("low below high", f"{low} and {high}", "Change one of them.")
+            elif choices.get("log") is True and low <= 0:
+                yield (*path, key, "low"), ("a number above 0, since log is true", repr(low), "Change it, or remove log.")
