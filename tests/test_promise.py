@@ -43,6 +43,26 @@ OTHER_TASKS: list[dict[str, Any]] = [
     },
     {"data": {"drop": ["id"]}, "weights": {"column": "worst_area", "classes": "balanced"}, "models": {"boosting": {"max_iter": 30}}},
 ]
+SEARCHES: list[dict[str, Any]] = [
+    {
+        "models": {"random_forest": {"n_estimators": 5}, "boosting": {"class": HIST_CLASSIFIER, "max_iter": 5}},
+        "search": {
+            "method": "random",
+            "n_trials": 4,
+            "models": {
+                "boosting": {"learning_rate": {"low": 0.01, "high": 0.5, "log": True}},
+                "random_forest": {"max_depth": [2, 4, None]},
+            },
+            "preprocessing": {"outlier_factor": [1.5, None]},
+        },
+    },
+    {
+        "data": WINE,
+        "business": ...,
+        "models": {"svm": {}},
+        "search": {"method": "halving", "models": {"svm": {"C": [0.1, 1.0, 10.0]}}},
+    },
+]
 # The same models in few configs, for what takes long to start.
 TOGETHER: list[dict[str, Any]] = [
     {"models": BINARY_MODELS, "keep": "all"},
@@ -55,8 +75,9 @@ TOGETHER: list[dict[str, Any]] = [
         "keep": "all",
     },
     {"data": DIABETES, "business": ..., "models": {"boosting": {"max_iter": 30}}},
+    *SEARCHES,
 ]
-CASES = [{"models": {name: parameters}} for name, parameters in BINARY_MODELS.items()] + OTHER_TASKS
+CASES = [{"models": {name: parameters}} for name, parameters in BINARY_MODELS.items()] + OTHER_TASKS + SEARCHES
 
 
 def write_cases(folder: Path, cases: list[dict[str, Any]] = CASES, **changes: Any) -> list[Path]:

@@ -16,11 +16,13 @@ from conftest import ROOT, SMALL, merge
 from hypothesis import given
 from hypothesis import strategies as st
 
+from samebits.config.decisive import digest_config
 from samebits.config.documents import parse_document, read_document
 from samebits.config.keys import Config
 from samebits.config.loading import check_config, load_config
 from samebits.config.schema import make_json_schema
 from samebits.config.validation import find_problems
+from samebits.config.variants import vary
 from samebits.errors import ConfigError
 
 SHIPPED = sorted(path for path in (ROOT / "confs").glob("*.yaml") if path.name != "datasets.yaml")
@@ -384,6 +386,88 @@ def test_claims_that_mean_nothing_are_refused(write_config: Callable[..., Path],
         load_config(write_config(section))
 
     assert said in str(caught.value)
+
+
+def search(method: str, **keys: Any) -> dict[str, Any]:
+    return {"search": {"method": method, "models": {"logistic_regression": {"C": [0.1, 1.0]}}, **keys}}
+
+
+@pytest.mark.parametrize(
+    ("section", "said"),
+    [
+        (search("gird"), "Did you mean 'grid'?"),
+        (search("random"), "search.n_trials: expected how many are tried"),
+        (search("grid", n_trials=3), "search.n_trials: expected no such key under method grid"),
+        (search("random", n_trials=3, factor=2), "search.factor: expected no such key under method random"),
+        (search("grid", batch=2), "search.batch: expected no such key under method grid"),
+        (search("grid", models={}), "search: expected parameters under models or preprocessing"),
+        (search("grid", models={"logistic_regresion": {"C": [1.0]}}), "Did you mean 'logistic_regression'?"),
+        (search("grid", models={"logistic_regression": {"C": []}}), "search.models.logistic_regression.C: expected "),
+        (search("grid", models={"logistic_regression": {"C": 1.0}}), "search.models.logistic_regression.C: expected "),
+        (search("grid", models={"logistic_regression": {"c": [1.0]}}), "search.models.logistic_regression.c: expected a parameter of"),
+        (
+            search("grid", models={"logistic_regression": {"C": [1.0, -1.0]}}),
+            "search.models.logistic_regression.C: expected a float in",
+        ),
+        (search("grid", models={"logistic_regression": {"C.x": [1.0]}}), "search.models.logistic_regression.C.x: expected "),
+        (search("grid", models={"logistic_regression": {"C": {"low": 1.0, "high": 2.0}}}), "expected values to combine"),
+        (search("halving", models={"logistic_regression": {"C": {"low": 1.0, "high": 2.0}}}), "expected values to combine"),
+        (search("random", n_trials=2, models={"logistic_regression": {"C": {"low": 2.0, "high": 1.0}}}), "expected low below high"),
+        (
+            search("random", n_trials=2, models={"logistic_regression": {"C": {"low": 0.0, "high": 1.0, "log": True}}}),
+            "expected a number above 0, since log is true",
+        ),
+        (search("random", n_trials=2, models={"logistic_regression": {"C": {"low": -1.0, "high": 1.0}}}), "logistic_regression.C"),
+        (search("grid", preprocessing={"scael": [True]}), "Did you mean 'scale'?"),
+        (search("grid", preprocessing={"outlier_factor": [-1.0]}), "search.preprocessing.outlier_factor: expected "),
+        (
+            search("grid", preprocessing={"columns.0.transformers.0.n_knots": [3]}),
+            "search.preprocessing.columns.0.transformers.0.n_knots",
+        ),
+        (
+            {**search("grid", nested=True), "split": {"method": "value", "column": "a", "test": [1], "validation": [2]}},
+            "search.nested",
+        ),
+    ],
+)
+def test_a_search_that_means_nothing_is_refused_before_a_table_is_read(
+    write_config: Callable[..., Path], section: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        check_config(write_config(section))
+
+    assert said in str(caught.value)
+
+
+def test_a_search_reaches_parameters_of_what_stands_inside_another(write_config: Callable[..., Path]) -> None:
+    inner = {
+        "class": "sklearn.ensemble.AdaBoostClassifier",
+        "estimator": {"class": "sklearn.tree.DecisionTreeClassifier", "max_depth": 1},
+    }
+    scaler = {"class": "sklearn.preprocessing.SplineTransformer", "n_knots": 3}
+    models = {"ada": {"estimator.max_depth": [1, 2], "estimator": [{"class": "sklearn.tree.ExtraTreeClassifier"}]}}
+    preprocessing = {"columns.0.transformers.0.n_knots": [3, 4]}
+    keys = {
+        "models": {"ada": inner},
+        "preprocessing": {"columns": [{"columns": ["mean_area"], "transformers": [scaler]}]},
+        **search("grid", models=models, preprocessing=preprocessing),
+    }
+
+    loaded = check_config(write_config(keys))
+
+    varied = vary(loaded.config, "ada", {"models.ada.estimator.max_depth": 2, "preprocessing.columns.0.transformers.0.n_knots": 4})
+    assert varied.models["ada"].model_dump()["estimator"]["max_depth"] == 2
+    assert varied.preprocessing.columns[0].transformers[0].model_dump()["n_knots"] == 4
+    assert loaded.config.models["ada"].model_dump()["estimator"]["max_depth"] == 1
+
+
+def test_no_search_leaves_the_digest_that_a_config_had_before_there_was_one(write_config: Callable[..., Path]) -> None:
+    resolved = load_config(write_config({})).resolved
+    without = {key: value for key, value in resolved.items() if key != "search"}
+
+    assert resolved["search"] is None
+    assert digest_config(resolved) == digest_config(without)
+    assert load_config(write_config(search("grid"))).digest != digest_config(resolved)
 
 
 def test_a_report_may_be_one_word(write_config: Callable[..., Path]) -> None:

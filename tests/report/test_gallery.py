@@ -222,3 +222,21 @@ def test_a_class_that_is_no_word_is_told_with_its_column_in_pictures() -> None:
 
     assert "rows of survived = 0" in found["roc"].caption and "called survived = 1 are so" in found["precision_recall"].caption
     assert "survived = 1: " in found["scores"].svg and "Response for survived = 1," in found["partial_dependence"].caption
+
+
+def test_the_trials_of_a_search_are_shown_where_there_was_one() -> None:
+    account = make_account("regression")
+    trials = [
+        {"candidate": name, "trial": place, "values": {}, "mean": -1.0 / place} for place in (1, 2, 3) for name in ("ridge", "tree")
+    ]
+    trials[0]["rows"] = 40
+    account.stages["cross_validation"]["search"] = {"method": "random", "n_trials": 8, "n_failed": 1, "shown": trials}
+
+    pictures, left_out = hang_pictures(account)
+
+    found = {one.name: one for one in pictures}["trials"]
+    assert json.loads(found.values)["means"] == [1.0, 1.0, 0.5, 0.5, 1 / 3, 1 / 3]
+    assert "Mean RMSE in the folds of the 6 best of 8 trials. 1 that failed is left out." in found.caption
+    assert left_out == []
+    account.stages["cross_validation"]["search"]["shown"] = trials[:1]
+    assert "Left out is the trials of the search: fewer than two trials could be scored." in hang_pictures(account)[1]

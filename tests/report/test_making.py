@@ -218,3 +218,18 @@ def test_every_level_is_named_once_with_its_meaning(level: Level) -> None:
     items = re.findall(r"<li( class=\"best\")?>(L\d \w+): ", page)
     assert [name for _, name in items] == list(Level)
     assert [name for marked, name in items if marked] == [level]
+
+
+def test_a_search_is_told_beside_its_candidates_and_what_it_is_worth() -> None:
+    account = make_account("regression")
+    scores = account.stages["cross_validation"]
+    plain = make_report(account).page.decode()
+    scores["candidates"]["ridge"] |= {"values": {"models.ridge.alpha": 0.25, "preprocessing.scale": False}, "trial": 2, "n_trials": 5}
+    scores["search"] = {"method": "grid", "n_trials": 6, "n_failed": 1, "shown": [], "nested": [{"score": -0.5}, {"score": -0.7}]}
+
+    page = make_report(account).page.decode()
+
+    assert "alpha 0.25, preprocessing.scale False (best of 5 trials)" in page
+    assert "Parameters were searched (grid): 6 trials, of which 1 failed; all are in search.csv." in page
+    assert "the whole search comes to 0.6000 ± 0.1000." in page
+    assert "search" not in plain

@@ -188,6 +188,8 @@ def _find_search_problems(raw: dict[str, Any], allow: Sequence[str]) -> Iterator
                 path, key, value, parameters if isinstance(parameters, dict) else {}, functools.partial(_build_model, raw, name, allow)
             )
     for key, value in _list_tried(search.get("preprocessing")):
+        if key.partition(".")[0] not in Preprocessing.model_fields:  # said where names are
+            continue
         yield from _try_value(
             ("search", "preprocessing", key),
             key,

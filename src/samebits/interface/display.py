@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from samebits.config.catalog import name_metric
+from samebits.lineage.found_values import describe_found
 from samebits.lineage.manifest import take_held_back
 from samebits.lineage.standing import describe_standing
 from samebits.text import clean_text
@@ -109,8 +110,11 @@ def _show_metrics(metrics: dict[str, Any]) -> str:
 
 def _show_candidates(scores: Mapping[str, Any]) -> str:
     ordered = sorted(scores["candidates"].items(), key=lambda item: (item[0] != scores["best"], -float(item[1]["mean"])))
-    rows = [(name, *(f"{value:.4f}" for value in _measure(found))) for name, found in ordered[:_MOST_ROWS]]
-    return _grid(("Candidate", scores["scoring"], "± over folds"), rows)
+    rows = [
+        (name, *(f"{value:.4f}" for value in _measure(found)), describe_found(scores, name)) for name, found in ordered[:_MOST_ROWS]
+    ]
+    heads = ("Candidate", scores["scoring"], "± over folds", "Found by search")
+    return _grid(heads, rows) if "search" in scores else _grid(heads[:3], [row[:3] for row in rows])
 
 
 def _number(value: Any) -> str:

@@ -6,12 +6,13 @@ Of a run without a search there is nothing of either. All trials are rows of sea
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 MOST_SHOWN = 100  # trials that have a run of their own: the best, where there are more
 
 
-def take_found(scores: dict[str, Any], name: str) -> dict[str, Any]:
+def take_found(scores: Mapping[str, Any], name: str) -> dict[str, Any]:
     """Return the values that a search found for a candidate, by the key that each has in a config.
 
     Parameters
@@ -23,6 +24,15 @@ def take_found(scores: dict[str, Any], name: str) -> dict[str, Any]:
     return found
 
 
+def name_trial(candidate: str, number: int, n_rows: int | None = None) -> str:
+    """Return a trial as it is said, and as its run on the server is called.
+
+    >>> name_trial("forest", 3), name_trial("forest", 3, 200)
+    ('forest #3', 'forest #3 on 200 rows')
+    """
+    return f"{candidate} #{number}" + ("" if n_rows is None else f" on {n_rows} rows")
+
+
 def shorten_key(key: str, name: str) -> str:
     """Return a key as it is said where its candidate is known.
 
@@ -32,7 +42,7 @@ def shorten_key(key: str, name: str) -> str:
     return key.removeprefix(f"models.{name}.")
 
 
-def describe_found(scores: dict[str, Any], name: str) -> str:
+def describe_found(scores: Mapping[str, Any], name: str) -> str:
     """Return what a search found for a candidate, in words; nothing where none was made."""
     own = scores["candidates"].get(name, {})
     values = ", ".join(f"{shorten_key(key, name)}={json.dumps(value)}" for key, value in sorted(take_found(scores, name).items()))
@@ -40,7 +50,7 @@ def describe_found(scores: dict[str, Any], name: str) -> str:
     return f"{values} (best of {n_trials:,} trials)" if values and n_trials else ""
 
 
-def list_shown_trials(scores: dict[str, Any]) -> list[dict[str, Any]]:
+def list_shown_trials(scores: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the trials that stand on the server, in the order in which they were asked for."""
     shown: list[dict[str, Any]] = scores.get("search", {}).get("shown", [])
     return shown

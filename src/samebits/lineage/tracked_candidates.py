@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from samebits.digests import canonical_json
-from samebits.lineage.found_values import list_shown_trials, shorten_key, take_found
+from samebits.lineage.found_values import list_shown_trials, name_trial, shorten_key, take_found
 from samebits.lineage.tracked_values import (
     flatten_config,
     has_chosen_values,
@@ -49,7 +49,8 @@ class TrackedCandidate:
 def list_candidates(lineage: dict[str, Any]) -> list[TrackedCandidate]:
     """Return each candidate of a run that has several, and each trial of a search that is shown.
 
-    One candidate alone is what the run itself shows. A parameter that all of them have is a param of its own, and a line's axis where they are compared; the others stand in one.
+    One candidate alone is what the run itself shows. A parameter that all of them have is a param of its own, and a line's axis where
+    they are compared; the others stand in one.
     """
     if not has_chosen_values(lineage):
         return []
@@ -76,9 +77,8 @@ def _describe_trial(scores: dict[str, Any], trial: dict[str, Any]) -> TrackedCan
     is_chosen = name == scores["best"] and number == scores["candidates"][name].get("trial") and "rows" not in trial
     of_rows = {"rows": trial["rows"]} if "rows" in trial else {}
     values = json.loads(canonical_json({shorten_key(key, name): value for key, value in trial["values"].items()}))
-    on = f" on {trial['rows']} rows" if of_rows else ""
     return TrackedCandidate(
-        f"{name} #{number}{on}",
+        name_trial(name, number, trial.get("rows")),
         is_chosen,
         write_params({"candidate": name, "trial": number, **of_rows, **values}),
         list_cv_metrics(scores["scoring"], trial),

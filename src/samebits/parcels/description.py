@@ -12,12 +12,15 @@ import numpy as np
 
 from samebits.estimation.scoring import Threshold
 from samebits.holdings.looks import Looks, describe_looks
+from samebits.lineage.found_values import describe_found
 from samebits.lineage.standing import describe_standing
+from samebits.lineage.tracked_values import name_score, turn_score
 from samebits.text import escape_markdown
 from samebits.training.claims import describe_claim
 from samebits.training.training import Training
 
 _SHORT_ID = 8  # digits, which are enough to find it by
+_MOST_FOUND = 300  # letters of what a search found for a candidate
 _LINE = 68  # letters of a line, beside MLflow's assistant on a screen of 1400 px
 
 
@@ -40,6 +43,7 @@ def describe_run(training: Training, run_id: str, tags: Mapping[str, str], looks
         f"- **Again?** `samebits reproduce {run_id[:_SHORT_ID]}` · {describe_standing(tags)}",
         "",
         _describe_choice(training),
+        *([_describe_search(training)] if training.result.found is not None else []),
         *([describe_looks(Looks(**looks))] if looks else []),
         *(f"- claim: {escape_markdown(describe_claim(one))}" for one in training.result.assessment["claims"]),
         "",
@@ -95,13 +99,20 @@ def _describe_reservations(training: Training, looks: Mapping[str, Any] | None) 
 
 
 def _describe_choice(training: Training) -> str:
-    best, others = training.result.best, training.result.scored
+    best, others, scoring = training.result.best, training.result.scored, training.materials.scoring
     spread = f" ± {np.std(best.scores):.4f}" if len(best.scores) > 1 else ""
-    means = ", ".join(f"{_name(one.name)} {one.mean:.4f}" for one in others)
+    means = ", ".join(f"{_name(one.name)} {turn_score(scoring, one.mean):.4f}" for one in others)
     chosen = f", the best of {len(others)}: {means}" if len(others) > 1 else ""
     as_good = training.result.assessment["as_good"]
     chosen += f"; no worse in the folds: {', '.join(map(_name, as_good))}" if as_good else ""
-    return f"In {len(best.scores)} folds: {_name(training.materials.scoring)} {best.mean:.4f}{spread}{chosen}"
+    return f"In {len(best.scores)} folds: {_name(name_score(scoring))} {turn_score(scoring, best.mean):.4f}{spread}{chosen}"
+
+
+def _describe_search(training: Training) -> str:
+    scores = training.stages["cross_validation"]
+    found = {name: describe_found(scores, name) for name in sorted(scores["candidates"])}
+    said = "; ".join(f"{_name(name)}: {escape_markdown(words[:_MOST_FOUND])}" for name, words in found.items() if words)
+    return f"Searched ({scores['search']['method']}): {said}" if said else "Searched: nothing"
 
 
 def _describe_threshold(threshold: Threshold) -> str:

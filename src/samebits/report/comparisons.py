@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from samebits.lineage.found_values import list_shown_trials
 from samebits.report.account import Account
-from samebits.report.drawing import BLUE, GREY, INK, ORANGE, NoPicture, Plot, as_numbers, label_zero, place_axes, shorten
+from samebits.report.drawing import BLUE, GREY, HEIGHT, INK, ORANGE, NoPicture, Plot, as_numbers, label_zero, place_axes, shorten
 from samebits.report.words import begin, find_sign, name_quantity
 
 MOST_COLUMNS = 15  # of which importance is shown
@@ -51,6 +52,55 @@ def plot_candidates(account: Account) -> Plot:
         {"metric": metric, "scores": {name: as_numbers(values) for name, values in scores.items()}},
         paint,
         height,
+    )
+
+
+def plot_trials(account: Account) -> Plot:
+    """Return what the trials of a search scored, in the order in which they were asked for, and the best so far."""
+    stage = account.stages["cross_validation"]
+    sign, metric = find_sign(str(stage.get("scoring", "score")))
+    trials = [one for one in list_shown_trials(stage) if one["mean"] is not None]
+    means = np.array([sign * float(one["mean"]) for one in trials], dtype=np.float64)
+    if len(trials) < 2 or not np.isfinite(means).all():
+        raise NoPicture("fewer than two trials could be scored")
+    is_whole, is_chosen = (
+        np.array(flags) for flags in zip(*((("rows" not in one), one["candidate"] == stage["best"]) for one in trials), strict=True)
+    )
+    best = np.where(is_whole, means, sign * -np.inf)
+    best = np.minimum.accumulate(best) if sign < 0 else np.maximum.accumulate(best)
+    n_trials, n_failed = stage["search"]["n_trials"], stage["search"]["n_failed"]
+    kinds = (
+        (is_whole & is_chosen, BLUE, f"{shorten(stage['best'])}, chosen"),
+        (is_whole & ~is_chosen, GREY, "other candidates"),
+        (~is_whole, ORANGE, "on fewer rows"),
+    )
+
+    def paint(figure: Figure) -> None:
+        axes = place_axes(figure, top=1 - 0.65 / HEIGHT)
+        places = np.arange(1, len(means) + 1)
+        for flags, colour, label in kinds:
+            if flags.any():
+                axes.plot(places[flags], means[flags], "o", color=colour, markersize=5, alpha=0.7, label=label)
+        known = np.isfinite(best)
+        axes.plot(places[known], best[known], drawstyle="steps-post", color=INK, linewidth=1.2, label="best so far")
+        axes.set_xlabel("trial, in the order asked", loc="right")
+        axes.set_ylabel(f"{metric} ({'less' if sign < 0 else 'more'} is better)", loc="top")
+        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
+
+    n_shown = len({(one["candidate"], one["trial"]) for one in trials})
+    shown = f"the {n_shown:,} best of {n_trials:,} trials" if n_shown + n_failed < n_trials else f"{n_trials:,} trials"
+    failed = f" {n_failed:,} that failed {'is' if n_failed == 1 else 'are'} left out." if n_failed else ""
+    return Plot(
+        "Trials of the search",
+        f"Mean {metric} in the folds of {shown}.{failed} The best of many trials looks better here than it is: what it is worth is "
+        "said by the rows that were held back.",
+        f"Dot plot of {metric} by trial, and the best so far, {as_numbers(best[-1:])[0]:.4f} at the end.",
+        {
+            "metric": metric,
+            "trials": [{"candidate": one["candidate"], "trial": one["trial"], "values": one["values"]} for one in trials],
+            "means": as_numbers(means),
+        },
+        paint,
     )
 
 

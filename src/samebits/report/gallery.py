@@ -10,7 +10,7 @@ from samebits.config.catalog import Task
 from samebits.digests import canonical_json
 from samebits.report.account import Account
 from samebits.report.classes import plot_confusion, plot_per_class, plot_roc_by_class
-from samebits.report.comparisons import plot_candidates, plot_dependence, plot_importance, plot_learning
+from samebits.report.comparisons import plot_candidates, plot_dependence, plot_importance, plot_learning, plot_trials
 from samebits.report.decisions import plot_calibration, plot_precision_recall, plot_roc, plot_scores
 from samebits.report.drawing import NoPicture, Plot, draw
 from samebits.report.quantities import plot_observed, plot_residuals
@@ -28,6 +28,7 @@ _BY_TASK: dict[Task, dict[str, _Maker]] = {
     "regression": {"observed": plot_observed, "residuals": plot_residuals},
 }
 _OF_ALL: dict[str, _Maker] = {"candidates": plot_candidates, "importance": plot_importance}
+_SEARCHED: dict[str, _Maker] = {"trials": plot_trials}
 _EXPLORED: dict[str, _Maker] = {"partial_dependence": plot_dependence, "learning_curve": plot_learning}
 TITLES = {
     "confusion": "the confusion matrix",
@@ -40,6 +41,7 @@ TITLES = {
     "residuals": "the residuals",
     "candidates": "the candidates' scores",
     "importance": "the columns' importance",
+    "trials": "the trials of the search",
     "partial_dependence": "the partial dependence",
     "learning_curve": "the learning curve",
 }
@@ -66,6 +68,7 @@ class Picture:
 def hang_pictures(account: Account) -> tuple[list[Picture], list[str]]:
     """Return the pictures of a run in the order they are looked at, and why each that is left out is."""
     wanted = {**_BY_TASK[account.task], **_OF_ALL}
+    wanted |= _SEARCHED if "search" in account.stages["cross_validation"] else {}
     wanted |= {name: make for name, make in _EXPLORED.items() if name in account.explored}
     pictures, left_out = [], []
     for name, make in wanted.items():

@@ -270,7 +270,21 @@ def _list_candidates(account: Account) -> dict[str, Any]:
             }
         )
     caption = f"{begin(metric)} in the folds, {'less' if sign < 0 else 'more'} is better; spread is a standard deviation"
-    return {"candidates": told, "scoring_caption": caption}
+    return {"candidates": told, "scoring_caption": caption, "search_note": _say_search(stage, name_of, sign)}
+
+
+def _say_search(stage: dict[str, Any], metric: str, sign: int) -> str:
+    """How parameters were searched, and what the search itself is worth where that was asked."""
+    search = stage.get("search")
+    if search is None:
+        return ""
+    failed = f", of which {search['n_failed']:,} failed" if search["n_failed"] else ""
+    said = f"Parameters were searched ({search['method']}): {search['n_trials']:,} trials{failed}; all are in search.csv."
+    nested = [sign * _as_float(fold["score"]) for fold in search.get("nested", [])]
+    if nested:
+        mean, spread = as_score(metric, float(np.mean(nested))), as_score(metric, float(np.std(nested)))
+        said += f" Searched anew without each fold's rows and scored on them, the whole search comes to {mean} ± {spread}."
+    return said
 
 
 def _as_float(value: Any) -> float:

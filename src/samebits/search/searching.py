@@ -21,6 +21,7 @@ from samebits.config.keys import Config
 from samebits.config.variants import list_spaces, vary
 from samebits.data.folds import Fold
 from samebits.errors import ConfigError, DataError, Problem
+from samebits.lineage.found_values import name_trial
 from samebits.numerics.seeds import derive_seed
 from samebits.search.journal import Journal
 from samebits.search.proposals import Proposal, Rounds, draw_rows, propose
@@ -180,7 +181,7 @@ class _Search:
             [unit for _, unit in units], self._task(), joblib.effective_n_jobs(self.n_jobs), n_more=self._count_more()
         )
         gathered: dict[int, list[Outcome]] = {}
-        names = {f"{name} #{proposal.number}": len(self.ground.folds) for name, proposal, _ in fresh}
+        names = {name_trial(name, one.number, one.n_rows): len(self.ground.folds) for name, one, _ in fresh}
         with Progress(self.voice, names, self.materials.scoring) as progress:
             for (place, unit), outcome in zip(units, outcomes, strict=True):
                 progress.note(unit.name, outcome.score, outcome.seconds, outcome.failure)
@@ -193,7 +194,7 @@ class _Search:
     def _list_units(self, name: str, proposal: Proposal, pipeline: Pipeline) -> Iterator[Unit]:
         for number, (fit_rows, score_rows) in enumerate(self.ground.folds):
             rows = self._take_share(number, fit_rows, proposal.n_rows)
-            yield Unit(f"{name} #{proposal.number}", name, number, pipeline, rows, score_rows)
+            yield Unit(name_trial(name, proposal.number, proposal.n_rows), name, number, pipeline, rows, score_rows)
 
     def _take_share(self, fold: int, fit_rows: np.ndarray, n_rows: int | None) -> np.ndarray:
         if n_rows is None:
@@ -233,7 +234,7 @@ class _Search:
         units = list(self._list_units(name, Proposal(trial.number, trial.values), pipeline))
         outcomes = list(run_units(units, self._task(), joblib.effective_n_jobs(self.n_jobs))[0])
         if [one.score for one in outcomes] != trial.scores:
-            raise _Disagreement(f"{trial.name} does not score what an interrupted search noted")
+            raise _Disagreement(f"{name_trial(name, trial.number)} does not score what an interrupted search noted")
         return outcomes
 
 

@@ -44,11 +44,6 @@ class Trial:
         return float(np.mean(self.scores)) if self.failure is None else None
 
     @property
-    def name(self) -> str:
-        """As it is said, and as its run on the server is called."""
-        return f"{self.candidate} #{self.number}"
-
-    @property
     def is_whole(self) -> bool:
         """Whether it was scored on all training rows, so that it can be chosen."""
         return self.n_rows is None and self.failure is None

@@ -20,7 +20,7 @@ from sklearn.pipeline import Pipeline
 from samebits.candidates.fitting import FAILURES, FINAL, Fit, describe_failure, fit_model, lend_threads_to_predict
 from samebits.candidates.materials import Materials, Sample
 from samebits.candidates.selection import CandidateScore, Comparison, choose_best, score_candidates
-from samebits.config.keys import Config
+from samebits.config.keys import Config, Search
 from samebits.config.variants import list_spaces, vary
 from samebits.data.drift import summarise_features
 from samebits.errors import ConfigError, DataError
@@ -106,6 +106,7 @@ class SearchResult:
         What the search scores by itself, one for each fold; empty where that was not wished.
     """
 
+    method: str
     best: dict[str, Trial]
     trials: list[Trial]
     nested: list[OuterFold]
@@ -208,7 +209,7 @@ def _compare(
     training = materials.take_training()
     rehearse_storing(materials.candidates | _list_odd_variants(config, materials), training.X, training.y, config.allow, config.seed)
     if config.search is not None:
-        return _search(config, materials, training, voice, journal)
+        return _search(config, config.search, materials, training, voice, journal)
     wants_finals = config.keep == "all" or len(materials.candidates) == 1
     needs_responses = config.business.method is not None
     comparison = score_candidates(materials, training, config.seed, config.n_jobs, needs_responses, wants_finals, voice)
@@ -227,15 +228,14 @@ def _list_odd_variants(config: Config, materials: Materials) -> dict[str, Pipeli
 
 
 def _search(
-    config: Config, materials: Materials, training: Sample, voice: Voice, journal: Journal
+    config: Config, search: Search, materials: Materials, training: Sample, voice: Voice, journal: Journal
 ) -> tuple[Comparison, Materials, SearchResult]:
     searched = search_candidates(config, materials, Ground(training, materials.split.folds), journal, voice, config.n_jobs)
-    is_nested = config.search is not None and config.search.nested
-    nested = nest_search(config, materials, training, journal, voice, config.n_jobs) if is_nested else []
+    nested = nest_search(config, materials, training, journal, voice, config.n_jobs) if search.nested else []
     found = {name: one.pipeline for name, one in searched.found.items()}
     best = {name: one.trial for name, one in searched.found.items()}
     comparison = Comparison([one.score for one in searched.found.values()], iter(()))
-    return comparison, replace(materials, candidates=found), SearchResult(best, searched.trials, nested)
+    return comparison, replace(materials, candidates=found), SearchResult(search.method, best, searched.trials, nested)
 
 
 @dataclass(frozen=True)

@@ -241,8 +241,9 @@ def _describe_search(found: SearchResult) -> dict[str, Any]:
     )
     shown = {id(one) for one in ranked[:MOST_SHOWN]}
     return {
+        "method": found.method,
         "trials_digest": digest_bytes(write_trials(found.trials)),
-        "n_trials": len({one.name for one in found.trials}),
+        "n_trials": len({(one.candidate, one.number) for one in found.trials}),
         "n_failed": sum(one.failure is not None for one in found.trials),
         "shown": [_describe_trial(one) for one in found.trials if id(one) in shown],
         **({"nested": [dataclasses.asdict(one) for one in found.nested]} if found.nested else {}),
