@@ -1,6 +1,6 @@
 """Times samebits beside what a user would do instead, in turn in one run, and prints medians, ratios and peak memory.
 
-just bench [small] [large] [hash] [help] [profile] [verify] [predict] [reproduce] [diff] [reuse] [report]
+just bench [small] [large] [hash] [help] [profile] [verify] [predict] [reproduce] [diff] [reuse] [report] [search]
            [http] [push] [spool] [guards] [--runs N]
 """
 
@@ -197,6 +197,16 @@ def _write_both(folder: Path, config: dict[str, Any]) -> list[list[str]]:
     return commands
 
 
+def compare_search(folder: Path, runs: int) -> None:
+    """18 trials in five folds against scikit-learn's GridSearchCV, in one process: of a small table and of a larger one."""
+    for n_rows in (1_000, 20_000):
+        command = [sys.executable, str(Path(__file__).with_name("timed_search.py")), str(n_rows), str(runs)]
+        environment = {**make_environment(folder), "XDG_STATE_HOME": str(folder / "state"), "OMP_NUM_THREADS": "1"}
+        said = subprocess.run(command, env=environment, cwd=folder, check=True, capture_output=True, text=True).stdout
+        pairs = [(float(ours), float(theirs)) for ours, theirs in map(str.split, said.splitlines())]
+        print_ratio(f"search, {n_rows:,} x 14", LABELS["wall"], pairs)
+
+
 CASES = {
     "small": compare_small,
     "large": compare_large,
@@ -209,6 +219,7 @@ CASES = {
     "diff": compare_diff,
     "reuse": compare_reuse,
     "report": compare_report,
+    "search": compare_search,
     **DELIVERY_CASES,
 }
 

@@ -219,3 +219,20 @@ def test_a_nested_search_sees_no_row_that_it_is_scored_on(prepare: Prepare, monk
     pipeline.fit(seen.X, seen.y)
     scored = training.take(score_rows)
     assert float(materials.scorer(pipeline, scored.X, scored.y)) == chosen.score
+
+
+def test_a_class_that_draws_what_no_seed_reaches_is_no_candidate_of_a_search(prepare: Prepare) -> None:
+    """Its best trial was luck, and cannot be had again."""
+    keys = {"allow": ["unseeded"], "models": {"coin": {"class": "unseeded.UnseededClassifier"}}}
+
+    with pytest.raises(DataError, match=r"search: coin #\d: expected the same scores from the same trial, found others"):
+        search(prepare, {"method": "grid", "preprocessing": {"scale": [True, False]}}, **keys)
+
+
+def test_a_model_without_responses_is_refused_where_a_threshold_is_wished(prepare: Prepare) -> None:
+    codes = {"class": "sklearn.multiclass.OutputCodeClassifier", "estimator": {"class": "sklearn.svm.LinearSVC"}}
+    keys = {"models": {"codes": codes}, "scoring": "accuracy", "business": {"f_beta": 1.0}, "data": {"positive": "yes"}}
+    wanted = {"method": "grid", "models": {"codes": {"code_size": [1.0, 2.0]}}}
+
+    with pytest.raises(DataError, match="a model with predict_proba or decision_function"):
+        search(prepare, wanted, **keys)

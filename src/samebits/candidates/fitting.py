@@ -5,10 +5,12 @@ Threads are lent where that was measured to change no bit of what is fitted (`co
 
 from __future__ import annotations
 
+import functools
 import re
+import sys
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
 import joblib
@@ -16,7 +18,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import Pipeline
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from samebits.candidates.materials import Sample
 from samebits.config.catalog import OPENMP_FITS, OPENMP_PREDICTS, PLAIN_STEPS, THREADED_FITS
@@ -122,14 +124,25 @@ def _leave_threads(pipeline: Pipeline, threads: int) -> Iterator[None]:
         with joblib.parallel_config("threading", n_jobs=threads):
             yield
     else:
-        with threadpool_limits(threads if kind in OPENMP_FITS else 1, user_api="openmp"):
+        with _limit_openmp(threads if kind in OPENMP_FITS else 1):
             yield
+
+
+def _limit_openmp(threads: int) -> AbstractContextManager[object]:
+    limits: AbstractContextManager[object] = _find_pools(len(sys.modules)).limit(limits=threads, user_api="openmp")
+    return limits
+
+
+@functools.lru_cache(maxsize=1)
+def _find_pools(_n_modules: int) -> ThreadpoolController:
+    """Return all thread pools of the process: to look for them takes as long as a small fit, and more come by imports alone."""
+    return ThreadpoolController()
 
 
 @contextmanager
 def lend_threads_to_predict(pipeline: Pipeline, threads: int) -> Iterator[None]:
     """Let a pipeline predict over threads, where that changes no bit."""
-    with threadpool_limits(threads if predicts_over_threads(pipeline) else 1, user_api="openmp"):
+    with _limit_openmp(threads if predicts_over_threads(pipeline) else 1):
         yield
 
 

@@ -34,7 +34,7 @@ from samebits.candidates.fitting import (
 from samebits.candidates.materials import Sample
 from samebits.data.target import Target
 from samebits.errors import DataError, Problem
-from samebits.estimation.prediction import RESPONSE_METHODS, Answers, Prediction, predict_rows
+from samebits.estimation.prediction import RESPONSE_METHODS, Answers, Prediction, name_response_method, predict_rows
 from samebits.numerics.seeds import plant_seeds
 
 WORKERS_START_SECONDS = 4.0  # starting processes that import scikit-learn takes about this long
@@ -80,8 +80,9 @@ class Task:
         Whether a threshold is to be found, which takes more than labels.
     place
         Before the names of the places whose seeds are planted.
-    forgives
-        Whether a unit that fails is an outcome, and not the end.
+    is_trial
+        Whether a unit that fails is an outcome, and not the end; and whether predictions are handed back only where they cost nothing
+        beside the score, since those of one trial alone are wanted in the end.
     """
 
     sample: Sample
@@ -90,7 +91,7 @@ class Task:
     root_seed: int
     needs_responses: bool
     place: str = "cv"
-    forgives: bool = False
+    is_trial: bool = False
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ class Outcome:
     Parameters
     ----------
     prediction
-        Of the fold's rows; of more than two classes, labels alone.
+        Of the fold's rows; of more than two classes, labels alone. None: it was not asked for.
     seconds
         It took, where it ran.
     """
@@ -131,7 +132,7 @@ def run_units(
     Raises
     ------
     DataError
-        A unit fails, and the task does not forgive it.
+        A unit fails, and it is no trial's.
     """
     is_large = task.sample.X.size > THREADS_FROM_CELLS
     if is_large and all(stands_beside_others(unit.pipeline) for unit in units):
@@ -200,7 +201,7 @@ def _try_fold(unit: Unit, task: Task, threads: int, fit: Callable[[Pipeline, Sam
     try:
         return _run_fold(unit, task, threads, fit)
     except DataError as error:
-        if not task.forgives:
+        if not task.is_trial:
             raise
         return Outcome(float("nan"), None, True, 0.0, str(error))
 
@@ -213,13 +214,21 @@ def _run_fold(unit: Unit, task: Task, threads: int, fit: Callable[[Pipeline, Sam
     try:
         with lend_threads_to_predict(fitted.pipeline, threads):
             score = float(task.scorer(model, scored.X, scored.y))
-            prediction = predict_rows(model, scored.X, task.target, with_probabilities=False)
+            if task.is_trial and not _costs_nothing(model, task.target):
+                prediction = None
+            else:
+                prediction = predict_rows(model, scored.X, task.target, with_probabilities=False)
     except FAILURES as error:
         raise DataError(describe_failure(unit.name, stage, error)) from error
-    if task.needs_responses and prediction.responses is None:
+    if task.needs_responses and name_response_method(fitted.pipeline) is None:
         expected = f"a model with {' or '.join(RESPONSE_METHODS)}"
         raise DataError(Problem(f"models.{unit.candidate}", expected, "neither", "Remove it, or what business asks for."))
     if not np.isfinite(score):
         remedy = "Choose another scoring, or other parameters."
         raise DataError(Problem(f"models.{unit.name}, {stage}", "a finite score", str(score), remedy))
     return Outcome(score, prediction, fitted.is_settled, time.monotonic() - started)
+
+
+def _costs_nothing(model: Answers, target: Target) -> bool:
+    method = name_response_method(model) if target.task == "binary" else None
+    return model.has_said("predict", *([method] if method else []))

@@ -60,6 +60,11 @@ class Answers:
         ask.__name__ = name  # by which scorers tell one from another
         return ask
 
+    def has_said(self, *names: str) -> bool:
+        """Tell whether these methods were asked already, so that they cost nothing more; labels may follow from probabilities."""
+        said = {*self._said, *(["predict"] if "predict_proba" in self._said and _predicts_the_likeliest(self._model) else [])}
+        return said.issuperset(names)
+
     def _ask(self, name: str, X: pd.DataFrame) -> np.ndarray:
         if X is not self._X:
             found: np.ndarray = getattr(self._model, name)(X)

@@ -72,7 +72,7 @@ class Searched:
 
 
 class _Disagreement(Exception):
-    """The journal has other scores than the same trial has now."""
+    """A trial has other scores now than it had before; its name."""
 
 
 def search_candidates(
@@ -83,14 +83,17 @@ def search_candidates(
     Raises
     ------
     DataError
-        Of a candidate, no trial could be fitted and scored on these rows.
+        Of a candidate, no trial could be fitted and scored on these rows, or the best does not score the same again.
     """
-    try:
-        return _Search(config, materials, ground, journal, voice, n_jobs).run()
-    except _Disagreement as error:
-        voice.say(f"the search begins anew: {error}")
-        journal.forget()
-        return _Search(config, materials, ground, journal, voice, n_jobs).run()
+    while True:
+        try:
+            return _Search(config, materials, ground, journal, voice, n_jobs).run()
+        except _Disagreement as error:
+            if not journal.n_taken:  # nothing of an earlier try took part
+                remedy = "Its class draws what no seed reaches, or keeps what it saw: use another, or no search."
+                raise DataError(Problem(f"search: {error}", "the same scores from the same trial", "others", remedy)) from None
+            voice.say(f"the search begins anew: {error} does not score what an interrupted search noted")
+            journal.forget()
 
 
 @dataclass
@@ -207,7 +210,7 @@ class _Search:
         needs_responses = self.config.business.method is not None
         target = forget_values(self.materials.target)
         task = Task(self.ground.sample, target, self.materials.scorer, self.config.seed, needs_responses)
-        return replace(task, place=self.ground.place, forgives=True)
+        return replace(task, place=self.ground.place, is_trial=True)
 
     def _count_more(self) -> int:
         """So many units may come after this round's: workers are kept for them."""
@@ -226,15 +229,17 @@ class _Search:
                 Problem(f"search: {name}", "a trial that can be fitted and scored", f"none: {failed}", "Try other values.")
             )
         pipeline = self.materials.build(vary(self.config, name, best.values))[name]
-        outcomes = self.outcomes.get(name) or self._score_again(name, best, pipeline)
+        outcomes = self.outcomes.get(name, [])
+        if not outcomes or any(one.prediction is None for one in outcomes):
+            outcomes = self._score_again(name, best, pipeline)
         return Found(best, pipeline, join_outcomes(name, outcomes))
 
     def _score_again(self, name: str, trial: Trial, pipeline: Pipeline) -> list[Outcome]:
-        """A winner from the journal has no predictions yet; what it scores must be what is written there."""
+        """What a trial said of its rows is not kept, or stands in no journal: its winner is asked again, and must score the same."""
         units = list(self._list_units(name, Proposal(trial.number, trial.values), pipeline))
-        outcomes = list(run_units(units, self._task(), joblib.effective_n_jobs(self.n_jobs))[0])
+        outcomes = list(run_units(units, replace(self._task(), is_trial=False), joblib.effective_n_jobs(self.n_jobs))[0])
         if [one.score for one in outcomes] != trial.scores:
-            raise _Disagreement(f"{name_trial(name, trial.number)} does not score what an interrupted search noted")
+            raise _Disagreement(name_trial(name, trial.number))
         return outcomes
 
 
