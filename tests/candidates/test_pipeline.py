@@ -9,14 +9,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import RegressorMixin
 from sklearn.datasets import load_breast_cancer
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import KFold, cross_val_score, train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
+from sklearn.utils import all_estimators
 
+from samebits.candidates import pipeline
 from samebits.candidates.materials import Materials
+from samebits.config.catalog import SPARSE_FITS
 from samebits.errors import ConfigError, DataError
 from samebits.training.result import Result, make_result
 
@@ -442,3 +446,39 @@ def test_the_order_in_which_ratios_and_sums_are_written_changes_nothing(train: C
 
     assert results[0].model_digest == results[1].model_digest
     assert results[0].predictions == results[1].predictions
+
+
+@pytest.mark.parametrize("model", sorted(SPARSE_FITS))
+def test_codes_of_many_categories_are_sparse_where_a_model_comes_to_the_same_from_them(
+    prepare: Callable[..., tuple[Any, Materials]], monkeypatch: pytest.MonkeyPatch, model: str
+) -> None:
+    rng, found = np.random.default_rng(1), dict(all_estimators())[model]
+    frame = pd.DataFrame({name: rng.choice(list("abcdefg"), 300) for name in ("one", "two")})
+    quantity = (frame["one"] < "d") + 0.5 * (frame["two"] == "b") + rng.normal(scale=0.2, size=300)
+    frame = frame if model.endswith("NB") else frame.assign(x=rng.normal(size=300))  # naive Bayes takes counts alone
+    frame = frame.assign(y=quantity if issubclass(found, RegressorMixin) else np.where(quantity > 0.6, "yes", "no"))
+    tight = {"tol": 1e-9, "max_iter": 100_000} if model in ("Lasso", "ElasticNet", "LinearSVC", "LogisticRegression") else {}
+    keys = {"models": {"a": {"class": f"{found.__module__.partition('._')[0]}.{model}", **tight}}, "n_jobs": 2}
+    dense = make_result(*prepare(frame, **keys))
+    monkeypatch.setattr(pipeline, "MOST_DENSE_CELLS", 0)
+
+    sparse = make_result(*prepare(frame, **keys))
+
+    assert sparse.best.mean == pytest.approx(dense.best.mean, abs=1e-3 if "Trees" in model or "Forest" in model else 1e-6)
+    assert make_result(*prepare(frame, **{**keys, "n_jobs": 1})).model_digest == sparse.model_digest != dense.model_digest
+
+
+def test_codes_stay_dense_where_they_are_few_or_a_model_goes_another_way_from_sparse_ones(
+    prepare: Callable[..., tuple[Any, Materials]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def is_sparse(model: str) -> bool:
+        _, materials = prepare(make_mixed(), models={model: {}})
+        columns = materials.candidates[model].named_steps["columns"]
+        return any(
+            getattr(step, "sparse_output", False) for _, branch, _ in columns.transformers for _, step in getattr(branch, "steps", [])
+        )
+
+    assert not is_sparse("logistic_regression")
+    monkeypatch.setattr(pipeline, "MOST_DENSE_CELLS", 0)
+    assert is_sparse("logistic_regression")
+    assert not is_sparse("ridge") and not is_sparse("knn") and not is_sparse("boosting")

@@ -28,6 +28,7 @@ from samebits.text import shorten_text
 from samebits.transformers import BooleanNumbers, DateNumbers, DerivedColumns, OutlierClipper
 
 _SHOWN_TEXTS = 3
+MOST_DENSE_CELLS = 10_000_000  # rows times codes of categories: 80 MB, of which a fit holds several copies
 # The step of a short preprocessing key is fitted per kind of column.
 _KIND_ORDER: tuple[Kind, ...] = ("numeric", "categorical", "boolean", "date")
 
@@ -48,8 +49,8 @@ def build_candidates(config: Config, rows: PreparedRows) -> tuple[dict[str, Pipe
     _check_derived_columns(config, kinds, dataset)
     candidates, planted, settings = {}, {}, {}
     for name in sorted(config.models):
-        columns = _build_columns(config, kinds, dataset)
         model = _build_model(config, name, task)
+        columns = _build_columns(config, kinds, dataset, takes_sparse=_takes_sparse(model))
         if labels is not None:
             restore_label_keys(model, labels)
         chosen, seeds = settle_settings(model, config.seed, f"models.{name}")
@@ -113,7 +114,11 @@ def _check_derived_columns(config: Config, kinds: Mapping[str, Kind], dataset: D
             raise DataError(Problem(f"features: {made}", "a new column's name", "one that the table has", "Rename it."))
 
 
-def _build_columns(config: Config, kinds: Mapping[str, Kind], dataset: Dataset) -> ColumnTransformer:
+def _takes_sparse(model: Any) -> bool:
+    return type(model).__name__ in catalog.SPARSE_FITS and type(model).__module__.startswith("sklearn.")
+
+
+def _build_columns(config: Config, kinds: Mapping[str, Kind], dataset: Dataset, takes_sparse: bool) -> ColumnTransformer:
     derived = [*sorted(config.features.weighted_sums), *sorted(config.features.ratios)]
     known: dict[str, Kind] = {**kinds, **dict.fromkeys(derived, "numeric")}
     left = _leave_unnamed(config.preprocessing.columns, known, dataset)
@@ -124,11 +129,17 @@ def _build_columns(config: Config, kinds: Mapping[str, Kind], dataset: Dataset) 
         is_one_dimensional = hasattr(_first_step(transformer), "build_analyzer")  # text vectorisers take one column as it is
         branches.append((f"group_{index}", transformer, names[0] if is_one_dimensional and len(names) == 1 else names))
     _refuse_text([name for name, kind in left.items() if kind == "text"], dataset)
-    for kind in _KIND_ORDER:
-        names = [name for name, its_kind in left.items() if its_kind == kind]
-        if names:
-            branches.append((kind, _build_default(kind, config.preprocessing), names))
-    return ColumnTransformer(branches, remainder="drop", verbose_feature_names_out=True)
+    by_kind = {kind: [name for name, its_kind in left.items() if its_kind == kind] for kind in _KIND_ORDER}
+    is_sparse = takes_sparse and _has_many_codes(by_kind["categorical"], dataset)
+    branches += [(kind, _build_default(kind, config.preprocessing, is_sparse), names) for kind, names in by_kind.items() if names]
+    # where codes are sparse, so is the whole: else the share of zeros would decide it, in each fit anew
+    threshold = {"sparse_threshold": 1.0} if is_sparse else {}
+    return ColumnTransformer(branches, remainder="drop", verbose_feature_names_out=True, **threshold)
+
+
+def _has_many_codes(names: list[str], dataset: Dataset) -> bool:
+    n_codes = sum(int(dataset.read_column(name).nunique()) for name in names)
+    return len(dataset.frame) * n_codes > MOST_DENSE_CELLS
 
 
 def _first_step(transformer: Any) -> Any:
@@ -168,14 +179,14 @@ def _build_group(config: Config, group: ColumnGroup, index: int) -> Any:
     return Pipeline(steps) if steps else "passthrough"
 
 
-def _build_default(kind: Kind, preprocessing: Preprocessing) -> Any:
+def _build_default(kind: Kind, preprocessing: Preprocessing, is_sparse: bool) -> Any:
     if kind == "boolean":
         return BooleanNumbers()
     steps: list[tuple[str, Any]] = []
     if kind == "categorical":
         if preprocessing.categorical_imputer:
             steps.append(("impute", SimpleImputer(strategy=preprocessing.categorical_imputer, keep_empty_features=True)))
-        steps.append(("encode", OneHotEncoder(handle_unknown="ignore", sparse_output=False)))
+        steps.append(("encode", OneHotEncoder(handle_unknown="ignore", sparse_output=is_sparse)))
         return Pipeline(steps)
     if kind == "date":
         steps.append(("parts", DateNumbers()))
