@@ -16,7 +16,7 @@ from samebits.data.dataset import Dataset
 from samebits.data.features import list_features
 from samebits.data.folds import Split, split_rows
 from samebits.data.preparation import prepare_dataset
-from samebits.data.split import read_row_numbers
+from samebits.data.split import find_time_border, read_row_numbers
 from samebits.data.target import read_target
 from samebits.digests import digest_file
 from samebits.errors import DataError
@@ -227,3 +227,63 @@ def test_a_time_split_of_monthly_figures_takes_the_latest_months(tmp_path: Path)
     _, dataset, found = split(tmp_path / "months.csv", split=by_time, data={"read": {"dates": {"day": "%d%m%Y"}}})
 
     assert dataset.frame["day"].iloc[found.test_rows].dt.strftime("%Y-%m").tolist() == [f"2019-{month:02}" for month in range(7, 13)]
+
+
+DAYS = pd.DataFrame({"day": np.repeat(np.arange(10.0), 24), "x": np.arange(240.0), "y": np.tile(["no", "yes"], 120)})
+
+
+@pytest.mark.parametrize(("size", "n_test"), [(0.2, 48), (0.23, 48), (0.25, 72), (0.29, 72), (24, 24), (13, 24)])
+def test_rows_of_one_time_are_on_one_side_as_near_to_the_size_as_may_be(tmp_path: Path, size: float, n_test: int) -> None:
+    DAYS.sample(frac=1, random_state=1).to_parquet(tmp_path / "t.parquet")
+
+    _, dataset, found = split(tmp_path / "t.parquet", split={"method": "time", "column": "day", "test_size": size})
+
+    days = dataset.read_column("day").to_numpy()
+    assert len(found.test_rows) == n_test and days[found.train_rows].max() < days[found.test_rows].min()
+
+
+def test_a_cut_where_the_time_changes_stays_there() -> None:
+    times = np.array([1, 1, 2, 2, 2, 3])
+
+    assert [find_time_border(times, cut) for cut in range(7)] == [0, 2, 2, 2, 5, 5, 6]
+    assert [find_time_border(np.ones(3), cut) for cut in range(4)] == [0, 0, 0, 3]
+
+
+@pytest.mark.parametrize(
+    ("column", "size", "message"),
+    [
+        (
+            "half",
+            0.2,
+            r"split\.test_size: expected about 48 of 240 rows, found 120 \(50%\) as the nearest, .* split\.test_size: 120\.",
+        ),
+        ("day", 7, r"expected about 7 of 240 rows, found 24 \(10%\)"),
+        ("once", 0.2, r"split\.column: 'once': expected two times or more, found the same in all rows"),
+    ],
+)
+def test_times_too_coarse_for_the_size_are_refused_with_one_that_is_not(
+    tmp_path: Path, column: str, size: float, message: str
+) -> None:
+    DAYS.assign(half=DAYS["day"] // 5, once=2020.0).to_parquet(tmp_path / "t.parquet")
+
+    with pytest.raises(DataError, match=message):
+        split(tmp_path / "t.parquet", split={"method": "time", "column": column, "test_size": size})
+
+
+@pytest.mark.parametrize("folds", [{"n_splits": 3}, {"n_splits": 1}])
+def test_no_fold_cuts_through_a_time(tmp_path: Path, folds: dict[str, Any]) -> None:
+    DAYS.to_parquet(tmp_path / "t.parquet")
+
+    _, dataset, found = split(tmp_path / "t.parquet", split={"method": "time", "column": "day", "test_size": 0.3}, cv=folds)
+
+    days = dataset.read_column("day").to_numpy()[found.train_rows]
+    assert all(days[fit].max() < days[score].min() for fit, score in found.folds) and len(found.folds) == folds["n_splits"]
+    ends = [*[fit[-1] + 1 for fit, _ in found.folds][1:], len(days)]
+    assert [score[-1] + 1 for _, score in found.folds] == ends
+
+
+def test_more_folds_than_times_are_refused(tmp_path: Path) -> None:
+    DAYS.to_parquet(tmp_path / "t.parquet")
+
+    with pytest.raises(DataError, match=r"expected more different times of 'day'.*, found 8 in the training rows for cv\.n_splits: 9"):
+        split(tmp_path / "t.parquet", split={"method": "time", "column": "day"}, cv={"n_splits": 9})

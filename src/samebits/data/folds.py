@@ -20,7 +20,7 @@ from sklearn.model_selection import (
 from samebits.config.components import build_component
 from samebits.config.keys import Config
 from samebits.data.dataset import Dataset
-from samebits.data.split import bin_evenly, hold_rows_back, is_stratified, read_split_column, refuse_splitter
+from samebits.data.split import bin_evenly, find_time_border, hold_rows_back, is_stratified, read_split_column, refuse_splitter
 from samebits.data.target import Target, check_class_sizes
 from samebits.errors import DataError, Problem
 from samebits.numerics.seeds import seed_component
@@ -92,7 +92,7 @@ def _take_validation_part(train_rows: np.ndarray, validation_rows: np.ndarray) -
 def _fold(config: Config, dataset: Dataset, target: Target, train_rows: np.ndarray) -> tuple[list[Fold], dict[str, int]]:
     if config.cv.n_splits == 1 and config.split.method == "time" and config.cv.class_ is None:
         n_fit = len(train_rows) - int(np.ceil(_size_validation(config) * len(train_rows)))
-        return [(np.arange(n_fit), np.arange(n_fit, len(train_rows)))], {}
+        return _keep_times_whole([(np.arange(n_fit), np.arange(n_fit, len(train_rows)))], config, dataset, train_rows), {}
     strata = _find_fold_strata(config, target, train_rows)
     splitter = _build_splitter(config, target, train_rows, has_strata=strata is not None)
     seeds = seed_component(splitter, config.seed, "cv")
@@ -106,7 +106,22 @@ def _fold(config: Config, dataset: Dataset, target: Target, train_rows: np.ndarr
         ]
     except (ValueError, TypeError) as error:
         raise refuse_splitter(error) from None
-    return folds, seeds
+    by_time = config.split.method == "time" and config.cv.class_ is None
+    return _keep_times_whole(folds, config, dataset, train_rows) if by_time else folds, seeds
+
+
+def _keep_times_whole(folds: list[Fold], config: Config, dataset: Dataset, train_rows: np.ndarray) -> list[Fold]:
+    """Folds of consecutive rows, in the order of time, begin and end where the time changes."""
+    times = read_split_column(config, dataset)[train_rows]
+    moved = []
+    for _, score in folds:
+        start, end = (find_time_border(times, int(position)) for position in (score[0], score[-1] + 1))
+        if start == 0 or start == end:
+            expected = f"more different times of {config.split.column!r}, of which each fold has its own"
+            found = f"{len(np.unique(times)):,} in the training rows for cv.n_splits: {len(folds)}"
+            raise DataError(Problem("cv", expected, found, "Take fewer folds, or name a finer split.column."))
+        moved.append((np.arange(start), np.arange(start, end)))
+    return moved
 
 
 def _find_fold_strata(config: Config, target: Target, train_rows: np.ndarray) -> np.ndarray | None:

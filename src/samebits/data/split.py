@@ -26,6 +26,7 @@ from samebits.table.reading import check_pin
 from samebits.text import shorten_list
 
 _MOST_ROWS_BYTES = 1 << 30
+_FAR = 2  # times more, or fewer, test rows than wished
 _Rows = tuple[np.ndarray, np.ndarray]
 
 
@@ -165,9 +166,43 @@ def _count_test_rows(test_size: int | float, n_rows: int) -> int:
 
 
 def _split_by_time(config: Config, dataset: Dataset, target: Target, seeds: dict[str, int], _: Any) -> _Rows:
-    order = np.argsort(read_split_column(config, dataset), kind="stable")  # an unstable sort orders ties by the CPU
+    times = read_split_column(config, dataset)
+    order = np.argsort(times, kind="stable")  # an unstable sort orders ties by the CPU
     n_test = _count_test_rows(config.split.test_size, len(order))
-    return order[: len(order) - n_test], order[len(order) - n_test :]
+    cut = find_time_border(times[order], len(order) - n_test)
+    _check_last_times(config, len(order), n_test, len(order) - cut)
+    return order[:cut], order[cut:]
+
+
+def find_time_border(times: np.ndarray, cut: int) -> int:
+    """Return the position nearest to a cut at which no time stands on both sides; of two equally near, the earlier.
+
+    Parameters
+    ----------
+    times
+        Sorted, shape (n_rows,).
+
+    Returns
+    -------
+    0 where all are of one time.
+    """
+    if cut in (0, len(times)) or times[cut - 1] != times[cut]:
+        return cut
+    first, after = np.searchsorted(times, times[cut], "left"), np.searchsorted(times, times[cut], "right")
+    is_nearer = after < len(times) and (first == 0 or after - cut < cut - first)
+    return int(after if is_nearer else first)
+
+
+def _check_last_times(config: Config, n_rows: int, n_wished: int, n_found: int) -> None:
+    """Rows of one time stay together; where the column is so coarse that the test part is another than wished, the user chooses."""
+    column = config.split.column
+    if n_found == n_rows > n_wished:
+        remedy = "Name a finer column, or another split.method."
+        raise DataError(Problem(f"split.column: {column!r}", "two times or more", "the same in all rows", remedy))
+    if n_wished > _FAR * n_found or n_found > _FAR * n_wished:
+        found = f"{n_found:,} ({n_found / n_rows:.0%}) as the nearest, since rows of equal {column!r} stay together"
+        remedy = f"Name a finer column, or say split.test_size: {n_found}."
+        raise DataError(Problem("split.test_size", f"about {n_wished:,} of {n_rows:,} rows", found, remedy))
 
 
 def _split_by_group(config: Config, dataset: Dataset, target: Target, seeds: dict[str, int], _: Any) -> _Rows:

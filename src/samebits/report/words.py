@@ -301,8 +301,8 @@ def _say_rule(rule: Mapping[str, Any]) -> str:
 
 def _describe_holding_back(account: Account, split: Mapping[str, Any]) -> str:
     method, column, size = split.get("method", "random"), split.get("column"), split.get("test_size", 0.2)
-    n_test = account.stages["split"].get("n_test", 0)
-    part = f" ({size:.0%} of all rows)" if isinstance(size, float) and size < 1 else ""
+    n_test, n_train = (account.stages["split"].get(name, 0) for name in ("n_test", "n_train"))
+    part = f" ({n_test / max(1, n_test + n_train):.0%} of all rows)" if isinstance(size, float) and size < 1 else ""
     values = shorten_list(map(str, split.get("test") or []), 6)
     strata = " in equal proportions of the classes" if account.task != "regression" and split.get("stratify") is not False else ""
     said = {
