@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import numpy as np
@@ -119,6 +120,41 @@ def test_times_are_no_numbers_but_where_they_were_in_training(tmp_path: Path) ->
     with pytest.raises(DataError, match=r"column 'n': expected numeric, as in training, found times \(seconds\)"):
         list(LaterTable(tmp_path / "t.parquet", as_numbers, 5).read_parts())
     assert next(LaterTable(tmp_path / "t.parquet", as_times, 5).read_parts())["n"].tolist() == [1.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    ("zones", "written", "zoned", "message"),
+    [
+        ({}, "2026-01-01 10:00", None, None),
+        (
+            {},
+            "2026-01-01T10:00:00.5+02:00",
+            "UTC",
+            r"'d': expected dates without a time zone, as in training, found with a time zone\.",
+        ),
+        (
+            {"d": "given"},
+            "2026-01-01",
+            None,
+            r"expected dates with a time zone, as in training, found without a time zone\. .*\(Z where",
+        ),
+        ({"d": "given"}, "2026-01-01 10:00Z", "Europe/Berlin", None),
+        ({"d": "mixed"}, "2026-01-01 10:00Z", "UTC", None),
+        (None, "2026-01-01 10:00Z", "UTC", None),
+        ({}, "", None, None),
+    ],
+)
+def test_dates_have_a_time_zone_only_where_they_had_in_training(
+    zones: dict[str, str] | None, written: str, zoned: str | None, message: str | None, tmp_path: Path
+) -> None:
+    kinds: dict[str, Kind] = {"d": "date"}
+    inputs = InputColumns(kinds, _settle_read(Read(), kinds), frozenset(), zones=zones)
+    instants = pd.Series(pd.to_datetime([written or None])).dt.tz_localize(None).dt.tz_localize(zoned)
+    instants.to_frame("d").to_parquet(tmp_path / "later.parquet")
+
+    for path in (write(tmp_path, f"d,e\n{written},1\n"), tmp_path / "later.parquet"):
+        with pytest.raises(DataError, match=message) if message else contextlib.nullcontext():
+            list(LaterTable(path, inputs, 2).read_parts())
 
 
 def test_a_file_that_is_none_or_of_another_format_is_said(tmp_path: Path) -> None:

@@ -26,10 +26,10 @@ FRAME = pd.DataFrame(
 )
 
 
-def settle(frame: pd.DataFrame) -> pd.DataFrame:
+def settle(frame: pd.DataFrame, zones: dict[str, str] | None = None) -> pd.DataFrame:
     types = {"n": "number", "c": "category", "b": "boolean", "t": "text"}
     read = Read().model_copy(update={"types": types, "dates": {"d": None}})
-    return settle_inputs(InputColumns(KINDS, read, frozenset()), frame)
+    return settle_inputs(InputColumns(KINDS, read, frozenset(), zones=zones), frame)
 
 
 def test_columns_come_in_the_models_order_under_the_tables_own_index() -> None:
@@ -70,6 +70,15 @@ def test_a_column_of_another_type_is_taken_as_its_file_would_be(name: str, value
 def test_what_is_no_table_of_the_models_columns_is_said(frame: Any, message: str) -> None:
     with pytest.raises(DataError, match=message):
         settle(frame)
+
+
+def test_instants_are_taken_where_the_runs_table_had_a_time_zone_too() -> None:
+    zoned = FRAME.assign(d=FRAME["d"].dt.tz_localize("Europe/Berlin"))
+
+    assert len(settle(zoned, {"d": "given"})) == 2
+    for frame, zones in ((zoned, {}), (FRAME, {"d": "given"})):
+        with pytest.raises(DataError, match=r"column 'd': expected dates with(out)? a time zone, as in training"):
+            settle(frame, zones)
 
 
 def test_missing_columns_are_named_with_what_is_near() -> None:

@@ -342,6 +342,16 @@ def test_a_parquet_column_of_text_is_no_number_but_odd_ones_are_refused(tmp_path
 # Parquet by Arrow's own types -----------------------------------------------------------------------------------------------------
 
 
+def test_dates_with_a_time_zone_are_on_record(tmp_path: Path) -> None:
+    zoned = pa.array([0, None], pa.timestamp("us", tz="Europe/Berlin"))
+    texts = {"z": ["2026-01-01T10:00Z", "2026-01-02T10:00+01:00"], "m": ["2026-01-01T10:00Z", "2026-01-02"], "n": ["2026-01-01", None]}
+
+    dataset = load_arrow(tmp_path / "a.parquet", {"x": zoned, **texts, "y": list("ab")})
+
+    assert dataset.reading["zones"] == {"x": "given", "z": "given", "m": "mixed"}
+    assert "zones" not in load_arrow(tmp_path / "b.parquet", {"x": [1, 2], "y": list("ab")}).reading
+
+
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
 @pytest.mark.parametrize("types", [{}, {"x": "number"}])
 def test_durations_are_seconds_whatever_the_files_unit(tmp_path: Path, unit: str, types: dict[str, str]) -> None:

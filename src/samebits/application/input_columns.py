@@ -19,6 +19,7 @@ from samebits.table.columns import Column, Kind, RawColumn, canonicalise_column
 from samebits.text import shorten_list
 
 _AS_IN_TRAINING = "Write it as the run's table has it."
+_WITHOUT_ZONE = "Write its times by the clock of the run's table, without a zone."
 _TYPES = {"numeric": "number", "categorical": "category", "boolean": "boolean", "text": "text"}
 
 
@@ -38,6 +39,9 @@ class InputColumns:
         Columns that the config calls numbers, whatever their file does.
     units
         Of columns of numbers that stand for times, as the run's table had them.
+    zones
+        Of columns of dates that were written with a time zone in training, whether all were (`given`) or some (`mixed`). None: older
+        runs did not record it.
     """
 
     kinds: dict[str, Kind]
@@ -45,6 +49,7 @@ class InputColumns:
     with_missing: frozenset[str]
     called_numbers: frozenset[str] = frozenset()
     units: dict[str, str] = field(default_factory=dict)
+    zones: dict[str, str] | None = None
 
     def check_names(self, names: list[str], where: str) -> list[str]:
         """Return the names of a table that the model does not take.
@@ -84,7 +89,17 @@ class InputColumns:
         column = canonicalise_column(raw, name, self.read)
         if column.kind != kind:
             raise DataError(Problem(f"column {name!r}", f"{kind}, as in training", column.kind, _AS_IN_TRAINING))
+        self._check_zone(name, column.zone)
         return self.settle(name, column)
+
+    def _check_zone(self, name: str, zone: str | None) -> None:
+        """An instant and a time by some clock differ by hours, and which clock it was is not in the table."""
+        recorded = None if self.zones is None else self.zones.get(name, "none")
+        if None in (recorded, zone) or recorded in (zone, "mixed"):
+            return
+        words = {"given": "with a time zone", "none": "without a time zone", "mixed": "some with a time zone and some without"}
+        remedy = "Write its times with their zone (Z where they are UTC)." if recorded == "given" else _WITHOUT_ZONE
+        raise DataError(Problem(f"column {name!r}", f"dates {words[str(recorded)]}, as in training", words[str(zone)], remedy))
 
     def _find_other_numbers(self, raw: RawColumn, name: str) -> str | None:
         """What its file does not call numbers was taken for numbers in training only where the config said so."""
@@ -127,6 +142,7 @@ def describe_inputs(lineage: dict[str, Any], model: Any) -> InputColumns:
         with_missing=frozenset(reading.get("missing", {})),
         called_numbers=frozenset(name for name, kind in read.types.items() if kind == "number"),
         units=dict(reading.get("units", {})),
+        zones=reading.get("zones"),
     )
 
 

@@ -132,9 +132,11 @@ def describe_reading(table: RawTable, columns: dict[str, Column]) -> dict[str, A
     -------
     dict
         `n_rows`; `n_columns` of the table and `n_by_kind` of those read; `missing` cells by column, where there are any; `words`: by
-        column, rows of each text that became missing; `units` of numbers that stand for times.
+        column, rows of each text that became missing; `units` of numbers that stand for times; `zones`, where there are dates: which
+        are written with a time zone, `given` or `mixed`.
     """
     kinds = [column.kind for column in columns.values()]
+    zones = {name: column.zone for name, column in columns.items() if column.zone in ("given", "mixed")}
     missing = {name: int(column.values.isna().sum()) for name, column in columns.items()}
     return {
         "n_rows": table.n_rows,
@@ -143,6 +145,7 @@ def describe_reading(table: RawTable, columns: dict[str, Column]) -> dict[str, A
         "missing": {name: count for name, count in missing.items() if count},
         "words": {name: column.words for name, column in columns.items() if column.words},
         "units": {name: column.unit for name, column in columns.items() if column.unit},
+        **({"zones": zones} if "date" in kinds else {}),
     }
 
 

@@ -67,12 +67,16 @@ def settle_inputs(inputs: InputColumns, frame: pd.DataFrame) -> pd.DataFrame:
     for name in inputs.kinds:
         try:
             values = frame[name].reset_index(drop=True)
-            settled[name] = inputs.read_column(RawColumn(_as_read(values, inputs.kinds[name])), name)
+            settled[name] = inputs.read_column(_take_raw(values, inputs.kinds[name]), name)
         except DataError as error:  # what a config can say of a file, nobody can say of a frame
             problems += [replace(problem, remedy=_CONVERT) if "data." in problem.remedy else problem for problem in error.problems]
     if problems:
         raise DataError(*problems)
     return pd.DataFrame(settled).set_index(frame.index)
+
+
+def _take_raw(values: pd.Series, kind: str) -> RawColumn:
+    return RawColumn(_as_read(values, kind), is_zoned=isinstance(values.dtype, pd.DatetimeTZDtype))
 
 
 def _as_read(values: pd.Series, kind: str) -> pd.Series:

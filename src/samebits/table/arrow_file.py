@@ -92,7 +92,7 @@ def take_column(table: pa.Table, name: str, read: Read) -> RawColumn:
     if types.is_duration(kind) or types.is_time(kind):
         return RawColumn(_to_seconds(values), unit="seconds" if types.is_duration(kind) else "seconds since midnight")
     if _is_instant(kind):
-        return RawColumn(_to_instants(values, name))
+        return RawColumn(_to_instants(values, name), is_zoned=getattr(kind, "tz", None) is not None)
     raise _refuse_nested(kind, name)
 
 

@@ -17,7 +17,7 @@ import pandas as pd
 
 from samebits.config.keys import Read
 from samebits.errors import DataError, Problem
-from samebits.table.dates import parse_dates
+from samebits.table.dates import has_zone, parse_dates
 from samebits.table.numerals import (
     MAX_EXACT_INTEGER,
     Numerals,
@@ -31,6 +31,7 @@ from samebits.table.odd_numbers import describe_odd_numbers
 from samebits.text import quote_key, shorten_list, shorten_text
 
 Kind = Literal["numeric", "categorical", "boolean", "date", "text"]
+Zone = Literal["given", "none", "mixed"]
 TEXT_MIN_DISTINCT = 50  # more values than this, and than TEXT_MIN_SHARE of the rows: free text, not categories
 TEXT_MIN_SHARE = 0.05
 # What pandas takes for missing by default, but for the empty field.
@@ -68,6 +69,8 @@ class RawColumn:
         Of numbers that stand for times, in words.
     has_empty
         What is missing is an empty field: a config may take it for empty text.
+    is_zoned
+        Of instants: its file has them with a time zone.
     """
 
     values: pd.Series
@@ -76,6 +79,7 @@ class RawColumn:
     is_number: bool = False
     unit: str | None = None
     has_empty: bool = False
+    is_zoned: bool = False
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,8 @@ class Column:
         Its file has whole numbers, none missing; the values are float64 all the same.
     words
         Rows of each text that became missing.
+    zone
+        Of dates that say so: whether they are written with a time zone. None where there is no date, or a format says what it has.
     """
 
     values: pd.Series
@@ -97,6 +103,7 @@ class Column:
     is_whole: bool = False
     unit: str | None = None
     words: dict[str, int] = field(default_factory=dict)
+    zone: Zone | None = None
 
 
 @dataclass(frozen=True)
@@ -140,7 +147,8 @@ def canonicalise_column(raw: RawColumn, name: str, read: Read) -> Column:
     wanted = read.types.get(name)
     if name in read.dates or (pd.api.types.is_datetime64_any_dtype(values.dtype) and wanted is None):
         instants = _keep_instants(values, name)
-        return Column(instants.mask(instants.isin(_list_missing_dates(name, read))), "date")
+        known = instants.mask(instants.isin(_list_missing_dates(name, read)))
+        return Column(known, "date", zone=None if known.isna().all() else "given" if raw.is_zoned else "none")
     if values.dtype == object or pd.api.types.is_bool_dtype(values.dtype):
         missing = {form.lower() for value in _list_na_values(name, read) for form in _write_forms(value)}
         booleans = values.astype("boolean")
@@ -208,7 +216,7 @@ def _canonicalise_text(raw: RawColumn, name: str, read: Read) -> Column:
     texts, words = _mask_words(_group_texts(raw, name), raw, read)
     wanted = read.types.get(name)
     if name in read.dates:
-        return Column(_as_dates(texts, read.dates[name] if isinstance(read.dates, dict) else None), "date", words=words)
+        return _as_dates(texts, read.dates[name] if isinstance(read.dates, dict) else None, words)
     if wanted == "boolean":
         return Column(_as_booleans(texts), "boolean", words=words)
     if wanted == "number" or (raw.is_number and wanted is None):
@@ -230,7 +238,7 @@ def _guess_kind(raw: RawColumn, texts: _Texts, read: Read, words: dict[str, int]
         if known and not raw.is_typed and None not in clean_numbers(known, numerals):
             return _as_numbers(texts, numerals, read, words, raw.unit)
         if known and all(_ISO_DATE.fullmatch(text) for text in known):
-            return Column(_as_dates(texts, None), "date", words=words)
+            return _as_dates(texts, None, words)
         _refuse_odd_numbers(texts, read, is_typed=raw.is_typed)
     n_known = sum(texts.counts)
     is_text = not raw.is_category and len(texts.distinct) > TEXT_MIN_DISTINCT and len(texts.distinct) > TEXT_MIN_SHARE * n_known
@@ -361,7 +369,7 @@ def _as_booleans(texts: _Texts) -> pd.Series:
     return _settle_booleans((spread == 1.0).astype("boolean").mask(spread.isna()))
 
 
-def _as_dates(texts: _Texts, date_format: str | None) -> pd.Series:
+def _as_dates(texts: _Texts, date_format: str | None, words: dict[str, int]) -> Column:
     known = pd.Series([text or None for text in texts.distinct], dtype="str")
     try:
         dates = parse_dates(known, date_format, errors="raise")
@@ -371,7 +379,13 @@ def _as_dates(texts: _Texts, date_format: str | None) -> pd.Series:
         raise _describe_no_dates(texts, known, date_format, ValueError("no date"))
     instants = dates.dt.tz_localize(None).to_numpy(dtype="datetime64[us]")
     nothing = np.array([np.datetime64("NaT")], dtype="datetime64[us]")
-    return pd.Series(np.concatenate([instants, nothing])[texts.codes])
+    values = pd.Series(np.concatenate([instants, nothing])[texts.codes])
+    return Column(values, "date", words=words, zone=_tell_zone(known) if date_format in (None, "mixed") else None)
+
+
+def _tell_zone(known: pd.Series) -> Zone | None:
+    are_zoned = [has_zone(text) for text in known.dropna()]
+    return None if not are_zoned else "given" if all(are_zoned) else "mixed" if any(are_zoned) else "none"
 
 
 def _describe_no_dates(texts: _Texts, known: pd.Series, date_format: str | None, error: Exception) -> DataError:

@@ -17,6 +17,9 @@ COUNTED_DATES: dict[str | None, tuple[Any, str]] = {
     "excel_days": ("D", "1899-12-30"),
 }
 _NO_DATES = frozenset({"now", "today"})  # which pandas takes for this moment
+_ENDS_IN_ZONE = re.compile(
+    r"(?i)(?:\d{4}-?\d{2}-?\d{2}[T ]\d{2,6}|:\d{2})(?:[.,]\d+)?\s*(?:[ap]m\s*)?(?:z|utc|gmt|[+-]\d{2}(?::?\d{2})?)\s*$"
+)
 _NAMES_A_DAY = re.compile(r"\d{4}|\d{1,2}[^\d:]+\d{1,2}[^\d:]+\d{2}")
 
 
@@ -48,6 +51,15 @@ def parse_dates(known: pd.Series, date_format: str | None, errors: Literal["rais
         return counted_dates
     dates: pd.Series = pd.to_datetime(known, format=date_format or "ISO8601", utc=True, errors=errors)
     return dates
+
+
+def has_zone(text: str) -> bool:
+    """Tell whether a date written as text ends in a time zone, after a time of day.
+
+    >>> [has_zone(text) for text in ("2026-11-26", "2026-11-26 10:00", "2026-11-26T10:00Z", "2026-11-26 10:00:00.5+01")]
+    [False, False, True, True]
+    """
+    return _ENDS_IN_ZONE.search(text) is not None
 
 
 def _find_ambiguous(known: pd.Series) -> pd.Series:
