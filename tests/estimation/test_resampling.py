@@ -112,3 +112,25 @@ def test_one_class_among_the_rows_has_no_interval_of_a_ranking() -> None:
     found = resample_metrics(target, y, prediction, 1)
 
     assert "roc_auc" not in found.intervals and "accuracy" in found.intervals
+
+
+def test_macro_recall_and_balanced_accuracy_have_one_interval_though_some_draws_lack_a_class() -> None:
+    target, y, prediction = make_case("multiclass", 300)
+    y[y == 2] = 1
+    y[:2] = 2  # 2 of 300 rows: every seventh draw has none of them
+    target = Target("multiclass", y, np.arange(3))
+
+    found = resample_metrics(target, y, prediction, 3)
+
+    assert found.intervals["recall_macro"] == found.intervals["balanced_accuracy"]
+
+
+def test_a_class_that_no_test_row_has_counts_in_the_interval_as_it_does_in_the_metric() -> None:
+    _, y, prediction = make_case("multiclass", 300)
+    target, prediction = Target("multiclass", y, np.arange(4)), Prediction(prediction.values, None)
+    values = compute_metrics(target, y, prediction)
+
+    found = resample_metrics(target, y, prediction, 3)
+
+    low, high = found.intervals["recall_macro"]
+    assert low <= values["recall_macro"] <= high <= 0.75

@@ -2,7 +2,8 @@
 
 The bootstrap of Efron (1979) with percentile intervals: rows, or whole groups where no split may part them, are drawn with
 replacement, and each metric is computed from how often each row was drawn. What is computed here for rows drawn once each is what
-`scoring` computes; a metric that is not here has no interval.
+`scoring` computes; a metric that is not here has no interval. A mean over classes is one over those of which rows were drawn, so that
+balanced accuracy and macro recall, which are one number, have one interval.
 """
 
 from __future__ import annotations
@@ -136,17 +137,26 @@ def _prepare_labels(target: Target, y_true: np.ndarray, predicted: np.ndarray) -
     cells = np.searchsorted(labels, y_true) * n_classes + np.searchsorted(labels, predicted)
     order = np.argsort(cells, kind="stable")
     found, starts = np.unique(cells[order], return_index=True)
+    is_absent = ~np.isin(labels, y_true)
 
     def compute(counts: np.ndarray) -> Metrics:
         confusion = np.zeros((len(counts), n_classes * n_classes))
         confusion[:, found] = np.add.reduceat(counts[:, order], starts, axis=1)
-        return _score_confusion(target, confusion.reshape(-1, n_classes, n_classes))
+        return _score_confusion(target, confusion.reshape(-1, n_classes, n_classes), is_absent)
 
     return compute
 
 
-def _score_confusion(target: Target, confusion: np.ndarray) -> Metrics:
-    """Return the metrics of labels; `confusion` has shape (n_resamples, true class, predicted class)."""
+def _score_confusion(target: Target, confusion: np.ndarray, is_absent: np.ndarray) -> Metrics:
+    """Return the metrics of labels.
+
+    Parameters
+    ----------
+    confusion
+        Shape (n_resamples, true class, predicted class).
+    is_absent
+        Shape (n_classes,): classes that no row has, drawn or not; to macro metrics they are 0 here, as in `scoring`.
+    """
     hits = np.diagonal(confusion, axis1=1, axis2=2)
     true, called, total = confusion.sum(axis=2), confusion.sum(axis=1), confusion.sum(axis=(1, 2))
     recall = np.divide(hits, true, out=np.full_like(hits, np.nan), where=true > 0)
@@ -166,7 +176,8 @@ def _score_confusion(target: Target, confusion: np.ndarray) -> Metrics:
         positive = int(np.flatnonzero(target.labels == target.positive)[0])
         return {**found, **{name: values[:, positive] for name, values in of_class.items()}}
     shares = true / total[:, np.newaxis]
-    found |= {f"{name}_macro": values.mean(axis=1) for name, values in of_class.items()}
+    counted = ((true > 0) | is_absent).astype(np.float64)
+    found |= {f"{name}_macro": (values * counted).sum(axis=1) / counted.sum(axis=1) for name, values in of_class.items()}
     return {**found, **{f"{name}_weighted": (values * shares).sum(axis=1) for name, values in of_class.items()}}
 
 
