@@ -162,6 +162,11 @@ docs *options:
 docs-reference:
     @uv run python packaging/write_reference.py
 
+# Take the pictures in docs/images again: the sessions, a server, Chromium
+[group('make')]
+docs-pictures:
+    @uv run python packaging/picture_docs.py
+
 # Refresh uv.lock, and from it requirements.txt and python_env.yaml
 [group('make')]
 lock *options:

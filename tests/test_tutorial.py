@@ -12,6 +12,7 @@ from conftest import ROOT, clean_environment
 from test_readme import forget
 
 PAGE = ROOT / "docs/tutorial.md"
+CURVE = ROOT / "docs/images/precision-recall.png"
 SHOWN = {"new", "train", "report", "reproduce", "diff", "predict", "verify", "data"}
 
 
@@ -70,6 +71,8 @@ def test_the_tutorial_goes_as_it_says(tmp_path: Path) -> None:
         if not ids and (found := re.search(r"^run +(\w{32})$", done.stdout, flags=re.MULTILINE)):
             ids[next(line.split()[1] for line in shown if line.startswith("run "))] = found[1]
 
+    (drawn,) = (root / "mlruns").glob(f"*/{next(iter(ids.values()))}/artifacts/figures/precision_recall.png")
+    assert drawn.read_bytes() == CURVE.read_bytes(), "the picture is of another run: just docs-pictures"
     assert (elsewhere / "report.html").read_text(encoding="utf-8").startswith("<!doctype html>")
 
 
