@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from told_runs import TASKS, make_account, make_predictions, make_run
@@ -28,6 +29,8 @@ addEventListener("load", () => {
   found.contrast = Math.min(...[...page.querySelectorAll("p,li,td,th,dt,dd,h1,h2,h3,figcaption,code,span,caption")].filter(e => e.textContent.trim() && !e.closest("svg")).map(e => {
     const pair = [light(read(view.getComputedStyle(e).color)), light(ground(e))].sort((a, b) => b - a); return (pair[0] + 0.05) / (pair[1] + 0.05); }));
   found.lines = Math.max(...[...page.querySelectorAll("td.side")].map(e => { const r = page.createRange(); r.selectNodeContents(e); return r.getClientRects().length; }));
+  found.sideways = [...page.querySelectorAll(".scroll")].filter(e => e.scrollWidth > e.clientWidth).map(e => e.getAttribute("aria-label"));
+  found.shaded = [...page.querySelectorAll(".scroll")].every(e => view.getComputedStyle(e).backgroundImage.split("linear-gradient").length == 5);
   const figures = [...page.querySelectorAll(".gallery > figure")].map(e => e.getBoundingClientRect());
   const right = Math.max(...figures.map(e => e.right)), bottom = Math.max(...figures.map(e => e.bottom)), last = figures.at(-1);
   found.hole = Math.abs(right - last.right) + Math.abs(bottom - last.bottom) + Math.abs(figures[0].left - (figures.length %% 2 ? last : figures.at(-2)).left);
@@ -52,7 +55,7 @@ def browse(folder: Path, *words: str) -> str:
     return done.stdout
 
 
-def measure(page: bytes, folder: Path, width: int, *words: str) -> dict[str, float]:
+def measure(page: bytes, folder: Path, width: int, *words: str) -> dict[str, Any]:
     (folder / "page.html").write_bytes(page)
     (folder / "measure.html").write_text(MEASURE % width, encoding="utf-8")
     dom = browse(folder, "--window-size=1500,1000", *words, "--dump-dom", (folder / "measure.html").as_uri())
@@ -75,6 +78,8 @@ def test_a_telephone_shows_all_of_a_page_without_moving_it_sideways(task: str, t
     assert found["last"] <= 844  # the four questions are answered on its first screen
     assert found["contrast"] >= 4.5
     assert found["lines"] == 1
+    assert [name for name in found["sideways"] if not name.startswith("Groups of ")] == []
+    assert found["shaded"]  # where a table goes on, its edge is
 
 
 def test_long_names_move_no_page_sideways(tmp_path: Path) -> None:
