@@ -64,6 +64,7 @@ def test_a_bare_program_greets_in_three_lines_and_trains_nothing(capsys: pytest.
     said = capsys.readouterr().err.splitlines()
     assert exit_code == 2 and len(said) == 3
     assert __version__ in said[0] and "samebits help" in said[2]
+    assert all(f"`samebits {word} " in said[1] for word in ("new", "train", "reproduce"))
 
 
 @pytest.mark.parametrize(

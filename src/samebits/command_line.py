@@ -32,7 +32,7 @@ REPRODUCE_OPTIONS = {
 }
 GREETING = (
     f"samebits {__version__}: training runs that anybody can make again, bit for bit, and prove it",
-    "`samebits train confs/training.yaml` records a run; `samebits reproduce latest` makes it again and compares it to the bit.",
+    "`samebits new TABLE` proposes a config, `samebits train CONF` records a run, `samebits reproduce latest` makes it again.",
     "`samebits help` lists the commands, `samebits help COMMAND` says more of one.",
 )
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"

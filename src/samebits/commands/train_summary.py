@@ -67,6 +67,8 @@ def tell_end(ended: Ended, as_json: bool) -> None:
     warn(*(f"remark {remark}" for remark in lineage.get("remarks", [])))
     if ended.page is not None:
         warn(f"see    {ended.page}", f"runs   {ended.table}")
+        program = "uv run samebits" if is_checkout() else "samebits"
+        warn(f"again  {program} reproduce {ended.run_id}", f"apply  {program} predict {ended.run_id} TABLE --output FILE")
     warn(*_list_loose_inputs(lineage), *_list_losses(lineage))
 
 
