@@ -1,7 +1,8 @@
 """How a text table is laid out: its encoding, separator, quotes and the lines before its header, found by trying.
 
 Each layout is tried on the beginning of the file, and the one under which most lines have as many fields as the header is taken; the
-encoding is tried on the whole file. What the fields mean is `notation`.
+encoding is tried on the whole file. Rows that have a field more or less in their middle, and the right number of them, show by which
+fields hold words. What the fields mean is `notation`.
 """
 
 from __future__ import annotations
@@ -12,17 +13,22 @@ import io
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
+import pandas as pd
+
 from samebits.config.keys import Read
 from samebits.errors import DataError, Problem, describe_unreadable
 from samebits.proposal.findings import Finding
+from samebits.table.columns import MISSING_WORDS, RawColumn
 from samebits.table.csv_file import parse_csv_in_parts
 from samebits.table.files import choose_parts
 from samebits.table.formats import DAMAGED, check_format, decompress, describe_damage, find_compression, is_parquet, read_head
+from samebits.table.numerals import clean_numbers, read_numerals
 from samebits.text import shorten_text
 
 _READ_BYTES = 1 << 20
@@ -34,6 +40,7 @@ _SEPARATORS = (",", ";", "\t", "|")
 _SPACED = r"\s+"
 _NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", _SPACED: "blanks"}
 _MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+_MOSTLY_MOVED = 0.9  # of the rows in which a column of words has numbers
 _MOSTLY_FULL = 0.8  # of the lines, which have the header's fields
 
 
@@ -266,3 +273,81 @@ def _split_rows(text: str, sep: str, quotechar: str, escapechar: str | None) -> 
     except csv.Error:
         return rows
     return rows
+
+
+def refuse_shifted_rows(raws: Mapping[str, RawColumn], path: Path, read: Read) -> None:
+    """Hold every row to the columns of most: a config for a table of shifted values would call half of them missing.
+
+    Raises
+    ------
+    DataError
+        In some rows the words stand where they do in most, but from some column on one column further right or left.
+    """
+    forms = [_tell_forms(raw.values, name, read) for name, raw in raws.items()]
+    if not any(are_words.any() and are_numbers.any() for are_words, are_numbers in forms):
+        return
+    words, numbers = (np.column_stack(one) for one in zip(*forms, strict=True))
+    packed, firsts, inverse, counts = np.unique(
+        np.packbits(words, axis=1), axis=0, return_index=True, return_inverse=True, return_counts=True
+    )
+    masks = np.unpackbits(packed, axis=1, count=words.shape[1]).astype(bool)
+    usual = masks[np.lexsort((firsts, -counts))[0]]
+    for step in (1, -1):
+        shifted = np.array([_is_shifted(mask, usual, step) for mask in masks])
+        rows = np.flatnonzero(shifted[inverse.ravel()])
+        if len(rows) and (place := _find_moved(raws, words, numbers, usual, rows, step)) is not None:
+            raise DataError(_describe_shift(raws, path, place, rows, step))
+
+
+def _tell_forms(values: pd.Series, name: str, read: Read) -> tuple[np.ndarray, np.ndarray]:
+    """Return where a column has words and where numbers, each of shape (n_rows,), bool; what is missing is neither."""
+    if not isinstance(values.dtype, pd.StringDtype):
+        known, has_words = values.notna().to_numpy(), values.dtype == object or pd.api.types.is_bool_dtype(values.dtype)
+        return known & has_words, known & (not has_words)
+    codes, distinct = pd.factorize(values)
+    texts = [str(text) for text in distinct]
+    cleaned = clean_numbers(texts, read_numerals(read, name))
+    are_words = [number is None and text.strip() not in {"", *MISSING_WORDS} for text, number in zip(texts, cleaned, strict=True)]
+    are_numbers = [number is not None and text.strip() != "" for text, number in zip(texts, cleaned, strict=True)]
+    return np.array([*are_words, False])[codes], np.array([*are_numbers, False])[codes]
+
+
+def _is_shifted(mask: np.ndarray, usual: np.ndarray, step: int) -> bool:
+    """Tell whether words stand as usual, but from some column on one further right (1) or left (-1)."""
+    gained, lost = np.flatnonzero(mask & ~usual), np.flatnonzero(usual & ~mask)
+    if len(gained) == 0 or len(lost) == 0:
+        return False
+    start = int(min(gained[0], lost[0]))  # the first place that is not as usual
+    moved = usual.copy()
+    if step > 0:
+        moved[start + 1 :], moved[start] = usual[start:-1], False
+    else:
+        moved[start:-1], moved[-1] = usual[start + 1 :], False
+    return bool((moved == mask).all())
+
+
+def _find_moved(
+    raws: Mapping[str, RawColumn], words: np.ndarray, numbers: np.ndarray, usual: np.ndarray, rows: np.ndarray, step: int
+) -> int | None:
+    """Return the first column into which words were moved; None where words and numbers are mixed so in other rows too."""
+    mask = words[rows[0]]
+    place = int(np.flatnonzero(mask & ~usual)[0])
+    are_only_there = 2 * words[rows, place].sum() >= words[:, place].sum()
+    lost = [numbers[:, one] for one in np.flatnonzero(usual & ~mask)]
+    if not are_only_there or not any(one[rows].any() and one[rows].sum() >= _MOSTLY_MOVED * one.sum() for one in lost):
+        return None
+    columns = [raw.values for raw in raws.values()]
+    own = columns[place - step][words[:, place - step]]
+    n_moved = int(usual[min(place - step, place) :].sum())
+    return place if n_moved > 1 or bool((own == columns[place].iloc[rows[0]]).any()) else None
+
+
+def _describe_shift(raws: Mapping[str, RawColumn], path: Path, place: int, rows: np.ndarray, step: int) -> Problem:
+    names = list(raws)
+    value = shorten_text(str(raws[names[place]].values.iloc[rows[0]]))
+    side, how = ("right", "a field too many") if step > 0 else ("left", "a field lost")
+    found = (
+        f"{len(rows):,} rows (first in row {rows[0] + 1:,}) whose values stand one column further {side}: "
+        f"{value} in {names[place]!r}, where {names[place - step]!r} has such words"
+    )
+    return Problem(str(path), "each value in its own column", found, f"Mend these rows ({how} before that place), then ask again.")

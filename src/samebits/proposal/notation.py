@@ -17,7 +17,7 @@ import pandas as pd
 from samebits.config.keys import Read
 from samebits.errors import DataError
 from samebits.proposal.findings import Finding
-from samebits.proposal.layout import has_leading_zeros
+from samebits.proposal.layout import has_leading_zeros, refuse_shifted_rows
 from samebits.table.columns import Column, RawColumn, canonicalise_column
 from samebits.table.numerals import Numerals, clean_numbers
 from samebits.table.reading import RawTable, read_table
@@ -80,9 +80,16 @@ class Notation:
 
 
 def read_columns(table: RawTable, read: Read) -> Notation:
-    """Return each column of a table as it reads best."""
+    """Return each column of a table as it reads best.
+
+    Raises
+    ------
+    DataError
+        Some rows have their values one column off.
+    """
     columns: dict[str, Column] = {}
     raws, unreadable = _take_all(table)
+    refuse_shifted_rows(raws, table.sources[0].path, read)
     findings: list[Finding] = []
     codes = _find_codes(table, raws, read)
     for name, raw in raws.items():
