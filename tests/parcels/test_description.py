@@ -2,10 +2,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from conftest import run_samebits
 from recorded_runs import ShippedRun, open_client, record_shipped
+
+from samebits.parcels.description import _describe_reservations
 
 
 @pytest.fixture
@@ -26,6 +30,20 @@ def test_the_first_lines_answer_what_a_reader_asks(shipped: ShippedRun) -> None:
     assert "precision 0.8936 misses its target of 0.9**; svm as good" in note
     assert re.search(r" · \*\*Trusted\?\*\* L[0-2] ", again)
     assert f"`samebits reproduce {shipped.run_id[:8]}`" in again
+
+
+@pytest.mark.parametrize(
+    ("as_good", "note"),
+    [([], "- **Note** 275 of 980 test rows are equal to a training row in every …"), (["svm"], "- **Note** svm as good")],
+)
+def test_where_nothing_graver_is_to_be_said_the_first_remark_stands_beside_the_score(as_good: list[str], note: str) -> None:
+    assessment = {"claims": [], "as_good": as_good}
+    remarks = ("275 of 980 test rows are equal to a training row in every column: they show no more than memory.", "Another.")
+    result = SimpleNamespace(assessment=assessment, metrics={"test": {}}, remarks=remarks)
+    config = SimpleNamespace(business=SimpleNamespace(target_precision=None))
+    training: Any = SimpleNamespace(result=result, loaded=SimpleNamespace(config=config))
+
+    assert _describe_reservations(training, None) == [note]
 
 
 def test_what_proves_a_run_is_said_in_its_description(shipped: ShippedRun) -> None:

@@ -5,6 +5,7 @@ The page folds all but the first four lines, which are short enough to stand in 
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 from typing import Any
 
@@ -93,6 +94,8 @@ def _describe_reservations(training: Training, looks: Mapping[str, Any] | None) 
     said += [f"the best of {is_best_of} runs on these rows"] if is_best_of > 1 else []
     said += [f"{', '.join(map(_name, assessment['as_good']))} as good"] if assessment["as_good"] else []
     said += [f"{len(claims)} claims kept"] if claims and not n_broken else []
+    if not said and training.result.remarks:
+        said = [escape_markdown(textwrap.shorten(training.result.remarks[0], _LINE - len("Note "), placeholder=" …"))]
     lengths = np.cumsum([len(part.replace("*", "")) + 2 for part in said])
     held = [part for part, length in zip(said, lengths, strict=True) if length <= _LINE or part is said[0]]
     return [f"- **Note** {'; '.join(held)}"] if held else []
