@@ -301,7 +301,8 @@ def test_many_categories_are_joined(tmp_path: Path) -> None:
         (b"a,b\n1,2\n", "b", "expected at least 10 rows to learn from, found 1"),
         (b"a,b\n" + b"1,2\n2,2\n" * 20, "b", "expected at least two classes, found only 2."),
         (b"a\n" + b"1\n2\n" * 20, "a", "expected a table of several columns, found one column, 'a'."),
-        (b"1,2\n" * 20, "y", "The first line looks like numbers"),
+        (b"1,2\n" * 20, "y", "The first line looks like values"),
+        (b"M,5.1,2\n" * 20, None, "found nothing. The first line looks like values: give the table a line of names."),
         (b"amount,churned\n" + b"1,0\n" * 20, "chruned", "found 'chruned'. Did you mean 'churned'?"),
         (b"amount,churned,x\n" + b"1,0,3\n" * 20, None, "perhaps churned or x. There are amount, churned, x."),
         (b"a,b,c\n" + b"".join(b"%d,k%d,3\n" % (i % 7, i) for i in range(40)), "b", "Is this an id, or text?"),
@@ -319,6 +320,15 @@ def test_what_cannot_be_learned_from_is_refused_in_words(content: bytes, target:
         propose(path, target)
 
     assert said in str(refused.value)
+
+
+@pytest.mark.parametrize(("header", "is_said"), [("5.1,3.5,0", True), ("1990,1991,1992", False), ("a,v1.2,0.5", False)])
+def test_a_first_line_of_values_is_said_though_a_column_is_named_so(header: str, is_said: bool, tmp_path: Path) -> None:
+    rows = "".join(f"{i % 9},{i % 7 / 2},{i % 2}\n" for i in range(60))
+
+    proposal = propose(write(tmp_path / "table.csv", f"{header}\n{rows}"), header.rsplit(",", 1)[1])
+
+    assert any("the first line looks like values" in line for line in list_lines(proposal, "layout")) == is_said
 
 
 REAL = {

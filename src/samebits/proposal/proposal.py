@@ -25,7 +25,7 @@ from samebits.proposal.findings import Finding, hold_to_features
 from samebits.proposal.giveaways import find_giveaways
 from samebits.proposal.layout import find_layout, read_header
 from samebits.proposal.notation import Notation, read_columns
-from samebits.proposal.subject import Subject, choose_column, look_at_target
+from samebits.proposal.subject import Subject, choose_column, describe_names, look_at_target
 from samebits.proposal.survey import (
     MOST_CATEGORIES,
     Seen,
@@ -111,7 +111,7 @@ def propose_config(place: Place, wanted: str | None) -> Proposal:
     name = choose_column(table.names, wanted, place.table)
     notation = read_columns(table, read)
     subject = look_at_target(table, notation, name)
-    found = [*layout, *lenient, *notation.findings, *subject.findings]
+    found = [*layout, *describe_names(table.names), *lenient, *notation.findings, *subject.findings]
     draft = _choose_features(place, table, notation, subject, found)
     refusal: Exception | None = None
     for form in notation.reads:

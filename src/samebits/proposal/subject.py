@@ -28,6 +28,7 @@ from samebits.text import shorten_list
 _LEAST_ROWS = 10
 _LISTED = 30
 _SHOWN = 3  # of the columns that may be the target
+_NO_NAMES = "The first line looks like values: give the table a line of names"
 _LIKELY_TARGETS = (
     *("target", "label", "class", "y", "outcome", "response", "churn", "churned", "survived", "diagnosis", "revenue", "default"),
     *("quality", "price", "cnt", "sales", "result"),
@@ -70,15 +71,25 @@ def choose_column(names: Sequence[str], wanted: str | None, path: Path) -> str:
     if wanted is None:
         likely = sorted({*(name for name in names if name.lower() in _LIKELY_TARGETS), names[-1]}, key=list(names).index)[-_SHOWN:]
         remedy = f"Name the column to predict, perhaps {' or '.join(likely)}."
+        remedy = f"{_NO_NAMES}." if _look_like_values(names) else remedy
         raise DataError(Problem("--target", f"a column of {path}", "nothing", f"{remedy} There are {listed}."))
     name = find_name(wanted, names)
     if name is not None:
         return name
-    if all(_is_number(name) for name in names[:3]):
-        remedy = "The first line looks like numbers: give the table a line of names."
-    else:
-        remedy = suggest(wanted, names, "Name one of them.")
+    looks_odd = _look_like_values(names) or all(_is_number(name) for name in names[:3])
+    remedy = f"{_NO_NAMES}." if looks_odd else suggest(wanted, names, "Name one of them.")
     raise DataError(Problem("--target", f"a column of {path} ({listed})", repr(wanted), remedy))
+
+
+def describe_names(names: Sequence[str]) -> list[Finding]:
+    """Return that a line of names seems to be missing, where the first line reads like the others."""
+    return [Finding("layout", f"{', '.join(names[:3])}: {_NO_NAMES[0].lower()}{_NO_NAMES[1:]}")] if _look_like_values(names) else []
+
+
+def _look_like_values(names: Sequence[str]) -> bool:
+    """Most are numbers, and not all of them whole: those may be years, or places."""
+    numbers = [name for name in names if _is_number(name)]
+    return 2 * len(numbers) > len(names) and any("." in name for name in numbers)
 
 
 def _is_number(text: str) -> bool:
