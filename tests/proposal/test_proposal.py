@@ -331,6 +331,18 @@ def test_a_first_line_of_values_is_said_though_a_column_is_named_so(header: str,
     assert any("the first line looks like values" in line for line in list_lines(proposal, "layout")) == is_said
 
 
+def test_days_too_coarse_for_a_test_part_are_not_divided_by(tmp_path: Path) -> None:
+    days = np.r_[np.repeat(np.arange(30), 2), np.full(60, 30)]  # half of the rows are of the last day
+    frame = pd.DataFrame({"day": pd.Timestamp("2026-01-01") + pd.to_timedelta(days, unit="D"), "x": days % 7, "bought": days % 11 / 3})
+
+    proposal = propose(write(tmp_path / "table.csv", frame.to_csv(index=False)))
+
+    assert proposal.document.value["split"]["method"] == "random"
+    assert any(
+        "day (so divided, a part lacks a class, or is far from the size wished)" in line for line in list_lines(proposal, "date")
+    )
+
+
 REAL = {
     "bike_sharing_hour.csv": ("cnt", "regression", "time", ["instant", "casual", "registered"]),
     "online_shoppers_intention.csv": ("Revenue", "binary", "random", []),

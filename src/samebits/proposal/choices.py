@@ -196,7 +196,7 @@ def _tell_why(seen: Seen, names: list[str], name: str, division: Division) -> st
         return "it is no feature"
     if division.split["method"] != "random":
         return f"{division.column} goes before"
-    return tell_no_time(seen, names, name) or "so divided, not every class is in every part"
+    return tell_no_time(seen, names, name) or "so divided, a part lacks a class, or is far from the size wished"
 
 
 def _choose_folds(target: Target) -> int:
