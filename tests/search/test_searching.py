@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import ROOT
 from sklearn.model_selection import GridSearchCV
 
 from samebits.candidates import units
@@ -17,6 +18,7 @@ from samebits.candidates.units import run_units
 from samebits.config.variants import vary
 from samebits.errors import DataError
 from samebits.numerics.seeds import derive_seed
+from samebits.provenance.environment import read_environment
 from samebits.search import searching
 from samebits.search.journal import Journal
 from samebits.training.result import Result, make_result
@@ -236,3 +238,13 @@ def test_a_model_without_responses_is_refused_where_a_threshold_is_wished(prepar
 
     with pytest.raises(DataError, match="a model with predict_proba or decision_function"):
         search(prepare, wanted, **keys)
+
+
+def test_optuna_is_among_the_packages_that_decide_where_it_proposes_and_nowhere_else(prepare: Prepare) -> None:
+    pytest.importorskip("optuna")
+
+    def list_packages(wanted: dict[str, Any]) -> dict[str, str]:
+        config, _ = prepare(make_table(), models=MODELS, search=wanted)
+        return read_environment(ROOT, config.further_packages).packages
+
+    assert list_packages(METHODS[3]).keys() - list_packages(SEARCH).keys() >= {"optuna", "tqdm"}

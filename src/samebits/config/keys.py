@@ -573,3 +573,9 @@ class Config(_Section):
     tracking: Tracking = Field(default_factory=lambda: Tracking(), description="How the run is recorded.")
     registry: Registry = Field(default_factory=lambda: Registry(), description="Registered model, and who is its champion.")
     n_jobs: int = Field(1, ge=-1, description="Processes for cross-validation; changes no bit. -1: every core.")
+
+    @property
+    def further_packages(self) -> list[str]:
+        """Import names of packages that decide beside samebits' own: those allowed, and what a search asks for proposals."""
+        asked = ["optuna"] if self.search is not None and self.search.method == "optuna" else []
+        return [*self.allow, *asked]

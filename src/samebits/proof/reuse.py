@@ -56,7 +56,7 @@ def _digest_request(document: Document, root: Path) -> str | None:
     if data_digest is None or any(pins[name] not in (None, digest) for name, digest in digests.items()):
         return None
     code = identify_modules(identify_code(root, loaded.config.code.keep), loaded.config.allow, root)
-    environment = read_environment(root, loaded.config.allow)
+    environment = read_environment(root, loaded.config.further_packages)
     return digest_request(loaded, code, environment, data_digest, root)
 
 

@@ -114,7 +114,7 @@ def make_training(
     code = code or identify_code(project_root, config.code.keep)
     code = identify_modules(code, config.allow, project_root)
     refuse_changed_imports(code)
-    environment = read_environment(project_root, config.allow)
+    environment = read_environment(project_root, config.further_packages)
     kept = _keep_environment(environment, project_root, code.commit)  # now, since training may take hours
     with loaded.naming_lines():
         materials = prepare_materials(loaded, project_root)
