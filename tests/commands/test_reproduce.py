@@ -351,6 +351,18 @@ def test_every_condition_that_is_varied_differs_from_this_process(monkeypatch: p
     assert (found.umask, found.n_jobs) == (0o027, 2)
 
 
+def test_a_locale_in_which_python_could_not_start_is_not_taken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """An editable install writes its folder's name into a file that Python reads by the locale."""
+    from samebits.restoring.rerun import vary_conditions
+
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
+    (tmp_path / "editable.pth").write_text("/home/ändere Ordner/src\n", encoding="utf-8")
+
+    assert vary_conditions(1, [str(tmp_path)]).variables["LC_ALL"].endswith("UTF-8")
+    (tmp_path / "editable.pth").write_text("/home/src\n", encoding="utf-8")
+    assert vary_conditions(1, [str(tmp_path)]).variables["LC_ALL"] != "C.UTF-8"
+
+
 def test_the_files_of_a_table_are_written_in_the_reverse_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from samebits.restoring.restoration import Restoration
     from samebits.restoring.restored_config import copy_data_in_other_order

@@ -25,6 +25,7 @@ from samebits.proof.control import write_control_config
 from samebits.proof.evidence import is_other_machine
 from samebits.proof.reproduction import Report, Wishes, describe_rerun, leave_report, print_report
 from samebits.proof.verification import Check, check_record, conclude
+from samebits.restoring.interpreter import list_site_folders
 from samebits.restoring.rerun import Conditions, Rerun, make_rerun, vary_conditions
 from samebits.restoring.restoration import Restoration
 from samebits.restoring.restored_config import copy_data_in_other_order, write_config
@@ -138,7 +139,8 @@ def _rerun(recorded: RecordedRun, lineage: dict[str, Any], restoration: Restorat
     conditions = Conditions()
     if report.wishes.varied:
         copy_data_in_other_order(restoration)
-        conditions = vary_conditions(int(lineage["stages"]["config"]["resolved"]["n_jobs"]))
+        folders = list_site_folders(restoration.python)
+        conditions = vary_conditions(int(lineage["stages"]["config"]["resolved"]["n_jobs"]), folders)
         report.conditions = {**conditions.said, "path": str(restoration.folder), "file order": "reversed"}
     changes = {} if conditions.n_jobs is None else {"n_jobs": conditions.n_jobs}
     config = write_config(lineage, restoration, Path(lineage["stages"]["config"]["file"]).stem, **changes)

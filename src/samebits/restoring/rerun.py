@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -56,10 +56,16 @@ class Rerun:
     failure: str | None
 
 
-def vary_conditions(n_jobs: int) -> Conditions:
-    """Return conditions that each differ from those of this process; path and file order are the caller's to vary."""
+def vary_conditions(n_jobs: int, site_folders: Sequence[str] = ()) -> Conditions:
+    """Return conditions that each differ from those of this process; path and file order are the caller's to vary.
+
+    Parameters
+    ----------
+    site_folders
+        Where the packages of the Python that trains are installed.
+    """
     zone = next(zone for zone in _OTHER_TIME_ZONES if zone != os.environ.get("TZ"))
-    other_locale = _choose_locale()
+    other_locale = _choose_locale(_list_path_files(site_folders))
     umask = os.umask(0)
     os.umask(umask)
     other_umask = next(mask for mask in _OTHER_UMASKS if mask != umask)
@@ -77,18 +83,24 @@ def vary_conditions(n_jobs: int) -> Conditions:
     return Conditions(variables, other_umask, other_jobs, said)
 
 
-def _choose_locale() -> str:
-    """Return a locale that this machine has and this process does not use."""
-    before = locale.setlocale(locale.LC_ALL)
+def _list_path_files(site_folders: Sequence[str]) -> list[bytes]:
+    """Return what is in the .pth files of some folders, which Python reads by the locale as it starts."""
+    return [path.read_bytes() for folder in site_folders for path in sorted(Path(folder).glob("*.pth"))]
+
+
+def _choose_locale(texts: Sequence[bytes]) -> str:
+    """Return a locale that this machine has, this process does not use, and some texts can be read by; else this process's own."""
+    before, own = locale.setlocale(locale.LC_ALL), os.environ.get("LC_ALL", os.environ.get("LANG", ""))
     try:
         for name in _OTHER_LOCALES:
             with contextlib.suppress(locale.Error):
                 locale.setlocale(locale.LC_ALL, name)
-                if name != os.environ.get("LC_ALL", os.environ.get("LANG", "")):
+                can_read = all(map(bytes.isascii, texts)) or "UTF-8" in locale.nl_langinfo(locale.CODESET).upper()
+                if can_read and name != own:
                     return name
     finally:
         locale.setlocale(locale.LC_ALL, before)
-    return "C"
+    return own or "C"
 
 
 def make_rerun(
