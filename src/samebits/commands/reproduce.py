@@ -162,7 +162,7 @@ def _compare(recorded: RecordedRun, lineage: dict[str, Any], run_id: str, report
             note_own_run(run_id, digest_bytes(observed_run.lineage_bytes))  # made of one's own run, in a folder that is gone
         comparison = compare_outputs(lineage, observed, recorded.files, observed_run.files)
         unsound = [check for check in check_record(observed_run) if not check.passed]
-        report.other_machine = is_other_machine(lineage["stages"]["environment"], observed["stages"]["environment"])
+        report.other_machine = is_other_machine(lineage["stages"], observed["stages"])
     if unsound and comparison.verdict != Verdict.DIFFERENT:
         report.reasons = [_describe_check(check) for check in unsound]
         return Comparison(Verdict.DIFFERENT, comparison.stages, {check.name: "not as its own run recorded" for check in unsound})

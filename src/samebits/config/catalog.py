@@ -105,6 +105,7 @@ LIKELIEST_CLASS = frozenset(
         "KNeighborsClassifier",
         "LogisticRegression",
         "MLPClassifier",
+        "ModuleClassifier",
         "RandomForestClassifier",
     }
 )

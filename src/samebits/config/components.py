@@ -90,6 +90,8 @@ def _instantiate(built_class: type, spec: dict[str, Any], allow: Sequence[str], 
     }
     try:
         component = built_class(**arguments)
+        if hasattr(component, "check_module"):  # a network names its own class
+            component.check_module(_find(component.module, allow, (*key_path, "module")))
         if isinstance(component, BaseEstimator) and hasattr(component, "_parameter_constraints"):
             component._validate_params()  # scikit-learn's own check, which fit() would make only after the data is read
     except (TypeError, ValueError) as error:

@@ -70,7 +70,12 @@ _TRUSTED_MODULES = (
 )
 
 
-_OWN_MODULES = ("samebits.row_columns.", "samebits.stored_parts.", "samebits.transformers.")  # served alone with a model
+_OWN_MODULES = (
+    "samebits.networks.",
+    "samebits.row_columns.",
+    "samebits.stored_parts.",
+    "samebits.transformers.",
+)  # served alone with a model
 
 _SETTLED = {"n_jobs": None, "n_threads": 1, "_n_threads": 1, "num_threads": 1, "nthread": 1, "_stop_words_id": 0, "refit_time_": 0.0}
 

@@ -19,6 +19,7 @@ from samebits.project import PACKAGE
 
 # all that a stored pipeline needs of this package
 _SERVED_MODULES = ("__init__.py", "row_columns.py", "served_model.py", "stored_parts.py", "transformers.py")
+_NETWORK_MODULES = ("networks.py", "network_fitting.py")  # of one that holds a network
 _LOADER = "samebits.served_model"
 _MODEL_FILE = "model.skops"
 _CACHE = "__pycache__"
@@ -51,7 +52,8 @@ def save_model(
     """
     package = scratch / PACKAGE.name
     package.mkdir()
-    for name in _SERVED_MODULES:
+    has_network = any(name.startswith("samebits.networks.") for name in trusted_types)
+    for name in (*_SERVED_MODULES, *(_NETWORK_MODULES if has_network else ())):
         shutil.copyfile(PACKAGE / name, package / name)
     mlflow.sklearn.save_model(
         # a stand-in: MLflow would store the model itself in skops' own, unrepeatable bytes and load it back, twice the time

@@ -19,6 +19,7 @@ from sklearn.tree import BaseDecisionTree
 
 from samebits.model.boosters import is_booster, read_booster
 from samebits.model.fingerprint import digest_model
+from samebits.networks import ModuleClassifier, ModuleRegressor, StoredState, write_state
 from samebits.stored_parts import JoinedTrees, PlainContainer, StoredBooster
 
 Column = np.ndarray | tuple[np.ndarray, np.ndarray]
@@ -43,6 +44,9 @@ def put_stand_ins(value: Any) -> Any:
         return PlainContainer.hold(deque, [put_stand_ins(member) for member in value], value.maxlen)
     if type(value) is defaultdict:
         return PlainContainer.hold(defaultdict, value.default_factory, put_stand_ins(dict(value)))
+    if isinstance(value, ModuleClassifier | ModuleRegressor) and hasattr(value, "state_"):
+        state = StoredState.hold(np.frombuffer(write_state(value.state_), np.uint8))
+        return _copy_with(value, put_stand_ins({**vars(value), "state_": state}))
     if isinstance(value, BaseEstimator):
         return _copy_with(value, put_stand_ins(vars(value)))
     if type(value) is dict and any(isinstance(key, bool | np.bool_ | tuple | None) for key in value):  # skops writes keys as text

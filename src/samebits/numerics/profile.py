@@ -34,7 +34,14 @@ _COMMON = {
     "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
     "TF_DETERMINISTIC_OPS": "1",
 }
-_PORTABLE = {"OPENBLAS_CORETYPE": "Haswell", "NPY_ENABLE_CPU_FEATURES": "X86_V2"}
+_PORTABLE = {
+    "OPENBLAS_CORETYPE": "Haswell",
+    "NPY_ENABLE_CPU_FEATURES": "X86_V2",
+    # Read by PyTorch, and by its oneDNN and MKL, alone: under this profile no BLAS but OpenBLAS computes for NumPy and SciPy.
+    "ATEN_CPU_CAPABILITY": "avx2",
+    "ONEDNN_MAX_CPU_ISA": "AVX2",
+    "MKL_CBWR": "COMPATIBLE",
+}
 # Inherited from a user's shell, each of these would choose other kernels.
 _KERNEL_VARIABLES = (
     "OPENBLAS_CORETYPE",
@@ -43,6 +50,16 @@ _KERNEL_VARIABLES = (
     "GLIBC_TUNABLES",
     "MKL_CBWR",
     "MKL_ENABLE_INSTRUCTIONS",
+    "ATEN_CPU_CAPABILITY",
+    "ONEDNN_MAX_CPU_ISA",
+    "ONEDNN_CPU_ISA_HINTS",
+    "ONEDNN_DEFAULT_FPMATH_MODE",
+    "DNNL_MAX_CPU_ISA",
+    "DNNL_CPU_ISA_HINTS",
+    "DNNL_DEFAULT_FPMATH_MODE",
+    "NVIDIA_TF32_OVERRIDE",
+    "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE",
+    "TF_ENABLE_ONEDNN_OPTS",
     "OMP_DYNAMIC",
     "OMP_SCHEDULE",
 )
@@ -62,12 +79,15 @@ class Kernels:
         CPU features, beyond its baseline, that NumPy chooses kernels by.
     probe
         Digest of what they compute of known numbers, by computation.
+    torch
+        What PyTorch says of itself; None where no package that the config allows needs it.
     """
 
     blas: list[dict[str, Any]]
     openmp_threads: list[int]
     cpu_dispatch: list[str]
     probe: dict[str, str]
+    torch: dict[str, Any] | None = None
 
 
 def make_environment(name: ProfileName, environment: dict[str, str]) -> dict[str, str]:
@@ -119,13 +139,14 @@ def read_cpu_flags() -> set[str]:
     return set(lines[0].partition(":")[2].split()) if lines else set()
 
 
-def read_kernels() -> Kernels:
-    """Read from the loaded libraries which kernels and threads they use, and what these compute."""
+def read_kernels(wants_torch: bool = False, wants_gpu: bool = False) -> Kernels:
+    """Read from the loaded libraries which kernels and threads they use, and what these compute; from PyTorch where it is wanted."""
     import sklearn.utils._openmp_helpers  # noqa: F401  loads the OpenMP runtime
     import threadpoolctl
 
     from samebits.numerics.probe import probe_kernels
 
+    torch, torch_probe = _read_torch(wants_gpu) if wants_torch else (None, {})
     umath = importlib.import_module("numpy._core._multiarray_umath")  # the only place where NumPy says what it chose
     found = threadpoolctl.threadpool_info()
     blas = [
@@ -137,8 +158,17 @@ def read_kernels() -> Kernels:
         blas=sorted(blas, key=lambda facts: str(facts)),
         openmp_threads=sorted(info["num_threads"] for info in found if info["user_api"] == "openmp"),
         cpu_dispatch=sorted(name for name in umath.__cpu_dispatch__ if umath.__cpu_features__.get(name)),
-        probe=probe_kernels(),
+        probe={**probe_kernels(), **torch_probe},
+        torch=torch,
     )
+
+
+def _read_torch(wants_gpu: bool) -> tuple[dict[str, Any], dict[str, str]]:
+    from samebits.numerics.torch_kernels import probe_torch, read_torch
+
+    facts = read_torch(wants_gpu)
+    has_gpu = wants_gpu and facts["gpu"]["available"]
+    return facts, probe_torch(has_gpu)
 
 
 def check_kernels(name: ProfileName, kernels: Kernels) -> None:
@@ -162,5 +192,20 @@ def check_kernels(name: ProfileName, kernels: Kernels) -> None:
         problems.append(Problem("NumPy's CPU dispatch", "at most X86_V2", ", ".join(kernels.cpu_dispatch), remedy))
     if sys.flags.hash_randomization:
         problems.append(Problem("PYTHONHASHSEED", HASH_SEED, "a random seed", "Start the program by its own command."))
+    if kernels.torch is not None:
+        problems += _find_torch_problems(name, kernels.torch)
     if problems:
         raise ProvenanceError(*problems)
+
+
+def _find_torch_problems(name: ProfileName, facts: dict[str, Any]) -> list[Problem]:
+    problems = []
+    if name == "portable" and facts["cpu_capability"] != "AVX2":
+        remedy = "This build of PyTorch does not follow ATEN_CPU_CAPABILITY: install the locked packages."
+        problems.append(Problem("PyTorch's CPU capability", "AVX2", str(facts["cpu_capability"]), remedy))
+    if facts["threads"] != 1:
+        problems.append(Problem("PyTorch's threads", "1", str(facts["threads"]), "Nothing may set them while a network is fitted."))
+    if not facts.get("gpu", {"available": True})["available"]:
+        remedy = "Train where one is, or write device: cpu, which gives other bits."
+        problems.append(Problem("device: cuda", "a GPU that PyTorch can use", "none", remedy))
+    return problems

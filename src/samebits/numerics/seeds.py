@@ -38,6 +38,7 @@ def plant_seeds(root_seed: int, place: str) -> None:
         torch.use_deterministic_algorithms(True)
         torch.set_num_threads(1)
         torch.backends.cudnn.benchmark = False
+        torch.backends.cudnn.deterministic = True
     if tensorflow is not None and hasattr(tensorflow, "random"):
         tensorflow.random.set_seed(seed)
         tensorflow.config.experimental.enable_op_determinism()

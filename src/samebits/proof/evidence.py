@@ -25,8 +25,14 @@ _MACHINE = ("machine", "cpu", "cpu_flags")
 
 
 def is_other_machine(recorded: dict[str, Any], observed: dict[str, Any]) -> bool:
-    """Tell whether two environment stages are of different machine classes: another architecture, CPU or set of CPU features."""
-    return any(recorded.get(name) != observed.get(name) for name in _MACHINE)
+    """Tell whether the stages of two runs are of different machine classes: another architecture, CPU, set of CPU features, or GPU."""
+    left, right = recorded["environment"], observed["environment"]
+    return any(left.get(name) != right.get(name) for name in _MACHINE) or _find_gpu(recorded) != _find_gpu(observed)
+
+
+def _find_gpu(stages: dict[str, Any]) -> Any:
+    torch = stages.get("numeric_profile", {}).get("torch")
+    return torch.get("gpu") if isinstance(torch, dict) else None
 
 
 @dataclass(frozen=True)
@@ -105,7 +111,7 @@ def _read_evidence(recorded: RecordedRun, run: Any, lineage: dict[str, Any]) -> 
             rebuilt=bool(conditions["rebuilt"]),
             varied=bool(conditions["varied"]),
             control_differs=report["control"]["differs"] if report.get("control") else None,
-            other_machine=is_other_machine(lineage["stages"]["environment"], observed["stages"]["environment"]),
+            other_machine=is_other_machine(lineage["stages"], observed["stages"]),
             by=_name_witness(run),
         )
     except (LineageError, KeyError, ValueError, TypeError, AttributeError):

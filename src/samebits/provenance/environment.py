@@ -24,6 +24,8 @@ from samebits.provenance.modules import list_files
 
 _NAME = re.compile(r"^\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
 _LOCKED = re.compile(r'^name = "([^"\n]+)"\nversion = "([^"\n]+)"$', flags=re.MULTILINE)
+# What samebits itself imports beside a library that an allowed package needs (samebits.networks): it decides as much.
+_BESIDE = {"torch": ("skorch", "safetensors")}
 _CPU_FLAGS = ("sse4_2", "avx", "avx2", "fma", "avx512f", "avx512vl", "avx512bw", "avx512dq", "asimd", "sve")
 
 
@@ -118,6 +120,7 @@ def _list_roots(project_root: Path, allow: list[str]) -> list[str]:
         requirements = importlib.metadata.requires("samebits") or []
     by_import_name = importlib.metadata.packages_distributions() if allow else {}
     names = _close_over_imports(allow, by_import_name.keys(), project_root)
+    names |= {beside for name in names for beside in _BESIDE.get(name, ())}
     return [*requirements, *(distribution for name in sorted(names) for distribution in by_import_name.get(name, []))]
 
 

@@ -34,10 +34,19 @@ _TRAINING_MODULES = (
 )
 _PROBE = f"""
 import contextlib, importlib, json
+found = {{}}
 for name in {_PROBE_MODULES}:
     with contextlib.suppress(ImportError):
-        print(json.dumps(importlib.import_module(name).probe_kernels()), flush=True)
+        found = importlib.import_module(name).probe_kernels()
         break
+"""
+_PROBE_TORCH = """
+with contextlib.suppress(ImportError):
+    found |= importlib.import_module("samebits.numerics.torch_kernels").probe_torch()
+"""
+_SAY = """
+if found:
+    print(json.dumps(found), flush=True)
 """
 _WARM_UP = f"""
 import os
@@ -55,7 +64,7 @@ def list_site_folders(python: Path) -> list[str]:
     return [str(folder) for folder in sorted(python.parent.parent.glob("lib/python*/site-packages"))]
 
 
-def probe_environment(python: Path, variables: dict[str, str], warm_up: bool) -> dict[str, str] | None:
+def probe_environment(python: Path, variables: dict[str, str], warm_up: bool, with_torch: bool = False) -> dict[str, str] | None:
     """Return what an environment's kernels compute of known numbers, by computation; None where its samebits has no probe.
 
     Parameters
@@ -64,8 +73,11 @@ def probe_environment(python: Path, variables: dict[str, str], warm_up: bool) ->
         Of the process that computes: the numeric profile's among them, and where samebits is imported from.
     warm_up
         Also import what a training imports and ask the tracking store once, so that the byte code of all that is written.
+    with_torch
+        Also what PyTorch's kernels compute.
     """
-    command = [str(python), "-P", "-c", f"{_PROBE}{_WARM_UP if warm_up else ''}"]
+    script = f"{_PROBE}{_PROBE_TORCH if with_torch else ''}{_SAY}{_WARM_UP if warm_up else ''}"
+    command = [str(python), "-P", "-c", script]
     done = subprocess.run(command, cwd=python.parent, env=variables, capture_output=True, text=True, check=False, errors="replace")
     with contextlib.suppress(ValueError):
         found = json.loads(done.stdout.splitlines()[0]) if done.stdout.startswith("{") else None

@@ -30,14 +30,14 @@ def restore_environment(lineage: dict[str, Any], recorded: RecordedRun, restorat
     stage = lineage["stages"]["environment"]
     if here:
         restoration.is_installed = not is_checkout()
-        _probe(restoration, recorded, warm_up=False)
+        _probe(restoration, recorded, lineage, warm_up=False)
         other = list_missing_packages(Path(sys.executable), stage["packages"])
         differences = f"; other than recorded: {', '.join(other[:5])}{', …' if len(other) > 5 else ''}" if other else ""
         return f"the present one, Python {'.'.join(map(str, sys.version_info[:3]))}, not rebuilt{differences}"
     started = time.monotonic()
     how = _rebuild(lineage, recorded, restoration)
     _settle_own_code(lineage["stages"]["code"], restoration)
-    _probe(restoration, recorded, warm_up=True)
+    _probe(restoration, recorded, lineage, warm_up=True)
     return f"Python {stage['python']} and {len(stage['packages'])} packages {how}, in {time.monotonic() - started:.1f} s"
 
 
@@ -83,8 +83,9 @@ def _find_callers_own(stage: dict[str, Any], restoration: Restoration) -> Path |
     return None
 
 
-def _probe(restoration: Restoration, recorded: RecordedRun, warm_up: bool) -> None:
+def _probe(restoration: Restoration, recorded: RecordedRun, lineage: dict[str, Any], warm_up: bool) -> None:
     variables = restoration.list_variables(recorded.client.tracking_uri)
     if restoration.source_folder is not None:
         variables["PYTHONPATH"] = str(restoration.source_folder)
-    restoration.probe = probe_environment(restoration.python, variables, warm_up)
+    with_torch = "torch" in lineage["stages"]["numeric_profile"]
+    restoration.probe = probe_environment(restoration.python, variables, warm_up, with_torch)

@@ -14,6 +14,7 @@ from samebits.config.loading import LoadedConfig
 from samebits.digests import digest_bytes, digest_value
 from samebits.lineage.found_values import MOST_SHOWN
 from samebits.lineage.manifest import SCHEMA, UNMADE, Stage, make_stage
+from samebits.numerics.gpu import read_gpu, wants_gpu
 from samebits.numerics.profile import HASH_SEED, Kernels
 from samebits.project import find_data
 from samebits.provenance.code import CodeIdentity
@@ -62,6 +63,7 @@ def _describe_seeds(root_seed: int, materials: Materials) -> Stage:
 
 def digest_request(loaded: LoadedConfig, code: CodeIdentity, environment: Environment, data_digest: str, project_root: Path) -> str:
     """Digest what decides a run's inputs: the kernels follow from the packages, the profile and, under `native`, the machine."""
+    gpu = {"gpu": read_gpu()} if wants_gpu(loaded.resolved["models"]) else {}
     machine = {"cpu": environment.cpu, "flags": environment.cpu_flags, "libc": environment.libc}
     return digest_value(
         {
@@ -72,6 +74,7 @@ def digest_request(loaded: LoadedConfig, code: CodeIdentity, environment: Enviro
             "environment": describe_environment(environment)["digest"],
             "numeric_profile": loaded.config.numeric_profile,
             "machine": machine if loaded.config.numeric_profile == "native" else environment.machine,
+            **gpu,
         }
     )
 
@@ -161,13 +164,13 @@ def describe_environment(environment: Environment) -> Stage:
 
 
 def describe_profile(name: str, kernels: Kernels) -> Stage:
-    """What the libraries said of themselves decides, and what they computed."""
+    """What the libraries said of themselves decides, and what they computed; PyTorch is named only where it is in use."""
     decisive = {
         "name": name,
         "hash_seed": HASH_SEED,
         "memory_order": "C",
         "forest_prediction": "sequential",
-        **dataclasses.asdict(kernels),
+        **{field: found for field, found in dataclasses.asdict(kernels).items() if found is not None},
     }
     return make_stage(decisive)
 

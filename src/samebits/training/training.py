@@ -17,6 +17,7 @@ from samebits.config.loading import LoadedConfig
 from samebits.data.dataset import list_reading_lines
 from samebits.data.target import describe_choice
 from samebits.digests import canonical_json
+from samebits.estimation.portability import list_unproven
 from samebits.installed.kept import collect_environment_files, pack_local_wheels, pack_own_wheel
 from samebits.lineage.manifest import (
     ASSESSMENT_FILE,
@@ -29,6 +30,7 @@ from samebits.lineage.manifest import (
     list_unmade,
     list_wheels,
 )
+from samebits.numerics.gpu import wants_gpu
 from samebits.numerics.profile import check_kernels, read_kernels
 from samebits.numerics.seeds import plant_seeds
 from samebits.provenance.code import CodeIdentity, describe_kept, describe_modules, identify_code
@@ -109,15 +111,18 @@ def make_training(
     """
     config = loaded.config
     plant_seeds(config.seed, "run")
-    kernels = read_kernels()
-    check_kernels(config.numeric_profile, kernels)
     code = code or identify_code(project_root, config.code.keep)
     code = identify_modules(code, config.allow, project_root)
     refuse_changed_imports(code)
     environment = read_environment(project_root, config.further_packages)
+    kernels = read_kernels("torch" in environment.packages, wants_gpu(loaded.resolved["models"]))
+    check_kernels(config.numeric_profile, kernels)
     kept = _keep_environment(environment, project_root, code.commit)  # now, since training may take hours
     with loaded.naming_lines():
         materials = prepare_materials(loaded, project_root)
+    if kernels.torch is not None and config.numeric_profile == "portable":
+        for line in list_unproven(materials.candidates):
+            voice.say(line)
     told = describe_kept(add_imported(code), list_input_paths(loaded, project_root))
     for line in [*list_reading_lines(materials.dataset.reading), *describe_choice(config, materials.target)]:
         voice.follow(line)
