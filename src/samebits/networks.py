@@ -58,7 +58,7 @@ def write_state(state: dict[str, np.ndarray]) -> bytes:
     """Return a state as safetensors: equal states give equal bytes, whatever order they were made in."""
     from safetensors.numpy import save
 
-    content: bytes = save({name: np.ascontiguousarray(state[name]) for name in sorted(state)})
+    content: bytes = save({name: np.array(state[name], order="C") for name in sorted(state)})
     return content
 
 
@@ -83,7 +83,7 @@ def settled_torch(seed: int, device: str = "cpu") -> Iterator[Any]:
         try:
             _set_all(settings)
             torch.set_num_threads(1)
-            torch.use_deterministic_algorithms(True)
+            torch.set_deterministic_debug_mode("error")  # as use_deterministic_algorithms(True), which imports a compiler first
             torch.manual_seed(seed)
             yield torch
         except RuntimeError as error:  # of shapes that do not fit, of memory, of an operation without a deterministic form
