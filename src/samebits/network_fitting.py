@@ -17,14 +17,11 @@ from sklearn.model_selection import train_test_split
 
 _SCHEDULERS = {"cosine": "CosineAnnealingLR", "step": "StepLR", "plateau": "ReduceLROnPlateau"}
 _CLASSES = {
-    "sgd": "SGD",
-    "adam": "Adam",
-    "adamw": "AdamW",
-    "adagrad": "Adagrad",
-    "rmsprop": "RMSprop",
-    "nadam": "NAdam",
-    "radam": "RAdam",
+    **{"sgd": "SGD", "adam": "Adam", "adamw": "AdamW", "adagrad": "Adagrad"},
+    **{"rmsprop": "RMSprop", "nadam": "NAdam", "radam": "RAdam"},
 }
+OPTIMIZERS = tuple(_CLASSES)
+FUSED = ("sgd", "adam", "adamw", "adagrad")  # have a fused form, whose bits were equal on every CPU that was tried
 _LOSSES = {"squared_error": "mse_loss", "absolute_error": "l1_loss", "huber": "smooth_l1_loss"}
 _KINDS = "biuf"  # of the arrays that safetensors and NumPy both know
 
@@ -160,8 +157,6 @@ def _make_net(estimator: Any, valid: Any) -> Any:
 
 def list_optimizer_parameters(estimator: Any) -> dict[str, Any]:
     """Return what an estimator's optimizer is given beside the learning rate."""
-    from samebits.networks import FUSED
-
     chosen = {"weight_decay": estimator.weight_decay, "momentum": estimator.momentum or None}
     if estimator.optimizer in FUSED:
         chosen |= {"fused": True} if estimator.fused else {"fused": False, "foreach": False}

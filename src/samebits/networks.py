@@ -14,7 +14,7 @@ import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from scipy.special import softmax
@@ -25,13 +25,9 @@ from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from samebits.network_fitting import OPTIMIZERS, fit_network
 from samebits.stored_parts import StandIn
 
-if TYPE_CHECKING:
-    from samebits.network_fitting import Fitted
-
-FUSED = ("sgd", "adam", "adamw", "adagrad")  # have a fused form, whose bits were equal on every CPU that was tried
-OPTIMIZERS = (*FUSED, "rmsprop", "nadam", "radam")
 SCHEDULES = {"cosine": ("T_max", "eta_min"), "step": ("step_size", "gamma"), "plateau": ("factor", "patience", "min_lr")}
 NEEDED = ("torch", "skorch", "safetensors")
 # A row's place in its block may choose the kernel's path, but a block is always of this many rows: what is asked beside it does not.
@@ -194,8 +190,6 @@ class _Network(BaseEstimator):
             raise ValueError(f"a class that takes {', '.join(strange)}; {found.__name__} takes {', '.join(taken) or 'nothing'}")
 
     def _fit_network(self, X: np.ndarray, y: np.ndarray, weights: np.ndarray, n_outputs: int, labels: np.ndarray | None) -> None:
-        from samebits.network_fitting import fit_network
-
         self._validate_params()
         _require_device(self.device)
         self.module_class_ = _import_class(self.module)
@@ -204,7 +198,7 @@ class _Network(BaseEstimator):
         self.seed_ = int(check_random_state(self.random_state).randint(2**31 - 1))
         _BUILT.pop(self, None)
         with settled_torch(self.seed_, self.device):
-            found: Fitted = fit_network(self, X, y, weights, labels)
+            found = fit_network(self, X, y, weights, labels)
         self.state_ = found.state
         self.train_losses_, self.valid_losses_, self.best_epoch_ = found.train_losses, found.valid_losses, found.best_epoch
 

@@ -20,6 +20,7 @@ PINNED = Kernels(
     cpu_dispatch=[],
     probe={},
 )
+TORCH = {"cpu_capability": "AVX2", "threads": 1, "deterministic": True}
 READ_BACK = """
 import json, sys, dataclasses
 from samebits.numerics.profile import pin_profile, read_kernels
@@ -68,6 +69,9 @@ def test_a_python_that_ignores_its_environment_is_refused(flag: str) -> None:
         ("portable", {"blas": [{**PINNED.blas[0], "architecture": "Zen"}]}, "openblas kernel: expected Haswell, found Zen"),
         ("native", {"blas": [{**PINNED.blas[0], "num_threads": 4}]}, "openblas threads: expected 1, found 4"),
         ("native", {"openmp_threads": [1, 2]}, "OpenMP threads: expected 1, found 2"),
+        ("portable", {"torch": {**TORCH, "cpu_capability": "AVX512"}}, "PyTorch's CPU capability: expected AVX2, found AVX512"),
+        ("native", {"torch": {**TORCH, "threads": 2}}, "PyTorch's threads: expected 1, found 2"),
+        ("native", {"torch": {**TORCH, "gpu": {"available": False}}}, "device: cuda: expected a GPU that PyTorch can use, found none"),
         ("portable", {"cpu_dispatch": ["X86_V3"]}, "NumPy's CPU dispatch: expected at most X86_V2, found X86_V3"),
     ],
 )
@@ -89,6 +93,17 @@ def test_a_machine_that_cannot_keep_portable_is_refused_before_it_crashes(
 
     with pytest.raises(ProvenanceError, match=f"{expected}.*numeric_profile: native"):
         pin_profile("portable")
+
+
+@pytest.mark.parametrize("name", ["portable", "native"])
+def test_no_variable_of_a_shell_chooses_pytorchs_kernels(name: Any) -> None:
+    shell = {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41", "DNNL_MAX_CPU_ISA": "SSE41", "MKL_CBWR": "SSE2"}
+
+    assert make_environment(name, shell) == make_environment(name, {})
+
+
+def test_a_native_pytorch_keeps_what_it_finds() -> None:
+    assert profile._find_torch_problems("native", {**TORCH, "cpu_capability": "AVX512"}) == []
 
 
 def test_the_users_other_variables_are_kept() -> None:

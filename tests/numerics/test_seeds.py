@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import random
+import sys
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -106,6 +109,18 @@ def test_pytorch_is_seeded_where_it_is_in_use() -> None:
 
     assert torch.equal(first, torch.rand(3))
     assert torch.are_deterministic_algorithms_enabled()
+
+
+def test_tensorflow_is_asked_for_seeds_and_determinism_by_its_public_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the real one makes of it is tried below, where it is installed."""
+    asked: list[Any] = []
+    config = SimpleNamespace(experimental=SimpleNamespace(enable_op_determinism=lambda: asked.append("determinism")))
+    stand_in = SimpleNamespace(random=SimpleNamespace(set_seed=asked.append), config=config)
+    monkeypatch.setitem(sys.modules, "tensorflow", stand_in)
+
+    plant_seeds(3, "here")
+
+    assert asked == [derive_seed(3, "here"), "determinism"]
 
 
 def test_tensorflow_is_seeded_where_it_is_in_use() -> None:

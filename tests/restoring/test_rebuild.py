@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -152,6 +153,23 @@ def test_a_kept_wheel_is_taken_instead_of_a_path_that_the_lock_names(tmp_path: P
     python = rebuild_environment(stage, project, lock, tmp_path / "e", wheels={"six": wheel})
 
     assert list_missing_packages(python, stage["packages"]) == []
+
+
+def test_no_other_extra_is_installed_for_a_package_that_one_of_them_names(
+    project: Path, lock: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another may be gigabytes."""
+    declared = '[project]\nname = "a"\nversion = "0"\n[project.optional-dependencies]\ntorch = ["torch>=2"]\nbig = ["bigger"]\n'
+    (project / "pyproject.toml").write_text(declared, encoding="utf-8")
+    found = iter([["torch not installed (recorded 2.13.0)"], []])
+    synced: list[list[str]] = []
+    monkeypatch.setattr(rebuild, "list_missing_packages", lambda *_: next(found))
+    monkeypatch.setattr(rebuild, "_sync", lambda uv, project, folder, interpreter, words, stage: synced.append(words))
+    stage = {"python": platform.python_version(), "packages": {"torch": "2.13.0"}}
+
+    rebuild.rebuild_environment(stage, project, lock, tmp_path / "environment")
+
+    assert synced == [["--no-dev"], ["--extra", "torch", "--inexact"]]
 
 
 def test_a_package_of_other_files_is_refused_by_name(tmp_path: Path) -> None:

@@ -90,8 +90,6 @@ def _instantiate(built_class: type, spec: dict[str, Any], allow: Sequence[str], 
     }
     try:
         component = built_class(**arguments)
-        if hasattr(component, "check_module"):  # a network names its own class
-            component.check_module(_find(component.module, allow, (*key_path, "module")))
         if isinstance(component, BaseEstimator) and hasattr(component, "_parameter_constraints"):
             component._validate_params()  # scikit-learn's own check, which fit() would make only after the data is read
     except (TypeError, ValueError) as error:
@@ -102,7 +100,17 @@ def _instantiate(built_class: type, spec: dict[str, Any], allow: Sequence[str], 
         stated = re.fullmatch(r".* must be (.*?)\. Got .* instead\.", message)  # as scikit-learn says it
         expected = stated[1] if stated else message.rstrip(".")
         raise _Refusal((*key_path, blamed[0]), expected, repr(spec[blamed[0]]), "See the class's documentation.") from None
+    if hasattr(component, "check_module"):
+        _check_network(component, allow, (*key_path, "module"))
     return component
+
+
+def _check_network(network: Any, allow: Sequence[str], key_path: KeyPath) -> None:
+    """A network names the class of its own module."""
+    try:
+        network.check_module(_find(network.module, allow, key_path))
+    except ValueError as error:
+        raise _Refusal(key_path, str(error), repr(network.module), "See docs/networks.md.") from None
 
 
 def _list_parameters(built_class: type) -> list[str] | None:

@@ -11,7 +11,8 @@ from typing import Any
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 
-from samebits.networks import FUSED, ModuleClassifier, ModuleRegressor
+from samebits.network_fitting import FUSED
+from samebits.networks import ModuleClassifier, ModuleRegressor
 
 _KNOWN = ("sklearn", "samebits", "lightgbm", "xgboost", "catboost")
 

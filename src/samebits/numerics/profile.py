@@ -20,6 +20,9 @@ from samebits.errors import Problem, ProvenanceError
 ProfileName = Literal["portable", "native"]
 PINNED_MARK = "SAMEBITS_PINNED"
 HASH_SEED = "0"
+# Square roots by PyTorch's MKL: the one computation that was found to differ between CPUs under `portable`. Of what samebits fits,
+# only optimizers without their fused form take such roots.
+UNFUSED_PROBE = "torch_sqrt"
 
 _ONE_THREAD = dict.fromkeys(
     ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"], "1"

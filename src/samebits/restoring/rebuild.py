@@ -80,10 +80,13 @@ def rebuild_environment(
     python = folder / "bin" / "python"
     for wheel in wheels.values():
         install_wheel(python, wheel)
-    if list_missing_packages(python, stage["packages"]):  # a package that the config allows may stand in a group
-        with contextlib.suppress(ProvenanceError):  # what is still missing then is the clearer thing to say
-            _sync(uv, project, folder, interpreter, ["--all-groups", "--all-extras", "--inexact", *kept], stage)
     missing = list_missing_packages(python, stage["packages"])
+    # A package that the config allows may stand in an extra or a group: those that name it come first, since others may be gigabytes.
+    for words in (_list_extras(project, _list_named(missing)), ["--all-groups"], ["--all-groups", "--all-extras"]):
+        if missing and words:
+            with contextlib.suppress(ProvenanceError):  # what is still missing then is the clearer thing to say
+                _sync(uv, project, folder, interpreter, [*words, "--inexact", *kept], stage)
+            missing = list_missing_packages(python, stage["packages"])
     if missing:
         remedy = f"The lock does not hold them: they were installed by hand. Add them to the project for later runs, {HERE}"
         raise ProvenanceError(Problem("environment", "the recorded packages", ", ".join(missing), remedy))
@@ -159,6 +162,11 @@ def _put_lock(lock: Path, project: Path) -> None:
     except OSError as error:
         remedy = f"The restored project has something else in its place; {HERE}"
         raise ProvenanceError(Problem("environment: uv.lock", "a file", str(error.strerror), remedy)) from None
+
+
+def _list_named(missing: list[str]) -> dict[str, str]:
+    """Return what `list_missing_packages` says of each package, by its name."""
+    return dict(said.split(maxsplit=1) for said in missing)
 
 
 def _list_drivers(addresses: Sequence[str]) -> dict[str, str]:

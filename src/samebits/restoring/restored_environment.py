@@ -12,6 +12,7 @@ from samebits.errors import Problem, ProvenanceError
 from samebits.holdings.runs import RecordedRun
 from samebits.installed.kept import pack_own_wheel, read_kept_packages
 from samebits.lineage.manifest import LOCK_FILE, PACKAGES_FILE
+from samebits.numerics.profile import UNFUSED_PROBE
 from samebits.project import PACKAGE, is_checkout
 from samebits.provenance.code import read_sources_digest
 from samebits.restoring.interpreter import list_missing_packages, list_site_folders, probe_environment
@@ -88,4 +89,7 @@ def _probe(restoration: Restoration, recorded: RecordedRun, lineage: dict[str, A
     if restoration.source_folder is not None:
         variables["PYTHONPATH"] = str(restoration.source_folder)
     with_torch = "torch" in lineage["stages"]["numeric_profile"]
-    restoration.probe = probe_environment(restoration.python, variables, warm_up, with_torch)
+    found = probe_environment(restoration.python, variables, warm_up, with_torch)
+    if found is not None and UNFUSED_PROBE not in lineage["stages"]["numeric_profile"].get("probe", {}):
+        found.pop(UNFUSED_PROBE, None)  # the run took no such roots
+    restoration.probe = found

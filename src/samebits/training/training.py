@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -31,7 +32,7 @@ from samebits.lineage.manifest import (
     list_wheels,
 )
 from samebits.numerics.gpu import wants_gpu
-from samebits.numerics.profile import check_kernels, read_kernels
+from samebits.numerics.profile import UNFUSED_PROBE, Kernels, check_kernels, read_kernels
 from samebits.numerics.seeds import plant_seeds
 from samebits.provenance.code import CodeIdentity, describe_kept, describe_modules, identify_code
 from samebits.provenance.environment import Environment, read_environment
@@ -121,8 +122,7 @@ def make_training(
     with loaded.naming_lines():
         materials = prepare_materials(loaded, project_root)
     if kernels.torch is not None and config.numeric_profile == "portable":
-        for line in list_unproven(materials.candidates):
-            voice.say(line)
+        kernels = _say_unproven(materials, kernels, voice)
     told = describe_kept(add_imported(code), list_input_paths(loaded, project_root))
     for line in [*list_reading_lines(materials.dataset.reading), *describe_choice(config, materials.target)]:
         voice.follow(line)
@@ -149,6 +149,15 @@ def make_training(
     request_digest = digest_request(loaded, code, environment, dataset.digest, project_root)
     files = _collect_files(loaded, code, result, stages, kept, materials.rows_file) | (report.list_files() if report else {})
     return Training(loaded, code, environment, materials, result, stages, request_digest, files, project_root, journal)
+
+
+def _say_unproven(materials: Materials, kernels: Kernels, voice: Voice) -> Kernels:
+    """Say which networks are not proved on other CPUs; where all are, the roots that only others take are no input."""
+    unproven = list_unproven(materials.candidates)
+    for line in unproven:
+        voice.say(line)
+    probe = {name: digest for name, digest in kernels.probe.items() if unproven or name != UNFUSED_PROBE}
+    return dataclasses.replace(kernels, probe=probe)
 
 
 def _make_report(config: Config, stages: dict[str, Stage], result: Result) -> tuple[Report | None, str | None]:

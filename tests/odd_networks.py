@@ -1,0 +1,64 @@
+"""Networks for the tests, good and bad ones; imported where PyTorch is installed."""
+
+from __future__ import annotations
+
+import torch
+
+
+class Dense(torch.nn.Module):
+    def __init__(self, n_inputs: int, n_outputs: int, width: int = 8) -> None:
+        super().__init__()
+        self.hidden = torch.nn.Linear(n_inputs, width)
+        self.norm = torch.nn.BatchNorm1d(width)
+        self.dropout = torch.nn.Dropout(0.1)
+        self.output = torch.nn.Linear(width, n_outputs)
+
+    def forward(self, X: torch.Tensor) -> torch.Tensor:
+        return self.output(self.dropout(torch.relu(self.norm(self.hidden(X)))))
+
+
+class Signal(torch.nn.Module):
+    """A convolution, and noise that stands in no state."""
+
+    def __init__(self, n_inputs: int, n_outputs: int) -> None:
+        super().__init__()
+        self.noise = torch.randn(n_inputs)
+        self.filters = torch.nn.Conv1d(1, 4, 3)
+        self.output = torch.nn.Linear(4 * (n_inputs - 2), n_outputs)
+
+    def forward(self, X: torch.Tensor) -> torch.Tensor:
+        return self.output(torch.tanh(self.filters((X + self.noise)[:, None, :])).flatten(1))
+
+
+class Narrow(torch.nn.Module):
+    """Takes three columns, whatever there are."""
+
+    def __init__(self, n_outputs: int) -> None:
+        super().__init__()
+        self.output = torch.nn.Linear(3, n_outputs)
+
+    def forward(self, X: torch.Tensor) -> torch.Tensor:
+        return self.output(X)
+
+
+class Unrepeatable(Narrow):
+    def forward(self, X: torch.Tensor) -> torch.Tensor:
+        into = torch.zeros(4)
+        into.put_(torch.tensor([0]), torch.tensor([1.0]))
+        return self.output(X[:, :3] + into[0])
+
+
+class Half(Narrow):
+    def forward(self, X: torch.Tensor) -> torch.Tensor:
+        self.register_buffer("seen", torch.zeros(2, dtype=torch.bfloat16))
+        return self.output(X[:, :3])
+
+
+class Stopped(Narrow):
+    def forward(self, X: torch.Tensor) -> torch.Tensor:
+        raise KeyboardInterrupt
+
+
+class NoModule:
+    def __init__(self, n_inputs: int) -> None:
+        pass
