@@ -10,6 +10,8 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import inspect
+import random
+import sys
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -50,12 +52,43 @@ class StoredState(StandIn):
         return dict(sorted(load(content.astype(np.uint8).tobytes()).items()))
 
 
+class StoredClass(StandIn):
+    """The class of a network in a model file: a type there, so that its package must be allowed, and a name in the network.
+
+    Parameters
+    ----------
+    kind
+        The class.
+    """
+
+    def __new__(cls, kind: type) -> Any:
+        return name_class(kind)
+
+
+def name_class(kind: type) -> str:
+    """Return the import path of a class where it is defined."""
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
 def write_state(state: dict[str, np.ndarray]) -> bytes:
     """Return a state as safetensors: equal states give equal bytes, whatever order they were made in."""
     from safetensors.numpy import save
 
     content: bytes = save({name: np.array(state[name], order="C") for name in sorted(state)})
     return content
+
+
+@contextmanager
+def torch_left_alone() -> Iterator[None]:
+    """Let an import in it find no PyTorch, unless that is there already: whoever does not use it need not wait for it."""
+    if "torch" in sys.modules:
+        yield
+        return
+    sys.modules["torch"] = None  # type: ignore[assignment]  # as Python has it for what cannot be imported
+    try:
+        yield
+    finally:
+        del sys.modules["torch"]
 
 
 @contextmanager
@@ -181,8 +214,8 @@ class _Network(BaseEstimator):
             raise ValueError(f"{', '.join(missing)} to be installed, as the extra samebits[torch] does")
         import torch
 
-        if not (isinstance(found, type) and issubclass(found, torch.nn.Module)):
-            raise ValueError("a class of torch.nn.Module")
+        if not (isinstance(found, type) and issubclass(found, torch.nn.Module) and "." not in found.__qualname__):
+            raise ValueError("a class of torch.nn.Module, by itself in its module")
         taken = inspect.signature(found).parameters
         takes_any = any(one.kind is inspect.Parameter.VAR_KEYWORD for one in taken.values())
         strange = [name for name in self.module_parameters or {} if name not in taken and not takes_any]
@@ -192,8 +225,9 @@ class _Network(BaseEstimator):
     def _fit_network(self, X: np.ndarray, y: np.ndarray, weights: np.ndarray, n_outputs: int, labels: np.ndarray | None) -> None:
         self._validate_params()
         _require_device(self.device)
-        self.module_class_ = _import_class(self.module)
-        self.check_module(self.module_class_)
+        kind = import_class(self.module)
+        self.check_module(kind)
+        self.module_class_ = name_class(kind)
         self.n_outputs_ = n_outputs
         self.seed_ = int(check_random_state(self.random_state).randint(2**31 - 1))
         _BUILT.pop(self, None)
@@ -204,9 +238,12 @@ class _Network(BaseEstimator):
 
     def build_module(self) -> Any:
         """Return a module with fresh weights, which are drawn from PyTorch's generator."""
-        taken = inspect.signature(self.module_class_).parameters
+        kind = import_class(self.module_class_)
+        self.check_module(kind)
+        taken = inspect.signature(kind).parameters
         sizes = {"n_inputs": self.n_features_in_, "n_outputs": self.n_outputs_}
-        return self.module_class_(**{name: n for name, n in sizes.items() if name in taken}, **(self.module_parameters or {}))
+        with _start_keras(self.seed_):
+            return kind(**{name: n for name, n in sizes.items() if name in taken}, **(self.module_parameters or {}))
 
     def _ask(self, X: Any) -> np.ndarray:
         """Return what the network gives for each row, float64 of shape (n_rows, n_outputs)."""
@@ -229,8 +266,6 @@ class _Network(BaseEstimator):
         """Return the fitted network; what its constructor draws and keeps in no state, it draws as it did for the fit."""
         import torch
 
-        if not issubclass(self.module_class_, torch.nn.Module):
-            raise TypeError(f"expected a class of torch.nn.Module, found {self.module_class_}")
         module = self.build_module()
         module.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in self.state_.items()})
         return module.to(self.device).eval()
@@ -389,9 +424,23 @@ def _check_schedule(estimator: _Network) -> None:
         raise _refuse(estimator, "schedule", f"a mapping of name and numbers ({known})")
 
 
-def _import_class(import_path: str) -> Any:
+def import_class(import_path: str) -> Any:
+    """Return what an import path names: whose it is was asked before, by `allow:` or where a model was loaded."""
     module_name, _, name = import_path.rpartition(".")
     return getattr(importlib.import_module(module_name), name)
+
+
+@contextmanager
+def _start_keras(seed: int) -> Iterator[None]:
+    """Let Keras, whose models may be modules, count its layers' names from the start and draw its seeds from this one."""
+    keras, kept = sys.modules.get("keras"), random.getstate()
+    if keras is not None and hasattr(keras, "utils"):
+        keras.utils.clear_session()
+        random.seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(kept)
 
 
 def _require_device(device: str) -> str:

@@ -134,7 +134,7 @@ def _compare_models(left: Side, right: Side) -> dict[str, Any]:
     from samebits.differences.models import compare_models
     from samebits.model.file import load_model
 
-    models = [load_model(read_plain(side.files[MODEL_FILE], _MOST_BYTES)) for side in (left, right)]
+    models = [load_model(read_plain(side.files[MODEL_FILE], _MOST_BYTES), by_name=True) for side in (left, right)]
     found = compare_models(*models)
     found.sort(key=lambda difference: "columns" in difference.path.split("."))  # the estimator before what prepares its columns
     return {"differences": [asdict(difference) for difference in found]}

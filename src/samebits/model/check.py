@@ -30,7 +30,7 @@ def run_model_check() -> None:
         return
     try:
         limit_process(path.stat().st_size)
-        print(digest_model(load_model(read_plain(path, MOST_FILE_BYTES))))
+        print(digest_model(load_model(read_plain(path, MOST_FILE_BYTES), by_name=True)))
     except MemoryError:
         print("not loaded: it takes more memory than a model of its size can need")
     except (LineageError, OSError) as error:

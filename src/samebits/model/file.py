@@ -17,17 +17,20 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import skops.io
 from sklearn.base import BaseEstimator
 from sklearn.neighbors import BallTree, KDTree
 from sklearn.tree._tree import Tree
-from skops.io.exceptions import UntrustedTypesFoundException
 
 from samebits.digests import digest_bytes
 from samebits.errors import LineageError, Problem
 from samebits.model.expansion import expand_archive
 from samebits.model.fingerprint import is_incidental
 from samebits.model.stand_ins import put_stand_ins
+from samebits.networks import torch_left_alone
+
+with torch_left_alone():  # skops imports every module of scikit-learn, and so one that imports PyTorch, which takes seconds
+    import skops.io
+    from skops.io.exceptions import UntrustedTypesFoundException
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest date a zip archive can hold
 _SCHEMA = "schema.json"
@@ -77,6 +80,7 @@ _OWN_MODULES = (
     "samebits.transformers.",
 )  # served alone with a model
 
+_NETWORK_CLASS = ("samebits.networks", "StoredClass")
 _SETTLED = {"n_jobs": None, "n_threads": 1, "_n_threads": 1, "num_threads": 1, "nthread": 1, "_stop_words_id": 0, "refit_time_": 0.0}
 
 
@@ -222,8 +226,15 @@ def _is_sklearn_class(name: str) -> bool:
         return False
 
 
-def load_model(content: bytes, allow: Sequence[str] = ()) -> Any:
+def load_model(content: bytes, allow: Sequence[str] = (), by_name: bool = False) -> Any:
     """Return the model in a model file, having run no code but the constructors of trusted types.
+
+    Parameters
+    ----------
+    allow
+        As for `list_trusted_types`.
+    by_name
+        Leave the classes of networks by their names, and import none: to be digested and compared, never asked.
 
     Raises
     ------
@@ -231,7 +242,7 @@ def load_model(content: bytes, allow: Sequence[str] = ()) -> Any:
         The file is damaged, holds a type that is on no list, or a tree that points outside itself.
     """
     try:
-        expanded = _part_all(expand_archive(content))
+        expanded = _rewrite_schema(expand_archive(content), by_name)
         model = skops.io.loads(expanded, trusted=list_trusted_types(expanded, allow))
     except UntrustedTypesFoundException as error:
         raise LineageError(Problem("model file", "only trusted types", str(error), "Do not load this file.")) from None
@@ -244,22 +255,38 @@ def load_model(content: bytes, allow: Sequence[str] = ()) -> Any:
     return model
 
 
-def _part_all(expanded: bytes) -> bytes:
-    """Let no part stand for another: forty that each hold the one before three times mean more than can ever be walked.
+def _rewrite_schema(expanded: bytes, by_name: bool) -> bytes:
+    """Let no part stand for another, and, where that is asked for, a network's class by its name alone.
 
-    Files of ours share none; in plain ones of skops, each part is written out where it stands as well.
+    Forty parts that each hold the one before three times mean more than can ever be walked. Files of ours share none; in plain ones of
+    skops, each part is written out where it stands as well.
     """
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(expanded)) as source, zipfile.ZipFile(buffer, "w") as target:
+    with zipfile.ZipFile(io.BytesIO(expanded)) as source:
         schema = json.loads(source.read(_SCHEMA))
-        shared = [node for node in _list_nodes(schema) if "__id__" in node and "__loader__" in node]
-        if not shared:
+        if not (_part_all(schema) | (by_name and _name_classes(schema))):
             return expanded
-        for node in shared:
-            del node["__id__"]
-        for name in dict.fromkeys(source.namelist()):
-            target.writestr(name, json.dumps(schema) if name == _SCHEMA else source.read(name))
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w") as target:
+            for name in dict.fromkeys(source.namelist()):
+                target.writestr(name, json.dumps(schema) if name == _SCHEMA else source.read(name))
     return buffer.getvalue()
+
+
+def _part_all(schema: Any) -> bool:
+    shared = [node for node in _list_nodes(schema) if "__id__" in node and "__loader__" in node]
+    for node in shared:
+        del node["__id__"]
+    return bool(shared)
+
+
+def _name_classes(schema: Any) -> bool:
+    nodes = [node for node in _list_nodes(schema) if (node.get("__module__"), node.get("__class__")) == _NETWORK_CLASS]
+    for node in nodes:
+        (kind,) = node["content"]["content"]
+        name = json.dumps(f"{kind['__module__']}.{kind['__class__']}")
+        node.clear()
+        node.update({"__class__": "str", "__module__": "builtins", "__loader__": "JsonNode", "content": name, "is_json": True})
+    return bool(nodes)
 
 
 def _check_trees(value: Any, seen: set[int]) -> None:

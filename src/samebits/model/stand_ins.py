@@ -19,7 +19,7 @@ from sklearn.tree import BaseDecisionTree
 
 from samebits.model.boosters import is_booster, read_booster
 from samebits.model.fingerprint import digest_model
-from samebits.networks import ModuleClassifier, ModuleRegressor, StoredState, write_state
+from samebits.networks import ModuleClassifier, ModuleRegressor, StoredClass, StoredState, import_class, write_state
 from samebits.stored_parts import JoinedTrees, PlainContainer, StoredBooster
 
 Column = np.ndarray | tuple[np.ndarray, np.ndarray]
@@ -46,7 +46,8 @@ def put_stand_ins(value: Any) -> Any:
         return PlainContainer.hold(defaultdict, value.default_factory, put_stand_ins(dict(value)))
     if isinstance(value, ModuleClassifier | ModuleRegressor) and hasattr(value, "state_"):
         state = StoredState.hold(np.frombuffer(write_state(value.state_), np.uint8))
-        return _copy_with(value, put_stand_ins({**vars(value), "state_": state}))
+        kind = StoredClass.hold(import_class(value.module_class_))
+        return _copy_with(value, put_stand_ins({**vars(value), "module_class_": kind, "state_": state}))
     if isinstance(value, BaseEstimator):
         return _copy_with(value, put_stand_ins(vars(value)))
     if type(value) is dict and any(isinstance(key, bool | np.bool_ | tuple | None) for key in value):  # skops writes keys as text

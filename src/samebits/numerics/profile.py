@@ -151,7 +151,7 @@ def read_kernels(wants_torch: bool = False, wants_gpu: bool = False) -> Kernels:
 
     torch, torch_probe = _read_torch(wants_gpu) if wants_torch else (None, {})
     umath = importlib.import_module("numpy._core._multiarray_umath")  # the only place where NumPy says what it chose
-    found = threadpoolctl.threadpool_info()
+    found = [info for info in threadpoolctl.threadpool_info() if wants_torch or "torch" not in Path(info["filepath"]).parts]
     blas = [
         {key: info.get(key) for key in ("internal_api", "architecture", "num_threads", "version")}
         for info in found
