@@ -251,6 +251,20 @@ def test_the_difference_of_two_networks_is_told_by_layer() -> None:
     assert found.what.startswith("2 of 2 values differ") and "largest change 0.25" in found.what
 
 
+def test_a_network_of_keras_is_fitted_stored_and_asked_like_any_other() -> None:
+    if importlib.util.find_spec("keras") is None:
+        pytest.skip("Keras is not installed: the extra samebits[keras] has it")
+    X, y = make_rows()
+    model = ModuleClassifier("odd_keras.Net", max_epochs=5, random_state=3).fit(X, y)
+
+    again = clone(model).fit(X, y)
+    loaded = load_model(dump_model(model), ["odd_keras"])
+
+    assert digest_model(again) == digest_model(model) == digest_model(loaded)
+    assert loaded.predict_proba(X).tobytes() == model.predict_proba(X).tobytes()
+    assert digest_model(clone(model).set_params(random_state=4).fit(X, y)) != digest_model(model)
+
+
 # --- in a config
 
 

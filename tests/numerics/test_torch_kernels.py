@@ -37,6 +37,30 @@ def test_kernels_that_a_variable_exchanges_show_in_the_probe() -> None:
     assert differing <= set(left) == set(right)
 
 
+def test_a_pytorch_that_somebody_imported_is_no_word_on_record_of_a_run_that_does_not_use_it() -> None:
+    script = "{}; import json; from samebits.numerics.profile import read_kernels; k = read_kernels(); print(k.openmp_threads, k.torch, sorted(k.probe))"
+    environment = {**make_environment("portable", clean_environment()), "PYTHONPATH": "src"}
+
+    found = [
+        subprocess.check_output([sys.executable, "-c", script.format(first)], env=environment, cwd=ROOT, text=True)
+        for first in ("pass", "import torch")
+    ]
+
+    assert found[0] == found[1]
+    assert found[0].startswith("[1] None")
+
+
+def test_what_trains_imports_no_pytorch_before_it_is_used() -> None:
+    script = "import sys, samebits.training.training, samebits.model.mlflow_flavor; sys.exit('torch' in sys.modules)"
+
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", script], env={**clean_environment(), "PYTHONPATH": "src"}, cwd=ROOT, check=False
+        ).returncode
+        == 0
+    )
+
+
 def test_a_gpu_that_is_wanted_and_not_there_is_on_record_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import os
 import platform
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from samebits.errors import Problem, ProvenanceError
 ProfileName = Literal["portable", "native"]
 PINNED_MARK = "SAMEBITS_PINNED"
 HASH_SEED = "0"
+_OF_TORCH = re.compile(r"[/\\](?:site|dist)-packages[/\\]torch[/\\]")  # which somebody else may have imported
 # Square roots by PyTorch's MKL: the one computation that was found to differ between CPUs under `portable`. Of what samebits fits,
 # only optimizers without their fused form take such roots.
 UNFUSED_PROBE = "torch_sqrt"
@@ -151,7 +153,7 @@ def read_kernels(wants_torch: bool = False, wants_gpu: bool = False) -> Kernels:
 
     torch, torch_probe = _read_torch(wants_gpu) if wants_torch else (None, {})
     umath = importlib.import_module("numpy._core._multiarray_umath")  # the only place where NumPy says what it chose
-    found = [info for info in threadpoolctl.threadpool_info() if wants_torch or "torch" not in Path(info["filepath"]).parts]
+    found = [info for info in threadpoolctl.threadpool_info() if wants_torch or not _OF_TORCH.search(info["filepath"])]
     blas = [
         {key: info.get(key) for key in ("internal_api", "architecture", "num_threads", "version")}
         for info in found
