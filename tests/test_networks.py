@@ -16,6 +16,7 @@ import pytest
 import yaml
 from conftest import ROOT, SMALL, clean_environment, digest_outputs, run_samebits, train_fresh
 from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -30,6 +31,7 @@ from samebits.networks import ModuleClassifier, ModuleRegressor, settled_torch, 
 from samebits.numerics.profile import Kernels
 from samebits.numerics.seeds import seed_component
 from samebits.training import training
+from samebits.training.exploration import read_epochs
 from samebits.training.result import make_result
 from samebits.voice import SILENT
 
@@ -367,6 +369,18 @@ def test_a_run_without_a_network_has_no_word_of_pytorch(write_config: Callable[.
     (plain,) = train_fresh([write_config({"cv": {"n_splits": 2}})])
 
     assert "torch" not in json.dumps([plain["numeric_profile"], plain["environment"]["packages"]])
+
+
+def test_the_losses_of_each_epoch_are_told_of_a_network_alone() -> None:
+    X, y = make_rows()
+    network, other = (
+        make_pipeline(StandardScaler(), model).fit(X, y) for model in (make_network(early_stopping={}), LogisticRegression())
+    )
+
+    found = read_epochs(network)
+
+    assert found is not None and len(found["train"]) == len(found["valid"]) == 3
+    assert read_epochs(other) is None
 
 
 # --- recorded

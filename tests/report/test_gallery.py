@@ -119,6 +119,29 @@ def test_what_was_explored_is_drawn_where_it_was_asked_for() -> None:
     assert left_out == ["Left out is the learning curve: a score has no value on so few rows."]
 
 
+def test_the_epochs_of_a_network_are_shown_with_the_one_that_was_taken() -> None:
+    account = make_account("binary")
+    account.explored["epochs"] = {"train": [0.7, 0.5, 0.4], "valid": [0.71, 0.55, 0.6], "best_epoch": 1}
+
+    pictures, _ = hang_pictures(account)
+
+    assert pictures[-1].name == "epochs"
+    assert "The network is that of epoch 2, whose loss on the rows held back was least: 0.55." in pictures[-1].caption
+
+
+@pytest.mark.parametrize(
+    "odd", [{"train": [], "valid": [], "best_epoch": 0}, {"train": [float("nan")], "valid": [], "best_epoch": 0}, {"train": "x"}]
+)
+def test_epochs_that_are_none_cost_no_page(odd: dict[str, Any]) -> None:
+    account = make_account("binary")
+    account.explored["epochs"] = odd
+
+    pictures, left_out = hang_pictures(account)
+
+    assert "epochs" not in [picture.name for picture in pictures]
+    assert any(line.startswith("Left out is the curve of losses by epoch: ") for line in left_out)
+
+
 def test_the_scores_of_each_class_are_scikit_learns() -> None:
     account = make_account("multiclass")
     found = {one.name: json.loads(one.values) for one in hang_pictures(account)[0]}

@@ -21,7 +21,8 @@ from samebits.digests import canonical_json
 from samebits.lineage.manifest import Stage, infer_task, take_held_back
 
 PROBABILITY = "probability_"  # before a class, the name of a column of predictions.csv
-EXPLORED = ("importance", "partial_dependence", "learning_curve")  # what only a fitted model can tell, by the name of its picture
+# What only a fitted model can tell, by the name of its picture.
+EXPLORED = ("importance", "partial_dependence", "learning_curve", "epochs")
 
 
 @dataclass(frozen=True)

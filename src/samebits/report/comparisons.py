@@ -199,6 +199,36 @@ def plot_learning(account: Account) -> Plot:
     )
 
 
+def plot_epochs(account: Account) -> Plot:
+    """Return how the loss of a network went down with the epochs."""
+    found = _take(account, "epochs")
+    train, valid = (np.asarray(found[part], dtype=np.float64) for part in ("train", "valid"))
+    if not (np.isfinite(train).all() and np.isfinite(valid).all()) or not len(train):
+        raise NoPicture("some losses are no finite numbers")
+    best = int(found["best_epoch"]) + 1
+
+    def paint(figure: Figure) -> None:
+        axes = place_axes(figure, left=0.16)
+        axes.plot(np.arange(len(train)) + 1, train, "s--", color=ORANGE, markersize=3, label="rows it was fitted on")
+        if len(valid):
+            axes.plot(np.arange(len(valid)) + 1, valid, "o-", color=BLUE, markersize=3, label="rows held back to stop it")
+            axes.axvline(best, color=GREY, linewidth=0.8)
+        axes.set_xlabel("epoch")
+        axes.set_ylabel("loss")
+        axes.legend(loc="best")
+
+    held_back = (
+        f" The network is that of epoch {best}, whose loss on the rows held back was least: {valid.min():.4g}." if len(valid) else ""
+    )
+    return Plot(
+        "Epochs",
+        f"Loss of the network by epoch, in its fit on all training rows: from {train[0]:.4g} to {train[-1]:.4g}.{held_back}",
+        f"Loss over {len(train)} epochs.",
+        found,
+        paint,
+    )
+
+
 def leave_room(names: list[str]) -> float:
     """Return where axes begin whose labels are these names, as a fraction of the width."""
     return min(0.5, 0.06 + 0.0165 * max(len(shorten(name)) for name in names))

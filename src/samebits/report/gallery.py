@@ -10,7 +10,14 @@ from samebits.config.catalog import Task
 from samebits.digests import canonical_json
 from samebits.report.account import Account
 from samebits.report.classes import plot_confusion, plot_per_class, plot_roc_by_class
-from samebits.report.comparisons import plot_candidates, plot_dependence, plot_importance, plot_learning, plot_trials
+from samebits.report.comparisons import (
+    plot_candidates,
+    plot_dependence,
+    plot_epochs,
+    plot_importance,
+    plot_learning,
+    plot_trials,
+)
 from samebits.report.decisions import plot_calibration, plot_precision_recall, plot_roc, plot_scores
 from samebits.report.drawing import NoPicture, Plot, draw
 from samebits.report.quantities import plot_observed, plot_residuals
@@ -29,7 +36,7 @@ _BY_TASK: dict[Task, dict[str, _Maker]] = {
 }
 _OF_ALL: dict[str, _Maker] = {"candidates": plot_candidates, "importance": plot_importance}
 _SEARCHED: dict[str, _Maker] = {"trials": plot_trials}
-_EXPLORED: dict[str, _Maker] = {"partial_dependence": plot_dependence, "learning_curve": plot_learning}
+_EXPLORED: dict[str, _Maker] = {"partial_dependence": plot_dependence, "learning_curve": plot_learning, "epochs": plot_epochs}
 TITLES = {
     "confusion": "the confusion matrix",
     "precision_recall": "the precision-recall curve",
@@ -44,6 +51,7 @@ TITLES = {
     "trials": "the trials of the search",
     "partial_dependence": "the partial dependence",
     "learning_curve": "the learning curve",
+    "epochs": "the curve of losses by epoch",
 }
 
 

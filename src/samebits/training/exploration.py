@@ -17,6 +17,8 @@ from samebits.candidates.fitting import FAILURES, fit_watched, lend_threads_to_p
 from samebits.candidates.materials import Materials
 from samebits.config.keys import Config
 from samebits.estimation.prediction import RESPONSE_METHODS, Answers, Prediction, predict_rows
+from samebits.estimation.target_transform import find_estimator
+from samebits.networks import ModuleClassifier, ModuleRegressor
 from samebits.numerics.seeds import derive_seed, plant_seeds
 
 MOST_COLUMNS = 60  # of a short report: more would take as long as the training itself
@@ -45,9 +47,20 @@ def explore(config: Config, materials: Materials, name: str, model: Any, fitted:
         found = {"importance": _try(lambda: _measure_importance(config, materials, model))}
         if config.report.detail == "full":
             found["partial_dependence"] = _try(lambda: _follow_columns(config, materials, model, found["importance"]))
+    epochs = read_epochs(fitted)
+    if epochs is not None:
+        found["epochs"] = epochs
     if config.report.detail == "full":
         found["learning_curve"] = _try(lambda: _learn_from_fewer(config, materials, name, threads))
     return found
+
+
+def read_epochs(fitted: Pipeline) -> dict[str, Any] | None:
+    """Return the losses of a network's own fit; None of any other model."""
+    model = find_estimator(fitted)
+    if not isinstance(model, ModuleClassifier | ModuleRegressor):
+        return None
+    return {"train": model.train_losses_.tolist(), "valid": model.valid_losses_.tolist(), "best_epoch": model.best_epoch_}
 
 
 def _try(ask: Callable[[], dict[str, Any]]) -> dict[str, Any]:
