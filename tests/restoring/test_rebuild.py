@@ -155,21 +155,41 @@ def test_a_kept_wheel_is_taken_instead_of_a_path_that_the_lock_names(tmp_path: P
     assert list_missing_packages(python, stage["packages"]) == []
 
 
-def test_no_other_extra_is_installed_for_a_package_that_one_of_them_names(
-    project: Path, lock: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Another may be gigabytes."""
+@pytest.fixture
+def synced(project: Path, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """The options of each sync, of a project with two extras."""
     declared = '[project]\nname = "a"\nversion = "0"\n[project.optional-dependencies]\ntorch = ["torch>=2"]\nbig = ["bigger"]\n'
     (project / "pyproject.toml").write_text(declared, encoding="utf-8")
-    found = iter([["torch not installed (recorded 2.13.0)"], []])
     synced: list[list[str]] = []
-    monkeypatch.setattr(rebuild, "list_missing_packages", lambda *_: next(found))
     monkeypatch.setattr(rebuild, "_sync", lambda uv, project, folder, interpreter, words, stage: synced.append(words))
-    stage = {"python": platform.python_version(), "packages": {"torch": "2.13.0"}}
+    return synced
 
-    rebuild.rebuild_environment(stage, project, lock, tmp_path / "environment")
+
+STAGE = {"python": platform.python_version(), "packages": {"torch": "2.13.0"}}
+
+
+def test_no_other_extra_is_installed_for_a_package_that_one_of_them_names(
+    project: Path, lock: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, synced: list[list[str]]
+) -> None:
+    """Another may be gigabytes."""
+    found = iter([["torch not installed (recorded 2.13.0)"], []])
+    monkeypatch.setattr(rebuild, "list_missing_packages", lambda *_: next(found))
+
+    rebuild.rebuild_environment(STAGE, project, lock, tmp_path / "environment")
 
     assert synced == [["--no-dev"], ["--extra", "torch", "--inexact"]]
+
+
+def test_nothing_is_installed_for_a_package_that_no_lock_has(
+    project: Path, lock: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, synced: list[list[str]]
+) -> None:
+    monkeypatch.setattr(rebuild, "list_missing_packages", lambda *_: ["torch not installed (recorded 2.13.0+cpu)"])
+    stage = {**STAGE, "beside_lock": ["torch 2.13.0+cpu"]}
+
+    with pytest.raises(ProvenanceError, match=r"torch not installed \(recorded 2\.13\.0\+cpu\)\. The lock does not hold them"):
+        rebuild.rebuild_environment(stage, project, lock, tmp_path / "environment")
+
+    assert synced == [["--no-dev"]]
 
 
 def test_a_package_of_other_files_is_refused_by_name(tmp_path: Path) -> None:

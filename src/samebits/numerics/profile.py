@@ -171,9 +171,7 @@ def read_kernels(wants_torch: bool = False, wants_gpu: bool = False) -> Kernels:
 def _read_torch(wants_gpu: bool) -> tuple[dict[str, Any], dict[str, str]]:
     from samebits.numerics.torch_kernels import probe_torch, read_torch
 
-    facts = read_torch(wants_gpu)
-    has_gpu = wants_gpu and facts["gpu"]["available"]
-    return facts, probe_torch(has_gpu)
+    return read_torch(wants_gpu), probe_torch(wants_gpu)
 
 
 def check_kernels(name: ProfileName, kernels: Kernels) -> None:

@@ -45,9 +45,11 @@ def _read_cuda(torch: Any) -> dict[str, Any]:
 
 
 def probe_torch(wants_gpu: bool = False) -> dict[str, str]:
-    """Return a digest for each of a few of PyTorch's computations that other kernels round otherwise, by name."""
+    """Return a digest for each of a few of PyTorch's computations that other kernels round otherwise, by name; a GPU's too."""
     found = _probe_device("torch", "cpu")
-    return {**found, **_probe_device("torch_gpu", "cuda")} if wants_gpu else found
+    with settled_torch(_SEED) as torch:
+        has_gpu = wants_gpu and torch.cuda.is_available()
+    return {**found, **_probe_device("torch_gpu", "cuda")} if has_gpu else found
 
 
 def _probe_device(prefix: str, device: str) -> dict[str, str]:

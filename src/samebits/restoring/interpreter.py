@@ -42,7 +42,7 @@ for name in {_PROBE_MODULES}:
 """
 _PROBE_TORCH = """
 with contextlib.suppress(ImportError):
-    found |= importlib.import_module("samebits.numerics.torch_kernels").probe_torch()
+    found |= importlib.import_module("samebits.numerics.torch_kernels").probe_torch({with_gpu})
 """
 _SAY = """
 if found:
@@ -64,7 +64,9 @@ def list_site_folders(python: Path) -> list[str]:
     return [str(folder) for folder in sorted(python.parent.parent.glob("lib/python*/site-packages"))]
 
 
-def probe_environment(python: Path, variables: dict[str, str], warm_up: bool, with_torch: bool = False) -> dict[str, str] | None:
+def probe_environment(
+    python: Path, variables: dict[str, str], warm_up: bool, with_torch: bool = False, with_gpu: bool = False
+) -> dict[str, str] | None:
     """Return what an environment's kernels compute of known numbers, by computation; None where its samebits has no probe.
 
     Parameters
@@ -73,10 +75,11 @@ def probe_environment(python: Path, variables: dict[str, str], warm_up: bool, wi
         Of the process that computes: the numeric profile's among them, and where samebits is imported from.
     warm_up
         Also import what a training imports and ask the tracking store once, so that the byte code of all that is written.
-    with_torch
-        Also what PyTorch's kernels compute.
+    with_torch, with_gpu
+        Also what PyTorch's kernels compute, and those of a GPU where there is one.
     """
-    script = f"{_PROBE}{_PROBE_TORCH if with_torch else ''}{_SAY}{_WARM_UP if warm_up else ''}"
+    torch = _PROBE_TORCH.format(with_gpu=with_gpu) if with_torch else ""
+    script = f"{_PROBE}{torch}{_SAY}{_WARM_UP if warm_up else ''}"
     command = [str(python), "-P", "-c", script]
     done = subprocess.run(command, cwd=python.parent, env=variables, capture_output=True, text=True, check=False, errors="replace")
     with contextlib.suppress(ValueError):

@@ -83,7 +83,7 @@ def rebuild_environment(
     missing = list_missing_packages(python, stage["packages"])
     # A package that the config allows may stand in an extra or a group: those that name it come first, since others may be gigabytes.
     for words in (_list_extras(project, _list_named(missing)), ["--all-groups"], ["--all-groups", "--all-extras"]):
-        if missing and words:
+        if missing and words and not _are_beside(missing, stage):
             with contextlib.suppress(ProvenanceError):  # what is still missing then is the clearer thing to say
                 _sync(uv, project, folder, interpreter, [*words, "--inexact", *kept], stage)
             missing = list_missing_packages(python, stage["packages"])
@@ -162,6 +162,11 @@ def _put_lock(lock: Path, project: Path) -> None:
     except OSError as error:
         remedy = f"The restored project has something else in its place; {HERE}"
         raise ProvenanceError(Problem("environment: uv.lock", "a file", str(error.strerror), remedy)) from None
+
+
+def _are_beside(missing: list[str], stage: dict[str, Any]) -> bool:
+    """Tell whether a missing package is one that the lock did not have when the run was made, so that nothing of it brings that."""
+    return not _list_named(missing).keys().isdisjoint(str(said).split(" ")[0] for said in stage.get("beside_lock", []))
 
 
 def _list_named(missing: list[str]) -> dict[str, str]:

@@ -88,8 +88,10 @@ def _probe(restoration: Restoration, recorded: RecordedRun, lineage: dict[str, A
     variables = restoration.list_variables(recorded.client.tracking_uri)
     if restoration.source_folder is not None:
         variables["PYTHONPATH"] = str(restoration.source_folder)
-    with_torch = "torch" in lineage["stages"]["numeric_profile"]
-    found = probe_environment(restoration.python, variables, warm_up, with_torch)
-    if found is not None and UNFUSED_PROBE not in lineage["stages"]["numeric_profile"].get("probe", {}):
+    profile = lineage["stages"]["numeric_profile"]
+    torch = profile.get("torch")
+    with_gpu = isinstance(torch, dict) and "gpu" in torch
+    found = probe_environment(restoration.python, variables, warm_up, torch is not None, with_gpu)
+    if found is not None and UNFUSED_PROBE not in profile.get("probe", {}):
         found.pop(UNFUSED_PROBE, None)  # the run took no such roots
     restoration.probe = found
