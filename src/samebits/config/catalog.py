@@ -105,7 +105,6 @@ LIKELIEST_CLASS = frozenset(
         "KNeighborsClassifier",
         "LogisticRegression",
         "MLPClassifier",
-        "ModuleClassifier",
         "RandomForestClassifier",
     }
 )

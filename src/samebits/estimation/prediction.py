@@ -92,7 +92,7 @@ class Answers:
 
 def _predicts_the_likeliest(model: Any) -> bool:
     kind = type(model.steps[-1][1] if isinstance(model, Pipeline) else model)
-    return kind.__name__ in LIKELIEST_CLASS and kind.__module__.startswith(("sklearn.", "samebits.networks"))
+    return kind.__name__ in LIKELIEST_CLASS and kind.__module__.startswith("sklearn.")
 
 
 def take_positive(responses: np.ndarray, is_positive: np.ndarray) -> np.ndarray:
