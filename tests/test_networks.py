@@ -88,12 +88,18 @@ def test_a_fit_leaves_the_settings_of_pytorch_as_they_were() -> None:
 
     X, y = make_rows()
     torch.manual_seed(5)
-    before = torch.get_rng_state(), torch.get_num_threads(), torch.get_deterministic_debug_mode()
+    threads, mode, state = torch.get_num_threads(), torch.get_deterministic_debug_mode(), torch.get_rng_state()
+    torch.set_num_threads(3)
+    torch.set_deterministic_debug_mode("warn")
 
-    make_network().fit(X, y).predict(X)
+    try:
+        make_network().fit(X, y).predict(X)
 
-    assert torch.equal(before[0], torch.get_rng_state())
-    assert before[1:] == (torch.get_num_threads(), torch.get_deterministic_debug_mode())
+        assert (torch.get_num_threads(), torch.get_deterministic_debug_mode()) == (3, 1)
+        assert torch.equal(state, torch.get_rng_state())
+    finally:
+        torch.set_num_threads(threads)
+        torch.set_deterministic_debug_mode(mode)
 
 
 def test_a_row_is_answered_alike_whatever_is_asked_beside_it() -> None:
