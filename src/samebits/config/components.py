@@ -28,6 +28,7 @@ from samebits.errors import ConfigError, Problem, suggest
 
 ALWAYS_ALLOWED = ("sklearn", "samebits")
 _ROLES = {"model": ("fit", "predict"), "transformer": ("fit", "transform"), "splitter": ("split",)}
+_EXTRAS = {"torch": "torch", "keras": "keras"}  # by the package that is missing
 # Keys of the split section that are the splitter's too; every other one is the section's own.
 _SHARED_SPLIT_KEYS = ("test_size", "random_state")
 
@@ -142,7 +143,9 @@ def _find(import_path: Any, allow: Sequence[str], key_path: KeyPath) -> Any:
     try:
         module = importlib.import_module(module_name)
     except ImportError as error:
-        raise _Refusal(key_path, "an importable module", f"{module_name!r} ({error})", "Install it or mend the path.") from None
+        extra = _EXTRAS.get(str(error.name))
+        remedy = f"Install the extra samebits[{extra}]." if extra else "Install it or mend the path."
+        raise _Refusal(key_path, "an importable module", f"{module_name!r} ({error})", remedy) from None
     found = _take_member(module, name)
     if found is None:
         raise _Refusal(key_path, f"a name in {module_name}", repr(name), suggest(name, dir(module), "Check it."))
