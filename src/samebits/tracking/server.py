@@ -40,7 +40,6 @@ _QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",  # MLflow draws one where tqdm is installed, which an extra may bring
     "MLFLOW_UV_AUTO_DETECT": "false",
-    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",  # drawn where tqdm is installed, which PyTorch's extra brings
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # what stands there is for programs to read; `train` says it on stderr
 }
 # Of what is said in words here or says nothing: tables being made, the traceback of what is raised, no pip, each try.
