@@ -39,7 +39,7 @@ _ABSENT = [name for name in ("torch", "skorch", "safetensors") if importlib.util
 if _ABSENT:
     pytest.skip(f"{', '.join(_ABSENT)} not installed: the extra samebits[torch] has them", allow_module_level=True)
 
-ALLOW = ["odd_networks"]
+ALLOW = ["odd_networks", "skorch"]
 CLASSIFIER = {"class": "samebits.networks.ModuleClassifier", "module": "odd_networks.Dense", "max_epochs": 3}
 TARGETS: dict[str, Any] = {
     "text": np.array(["nein", "ja"]),
@@ -291,8 +291,9 @@ def config(tmp_path: Path) -> Callable[..., Path]:
     ("network", "expected"),
     [
         ({"module": "odd_networks.NoModule"}, r"module: expected a class of torch\.nn\.Module"),
+        ({"class": "skorch.NeuralNetClassifier"}, "class: expected a class that can be stored without pickle.*ModuleClassifier"),
         ({"module": "odd_networks.Dens"}, "module: expected a name in odd_networks, found 'Dens'"),
-        ({"module": "os.system"}, "module: expected a class of sklearn, samebits, odd_networks, found 'os.system'"),
+        ({"module": "os.system"}, "module: expected a class of sklearn, samebits, odd_networks, skorch, found 'os.system'"),
         ({"module_parameters": {"depth": 3}}, "module: expected a class that takes depth; Dense takes n_inputs, n_outputs, width"),
         ({"optimizer": "adamx"}, "optimizer: expected a str among"),
         ({"lr": 0}, "lr: expected a float in the range"),

@@ -80,6 +80,9 @@ def _is_built(value: Any) -> bool:
 
 
 def _instantiate(built_class: type, spec: dict[str, Any], allow: Sequence[str], key_path: KeyPath) -> Any:
+    if built_class.__module__.startswith("skorch."):
+        remedy = "Write samebits.networks.ModuleClassifier or ModuleRegressor, which fit by skorch: docs/networks.md."
+        raise _Refusal((*key_path, "class"), "a class that can be stored without pickle", repr(spec["class"]), remedy)
     names = _list_parameters(built_class)
     for key in spec:
         if key != "class" and names is not None and key not in names:
