@@ -2,14 +2,33 @@
 
 import json
 import os
+import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 SRC = Path(__file__).resolve().parent.parent / "src"
 sys.path.insert(0, str(SRC))
 
 from samebits.config.loading import read_config_document  # noqa: E402
 from samebits.numerics.profile import pin_profile  # noqa: E402
+
+
+def kill_a_worker_after_three_units() -> None:
+    """As the kernel would for want of memory: in the middle, and without a word."""
+    from samebits.engines.dask_engine import DaskEngine
+
+    run = DaskEngine.run
+
+    def run_and_kill(self: Any, *arguments: Any) -> Iterator[Any]:
+        for number, outcome in enumerate(run(self, *arguments)):
+            if number == 2:
+                os.kill(self._own.ids[0], signal.SIGKILL)
+            yield outcome
+
+    DaskEngine.run = run_and_kill  # type: ignore[method-assign]
+
 
 if __name__ == "__main__":
     paths = [Path(word) for word in sys.argv[1:]]
@@ -21,4 +40,6 @@ if __name__ == "__main__":
 
     if os.environ.get("FRESH_TRAINING_WORKERS"):
         units.WORKERS_FROM_CELLS = units.THREADS_FROM_CELLS = 0
+    if os.environ.get("FRESH_TRAINING_KILLS"):
+        kill_a_worker_after_three_units()
     print(json.dumps([make_training(check_config(path), SRC.parent).stages for path in paths]))

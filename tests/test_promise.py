@@ -148,6 +148,23 @@ def test_worker_processes_and_threads_more_than_cores_give_the_same_bits_as_one(
     assert observed == alone
 
 
+def test_workers_of_a_cluster_one_or_two_or_one_killed_in_the_middle_give_the_same_bits(tmp_path: Path) -> None:
+    pytest.importorskip("distributed", reason="the extra samebits[dask] is not installed")
+    cases = [TOGETHER[0], TOGETHER[3]]
+    alone = train_fresh(write_cases(tmp_path / "alone", cases, n_jobs=1))
+
+    one = train_fresh(write_cases(tmp_path / "one", cases[:1], n_jobs=1, engine={"dask": "local"}))
+    killed = train_fresh(write_cases(tmp_path / "killed", cases, n_jobs=2, engine={"dask": "local"}), FRESH_TRAINING_KILLS="yes")
+
+    outputs = [digest_outputs(stages) for stages in alone]
+    assert [digest_outputs(stages) for stages in one] == outputs[:1]
+    assert [digest_outputs(stages) for stages in killed] == outputs
+    assert one[0]["environment"]["engine"] | {"version": ""} == {"dask": "local", "version": "", "workers": 1}
+    assert all(stages["environment"]["engine"]["workers"] >= 2 for stages in killed)
+    assert all("engine" not in stages["environment"] for stages in alone)
+    assert {stages["environment"]["digest"] for stages in [*alone, *one, *killed]} == {alone[0]["environment"]["digest"]}
+
+
 @pytest.mark.parametrize("version", ["3.11", "3.12", "3.13"])
 def test_every_supported_python_gives_the_same_bits(recorded: list[dict[str, str]], tmp_path: Path, version: str) -> None:
     python = make_environment(version, tmp_path / "venv")

@@ -179,6 +179,10 @@ def _run_command(options: Any) -> int:
             run_upgrade(options.folder, options.name, options.samebits)
         else:
             run_init(options.folder, options.name, options.samebits)
+    elif options.command == "worker":
+        from samebits.commands.worker import run_worker
+
+        run_worker(options.address, options.profile, options.quiet)
     else:
         from samebits.commands.schema import run_schema
 

@@ -18,7 +18,7 @@ from samebits.verdicts import EXIT_CODES_TEXT
 
 COMMANDS = (
     *("new", "train", "push", "register", "status", "verify", "reproduce", "diff", "results", "report", "predict", "drift"),
-    *("lineage", "data", "schema", "init"),
+    *("lineage", "data", "schema", "init", "worker"),
 )
 RESULT_FORMATS = ("text", "markdown", "csv", "json")
 PROOFS = ("verify", "reproduce", "diff", "drift")
@@ -140,6 +140,10 @@ def make_parser() -> argparse.ArgumentParser:
     lineage = _add_command(commands, "lineage", "print a run's lineage.json, byte for byte")
     _add_run(lineage)
     _add_command(commands, "schema", "print the JSON Schema of the config file")
+    worker = _add_command(commands, "worker", "run folds and fits for a Dask scheduler until it is gone (engine: in a config)")
+    worker.add_argument("address", metavar="ADDRESS", help="the scheduler's, tcp://HOST:PORT or tls://HOST:PORT")
+    worker.add_argument("--profile", choices=("portable", "native"), default="portable", help="the config's numeric_profile")
+    worker.add_argument("--quiet", action="store_true", help="say nothing but what stands in the way")
     init = _add_command(commands, "init", "write a project of your own, in which train and reproduce work at once")
     init.add_argument("folder", metavar="FOLDER", help="new or empty")
     init.add_argument("--name", help="of the project and the package with its code; else made of the folder's")

@@ -13,6 +13,7 @@ from samebits.candidates.materials import Materials, Sample
 from samebits.candidates.progress import Progress
 from samebits.candidates.units import Outcome, Task, Unit, run_units
 from samebits.data.target import Target
+from samebits.engines.units import Engine
 from samebits.estimation.prediction import Prediction
 from samebits.voice import SILENT, Voice
 
@@ -65,6 +66,7 @@ def score_candidates(
     needs_responses: bool = False,
     wants_finals: bool = False,
     voice: Voice = SILENT,
+    engine: Engine | None = None,
 ) -> Comparison:
     """Cross-validate every candidate on the training rows, in the order given.
 
@@ -80,6 +82,8 @@ def score_candidates(
         Whether every candidate will be fitted on all training rows: that may then be done here, beside the folds.
     voice
         Told how far it is.
+    engine
+        Where every unit runs; None: here, and in processes of this machine where that is worth while.
 
     Raises
     ------
@@ -94,7 +98,7 @@ def score_candidates(
     ]
     task = Task(training, forget_values(materials.target), materials.scorer, root_seed, needs_responses)
     wanted = materials.candidates if wants_finals else {}
-    found, finals = run_units(units, task, joblib.effective_n_jobs(n_jobs), wanted)
+    found, finals = run_units(units, task, joblib.effective_n_jobs(n_jobs), wanted, engine=engine)
     outcomes = []
     with Progress(voice, dict.fromkeys(materials.candidates, len(materials.split.folds)), materials.scoring) as progress:
         for unit, outcome in zip(units, found, strict=True):

@@ -13,9 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import joblib
 import numpy as np
-from joblib.externals.loky import get_reusable_executor
 from sklearn.pipeline import Pipeline
 from sklearn.utils.parallel import Parallel, delayed
 
@@ -24,6 +22,7 @@ from samebits.candidates.fitting import (
     FINAL,
     Fit,
     describe_failure,
+    fit_model,
     fit_settled,
     fit_stage,
     fit_watched,
@@ -33,6 +32,7 @@ from samebits.candidates.fitting import (
 )
 from samebits.candidates.materials import Sample
 from samebits.data.target import Target
+from samebits.engines.units import Call, Engine, run_over_workers
 from samebits.errors import DataError, Problem
 from samebits.estimation.prediction import RESPONSE_METHODS, Answers, Prediction, name_response_method, predict_rows
 from samebits.numerics.seeds import plant_seeds
@@ -58,6 +58,9 @@ class Unit:
         Counted from 0.
     fit_rows, score_rows
         Positions within the sample.
+    is_trial
+        Whether its failure is an outcome, and not the end; and whether predictions are handed back only where they cost nothing
+        beside the score, since those of one trial alone are wanted in the end.
     """
 
     name: str
@@ -66,6 +69,7 @@ class Unit:
     pipeline: Pipeline
     fit_rows: np.ndarray
     score_rows: np.ndarray
+    is_trial: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,9 +84,6 @@ class Task:
         Whether a threshold is to be found, which takes more than labels.
     place
         Before the names of the places whose seeds are planted.
-    is_trial
-        Whether a unit that fails is an outcome, and not the end; and whether predictions are handed back only where they cost nothing
-        beside the score, since those of one trial alone are wanted in the end.
     """
 
     sample: Sample
@@ -91,7 +92,6 @@ class Task:
     root_seed: int
     needs_responses: bool
     place: str = "cv"
-    is_trial: bool = False
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,12 @@ class Outcome:
 
 
 def run_units(
-    units: Sequence[Unit], task: Task, n_jobs: int, finals: Mapping[str, Pipeline] | None = None, n_more: int = 0
+    units: Sequence[Unit],
+    task: Task,
+    n_jobs: int,
+    finals: Mapping[str, Pipeline] | None = None,
+    n_more: int = 0,
+    engine: Engine | None = None,
 ) -> tuple[Iterator[Outcome], Iterator[Fit]]:
     """Run units, and hand each outcome out when it is there, in their order; and fits on all rows, where these may stand beside them.
 
@@ -128,16 +133,42 @@ def run_units(
         Pipelines by name that will be fitted on all rows of the sample.
     n_more
         So many units will be run after these.
+    engine
+        Where every unit runs; None: here, and in processes of this machine where that is worth while.
 
     Raises
     ------
     DataError
         A unit fails, and it is no trial's.
     """
+    if engine is not None:
+        return _run_on_engine(units, dict(finals or {}), task, engine)
     is_large = task.sample.X.size > THREADS_FROM_CELLS
     if is_large and all(stands_beside_others(unit.pipeline) for unit in units):
         return _run_beside(units, dict(finals or {}), task, n_jobs)
     return _run_apart(units, task, n_jobs, n_more), iter(())
+
+
+def _run_on_engine(
+    units: Sequence[Unit], candidates: dict[str, Pipeline], task: Task, engine: Engine
+) -> tuple[Iterator[Outcome], Iterator[Fit]]:
+    """Run units, and then the candidates' fits on all rows, on an engine's workers, which fit over one thread."""
+    calls = [_describe_call(unit) for unit in units]
+    calls += [Call(f"models.{name}, {FINAL}", _fit_finally, (name, pipeline)) for name, pipeline in candidates.items()]
+    found = run_over_workers(task, calls, 1, engine)
+    return itertools.islice(found, len(units)), found
+
+
+def _describe_call(unit: Unit) -> Call:
+    return Call(f"models.{unit.name}, fold {unit.fold + 1} of cv", _run_unit_alone, (unit,))
+
+
+def _run_unit_alone(task: Task, unit: Unit) -> Outcome:
+    return _run_unit(unit, task, 1)
+
+
+def _fit_finally(task: Task, name: str, pipeline: Pipeline) -> Fit:
+    return fit_model(name, pipeline, task.sample, task.root_seed, 1)
 
 
 def _run_beside(
@@ -185,11 +216,7 @@ def _run_apart(units: Sequence[Unit], task: Task, n_jobs: int, n_more: int) -> I
     if n_here and (n_jobs == 1 or seconds_left * (1 - 1 / n_jobs) < WORKERS_START_SECONDS):
         yield from here
         return
-    run = joblib.delayed(_run_unit)
-    workers = joblib.Parallel(n_jobs=n_jobs, backend="loky", return_as="generator")
-    yield from workers(run(unit, task, 1) for unit in rest)
-    if not n_more:  # now: they would keep their memory through the final fit, and the program from ending
-        get_reusable_executor(reuse=True).shutdown(wait=True, kill_workers=True)
+    yield from run_over_workers(task, [_describe_call(unit) for unit in rest], n_jobs, goes_on=n_more > 0)
 
 
 def _run_unit(unit: Unit, task: Task, threads: int) -> Outcome:
@@ -201,7 +228,7 @@ def _try_fold(unit: Unit, task: Task, threads: int, fit: Callable[[Pipeline, Sam
     try:
         return _run_fold(unit, task, threads, fit)
     except DataError as error:
-        if not task.is_trial:
+        if not unit.is_trial:
             raise
         return Outcome(float("nan"), None, True, 0.0, str(error))
 
@@ -214,7 +241,7 @@ def _run_fold(unit: Unit, task: Task, threads: int, fit: Callable[[Pipeline, Sam
     try:
         with lend_threads_to_predict(fitted.pipeline, threads):
             score = float(task.scorer(model, scored.X, scored.y))
-            if task.is_trial and not _costs_nothing(model, task.target):
+            if unit.is_trial and not _costs_nothing(model, task.target):
                 prediction = None
             else:
                 prediction = predict_rows(model, scored.X, task.target, with_probabilities=False)

@@ -535,6 +535,14 @@ class Registry(_Section):
     )
 
 
+class Engine(_Section):
+    """Where folds and fits run, if not in processes of this machine."""
+
+    dask: Annotated[str, Field(pattern=r"^(local|(tcp|tls)://[^\s/:@]+:\d{1,5}/?|(tcp|tls)://\[[0-9A-Fa-f:.]+\]:\d{1,5}/?)$")] = Field(
+        description="local: a cluster of n_jobs workers on this machine; else the address of a Dask scheduler, tcp://HOST:PORT."
+    )
+
+
 class Config(_Section):
     """Every parameter of one training run."""
 
@@ -573,6 +581,9 @@ class Config(_Section):
     tracking: Tracking = Field(default_factory=lambda: Tracking(), description="How the run is recorded.")
     registry: Registry = Field(default_factory=lambda: Registry(), description="Registered model, and who is its champion.")
     n_jobs: int = Field(1, ge=-1, description="Processes for cross-validation; changes no bit. -1: every core.")
+    engine: Engine | None = Field(
+        None, exclude_if=lambda value: value is None, description="A Dask cluster that runs them instead; changes no bit."
+    )
 
     @property
     def further_packages(self) -> list[str]:

@@ -65,7 +65,7 @@ _CODE_FACTS_OF_4 = ("nested", "filtered", "line_ends", "changed_meanwhile")
 _FACTS = {
     "code": {"wheel_digest", "branch", "remote", "dirty", "patch", "repository", "project_folder", "pushed", *_CODE_FACTS_OF_4},
     "environment": {
-        *("bystanders", "lock_digest", "not_held", "beside_lock", "local"),
+        *("bystanders", "lock_digest", "not_held", "beside_lock", "local", "engine"),
         *("machine", "platform", "libc", "cpu", "cpu_flags", "n_cores"),
     },
     "split": {"n_train", "n_test", "n_folds"},

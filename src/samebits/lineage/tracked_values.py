@@ -23,7 +23,7 @@ VIEW = "samebits"  # a saved view of the runs table, by the name that its addres
 DATASET_DIGEST_LENGTH = 36  # of MLflow's own dataset input; the whole digest is in the lineage and the tags
 _CHOSEN_SINCE = 5  # the schema whose runs have what a reader compares, under the metrics' own names
 # Not among the params from then on: what a tag says, what changes no result, and how a table is read where that is as usual.
-_SAID_ELSEWHERE = ("data.archive", "data.digest", "n_jobs", "name", "numeric_profile", "tracking.offline", "version")
+_SAID_ELSEWHERE = ("data.archive", "data.digest", "engine.dask", "n_jobs", "name", "numeric_profile", "tracking.offline", "version")
 _OF_NO_RESULT = ("report.", "drift.", "registry.")
 _USUAL = {
     "data.read.allow_short_rows": False,

@@ -27,6 +27,7 @@ def write_config(lineage: dict[str, Any], restoration: Restoration, name: str, *
         config["tracking"] = {**resolved["tracking"], "offline": False}
     if "registry" in resolved:  # and none of what is registered
         config["registry"] = {**resolved["registry"], "name": None}
+    config.pop("engine", None)  # it was where, not what: a rerun needs none
     if restoration.rows_file is not None:
         config["split"] = {**resolved["split"], "rows_file": str(restoration.rows_file)}
     path = restoration.folder / f"{name}.json"

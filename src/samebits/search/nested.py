@@ -16,6 +16,7 @@ from samebits.candidates.selection import choose_best, forget_values
 from samebits.candidates.units import Task, Unit, run_units
 from samebits.config.keys import Config
 from samebits.data.folds import fold_rows
+from samebits.engines.units import Engine
 from samebits.search.journal import Journal
 from samebits.search.searching import Ground, Searched, search_candidates
 from samebits.voice import SILENT, Voice
@@ -31,7 +32,13 @@ class OuterFold:
 
 
 def nest_search(
-    config: Config, materials: Materials, training: Sample, journal: Journal, voice: Voice = SILENT, n_jobs: int = 1
+    config: Config,
+    materials: Materials,
+    training: Sample,
+    journal: Journal,
+    voice: Voice = SILENT,
+    n_jobs: int = 1,
+    engine: Engine | None = None,
 ) -> list[OuterFold]:
     """Return what comes of a search of its own for each fold of the run's.
 
@@ -46,12 +53,12 @@ def nest_search(
         rows = materials.split.train_rows[fit_rows]
         ground = Ground(training.take(fit_rows), fold_rows(config, materials.dataset, materials.target, rows), f"{place}.cv")
         voice.follow(f"nested search {number + 1} of {len(materials.split.folds)}")
-        searched = search_candidates(config, materials, ground, journal, voice, n_jobs)
+        searched = search_candidates(config, materials, ground, journal, voice, n_jobs, engine)
         best = _choose(searched)
         chosen = searched.found[best]
         unit = Unit(best, best, number, chosen.pipeline, fit_rows, score_rows)
         task = Task(training, forget_values(materials.target), materials.scorer, config.seed, config.business.method is not None)
-        outcome = next(run_units([unit], replace(task, place=place), joblib.effective_n_jobs(n_jobs))[0])
+        outcome = next(run_units([unit], replace(task, place=place), joblib.effective_n_jobs(n_jobs), engine=engine)[0])
         found.append(OuterFold(best, chosen.trial.values, outcome.score))
     return found
 

@@ -20,6 +20,7 @@ from samebits.candidates.units import Outcome, Task, Unit, run_units
 from samebits.config.keys import Config
 from samebits.config.variants import list_spaces, vary
 from samebits.data.folds import Fold
+from samebits.engines.units import Engine
 from samebits.errors import ConfigError, DataError, Problem
 from samebits.lineage.found_values import name_trial
 from samebits.numerics.seeds import derive_seed
@@ -76,7 +77,13 @@ class _Disagreement(Exception):
 
 
 def search_candidates(
-    config: Config, materials: Materials, ground: Ground, journal: Journal, voice: Voice = SILENT, n_jobs: int = 1
+    config: Config,
+    materials: Materials,
+    ground: Ground,
+    journal: Journal,
+    voice: Voice = SILENT,
+    n_jobs: int = 1,
+    engine: Engine | None = None,
 ) -> Searched:
     """Try what the config says of every candidate, and return the best of each.
 
@@ -87,7 +94,7 @@ def search_candidates(
     """
     while True:
         try:
-            return _Search(config, materials, ground, journal, voice, n_jobs).run()
+            return _Search(config, materials, ground, journal, voice, n_jobs, engine).run()
         except _Disagreement as error:
             if not journal.n_taken:  # nothing of an earlier try took part
                 remedy = "Its class draws what no seed reaches, or keeps what it saw: use another, or no search."
@@ -106,6 +113,7 @@ class _Search:
     journal: Journal
     voice: Voice
     n_jobs: int
+    engine: Engine | None
     trials: list[Trial] = field(default_factory=list)
     best: dict[str, Trial] = field(default_factory=dict)
     outcomes: dict[str, list[Outcome]] = field(default_factory=dict)  # of the best, where it was scored now
@@ -194,10 +202,10 @@ class _Search:
                     name, proposal, _ = fresh[place]
                     yield _join(name, proposal, own), gathered.pop(place)
 
-    def _list_units(self, name: str, proposal: Proposal, pipeline: Pipeline) -> Iterator[Unit]:
+    def _list_units(self, name: str, proposal: Proposal, pipeline: Pipeline, is_trial: bool = True) -> Iterator[Unit]:
         for number, (fit_rows, score_rows) in enumerate(self.ground.folds):
             rows = self._take_share(number, fit_rows, proposal.n_rows)
-            yield Unit(name_trial(name, proposal.number, proposal.n_rows), name, number, pipeline, rows, score_rows)
+            yield Unit(name_trial(name, proposal.number, proposal.n_rows), name, number, pipeline, rows, score_rows, is_trial)
 
     def _take_share(self, fold: int, fit_rows: np.ndarray, n_rows: int | None) -> np.ndarray:
         if n_rows is None:
@@ -210,7 +218,7 @@ class _Search:
         needs_responses = self.config.business.method is not None
         target = forget_values(self.materials.target)
         task = Task(self.ground.sample, target, self.materials.scorer, self.config.seed, needs_responses)
-        return replace(task, place=self.ground.place, is_trial=True)
+        return replace(task, place=self.ground.place)
 
     def _count_more(self) -> int:
         """So many units may come after this round's: workers are kept for them."""
@@ -236,8 +244,8 @@ class _Search:
 
     def _score_again(self, name: str, trial: Trial, pipeline: Pipeline) -> list[Outcome]:
         """What a trial said of its rows is not kept, or stands in no journal: its winner is asked again, and must score the same."""
-        units = list(self._list_units(name, Proposal(trial.number, trial.values), pipeline))
-        outcomes = list(run_units(units, replace(self._task(), is_trial=False), joblib.effective_n_jobs(self.n_jobs))[0])
+        units = list(self._list_units(name, Proposal(trial.number, trial.values), pipeline, is_trial=False))
+        outcomes = list(run_units(units, self._task(), joblib.effective_n_jobs(self.n_jobs), engine=self.engine)[0])
         if [one.score for one in outcomes] != trial.scores:
             raise _Disagreement(name_trial(name, trial.number))
         return outcomes

@@ -23,6 +23,7 @@ from samebits.candidates.selection import CandidateScore, Comparison, choose_bes
 from samebits.config.keys import Config, Search
 from samebits.config.variants import list_spaces, vary
 from samebits.data.drift import summarise_features
+from samebits.engines.units import Engine
 from samebits.errors import ConfigError, DataError
 from samebits.estimation.prediction import (
     Answers,
@@ -112,7 +113,9 @@ class SearchResult:
     nested: list[OuterFold]
 
 
-def make_result(config: Config, materials: Materials, voice: Voice = SILENT, journal: Journal | None = None) -> Result:
+def make_result(
+    config: Config, materials: Materials, voice: Voice = SILENT, journal: Journal | None = None, engine: Engine | None = None
+) -> Result:
     """Compare the candidates, fit the best one, store it, and score it on the training and the test rows.
 
     Raises
@@ -125,17 +128,20 @@ def make_result(config: Config, materials: Materials, voice: Voice = SILENT, jou
         The fitted model cannot be stored without pickle, though the few rows did not show it.
     """
     with warnings.catch_warnings(), ThreadPoolExecutor(2) as beside:  # threads leave the process's filters in any order
-        comparison, materials, found = _compare(config, materials, voice, journal or Journal())
+        comparison, materials, found = _compare(config, materials, voice, journal or Journal(), engine)
         scored, best = comparison.scored, choose_best(comparison.scored)
         tables = beside.submit(_describe_training, materials, scored)
         fits = {name: fit for fit, name in zip(comparison.finals, materials.candidates, strict=False)}
-        if not fits:
+        if engine is not None:
+            engine.release()
+        is_beside = bool(fits) and engine is None  # what was fitted elsewhere may be of any class
+        if not is_beside:
             tables.result()  # whether a fit converged is told by the process's warnings: nothing may stand beside it
         final = _fit_finally(config, materials, best, fits)
         model_file, model_digest = store_model(final.model, config.allow)
         score_train = functools.partial(_score, final, materials, materials.split.train_rows)
         # a stranger's model may draw as it predicts: it is asked in one order
-        scored_beside = beside.submit(score_train) if fits else None
+        scored_beside = beside.submit(score_train) if is_beside else None
         rows, predicted, test = _score_held_back(final, best, materials)
         _, train = scored_beside.result() if scored_beside else score_train()
         left = [one for one in scored if one is not best] if config.keep == "all" else []
@@ -200,7 +206,7 @@ def _describe_scores(materials: Materials, best: CandidateScore) -> dict[str, An
 
 
 def _compare(
-    config: Config, materials: Materials, voice: Voice, journal: Journal
+    config: Config, materials: Materials, voice: Voice, journal: Journal, engine: Engine | None
 ) -> tuple[Comparison, Materials, SearchResult | None]:
     """Cross-validate every candidate on one copy of the training rows, which is gone before the final fit takes its own.
 
@@ -209,10 +215,10 @@ def _compare(
     training = materials.take_training()
     rehearse_storing(materials.candidates | _list_odd_variants(config, materials), training.X, training.y, config.allow, config.seed)
     if config.search is not None:
-        return _search(config, config.search, materials, training, voice, journal)
+        return _search(config, config.search, materials, training, voice, journal, engine)
     wants_finals = config.keep == "all" or len(materials.candidates) == 1
     needs_responses = config.business.method is not None
-    comparison = score_candidates(materials, training, config.seed, config.n_jobs, needs_responses, wants_finals, voice)
+    comparison = score_candidates(materials, training, config.seed, config.n_jobs, needs_responses, wants_finals, voice, engine)
     return comparison, materials, None
 
 
@@ -228,10 +234,10 @@ def _list_odd_variants(config: Config, materials: Materials) -> dict[str, Pipeli
 
 
 def _search(
-    config: Config, search: Search, materials: Materials, training: Sample, voice: Voice, journal: Journal
+    config: Config, search: Search, materials: Materials, training: Sample, voice: Voice, journal: Journal, engine: Engine | None
 ) -> tuple[Comparison, Materials, SearchResult]:
-    searched = search_candidates(config, materials, Ground(training, materials.split.folds), journal, voice, config.n_jobs)
-    nested = nest_search(config, materials, training, journal, voice, config.n_jobs) if search.nested else []
+    searched = search_candidates(config, materials, Ground(training, materials.split.folds), journal, voice, config.n_jobs, engine)
+    nested = nest_search(config, materials, training, journal, voice, config.n_jobs, engine) if search.nested else []
     found = {name: one.pipeline for name, one in searched.found.items()}
     best = {name: one.trial for name, one in searched.found.items()}
     comparison = Comparison([one.score for one in searched.found.values()], iter(()))

@@ -18,6 +18,7 @@ from samebits.config.loading import LoadedConfig
 from samebits.data.dataset import list_reading_lines
 from samebits.data.target import describe_choice
 from samebits.digests import canonical_json
+from samebits.engines.opening import check_engine, open_engine
 from samebits.estimation.portability import list_unproven
 from samebits.installed.kept import collect_environment_files, pack_local_wheels, pack_own_wheel
 from samebits.lineage.manifest import (
@@ -52,6 +53,7 @@ from samebits.training.stages import (
 from samebits.voice import SILENT, Voice
 
 if TYPE_CHECKING:
+    from samebits.engines.admission import Request
     from samebits.report.making import Report
 
 
@@ -112,6 +114,8 @@ def make_training(
     """
     config = loaded.config
     plant_seeds(config.seed, "run")
+    with loaded.naming_lines():
+        check_engine(config)
     code = code or identify_code(project_root, config.code.keep)
     code = identify_modules(code, config.allow, project_root)
     refuse_changed_imports(code)
@@ -132,8 +136,10 @@ def make_training(
         note_rows(describe_rows(loaded, materials, project_root))
     request_digest = digest_request(loaded, code, environment, materials.dataset.digest, project_root)
     journal = Journal(request_digest if config.search is not None else "")
-    with loaded.naming_lines():
-        result = make_result(config, materials, voice, journal)
+    request = _describe_process(config, environment, kernels, code, project_root)
+    with loaded.naming_lines(), open_engine(config, request, voice) as engine:
+        result = make_result(config, materials, voice, journal, engine)
+    told_of_engine = {"engine": engine.describe()} if engine is not None else {}
     code = note_what_ran(code, project_root)
     for line in (line for line in describe_modules(code) if line not in told):  # of what was imported since
         voice.say(line)
@@ -141,6 +147,7 @@ def make_training(
         **describe_inputs(loaded, code, environment, kernels, materials, project_root),
         **describe_outputs(materials, result),
     }
+    stages["environment"] |= told_of_engine
     report, failure = _make_report(config, stages, result)
     stages["report"] = describe_report(report, failure)
     for line in list_unmade(stages):
@@ -158,6 +165,20 @@ def _say_unproven(materials: Materials, kernels: Kernels, voice: Voice) -> Kerne
         voice.say(line)
     probe = {name: digest for name, digest in kernels.probe.items() if unproven or name != UNFUSED_PROBE}
     return dataclasses.replace(kernels, probe=probe)
+
+
+def _describe_process(
+    config: Config, environment: Environment, kernels: Kernels, code: CodeIdentity, project_root: Path
+) -> Request | None:
+    """Return what an engine's workers are held to; of what runs here alone, nothing."""
+    if config.engine is None:
+        return None
+    from samebits.engines.admission import Request
+    from samebits.engines.facts import list_module_names, make_facts, read_modules
+
+    names = list_module_names(config.allow)
+    facts = make_facts(environment, kernels, code.sources_digest, read_modules(names, project_root))
+    return Request(facts, config.further_packages, names, project_root)
 
 
 def _make_report(config: Config, stages: dict[str, Stage], result: Result) -> tuple[Report | None, str | None]:
