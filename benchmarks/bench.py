@@ -1,7 +1,7 @@
 """Times samebits beside what a user would do instead, in turn in one run, and prints medians, ratios and peak memory.
 
 just bench [small] [large] [hash] [help] [profile] [verify] [predict] [reproduce] [diff] [reuse] [report] [search]
-           [http] [push] [spool] [guards] [--runs N]
+           [engine] [http] [push] [spool] [guards] [--runs N]
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any
 
 import yaml
 from delivery_cases import DELIVERY_CASES
+from engine_cases import compare_engine
 from measuring import LABELS, compare, make_environment, print_ratio
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -220,6 +221,7 @@ CASES = {
     "reuse": compare_reuse,
     "report": compare_report,
     "search": compare_search,
+    "engine": compare_engine,
     **DELIVERY_CASES,
 }
 
