@@ -150,7 +150,8 @@ def test_worker_processes_and_threads_more_than_cores_give_the_same_bits_as_one(
 
 def test_workers_of_a_cluster_one_or_two_or_one_killed_in_the_middle_give_the_same_bits(tmp_path: Path) -> None:
     pytest.importorskip("distributed", reason="the extra samebits[dask] is not installed")
-    cases = [TOGETHER[0], TOGETHER[3]]
+    nested = {**SEARCHES[0], "search": {**SEARCHES[0]["search"], "nested": True}}
+    cases = [TOGETHER[0], TOGETHER[3], nested]
     alone = train_fresh(write_cases(tmp_path / "alone", cases, n_jobs=1))
 
     one = train_fresh(write_cases(tmp_path / "one", cases[:1], n_jobs=1, engine={"dask": "local"}))
