@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any, Self
 
 import numpy as np
+from scipy.sparse import csc_array, csc_matrix, csr_array, csr_matrix
 from sklearn.ensemble._hist_gradient_boosting.predictor import TreePredictor
 from sklearn.tree import BaseDecisionTree
 from sklearn.tree._tree import Tree
@@ -91,6 +92,28 @@ class PlainContainer(StandIn):
         if kind not in (deque, defaultdict, dict):
             raise ValueError(f"expected a deque, a defaultdict or a dict, found {kind.__name__}")
         return kind(*arguments)
+
+
+class SparseTable(StandIn):
+    """A sparse matrix by columns or by rows, its places found to lie inside it: the code that multiplies by it does not ask.
+
+    Parameters
+    ----------
+    kind
+        Name of its class.
+    data, indices, indptr
+        As SciPy has them.
+    """
+
+    def __new__(cls, kind: str, shape: tuple[int, int], data: np.ndarray, indices: np.ndarray, indptr: np.ndarray) -> Any:
+        if kind not in _SPARSE:
+            raise ValueError(f"expected one of {', '.join(_SPARSE)}, found {kind}")
+        made = _SPARSE[kind]((data, indices, indptr), shape=tuple(shape))
+        made.check_format(full_check=True)
+        return made
+
+
+_SPARSE = {kind.__name__: kind for kind in (csc_array, csc_matrix, csr_array, csr_matrix)}
 
 
 class JoinedTrees(StandIn):

@@ -45,7 +45,7 @@ _KNOWN_FAILURES = [
 _KNOWN_MODULES = ("sklearn.", "samebits.")
 FINAL = "final fit"  # the name of that stage, beside those of the folds
 # What estimators raise of rows or parameters that they cannot work with.
-FAILURES = (ValueError, TypeError, AttributeError, ArithmeticError, np.linalg.LinAlgError)
+FAILURES = (ValueError, TypeError, AttributeError, ArithmeticError, LookupError, np.linalg.LinAlgError)
 
 
 @dataclass(frozen=True)

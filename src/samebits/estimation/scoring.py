@@ -15,8 +15,9 @@ from samebits.data.target import Target
 from samebits.errors import ConfigError, Problem
 from samebits.estimation.prediction import RESPONSE_METHODS, Prediction
 
-# scorers that ask which class is the positive one
+# scorers that ask which class is the positive one; some of them only of two classes
 _BY_POSITIVE_CLASS: dict[str, tuple[Callable[..., float], Any, bool]] = {
+    "d2_brier_score": (metrics.d2_brier_score, "predict_proba", True),
     "average_precision": (metrics.average_precision_score, RESPONSE_METHODS, True),
     "f1": (metrics.f1_score, "predict", True),
     "precision": (metrics.precision_score, "predict", True),
@@ -24,6 +25,16 @@ _BY_POSITIVE_CLASS: dict[str, tuple[Callable[..., float], Any, bool]] = {
     "jaccard": (metrics.jaccard_score, "predict", True),
     "neg_brier_score": (metrics.brier_score_loss, "predict_proba", False),
 }
+# These take the second class for the positive one, and another only by the order of both: which of the two ratios it is
+_RATIOS = {"positive_likelihood_ratio": (0, 1), "neg_negative_likelihood_ratio": (1, -1)}
+# By themselves these take the classes from the fold's own rows.
+_BY_ALL_CLASSES: dict[str, tuple[Callable[..., float], bool]] = {
+    "d2_brier_score": (metrics.d2_brier_score, True),
+    "d2_log_loss_score": (metrics.d2_log_loss_score, True),
+    "neg_brier_score": (metrics.brier_score_loss, False),
+    "neg_log_loss": (metrics.log_loss, False),
+}
+_OF_TWO_CLASSES = ("roc_auc", "f1", "precision", "recall", "jaccard", *_RATIOS)
 
 
 @dataclass(frozen=True)
@@ -69,17 +80,37 @@ def make_scorer(config: Config, target: Target) -> Any:
     if is_regression_scoring(name) != (target.task == "regression"):
         remedy = "Choose one of scikit-learn's scorers for it, or set task:."
         raise ConfigError(Problem("scoring", f"a scorer for a {target.task} target", repr(name), remedy))
-    if name in ("roc_auc", "f1", "precision", "recall", "jaccard") and target.task == "multiclass":
-        other = "roc_auc_ovr" if name == "roc_auc" else f"{name}_macro or {name}_weighted"
-        raise ConfigError(Problem("scoring", "a scorer for a multiclass target", repr(name), f"Use {other}."))
+    if name.endswith("_samples") or (name in _OF_TWO_CLASSES and target.task == "multiclass"):
+        other = "roc_auc_ovr" if name == "roc_auc" else "balanced_accuracy" if name in _RATIOS else _name_averages(name)
+        raise ConfigError(Problem("scoring", f"a scorer for a {target.task} target", repr(name), f"Use {other}."))
     if name in _BY_POSITIVE_CLASS and target.task == "binary":
         function, response_method, greater_is_better = _BY_POSITIVE_CLASS[name]
         return metrics.make_scorer(
             function, response_method=response_method, greater_is_better=greater_is_better, pos_label=target.positive
         )
-    if name == "neg_log_loss" and target.task == "multiclass":  # by itself it takes the classes from the fold's own rows
-        return metrics.make_scorer(metrics.log_loss, response_method="predict_proba", greater_is_better=False, labels=target.labels)
+    if name in _RATIOS:
+        return metrics.make_scorer(_compute_ratio, name=name, labels=_put_positive_last(target))
+    if name in _BY_ALL_CLASSES and target.task == "multiclass":
+        function, greater_is_better = _BY_ALL_CLASSES[name]
+        return metrics.make_scorer(
+            function, response_method="predict_proba", greater_is_better=greater_is_better, labels=target.labels
+        )
     return metrics.get_scorer(name)
+
+
+def _name_averages(name: str) -> str:
+    stem = name.removesuffix("_samples")
+    return f"{stem}_macro or {stem}_weighted"
+
+
+def _put_positive_last(target: Target) -> list[Any]:
+    labels = [] if target.labels is None else target.labels.tolist()
+    return sorted(labels, key=lambda label: label == target.positive)
+
+
+def _compute_ratio(y_true: np.ndarray, y_predicted: np.ndarray, name: str, labels: list[Any]) -> float:
+    place, sign = _RATIOS[name]
+    return float(sign * metrics.class_likelihood_ratios(y_true, y_predicted, labels=labels, replace_undefined_by=1.0)[place])
 
 
 def choose_threshold(business: Business, is_positive: np.ndarray, responses: np.ndarray, response_method: str) -> Threshold:

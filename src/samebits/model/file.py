@@ -61,6 +61,8 @@ TRUSTED_TYPES = frozenset(
         "numpy.mean",
         "scipy._lib.array_api_compat.numpy._aliases.asarray",
         "scipy.interpolate._bsplines.BSpline",
+        "sklearn.cluster._kmeans._kmeans_single_elkan",  # by these two BisectingKMeans remembers how it divided
+        "sklearn.cluster._kmeans._kmeans_single_lloyd",
         "sklearn.utils.validation.check_array",
     }
 )
@@ -85,7 +87,11 @@ _SETTLED = {"n_jobs": None, "n_threads": 1, "_n_threads": 1, "num_threads": 1, "
 
 
 def settle_model(model: Any) -> None:
-    """Take out of a fitted model what says how it was made: threads and fit times. No prediction changes; in place."""
+    """Make a fitted model what its file will give back: without threads and fit times, its arrays in C order; in place.
+
+    A matrix product may differ in the last bit by the order of its factors in memory (PCA's components are left in Fortran's), so
+    whoever asks the model before this and after it may hear two things.
+    """
     _settle_members(model, set())
 
 
@@ -93,14 +99,16 @@ def _settle_members(value: Any, seen: set[int]) -> None:
     if id(value) in seen:
         return
     seen.add(id(value))
-    if isinstance(value, list | tuple):
+    if isinstance(value, tuple):
         for member in value:
             _settle_members(member, seen)
         return
-    members = value if isinstance(value, dict) else vars(value) if isinstance(value, BaseEstimator) else {}
-    for name, member in members.items():
+    members = value if isinstance(value, dict | list) else vars(value) if isinstance(value, BaseEstimator) else {}
+    for name, member in list(enumerate(members) if isinstance(members, list) else members.items()):
         if name in _SETTLED:
             members[name] = _SETTLED[name]
+        elif type(member) is np.ndarray and not member.flags.c_contiguous:
+            members[name] = np.ascontiguousarray(member)
         elif is_incidental(name) and isinstance(member, np.ndarray):  # the times of a search's cv_results_
             members[name] = np.zeros_like(member)
         else:

@@ -1,8 +1,9 @@
 """Takes out of a model what skops keeps slowly or not at all, and puts stand-ins there: many trees become a few tables.
 
 skops stores every attribute of every tree as a part of its own, some hundred of them, and every array as a member of the archive; a
-deque it loads empty, and of a booster it keeps what the library pickles, with clocks and thread counts. A
-stand-in is a function of the content alone, as the rest of the file is. The model itself is not touched.
+deque it loads empty; of a booster it keeps what the library pickles, with clocks and thread counts, and of a sparse matrix an archive
+of its own, whose places nobody checks. A stand-in is a function of the content alone, as the rest of the file is. The model itself is
+not touched.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import csc_array, csc_matrix, csr_array, csr_matrix
 from sklearn.base import BaseEstimator
 from sklearn.ensemble._hist_gradient_boosting.predictor import TreePredictor
 from sklearn.tree import BaseDecisionTree
@@ -20,7 +22,7 @@ from sklearn.tree import BaseDecisionTree
 from samebits.model.boosters import is_booster, read_booster
 from samebits.model.fingerprint import digest_model
 from samebits.networks import ModuleClassifier, ModuleRegressor, StoredClass, StoredState, import_class, write_state
-from samebits.stored_parts import JoinedTrees, PlainContainer, StoredBooster
+from samebits.stored_parts import JoinedTrees, PlainContainer, SparseTable, StoredBooster
 
 Column = np.ndarray | tuple[np.ndarray, np.ndarray]
 Table = tuple[np.ndarray, np.ndarray, list[Column]]  # see JoinedTrees
@@ -40,6 +42,8 @@ def put_stand_ins(value: Any) -> Any:
     if is_booster(value):
         parameters, content = read_booster(value)
         return StoredBooster.hold(type(value), parameters, np.frombuffer(content, np.uint8))
+    if type(value) in (csc_array, csc_matrix, csr_array, csr_matrix):
+        return SparseTable.hold(type(value).__name__, tuple(map(int, value.shape)), value.data, value.indices, value.indptr)
     if type(value) is deque:
         return PlainContainer.hold(deque, [put_stand_ins(member) for member in value], value.maxlen)
     if type(value) is defaultdict:

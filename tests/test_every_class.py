@@ -1,0 +1,100 @@
+"""Every model, transformer, splitter and scorer of scikit-learn's that a config can name: the same bits at any n_jobs, and stored.
+
+Each refusal is tried as well, so that what later becomes possible is noticed. One pool of workers serves them all.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import every_class
+import pytest
+from every_class import Case, Ground
+from joblib.externals.loky import get_reusable_executor
+from sklearn.metrics import get_scorer_names
+from sklearn.utils import all_estimators
+from threadpoolctl import threadpool_limits
+
+from samebits.candidates import units
+from samebits.config.catalog import is_regression_scoring
+from samebits.errors import SamebitsError
+
+pytestmark = [pytest.mark.xdist_group("every class"), pytest.mark.filterwarnings("ignore")]
+CASES = every_class.list_cases()
+
+
+@pytest.fixture(scope="module")
+def grounds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Ground]]:
+    yield every_class.prepare_grounds(tmp_path_factory.mktemp("grounds"))
+    get_reusable_executor(reuse=True).shutdown(wait=True, kill_workers=True)
+
+
+@pytest.fixture(autouse=True)
+def force_workers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(units, "WORKERS_FROM_CELLS", 0)
+    with threadpool_limits(1, "blas"):  # as the profile has it, also where NumPy was loaded before the tests set that
+        yield
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if not every_class.find_refusal(case)], ids=str)
+def test_a_class_gives_the_same_bits_at_any_n_jobs_and_comes_back_from_its_file(case: Case, grounds: dict[str, Ground]) -> None:
+    alone, shared = (every_class.run_case(grounds[case.ground], case, n_jobs) for n_jobs in (1, 2))
+
+    for field in dataclasses.fields(alone):
+        assert getattr(alone, field.name) == getattr(shared, field.name), field.name
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if every_class.find_refusal(case)], ids=str)
+def test_what_cannot_be_tried_is_refused_in_words(case: Case, grounds: dict[str, Ground]) -> None:
+    with pytest.raises(SamebitsError) as caught:
+        every_class.run_case(grounds[case.ground], case, 1)
+
+    assert re.search(every_class.find_refusal(case) or "", str(caught.value))
+    assert "\n" not in str(caught.value)
+
+
+def test_the_tables_name_nothing_that_scikit_learn_has_not() -> None:
+    refused = [name for by_words in every_class.REFUSED.values() for names in by_words.values() for name in names]
+    named = {*refused, *every_class.PARAMETERS, *every_class.BEFORE, *every_class.ROLES}
+
+    assert len(refused) == len(set(refused))
+    assert {name.partition(" ")[0] for name in named} <= {case.name for case in CASES}
+    assert {case.name for case in CASES} == {name for name, _ in all_estimators()}
+
+
+@pytest.mark.parametrize("name", sorted(every_class.list_splitters()))
+def test_a_splitter_gives_the_same_folds_and_bits(name: str, tmp_path: Any) -> None:
+    every_class.make_table().iloc[:20].to_parquet(tmp_path / "table.parquet")
+    spec = {"class": f"sklearn.model_selection.{name}", **every_class.SPLITTERS.get(name, {})}
+    by_group = {"split": {"method": "group", "column": "g", "test_size": 1}} if "Group" in name else {"split": {"test_size": 4}}
+    keys = {**by_group, "cv": spec, "split": {**by_group["split"], "stratify": False}}
+
+    alone, shared = (every_class.prepare_ground(tmp_path, "whole", set("abg"), **keys, n_jobs=n_jobs) for n_jobs in (1, 2))
+
+    folds = [[(fit.tolist(), score.tolist()) for fit, score in ground.materials.split.folds] for ground in (alone, shared)]
+    assert folds[0] == folds[1] != []
+    assert every_class.run_folds(alone.materials, 1) == every_class.run_folds(shared.materials, 2)
+
+
+def list_scorings() -> list[tuple[str, str]]:
+    return [
+        (target, name)
+        for name in get_scorer_names()
+        for target in (["quantities"] if is_regression_scoring(name) else ["classes", "kinds"])
+    ]
+
+
+@pytest.mark.parametrize(("target", "name"), list_scorings())
+def test_a_scorer_gives_the_same_bits(target: str, name: str, grounds: dict[str, Ground]) -> None:
+    refusal = every_class.REFUSED_SCORERS.get((target, name))
+    if refusal is not None:
+        with pytest.raises(SamebitsError, match=refusal):
+            every_class.run_folds(grounds[target].score_by(name), 1)
+        return
+
+    materials = grounds[target].score_by(name)
+
+    assert every_class.run_folds(materials, 1) == every_class.run_folds(materials, 2)
