@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import confusion_matrix, fbeta_score, precision_recall_curve
 
-from samebits.config.keys import Business, Costs
-from samebits.estimation.scoring import choose_threshold
+from samebits.config.keys import Business, Config, Costs
+from samebits.data.target import Target
+from samebits.estimation.scoring import choose_threshold, make_scorer
 
 
 def draw_responses(seed: int = 0, decimals: int = 2) -> tuple[np.ndarray, np.ndarray]:
@@ -101,3 +103,56 @@ def test_a_fixed_threshold_is_taken_as_it_is_with_the_precision_and_recall_it_co
         "recall": (is_positive & called).sum() / is_positive.sum(),
         "method": "threshold",
     }
+
+
+def score(name: str, task: str, y: list[Any], model: Any, positive: Any = None) -> float:
+    labels = np.unique(y)
+    config = Config.model_construct(scoring=name)
+    target = Target(task, np.array(y), labels, positive)  # type: ignore[arg-type]
+    return float(make_scorer(config, target)(model, np.zeros((len(y), 1)), np.array(y)))
+
+
+class Saying:
+    """A fitted classifier that says what it was told to."""
+
+    _estimator_type = "classifier"
+
+    def __init__(self, labels: list[Any], responses: Any) -> None:
+        self.classes_, self.responses = np.array(labels), np.array(responses)
+
+    def __sklearn_tags__(self) -> Any:
+        return LogisticRegression().__sklearn_tags__()
+
+    def fit(self) -> None: ...
+
+    def predict(self, X: Any) -> np.ndarray:
+        labels: np.ndarray = self.classes_[self.responses.argmax(axis=1)]
+        return labels
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        return self.responses
+
+
+@pytest.mark.parametrize("positive", ["bad", "good"])
+def test_the_positive_class_is_the_one_that_was_named(positive: str) -> None:
+    y = ["bad"] * 5 + ["good"] * 3
+    bad = np.array([0.9, 0.8, 0.6, 0.4, 0.7, 0.55, 0.2, 0.1])
+    model = Saying(["bad", "good"], np.column_stack([bad, 1 - bad]))
+    is_positive, called = np.array(y) == positive, (bad > 0.5) == (positive == "bad")
+    hits, alarms = called[is_positive].mean(), called[~is_positive].mean()
+    errors = is_positive - (bad if positive == "bad" else 1 - bad)
+
+    assert score("positive_likelihood_ratio", "binary", y, model, positive) == pytest.approx(hits / alarms)
+    assert score("neg_negative_likelihood_ratio", "binary", y, model, positive) == pytest.approx(-(1 - hits) / (1 - alarms))
+    explained = 1 - (errors**2).mean() / (is_positive - is_positive.mean()).var()
+    assert score("d2_brier_score", "binary", y, model, positive) == pytest.approx(explained)
+
+
+@pytest.mark.parametrize("name", ["d2_brier_score", "d2_log_loss_score", "neg_brier_score", "neg_log_loss"])
+def test_rows_that_lack_a_class_are_scored_by_all_of_the_targets(name: str) -> None:
+    target = Target("multiclass", np.array([]), np.array(["a", "b", "c"]), None)
+    model = Saying(["a", "b", "c"], [[0.6, 0.3, 0.1], [0.2, 0.7, 0.1], [0.5, 0.2, 0.3]])
+
+    found = make_scorer(Config.model_construct(scoring=name), target)(model, np.zeros((3, 1)), np.array(["a", "b", "b"]))
+
+    assert np.isfinite(found)

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 import skops.io
 from sklearn.datasets import load_breast_cancer
+from sklearn.decomposition import PCA
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.neighbors import KNeighborsClassifier
-from sklearn.preprocessing import FunctionTransformer
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 from test_fingerprint import MODELS
 
@@ -55,6 +57,34 @@ def test_threads_of_the_fit_leave_no_trace_in_the_file() -> None:
         files.append(dump_model(forest))
 
     assert files[0] == files[1]
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_a_settled_model_says_what_it_will_say_once_it_is_loaded(order: Any) -> None:
+    """To the bit: a matrix product depends on the order of its factors in memory, which no file keeps."""
+    model = make_pipeline(StandardScaler(), PCA(5), FunctionTransformer())
+    model.fit(np.asarray(X, order=order), Y)
+    left_by_fit = model[1].components_
+    settle_model(model)
+
+    loaded = load_model(dump_model(model))
+
+    assert model.transform(X).tobytes() == loaded.transform(X).tobytes()
+    assert not left_by_fit.flags.c_contiguous and model[1].components_.flags.c_contiguous
+    assert (model[1].components_ == left_by_fit).all()
+
+
+def test_arrays_in_containers_are_settled_too_and_nothing_else_is_touched() -> None:
+    array, flat = np.asfortranarray(np.arange(6.0).reshape(2, 3)), np.arange(3.0)
+    model = OutlierClipper()
+    model.parts_ = {"list": [array, flat, np.float64(1.0), np.array(2.0)], "masked": np.ma.MaskedArray(array, mask=array > 2)}
+    parts = dict(model.parts_)
+
+    settle_model(model)
+
+    assert model.parts_["list"][0].flags.c_contiguous and (model.parts_["list"][0] == array).all()
+    assert model.parts_["list"][1] is flat and model.parts_["list"][3].shape == ()
+    assert model.parts_["masked"] is parts["masked"]
 
 
 def test_a_plain_skops_file_of_the_same_model_is_not_stable() -> None:

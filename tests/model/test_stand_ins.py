@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.sparse
 import skops.io
 from sklearn.base import clone
 from sklearn.datasets import load_iris
@@ -27,7 +28,7 @@ from samebits.errors import LineageError
 from samebits.model.file import dump_model, list_trusted_types, load_model, settle_model
 from samebits.model.fingerprint import digest_model
 from samebits.model.stand_ins import _pack, put_stand_ins
-from samebits.stored_parts import JoinedTrees
+from samebits.stored_parts import JoinedTrees, SparseTable
 
 X, Y = load_iris(return_X_y=True)
 TREES: dict[str, Any] = {
@@ -195,3 +196,36 @@ def test_a_column_of_few_different_numbers_is_stored_as_their_places(n_different
     assert isinstance(packed, tuple) == is_pair
     places, values = packed if isinstance(packed, tuple) else (np.arange(100_000), packed)
     assert values[places].tobytes() == column.tobytes()
+
+
+@pytest.mark.parametrize("kind", ["csr_matrix", "csc_matrix", "csr_array", "csc_array"])
+def test_a_sparse_matrix_comes_back_as_it_was(kind: str) -> None:
+    model = KNeighborsClassifier(algorithm="brute").fit(X, Y)
+    model._fit_X = getattr(scipy.sparse, kind)(np.round(X) - 3)
+
+    content = dump_model(model)
+    loaded = load_model(content)._fit_X
+
+    assert type(loaded) is type(model._fit_X) and loaded.shape == model._fit_X.shape
+    for name in ("data", "indices", "indptr"):
+        assert getattr(loaded, name).tobytes() == getattr(model._fit_X, name).tobytes()
+    assert list_trusted_types(content) == ["samebits.stored_parts.SparseTable"]
+    assert dump_model(load_model(content)) == content
+
+
+def test_a_model_of_text_that_keeps_its_rows_is_stored() -> None:
+    rows = scipy.sparse.random_array((40, 200), density=0.05, format="csr", rng=0)
+    model = KNeighborsClassifier(3).fit(rows, np.arange(40) % 2)
+
+    loaded = load_model(dump_model(model))
+
+    assert digest_model(loaded) == digest_model(model)
+    assert loaded.predict_proba(rows).tobytes() == model.predict_proba(rows).tobytes()
+
+
+@pytest.mark.parametrize(("place", "values"), [("indices", [0, 10**6]), ("indices", [0, -5]), ("indptr", [0, 1, 10**6])])
+def test_a_sparse_matrix_that_points_outside_itself_is_refused(place: str, values: list[int]) -> None:
+    parts = {"data": np.ones(2), "indices": np.array([0, 1]), "indptr": np.array([0, 1, 2]), place: np.array(values)}
+
+    with pytest.raises(LineageError, match="expected a skops archive, found ValueError"):
+        load_model(skops.io.dumps(SparseTable.hold("csr_matrix", (2, 3), *(parts[name] for name in ("data", "indices", "indptr")))))
