@@ -12,6 +12,7 @@ from typing import Any
 
 import every_class
 import pytest
+from conftest import ROOT
 from every_class import Case, Ground
 from joblib.externals.loky import get_reusable_executor
 from sklearn.metrics import get_scorer_names
@@ -98,3 +99,35 @@ def test_a_scorer_gives_the_same_bits(target: str, name: str, grounds: dict[str,
     materials = grounds[target].score_by(name)
 
     assert every_class.run_folds(materials, 1) == every_class.run_folds(materials, 2)
+
+
+def read_table(heading: str) -> dict[str, set[str]]:
+    """Return the names in the second column of a table of the page, by what stands in the first."""
+    page = (ROOT / "docs/why-training-differs.md").read_text(encoding="utf-8")
+    rows = page.partition(f"\n| {heading} |\n|---|---|\n")[2].partition("\n\n")[0].splitlines()
+    cells = [row.strip("| ").split(" | ") for row in rows]
+    return {first: set(re.findall(r"`(\w+)`", names)) for first, names in cells}
+
+
+def test_the_page_names_what_is_tried() -> None:
+    shown = read_table("from | the same bits")
+
+    tried: dict[str, set[str]] = {}
+    for case in CASES:
+        if not every_class.find_refusal(case):
+            tried.setdefault(f"`{case.path.rpartition('.')[0]}`", set()).add(case.name)
+    tried["splitters, `sklearn.model_selection`"] = set(every_class.list_splitters())
+    refused_scorers = {name for _, name in every_class.REFUSED_SCORERS if name.endswith("_samples")}
+    tried["scorers"] = set(get_scorer_names()) - refused_scorers
+    assert shown == tried
+
+
+def test_the_page_names_what_is_refused() -> None:
+    shown = read_table("why | refused")
+
+    refused = {
+        reason: {name.partition(" ")[0] for names in by_words.values() for name in names}
+        for reason, by_words in every_class.REFUSED.items()
+    }
+    refused["it scores several labels of a row"] = {name for _, name in every_class.REFUSED_SCORERS if name.endswith("_samples")}
+    assert shown == refused

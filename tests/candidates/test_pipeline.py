@@ -235,6 +235,10 @@ def test_what_does_not_fit_the_table_is_refused_in_words(train: Callable[..., An
             {"models": {"a": {"class": "sklearn.linear_model.Ridge"}}},
             r"models\.a: expected a classifier, since the task is binary, found a regressor",
         ),
+        (
+            {"models": {"a": {"class": "sklearn.multioutput.ClassifierChain", "estimator": {"class": "sklearn.svm.SVC"}}}},
+            r"models\.a: expected a model of one target, found ClassifierChain, which takes several",
+        ),
         ({"scoring": "r2"}, r"scoring: expected a scorer for a binary target, found 'r2'"),
         ({"preprocessing": {"columns": [{"columns": ["number", "number"]}]}}, r"expected each column once, found 'number' twice"),
         ({"models": {"linear_regression": {}}}, r"models\.linear_regression: expected a model for binary"),
@@ -268,41 +272,6 @@ def test_the_stored_model_decides_by_the_threshold(train: Callable[..., tuple[Ma
     assert result.threshold.value != 0.5
     predicted = pd.read_csv(io.BytesIO(result.predictions))["predicted"]
     assert (predicted == materials.target.positive).tolist() == is_called.tolist()
-
-
-def test_folds_run_anywhere_give_the_same_scores(
-    prepare: Callable[..., tuple[Any, Materials]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from samebits.candidates import units
-
-    config, materials = prepare(make_mixed(), models={"random_forest": {"n_estimators": 10}, "knn": {}}, n_jobs=2)
-    here = make_result(config, materials)
-    monkeypatch.setattr(units, "WORKERS_FROM_CELLS", 0)
-
-    in_workers = make_result(config, materials)
-
-    assert [one.scores for one in in_workers.scored] == [one.scores for one in here.scored]
-    assert in_workers.out_of_fold == here.out_of_fold
-    assert in_workers.model_file == here.model_file
-
-
-@pytest.mark.parametrize(
-    "model",
-    [
-        {"class": "sklearn.ensemble.StackingClassifier", "estimators": [["t", {"class": "sklearn.tree.DecisionTreeClassifier"}]]},
-        {"class": "sklearn.model_selection.HalvingGridSearchCV", "estimator": {"class": "sklearn.tree.DecisionTreeClassifier"},
-         "param_grid": {"max_depth": [1, 2]}, "min_resources": 20},
-        {"class": "sklearn.ensemble.HistGradientBoostingClassifier", "max_iter": 3, "categorical_features": [0]},
-        {"class": "sklearn.model_selection.TunedThresholdClassifierCV", "estimator": {"class": "sklearn.linear_model.LogisticRegression"}},
-    ],
-)  # fmt: skip
-def test_what_scikit_learn_trains_is_trained_and_stored(train: Callable[..., tuple[Materials, Result]], model: dict[str, Any]) -> None:
-    splines = {"class": "sklearn.preprocessing.SplineTransformer", "n_knots": 3}
-    groups = [{"columns": ["whole"], "transformers": [splines]}]
-
-    _, result = train(make_mixed(), models={"a": model}, preprocessing={"columns": groups})
-
-    assert result.model_digest.startswith("sha256:")
 
 
 def test_a_model_that_cannot_be_stored_without_pickle_is_refused(train: Callable[..., tuple[Materials, Result]]) -> None:

@@ -80,13 +80,23 @@ def _build_model(config: Config, name: str, task: catalog.Task) -> Any:
     if spec is None:
         raise ConfigError(Problem(where, f"a model for {task}", repr(name), "Remove it, or give it a class."))
     model = build_component(spec, config.allow, ("models", name))
-    kind = getattr(model, "_estimator_type", None) or getattr(
-        getattr(model, "__sklearn_tags__", lambda: None)(), "estimator_type", None
-    )
+    tags = _read_tags(model)
+    kind = getattr(model, "_estimator_type", None) or getattr(tags, "estimator_type", None)
     wanted = "regressor" if task == "regression" else "classifier"
     if kind in ("classifier", "regressor", "clusterer", "outlier_detector", "density_estimator") and kind != wanted:
         raise ConfigError(Problem(where, f"a {wanted}, since the task is {task}", f"a {kind}", "Name another class, or set task:."))
+    if not getattr(getattr(tags, "target_tags", None), "single_output", True):
+        found = f"{type(model).__name__}, which takes several"
+        raise ConfigError(Problem(where, "a model of one target", found, "Name the class for one, or the estimator inside it."))
     return model
+
+
+def _read_tags(model: Any) -> Any:
+    """Return what a model says of itself, or None: a stranger's may have no tags, or none that can be asked for."""
+    try:
+        return model.__sklearn_tags__()
+    except AttributeError:
+        return None
 
 
 def _build_row_columns(config: Config, rows: PreparedRows) -> RowColumns | None:
