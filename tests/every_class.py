@@ -18,12 +18,14 @@ import sklearn.experimental.enable_halving_search_cv
 import sklearn.experimental.enable_iterative_imputer
 import sklearn.model_selection
 import yaml
+from sklearn.metrics import get_scorer_names
 from sklearn.utils import all_estimators
 
 from samebits.candidates import units
 from samebits.candidates.fitting import fit_model
 from samebits.candidates.materials import Materials, prepare_materials
 from samebits.candidates.selection import forget_values
+from samebits.config.catalog import is_regression_scoring
 from samebits.config.loading import check_config
 from samebits.estimation.prediction import Answers, Prediction, predict_rows
 from samebits.estimation.scoring import make_scorer
@@ -238,6 +240,15 @@ def list_splitters() -> dict[str, type]:
     }
 
 
+def list_scorings() -> list[tuple[str, str]]:
+    """Return each scorer with the grounds that it may be for."""
+    return [
+        (target, name)
+        for name in get_scorer_names()
+        for target in (["quantities"] if is_regression_scoring(name) else ["classes", "kinds"])
+    ]
+
+
 def find_refusal(case: Case) -> str | None:
     """Return the words in which a class is refused, or None."""
     listed = (case.name, f"{case.name} ({case.role})")
@@ -345,6 +356,23 @@ def run_folds(materials: Materials, n_jobs: int) -> tuple[list[float], list[byte
     task = units.Task(materials.take_training(), forget_values(materials.target), materials.scorer, SEED, needs_responses=False)
     outcomes = list(units.run_units(folds, task, n_jobs, n_more=1)[0])
     return [one.score for one in outcomes], [_freeze(one.prediction) for one in outcomes]
+
+
+def run_splitter(folder: Path, name: str, n_jobs: int) -> tuple[Any, ...]:
+    """Return the folds that a splitter makes of few rows, and what came of them."""
+    folder = folder / "few"
+    folder.mkdir(exist_ok=True)
+    make_table().iloc[:20].to_parquet(folder / "table.parquet")
+    by_group = {"method": "group", "column": "g", "test_size": 1} if "Group" in name else {"test_size": 4}
+    spec = {"class": f"sklearn.model_selection.{name}", **SPLITTERS.get(name, {})}
+    keys = {"split": {**by_group, "stratify": False}, "cv": spec, "n_jobs": n_jobs}
+    materials = prepare_ground(folder, "whole", set("abg"), **keys).materials
+    return [(fit.tolist(), score.tolist()) for fit, score in materials.split.folds], *run_folds(materials, n_jobs)
+
+
+def run_scorer(ground: Ground, name: str, n_jobs: int) -> tuple[list[float], list[bytes]]:
+    """Return what a tree scores by a scorer."""
+    return run_folds(ground.score_by(name), n_jobs)
 
 
 def _freeze(prediction: Prediction | None) -> bytes:
