@@ -13,7 +13,7 @@ import importlib
 import io
 import json
 import zipfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,7 @@ from samebits.digests import digest_bytes
 from samebits.errors import LineageError, Problem
 from samebits.model.expansion import expand_archive
 from samebits.model.fingerprint import is_incidental
+from samebits.model.schemas import check_schema, list_nodes, name_classes, part_all
 from samebits.model.stand_ins import put_stand_ins
 from samebits.networks import torch_left_alone
 
@@ -38,7 +39,7 @@ _FRAME_BYTES = 256
 # bzip2 takes 0.1 s for a megabyte there and back: of models of many large arrays that would be half as long as their fit.
 _LARGE_BYTES = 2**20
 
-# Beside scikit-learn's classes (see _is_sklearn_class) and samebits' own; trees are checked after loading. Plain containers do
+# Beside scikit-learn's classes (see _is_known_class) and samebits' own; trees are checked after loading. Plain containers do
 # nothing when they are made; what a defaultdict makes its values with stands in the file as a type of its own.
 TRUSTED_TYPES = frozenset(
     {
@@ -75,14 +76,9 @@ _TRUSTED_MODULES = (
 )
 
 
-_OWN_MODULES = (
-    "samebits.networks.",
-    "samebits.row_columns.",
-    "samebits.stored_parts.",
-    "samebits.transformers.",
-)  # served alone with a model
+# Served alone with a model: their classes, and none of their functions, one of which imports what it is asked for.
+_OWN_MODULES = ("samebits.networks", "samebits.row_columns", "samebits.stored_parts", "samebits.transformers")
 
-_NETWORK_CLASS = ("samebits.networks", "StoredClass")
 _SETTLED = {"n_jobs": None, "n_threads": 1, "_n_threads": 1, "num_threads": 1, "nthread": 1, "_stop_words_id": 0, "refit_time_": 0.0}
 
 
@@ -132,7 +128,7 @@ def dump_model(model: Any) -> bytes:
     schema = json.loads(source.read(_SCHEMA))
     members: dict[str, str] = {}  # digest of an array -> its name in the archive
     contents: list[bytes] = []
-    for node in _list_nodes(schema):
+    for node in list_nodes(schema):
         if node.get("__loader__") == "DictNode":
             _sort_key_types(node)
         node.pop("__id__", None)  # an address; without it each part is loaded on its own, which is all it says anyway
@@ -144,18 +140,6 @@ def dump_model(model: Any) -> bytes:
             node["file"] = name
     text = json.dumps(schema, sort_keys=True, separators=(",", ":")).encode("utf-8")
     return _write_archive([*((f"{index}.npy", content) for index, content in enumerate(contents)), (_SCHEMA, text)])
-
-
-def _list_nodes(value: Any) -> Iterator[dict[str, Any]]:
-    """Yield every mapping of a schema, outer before inner, in the order of the keys; by a stack, since schemas nest deeply."""
-    stack = [value]
-    while stack:
-        current = stack.pop()
-        if isinstance(current, dict):
-            yield current
-            stack.extend(current[key] for key in sorted(current, reverse=True))
-        elif isinstance(current, list):
-            stack.extend(reversed(current))
 
 
 def _sort_key_types(node: dict[str, Any]) -> None:
@@ -218,15 +202,15 @@ def is_trusted(name: str, allow: Sequence[str] = ()) -> bool:
     if "<" in name:  # a lambda, or what was made inside a function: nobody can find it again
         return False
     package = name.partition(".")[0]
-    if name.startswith(_OWN_MODULES) or name in TRUSTED_TYPES or package in allow:
+    if name in TRUSTED_TYPES or package in allow:
         return True
-    return name.startswith(_TRUSTED_MODULES) or _is_sklearn_class(name)
+    return name.startswith(_TRUSTED_MODULES) or _is_known_class(name)
 
 
-def _is_sklearn_class(name: str) -> bool:
+def _is_known_class(name: str) -> bool:
     """scikit-learn's classes do nothing when they are made; its functions, which may fetch and write, are not let in."""
     module_name, _, class_name = name.rpartition(".")
-    if not module_name.startswith("sklearn."):
+    if module_name not in _OWN_MODULES and not module_name.startswith("sklearn."):
         return False
     try:
         return isinstance(getattr(importlib.import_module(module_name), class_name, None), type)
@@ -271,30 +255,14 @@ def _rewrite_schema(expanded: bytes, by_name: bool) -> bytes:
     """
     with zipfile.ZipFile(io.BytesIO(expanded)) as source:
         schema = json.loads(source.read(_SCHEMA))
-        if not (_part_all(schema) | (by_name and _name_classes(schema))):
+        check_schema(schema)
+        if not (part_all(schema) | (by_name and name_classes(schema))):
             return expanded
         buffer = io.BytesIO()
         with zipfile.ZipFile(buffer, "w") as target:
             for name in dict.fromkeys(source.namelist()):
                 target.writestr(name, json.dumps(schema) if name == _SCHEMA else source.read(name))
     return buffer.getvalue()
-
-
-def _part_all(schema: Any) -> bool:
-    shared = [node for node in _list_nodes(schema) if "__id__" in node and "__loader__" in node]
-    for node in shared:
-        del node["__id__"]
-    return bool(shared)
-
-
-def _name_classes(schema: Any) -> bool:
-    nodes = [node for node in _list_nodes(schema) if (node.get("__module__"), node.get("__class__")) == _NETWORK_CLASS]
-    for node in nodes:
-        (kind,) = node["content"]["content"]
-        name = json.dumps(f"{kind['__module__']}.{kind['__class__']}")
-        node.clear()
-        node.update({"__class__": "str", "__module__": "builtins", "__loader__": "JsonNode", "content": name, "is_json": True})
-    return bool(nodes)
 
 
 def _check_trees(value: Any, seen: set[int]) -> None:
