@@ -399,6 +399,10 @@ def search(method: str, **keys: Any) -> dict[str, Any]:
         (search("random"), "search.n_trials: expected how many are tried"),
         (search("grid", n_trials=3), "search.n_trials: expected no such key under method grid"),
         (search("random", n_trials=3, factor=2), "search.factor: expected no such key under method random"),
+        (
+            search("grid", models={"logistic_regression": {"C": [1.0] * 400, "max_iter": [9] * 400}}),
+            "search.models.logistic_regression: expected at most 100,000 combinations of a candidate, found 160,000",
+        ),
         (search("grid", batch=2), "search.batch: expected no such key under method grid"),
         (search("grid", models={}), "search: expected parameters under models or preprocessing"),
         (search("grid", models={"logistic_regresion": {"C": [1.0]}}), "Did you mean 'logistic_regression'?"),

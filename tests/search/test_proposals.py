@@ -65,6 +65,15 @@ def test_lists_alone_are_drawn_without_replacement_and_no_more_than_there_are() 
     assert sorted(map(str, (one.values for one in asked))) == sorted(map(str, ParameterGrid(SPACE)))
 
 
+def test_lists_with_more_combinations_than_can_be_counted_are_drawn_from() -> None:
+    space = {letter: list(range(2000)) for letter in "abcdef"}
+
+    [asked] = run({"method": "random", "n_trials": 3}, space)
+
+    assert [asked] == run({"method": "random", "n_trials": 3}, space)
+    assert len({one.values["a"] for one in asked}) == 3
+
+
 @pytest.mark.parametrize(("n_values", "factor"), [(2, 3), (9, 3), (10, 3), (27, 3), (8, 2), (17, 4)])
 def test_halving_has_as_many_rounds_and_trials_as_scikit_learns(n_values: int, factor: int) -> None:
     """Of 600 rows in two classes and five folds: enough for every round."""

@@ -21,6 +21,8 @@ from samebits.numerics.seeds import derive_seed
 from samebits.provenance.environment import read_environment
 from samebits.search import searching
 from samebits.search.journal import Journal
+from samebits.search.proposals import Proposal
+from samebits.search.trials import Trial
 from samebits.training.result import Result, make_result
 
 Prepare = Callable[..., Any]
@@ -120,6 +122,17 @@ def test_a_trial_that_fails_is_told_and_costs_nothing_else(prepare: Prepare) -> 
     assert result.found.best["knn"].values == {"models.knn.n_neighbors": 3}
 
 
+def test_a_trial_that_no_memory_is_enough_for_is_one_that_failed(prepare: Prepare) -> None:
+    steps = [["r", {"class": "sklearn.kernel_approximation.RBFSampler"}], ["c", {"class": "sklearn.linear_model.RidgeClassifier"}]]
+    keys = {"models": {"rbf": {"class": "sklearn.pipeline.Pipeline", "steps": steps}}}
+
+    _, result = search(prepare, {"method": "grid", "models": {"rbf": {"steps.0.1.n_components": [10**13, 9]}}}, **keys)
+
+    assert result.found is not None
+    assert "MemoryError: Unable to allocate" in (result.found.trials[0].failure or "")
+    assert result.found.best["rbf"].number == 2
+
+
 def test_a_candidate_of_which_every_trial_fails_is_refused_with_the_reason(prepare: Prepare) -> None:
     keys = {"data": {"rows": [{"first": 60}]}, "models": {"knn": {}}}
 
@@ -192,6 +205,19 @@ def test_a_journal_that_is_none_is_none(monkeypatch: pytest.MonkeyPatch, tmp_pat
     path.write_bytes(content)
 
     assert Journal("sha256:one")._trials == {}
+
+
+def test_a_trial_is_taken_for_its_own_values_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    journal, values = Journal("sha256:one"), {"a": float("nan"), "b": True}
+    journal.keep("cv", Trial("knn", 1, values, None, [0.5]))
+    journal.write()
+
+    taken = Journal("sha256:one").find("cv", "knn", Proposal(1, {**values, "a": float("nan")}))
+
+    assert taken is not None
+    assert taken.scores == [0.5]
+    assert Journal("sha256:one").find("cv", "knn", Proposal(1, {**values, "b": 1})) is None
 
 
 def test_every_trial_is_a_row_with_exact_numbers(prepare: Prepare) -> None:

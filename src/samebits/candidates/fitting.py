@@ -14,7 +14,6 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
 import joblib
-import numpy as np
 from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import Pipeline
@@ -44,8 +43,8 @@ _KNOWN_FAILURES = [
 ]
 _KNOWN_MODULES = ("sklearn.", "samebits.")
 FINAL = "final fit"  # the name of that stage, beside those of the folds
-# What estimators raise of rows or parameters that they cannot work with.
-FAILURES = (ValueError, TypeError, AttributeError, ArithmeticError, LookupError, np.linalg.LinAlgError)
+# What estimators raise of rows or parameters that they cannot work with, or that there is no memory for.
+FAILURES = (ValueError, TypeError, AttributeError, ArithmeticError, LookupError, RuntimeError, AssertionError, MemoryError)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ search found can be written there. How values are proposed and scored is for `se
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -15,6 +16,7 @@ from samebits.errors import ConfigError, Problem, suggest
 
 Space = dict[str, list[Any] | Interval]  # the key in the config: the values that are tried
 PREPROCESSING = "preprocessing."
+MOST_TRIALS = 100_000  # of one candidate
 
 
 def list_spaces(config: Config) -> dict[str, Space]:
@@ -28,6 +30,12 @@ def list_spaces(config: Config) -> dict[str, Space]:
         for name in sorted(config.models)
     }
     return {name: {**space, **shared} for name, space in own.items()}
+
+
+def count_combinations(space: Mapping[str, Any]) -> int | None:
+    """Return how many combinations of a candidate's values there are; None where a number is drawn from an interval."""
+    lists = [choices for choices in space.values() if isinstance(choices, list)]
+    return math.prod(map(len, lists)) if len(lists) == len(space) else None
 
 
 def vary(config: Config, name: str, values: Mapping[str, Any]) -> Config:
@@ -115,6 +123,8 @@ def _check_search_method(
     n_trials = search.get("n_trials")
     if method in ("random", "optuna") and n_trials is None:
         yield ("search", "n_trials"), (f"how many are tried, under method {method}", "nothing", "Add it.")
+    if method == "grid" or (method == "halving" and n_trials is None):
+        yield from _check_size(spaces)
     for path, key, choices in [(path, key, choices) for path, space in spaces for key, choices in space.items()]:
         if not isinstance(choices, dict):
             continue
@@ -126,3 +136,13 @@ def _check_search_method(
                 yield (*path, key), ("low below high", f"{low} and {high}", "Change one of them.")
             elif choices.get("log") is True and low <= 0:
                 yield (*path, key, "low"), ("a number above 0, since log is true", repr(low), "Change it, or remove log.")
+
+
+def _check_size(spaces: list[tuple[KeyPath, dict[str, Any]]]) -> Iterator[tuple[KeyPath, Facts]]:
+    """All combinations of a candidate's values and the preprocessing's are tried: they are counted before they are made."""
+    *own, (_, shared) = spaces
+    for path, space in own or [(("search", "preprocessing"), {})]:
+        n_all = count_combinations({**space, **{f"{PREPROCESSING}{key}": choices for key, choices in shared.items()}})
+        if n_all is not None and n_all > MOST_TRIALS:
+            expected = f"at most {MOST_TRIALS:,} combinations of a candidate"
+            yield path, (expected, f"{n_all:,}", "Name fewer values, or draw of them: method random, n_trials: 40.")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from samebits.private_files import read_private, remove_private, write_private
 from samebits.search.proposals import Proposal
@@ -37,10 +37,10 @@ class Journal:
     def find(self, place: str, candidate: str, proposal: Proposal) -> Trial | None:
         """Return what a trial scored in an earlier try, or None."""
         trial = self._trials.get(_name(place, candidate, proposal))
-        if trial is None or trial.values != proposal.values:
+        if trial is None or json.dumps(trial.values) != json.dumps(proposal.values):  # in which NaN is NaN, and 1 not true
             return None
         self.n_taken += 1
-        return trial
+        return replace(trial, values=proposal.values)
 
     def keep(self, place: str, trial: Trial) -> None:
         """Note what a trial scored; where it cannot be written, an interrupted search begins anew."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import sys
 import warnings
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +19,7 @@ from scipy import stats
 from sklearn.model_selection import ParameterGrid, ParameterSampler
 
 from samebits.config.keys import Interval, Search
-from samebits.config.variants import Space
+from samebits.config.variants import Space, count_combinations
 
 
 @dataclass(frozen=True)
@@ -61,13 +62,6 @@ def propose(search: Search, space: Space, n_rows: int, least_rows: int, seed: in
     return _halve(values, search.factor, n_rows, least_rows) if search.method == "halving" else _propose_once(values)
 
 
-def count_proposals(search: Search, space: Space) -> int:
-    """Return how many proposals a candidate's first round, or all its rounds together, will have at most."""
-    lists = [choices for choices in space.values() if isinstance(choices, list)]
-    n_all = math.prod(map(len, lists)) if len(lists) == len(space) else None
-    return n_all if search.n_trials is None and n_all is not None else min(search.n_trials or 1, n_all or search.n_trials or 1)
-
-
 def _list_grid(space: Space) -> list[dict[str, Any]]:
     """Every combination, in scikit-learn's order: the first parameter by name changes slowest."""
     return list(ParameterGrid({key: choices for key, choices in space.items() if isinstance(choices, list)}))
@@ -75,10 +69,24 @@ def _list_grid(space: Space) -> list[dict[str, Any]]:
 
 def _draw(space: Space, n_trials: int, seed: int) -> list[dict[str, Any]]:
     """Draw as scikit-learn's randomized search does: without replacement where all parameters are lists."""
-    sources = {key: _Drawn(choices) if isinstance(choices, Interval) else choices for key, choices in sorted(space.items())}
+    sources: dict[str, Any] = {
+        key: _Drawn(choices) if isinstance(choices, Interval) else choices for key, choices in sorted(space.items())
+    }
+    if (count_combinations(space) or 0) > sys.maxsize:  # more than the sampler can count: any it draws twice is a marvel
+        sources = {key: _Chosen(one) if isinstance(one, list) else one for key, one in sources.items()}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # that the lists have fewer combinations: then all of them are tried
         return [dict(sorted(one.items())) for one in ParameterSampler(sources, n_trials, random_state=seed)]
+
+
+class _Chosen:
+    """A list as scikit-learn's sampler takes an interval."""
+
+    def __init__(self, choices: list[Any]) -> None:
+        self._choices = choices
+
+    def rvs(self, random_state: Any = None) -> Any:
+        return self._choices[random_state.randint(len(self._choices))]
 
 
 class _Drawn:

@@ -234,7 +234,7 @@ class _Search:
         if best is None:
             failed = next((trial.failure for trial in self.trials if trial.candidate == name and trial.failure), "none was scored")
             raise DataError(
-                Problem(f"search: {name}", "a trial that can be fitted and scored", f"none: {failed}", "Try other values.")
+                Problem(f"search: {name}", "a trial that can be fitted and scored", f"none: {failed.rstrip('.')}", "Try other values.")
             )
         pipeline = self.materials.build(vary(self.config, name, best.values))[name]
         outcomes = self.outcomes.get(name, [])
