@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+
+import numpy as np
 import torch
 
 
@@ -57,6 +60,32 @@ class Half(Narrow):
 class Stopped(Narrow):
     def forward(self, X: torch.Tensor) -> torch.Tensor:
         raise KeyboardInterrupt
+
+
+class Drawn(Narrow):
+    """Draws from every generator as it is made, keeps that in no state, and changes PyTorch's settings."""
+
+    def __init__(self, n_outputs: int) -> None:
+        super().__init__(n_outputs)
+        self.noise = torch.from_numpy(np.random.normal(size=3).astype(np.float32)) * random.random()
+        torch.set_default_dtype(torch.float64)
+        torch.set_num_threads(2)
+        torch.use_deterministic_algorithms(False)
+
+    def forward(self, X: torch.Tensor) -> torch.Tensor:
+        assert torch.get_num_threads() == 1 and torch.are_deterministic_algorithms_enabled()
+        return self.output(X[:, :3] * self.noise + torch.ones(3))
+
+
+class TooNarrow(torch.nn.Module):
+    """One output, whatever is wanted."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.output = torch.nn.Linear(5, 1)
+
+    def forward(self, X: torch.Tensor) -> torch.Tensor:
+        return self.output(X)
 
 
 class NoModule:

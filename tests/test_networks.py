@@ -83,6 +83,19 @@ def test_a_network_is_the_same_again_whatever_was_drawn_before(parameters: dict[
     assert digest_model(clone(first).set_params(random_state=4).fit(X, y)) != digest_model(first)
 
 
+def test_a_constructor_draws_alike_in_the_fit_and_where_the_file_is_loaded() -> None:
+    import torch
+
+    X, y = make_rows()
+    kept = np.random.get_state()[1].tolist()
+
+    model = make_network("Drawn").fit(X, y)
+
+    assert load_model(dump_model(model), ALLOW).predict_proba(X).tobytes() == model.predict_proba(X).tobytes()
+    assert np.random.get_state()[1].tolist() == kept
+    assert torch.get_default_dtype() == torch.float32
+
+
 def test_a_fit_leaves_the_settings_of_pytorch_as_they_were() -> None:
     import torch
 
@@ -162,6 +175,7 @@ def test_weights_of_classes_are_weights_of_their_rows() -> None:
     [
         ({"module": "Unrepeatable"}, "put_ has no deterministic form"),
         ({"module": "Narrow"}, "shapes cannot be multiplied"),
+        ({"module": "TooNarrow"}, r"the module gave \(32, 1\) for 32 rows, and \(32, 2\) is needed"),
         ({"module": "Half"}, "a state that NumPy can hold is needed.*BFloat16"),
         ({"lr": 1e30, "optimizer": "sgd"}, "the loss is (nan|inf) in epoch .: a smaller lr may help"),
         ({"device": "cuda"}, "device: cuda needs a GPU that PyTorch can use, and there is none here"),

@@ -83,16 +83,21 @@ class WeightedLoss:
     ----------
     name
         Of a function in torch.nn.functional.
+    n_outputs
+        What the network gives for each row.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, n_outputs: int) -> None:
         self.name = name
+        self.n_outputs = n_outputs
 
     def __call__(self, given: Any, wanted: tuple[Any, Any]) -> Any:
         """Return the loss of a batch, given the network's outputs and a pair of target values and weights."""
         import torch
 
         y, weights = wanted
+        if given.numel() != len(y) * self.n_outputs:
+            raise ValueError(f"the module gave {tuple(given.shape)} for {len(y)} rows, and ({len(y)}, {self.n_outputs}) is needed")
         outputs = given if self.name == "cross_entropy" else given.reshape(len(y))
         loss = getattr(torch.nn.functional, self.name)(outputs, y, reduction="none")
         return (loss * weights).mean()
@@ -138,9 +143,10 @@ def _make_net(estimator: Any, valid: Any) -> Any:
     from skorch import NeuralNet
     from skorch.helper import predefined_split
 
+    name = _LOSSES[estimator.loss] if hasattr(estimator, "loss") else "cross_entropy"
     net = NeuralNet(
         estimator.build_module(),
-        criterion=functools.partial(WeightedLoss, _LOSSES[estimator.loss] if hasattr(estimator, "loss") else "cross_entropy"),
+        criterion=functools.partial(WeightedLoss, name, estimator.n_outputs_),
         optimizer=getattr(torch.optim, _CLASSES[estimator.optimizer]),
         **{f"optimizer__{name}": value for name, value in list_optimizer_parameters(estimator).items()},
         lr=estimator.lr,

@@ -106,12 +106,13 @@ def settled_torch(seed: int, device: str = "cpu") -> Iterator[Any]:
     precise = (torch.backends.cuda.matmul, torch.backends.cudnn.conv, torch.backends.cudnn.rnn)
     settings += [(place, "fp32_precision", "ieee") for place in precise]
     kept = [(place, name, getattr(place, name)) for place, name, _ in settings]
-    threads, mode = torch.get_num_threads(), torch.get_deterministic_debug_mode()
+    threads, mode, dtype = torch.get_num_threads(), torch.get_deterministic_debug_mode(), torch.get_default_dtype()
     devices = [torch.cuda.current_device()] if device == "cuda" else []
     with torch.random.fork_rng(devices=devices):
         try:
             _set_all(settings)
             torch.set_num_threads(1)
+            torch.set_default_dtype(torch.float32)
             torch.set_deterministic_debug_mode("error")  # as use_deterministic_algorithms(True), which imports a compiler first
             torch.manual_seed(seed)
             yield torch
@@ -120,6 +121,7 @@ def settled_torch(seed: int, device: str = "cpu") -> Iterator[Any]:
         finally:
             _set_all(kept)
             torch.set_num_threads(threads)
+            torch.set_default_dtype(dtype)
             torch.set_deterministic_debug_mode(mode)
 
 
@@ -242,7 +244,7 @@ class _Network(BaseEstimator):
         self.check_module(kind)
         taken = inspect.signature(kind).parameters
         sizes = {"n_inputs": self.n_features_in_, "n_outputs": self.n_outputs_}
-        with _start_keras(self.seed_):
+        with _drawn_alike(self.seed_):
             return kind(**{name: n for name, n in sizes.items() if name in taken}, **(self.module_parameters or {}))
 
     def _ask(self, X: Any) -> np.ndarray:
@@ -431,16 +433,27 @@ def import_class(import_path: str) -> Any:
 
 
 @contextmanager
-def _start_keras(seed: int) -> Iterator[None]:
-    """Let Keras, whose models may be modules, count its layers' names from the start and draw its seeds from this one."""
-    keras, kept = sys.modules.get("keras"), random.getstate()
+def _drawn_alike(seed: int) -> Iterator[None]:
+    """Let a constructor draw the same each time, whatever it draws from, and leave PyTorch's settings as they were.
+
+    Keras, whose models may be modules, counts its layers' names from the start and draws its seeds from Python's generator.
+    """
+    import torch
+
+    keras, kept, kept_of_numpy = sys.modules.get("keras"), random.getstate(), np.random.get_state()
     if keras is not None and hasattr(keras, "utils"):
         keras.utils.clear_session()
-        random.seed(seed)
+    random.seed(seed)
+    np.random.seed(seed)
+    dtype, threads, mode = torch.get_default_dtype(), torch.get_num_threads(), torch.get_deterministic_debug_mode()
     try:
         yield
     finally:
         random.setstate(kept)
+        np.random.set_state(kept_of_numpy)
+        torch.set_default_dtype(dtype)
+        torch.set_num_threads(threads)
+        torch.set_deterministic_debug_mode(mode)
 
 
 def _require_device(device: str) -> str:
