@@ -64,3 +64,13 @@ class ForgetfulClassifier(ContainerClassifier):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state, counts_=Counter())
+
+
+class Leaver(ClassifierMixin, BaseEstimator):
+    """Ends the program in the middle of a fit, with the exit code of a broken claim."""
+
+    def fit(self, X: Any, y: Any) -> Self:
+        raise SystemExit(3)
+
+    def predict(self, X: Any) -> Any:
+        return X

@@ -129,3 +129,11 @@ def test_the_processs_filters_of_warnings_stay_as_they_were(prepare: Prepare, mo
         make_result(config, materials)
 
     assert (list(warnings.filters), warnings.showwarning) == (before, show)
+
+
+def test_a_class_that_would_end_the_program_is_refused_in_words(prepare: Prepare) -> None:
+    keys = {"models": {"leaver": {"class": "odd_classes.Leaver"}}, "allow": ["odd_classes"], "data": {"drop": ["place", "w"]}}
+    config, materials = prepare(make_table(), **keys)
+
+    with pytest.raises(DataError, match=r"models\.leaver, fold 1 of cv: expected"):
+        make_result(config, materials)

@@ -43,8 +43,12 @@ _KNOWN_FAILURES = [
 ]
 _KNOWN_MODULES = ("sklearn.", "samebits.")
 FINAL = "final fit"  # the name of that stage, beside those of the folds
-# What estimators raise of rows or parameters that they cannot work with, or that there is no memory for.
-FAILURES = (ValueError, TypeError, AttributeError, ArithmeticError, LookupError, RuntimeError, AssertionError, MemoryError)
+# What estimators raise of rows or parameters that they cannot work with, or that there is no memory for; and what would end the
+# program with an exit code of its own.
+FAILURES = (
+    *(ValueError, TypeError, AttributeError, ArithmeticError, LookupError, RuntimeError, AssertionError, MemoryError),
+    *(StopIteration, SystemExit),
+)
 
 
 @dataclass(frozen=True)
