@@ -170,7 +170,7 @@ def _name_estimator(pipeline: Pipeline) -> str:
     return type(find_estimator(pipeline)).__name__
 
 
-def describe_failure(name: str, stage: str, error: Exception) -> Problem:
+def describe_failure(name: str, stage: str, error: BaseException) -> Problem:
     """Return what an estimator raised, as a problem of its candidate: in our words where they say what to do."""
     reason = " ".join(str(error).split()).rstrip(".")
     for pattern, expected, found, remedy in _KNOWN_FAILURES:

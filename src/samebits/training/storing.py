@@ -81,7 +81,7 @@ def _find_problems(name: str, pipeline: Pipeline, X: pd.DataFrame, y: np.ndarray
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             fitted = clone(pipeline).fit(X.iloc[rows], y[rows])
-    except Exception:  # whatever a stranger's class raises of so few rows
+    except (Exception, SystemExit):  # whatever a stranger's class raises of so few rows
         return []
     try:
         store_model(fitted, allow)
