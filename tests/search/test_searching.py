@@ -274,3 +274,35 @@ def test_optuna_is_among_the_packages_that_decide_where_it_proposes_and_nowhere_
         return read_environment(ROOT, config.further_packages).packages
 
     assert list_packages(METHODS[3]).keys() - list_packages(SEARCH).keys() >= {"optuna", "tqdm"}
+
+
+class CountingEngine:
+    """Runs units in this process, as an engine's workers would, and counts them."""
+
+    n_run = 0
+
+    def run(self, shared: Any, calls: Any) -> Any:
+        for call in calls:
+            self.n_run += 1
+            yield call.function(shared, *call.arguments)
+
+    def release(self) -> None:
+        pass
+
+    def describe(self) -> dict[str, Any]:
+        return {}
+
+
+@pytest.mark.parametrize("wanted", METHODS, ids=[one["method"] for one in METHODS])
+def test_every_unit_of_a_search_runs_on_the_engine(prepare: Prepare, wanted: dict[str, Any]) -> None:
+    if wanted["method"] == "optuna":
+        pytest.importorskip("optuna")
+    config, materials = prepare(make_table(), models=MODELS, cv={"n_splits": 3}, search=wanted)
+    engine = CountingEngine()
+
+    found = make_result(config, materials, engine=engine)
+
+    assert found.found is not None
+    n_folds, n_trials, n_outer = 3, len(found.found.trials), len(found.found.nested)
+    assert engine.n_run == n_folds * n_trials * (1 + n_outer) + n_outer  # of these models predictions come with the score
+    assert list_bits(found) == list_bits(make_result(config, materials))

@@ -189,7 +189,11 @@ class _Search:
         first = {name: place for place, (name, *_) in reversed(list(enumerate(fresh)))}  # each candidate's first trial
         units.sort(key=lambda one: (one[1].fold > 0 or first[one[1].candidate] != one[0], one[0], one[1].fold))
         outcomes, _ = run_units(
-            [unit for _, unit in units], self._task(), joblib.effective_n_jobs(self.n_jobs), n_more=self._count_more()
+            [unit for _, unit in units],
+            self._task(),
+            joblib.effective_n_jobs(self.n_jobs),
+            n_more=self._count_more(),
+            engine=self.engine,
         )
         gathered: dict[int, list[Outcome]] = {}
         names = {name_trial(name, one.number, one.n_rows): len(self.ground.folds) for name, one, _ in fresh}
