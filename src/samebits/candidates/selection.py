@@ -12,7 +12,6 @@ from samebits.candidates.fitting import Fit
 from samebits.candidates.materials import Materials, Sample
 from samebits.candidates.progress import Progress
 from samebits.candidates.units import Outcome, Task, Unit, run_units
-from samebits.data.target import Target
 from samebits.engines.units import Engine
 from samebits.estimation.prediction import Prediction
 from samebits.voice import SILENT, Voice
@@ -96,7 +95,7 @@ def score_candidates(
         for number, (fit_rows, score_rows) in enumerate(materials.split.folds)
         for name, pipeline in materials.candidates.items()
     ]
-    task = Task(training, forget_values(materials.target), materials.scorer, root_seed, needs_responses)
+    task = make_task(materials, training, root_seed, needs_responses)
     wanted = materials.candidates if wants_finals else {}
     found, finals = run_units(units, task, joblib.effective_n_jobs(n_jobs), wanted, engine=engine)
     outcomes = []
@@ -111,9 +110,10 @@ def score_candidates(
     return Comparison(scored, finals)
 
 
-def forget_values(target: Target) -> Target:
-    """Return a target without its values, as it is handed to workers beside a sample, which has them."""
-    return replace(target, values=target.values[:0])
+def make_task(materials: Materials, sample: Sample, root_seed: int, needs_responses: bool, place: str = "cv") -> Task:
+    """Return what units on a sample share; the target goes to workers without its values, which the sample has."""
+    target = replace(materials.target, values=materials.target.values[:0])
+    return Task(sample, target, materials.scorer, root_seed, needs_responses, place)
 
 
 def join_outcomes(name: str, outcomes: list[Outcome]) -> CandidateScore:

@@ -32,7 +32,7 @@ from samebits.candidates.fitting import (
 )
 from samebits.candidates.materials import Sample
 from samebits.data.target import Target
-from samebits.engines.units import Call, Engine, run_over_workers
+from samebits.engines.units import Call, Engine, raise_failure, return_failure, run_over_workers
 from samebits.errors import DataError, Problem
 from samebits.estimation.prediction import RESPONSE_METHODS, Answers, Prediction, name_response_method, predict_rows
 from samebits.numerics.seeds import plant_seeds
@@ -176,29 +176,15 @@ def _run_beside(
 ) -> tuple[Iterator[Outcome], Iterator[Fit]]:
     """Run units, and then the candidates' fits on all rows, in threads; the last one to start may use those of all that ended."""
     threads = [*[1] * (len(units) + len(candidates) - 1), n_jobs]
-    call = delayed(_return_failure)
+    call = delayed(return_failure)
     calls = [call(_try_fold, unit, task, n, fit_settled) for unit, n in zip(units, threads, strict=False)]
     calls += [
         call(fit_stage, name, FINAL, candidates[name], task.sample, n, fit_settled)
         for name, n in zip(candidates, threads[len(units) :], strict=True)
     ]
     found = Parallel(n_jobs=n_jobs, backend="threading", pre_dispatch="all", return_as="generator")(calls)
-    in_order = map(_raise_failure, found)
+    in_order = map(raise_failure, found)
     return itertools.islice(in_order, len(units)), in_order
-
-
-def _return_failure(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Of several that fail, the first in order is to be told, not the first by the clock: so a call returns its failure."""
-    try:
-        return function(*arguments)
-    except DataError as error:
-        return error
-
-
-def _raise_failure(done: Any) -> Any:
-    if isinstance(done, DataError):
-        raise done
-    return done
 
 
 def _run_apart(units: Sequence[Unit], task: Task, n_jobs: int, n_more: int) -> Iterator[Outcome]:

@@ -66,18 +66,23 @@ def run_over_workers(
     if engine is not None:
         yield from engine.run(shared, calls)
         return
-    run = joblib.delayed(_return_failure)
+    run = joblib.delayed(return_failure)
     workers = joblib.Parallel(n_jobs=n_jobs, backend="loky", return_as="generator")
-    for outcome in workers(run(call.function, shared, call.arguments) for call in calls):
-        if isinstance(outcome, SamebitsError):
-            raise outcome
-        yield outcome
+    yield from map(raise_failure, workers(run(call.function, shared, *call.arguments) for call in calls))
     if not goes_on:  # now: they would keep their memory through the final fit, and the program from ending
         get_reusable_executor(reuse=True).shutdown(wait=True, kill_workers=True)
 
 
-def _return_failure(function: Callable[..., Any], shared: Any, arguments: tuple[Any, ...]) -> Any:
+def return_failure(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Of several that fail, the first in order is to be told, not the first by the clock: so a call returns its failure."""
     try:
-        return function(shared, *arguments)
+        return function(*arguments)
     except SamebitsError as error:
         return error
+
+
+def raise_failure(outcome: Any) -> Any:
+    """Return what a call gave, or raise the failure that it returned."""
+    if isinstance(outcome, SamebitsError):
+        raise outcome
+    return outcome

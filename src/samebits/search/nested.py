@@ -6,14 +6,14 @@ of its trials has seen (Cawley and Talbot 2010).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import joblib
 
 from samebits.candidates.materials import Materials, Sample
-from samebits.candidates.selection import choose_best, forget_values
-from samebits.candidates.units import Task, Unit, run_units
+from samebits.candidates.selection import choose_best, make_task
+from samebits.candidates.units import Unit, run_units
 from samebits.config.keys import Config
 from samebits.data.folds import fold_rows
 from samebits.engines.units import Engine
@@ -57,8 +57,8 @@ def nest_search(
         best = _choose(searched)
         chosen = searched.found[best]
         unit = Unit(best, best, number, chosen.pipeline, fit_rows, score_rows)
-        task = Task(training, forget_values(materials.target), materials.scorer, config.seed, config.business.method is not None)
-        outcome = next(run_units([unit], replace(task, place=place), joblib.effective_n_jobs(n_jobs), engine=engine)[0])
+        task = make_task(materials, training, config.seed, config.business.method is not None, place)
+        outcome = next(run_units([unit], task, joblib.effective_n_jobs(n_jobs), engine=engine)[0])
         found.append(OuterFold(best, chosen.trial.values, outcome.score))
     return found
 

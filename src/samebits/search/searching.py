@@ -7,7 +7,7 @@ which were found gives the same scores and the same model, to the bit. Only the 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import joblib
 import numpy as np
@@ -15,7 +15,7 @@ from sklearn.pipeline import Pipeline
 
 from samebits.candidates.materials import Materials, Sample
 from samebits.candidates.progress import Progress
-from samebits.candidates.selection import CandidateScore, forget_values, join_outcomes
+from samebits.candidates.selection import CandidateScore, join_outcomes, make_task
 from samebits.candidates.units import Outcome, Task, Unit, run_units
 from samebits.config.keys import Config
 from samebits.config.variants import list_spaces, vary
@@ -145,6 +145,7 @@ class _Search:
                 built = trial if trial is not None else self._build(name, proposal)
                 if isinstance(built, Trial):
                     known[name, proposal.number] = built
+                    self._note_best(built, None)
                 else:
                     fresh.append((name, proposal, built))
         if self.journal.n_taken and known:
@@ -156,9 +157,6 @@ class _Search:
             self.journal.keep(self.ground.place, trial)
             self._note_best(trial, outcomes)
         in_order = {name: [known[name, proposal.number] for proposal in proposals] for name, proposals in asked.items()}
-        for trials in in_order.values():
-            for trial in trials:
-                self._note_best(trial, None)
         self.trials += [trial for trials in in_order.values() for trial in trials]
         return {name: [trial.mean for trial in trials] for name, trials in in_order.items()}
 
@@ -220,9 +218,7 @@ class _Search:
 
     def _task(self) -> Task:
         needs_responses = self.config.business.method is not None
-        target = forget_values(self.materials.target)
-        task = Task(self.ground.sample, target, self.materials.scorer, self.config.seed, needs_responses)
-        return replace(task, place=self.ground.place)
+        return make_task(self.materials, self.ground.sample, self.config.seed, needs_responses, self.ground.place)
 
     def _count_more(self) -> int:
         """So many units may come after this round's: workers are kept for them."""
