@@ -24,7 +24,7 @@ from sklearn.utils import all_estimators
 from samebits.candidates import units
 from samebits.candidates.fitting import fit_model
 from samebits.candidates.materials import Materials, prepare_materials
-from samebits.candidates.selection import forget_values
+from samebits.candidates.selection import make_task
 from samebits.config.catalog import is_regression_scoring
 from samebits.config.loading import check_config
 from samebits.estimation.prediction import Answers, Prediction, predict_rows
@@ -353,7 +353,7 @@ def run_folds(materials: Materials, n_jobs: int) -> tuple[list[float], list[byte
     With `n_jobs` above 1 there are workers however small the table is, where `units.WORKERS_FROM_CELLS` is 0.
     """
     folds = [units.Unit("it", "it", number, materials.candidates["it"], *fold) for number, fold in enumerate(materials.split.folds)]
-    task = units.Task(materials.take_training(), forget_values(materials.target), materials.scorer, SEED, needs_responses=False)
+    task = make_task(materials, materials.take_training(), SEED, needs_responses=False)
     outcomes = list(units.run_units(folds, task, n_jobs, n_more=1)[0])
     return [one.score for one in outcomes], [_freeze(one.prediction) for one in outcomes]
 
