@@ -131,6 +131,7 @@ lint:
 [group('check')]
 types:
     uv run mypy
+    uv run mypy --config-file tests/mypy.ini
 
 # Fail where uv.lock, requirements.txt and python_env.yaml do not say the same
 [group('check')]

@@ -101,7 +101,7 @@ def test_a_column_may_stand_in_several_groups_and_a_kind_takes_what_none_names(
     taken = [names for name, _, names in columns.transformers_ if name.startswith("group_")]
     assert sorted(taken) == [["number", "empty"], ["whole"], ["whole", "constant"]]
     values = pd.DataFrame(columns.transform(X), columns=columns.get_feature_names_out())
-    wholes = values[[name for name in values if name.endswith("__whole")]]
+    wholes = values[[name for name in values if str(name).endswith("__whole")]]
     assert wholes.shape[1] == 2
     assert sorted(wholes.max()) == [1.0, 8.0]
 
@@ -405,7 +405,7 @@ def test_missing_values_that_a_model_does_not_take_are_said_with_the_key_that_me
 
 def test_the_order_in_which_ratios_and_sums_are_written_changes_nothing(train: Callable[..., tuple[Materials, Result]]) -> None:
     """A config's digest knows no order of keys, so neither may a result."""
-    features = {
+    features: dict[str, dict[str, Any]] = {
         "ratios": {"r": ["whole", "constant"], "q": ["number", "constant"]},
         "weighted_sums": {"s": {"whole": 0.1, "number": 0.7}},
     }

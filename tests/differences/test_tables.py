@@ -237,9 +237,9 @@ def test_a_row_put_in_at_the_top_for_one_taken_off_the_end_is_no_change_of_all()
 
 @pytest.mark.parametrize(("right", "changed", "added"), [("bcx", 0, 1), ("bax", 0, 1), ("bxc", 2, 0), ("axc", 1, 0), ("bac", 0, 0)])
 def test_whole_rows_are_paired_only_where_that_leaves_less_than_half_as_many(right: str, changed: int, added: int) -> None:
-    tables = [pd.DataFrame({"x": list(rows), "y": list(rows)}).replace("z", "") for rows in ("zzabc", f"zz{right}")]
+    left, other = (pd.DataFrame({"x": list(rows), "y": list(rows)}).replace("z", "") for rows in ("zzabc", f"zz{right}"))
 
-    difference = compare_tables(*tables, [])
+    difference = compare_tables(left, other, [])
 
     assert (difference.key, difference.rows_changed, difference.rows_added, difference.rows_removed) == (None, changed, added, added)
     assert difference.rows_reordered == (right == "bac")
@@ -318,9 +318,9 @@ NO_KEYS: dict[str, tuple[list[str], list[str]]] = {
 
 @pytest.mark.parametrize(("left", "right"), NO_KEYS.values(), ids=NO_KEYS)
 def test_these_columns_are_no_keys(left: list[str], right: list[str]) -> None:
-    tables = [pd.DataFrame({"x": values}, dtype="str") for values in (left, right)]
+    one, other = (pd.DataFrame({"x": values}, dtype="str") for values in (left, right))
 
-    assert compare_tables(*tables, []).key is None
+    assert compare_tables(one, other, []).key is None
 
 
 @pytest.mark.parametrize(
@@ -372,7 +372,9 @@ ROWS = st.lists(st.tuples(CELLS, CELLS), max_size=6)
 
 @given(ROWS, ROWS)
 def test_tables_without_a_key_balance_and_are_equal_exactly_when_their_rows_are(left: list[Any], right: list[Any]) -> None:
-    difference = compare_tables(*(pd.DataFrame(rows, columns=["x", "y"], dtype="str") for rows in (left, right)), [])
+    one, other = (pd.DataFrame(rows, columns=["x", "y"], dtype="str") for rows in (left, right))
+
+    difference = compare_tables(one, other, [])
 
     assert difference.is_equal == (left == right)
     assert difference.n_rows_left - difference.rows_removed == difference.n_rows_right - difference.rows_added

@@ -107,7 +107,7 @@ def test_a_fixed_threshold_is_taken_as_it_is_with_the_precision_and_recall_it_co
 
 def score(name: str, task: str, y: list[Any], model: Any, positive: Any = None) -> float:
     labels = np.unique(y)
-    config = Config.model_construct(scoring=name)
+    config = Config.model_construct(scoring=name)  # type: ignore[call-arg]
     target = Target(task, np.array(y), labels, positive)  # type: ignore[arg-type]
     return float(make_scorer(config, target)(model, np.zeros((len(y), 1)), np.array(y)))
 
@@ -153,6 +153,8 @@ def test_rows_that_lack_a_class_are_scored_by_all_of_the_targets(name: str) -> N
     target = Target("multiclass", np.array([]), np.array(["a", "b", "c"]), None)
     model = Saying(["a", "b", "c"], [[0.6, 0.3, 0.1], [0.2, 0.7, 0.1], [0.5, 0.2, 0.3]])
 
-    found = make_scorer(Config.model_construct(scoring=name), target)(model, np.zeros((3, 1)), np.array(["a", "b", "b"]))
+    config = Config.model_construct(scoring=name)  # type: ignore[call-arg]
+
+    found = make_scorer(config, target)(model, np.zeros((3, 1)), np.array(["a", "b", "b"]))
 
     assert np.isfinite(found)

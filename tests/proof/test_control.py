@@ -18,7 +18,7 @@ from samebits.restoring.restoration import Restoration
 from samebits.restoring.restored_config import write_config
 
 GOLDEN: dict[str, Any] = json.loads((ROOT / "tests/goldens/lineage_2.json").read_text(encoding="utf-8"))
-TABLES = {
+TABLES: dict[str, tuple[str, dict[str, Any]]] = {
     "comma": ("id,x,when\n1,1.5,a\n2,2.5,b\n3,3.5,c\n", {}),
     "semicolon and decimal comma": ("id;x;when\n1;1,5;a\n2;2,5;b\n3;3,5;c\n", {"sep": ";", "decimal": ","}),
     "lines before the header, cp1252": ("é\n\nid,x,when\n1,1.5,ä\n2,2.5,b\n3,3.5,c\n", {"skip_rows": 2, "encoding": "cp1252"}),
