@@ -18,7 +18,7 @@ from recorded_runs import git
 from samebits.digests import digest_bytes, digest_file
 from samebits.errors import ProvenanceError
 from samebits.provenance.code import describe_kept, identify_code
-from samebits.provenance.imports import is_installed, watch_imports
+from samebits.provenance.imports import ImportWatch, is_installed, watch_imports
 from samebits.provenance.modules import identify_modules, list_files, note_what_ran, refuse_changed_imports
 from samebits.restoring.restored_code import restore_modules
 from samebits.training.stages import describe_code
@@ -39,9 +39,12 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (tmp_path / "beside").mkdir()
     monkeypatch.syspath_prepend(str(tmp_path / "beside"))
     monkeypatch.syspath_prepend(str(root))
+    earlier = [finder for finder in sys.meta_path if isinstance(finder, ImportWatch)]  # that another test left, with its notes
+    sys.meta_path[:] = [finder for finder in sys.meta_path if finder not in earlier]
     watch_imports()
     yield root
     sys.meta_path.remove(watch_imports())
+    sys.meta_path[:0] = earlier
     for name in [name for name in sys.modules if name.startswith("odd_") and name != "odd_classes"]:
         del sys.modules[name]
 
