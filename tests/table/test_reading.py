@@ -879,3 +879,10 @@ def test_periods_are_refused_and_decimals_may_be_booleans(tmp_path: Path) -> Non
 
     assert "found values of type pandas.period" in refuse(tmp_path / "p.parquet")
     assert values(load_arrow(tmp_path / "b.parquet", columns, types={"b": "boolean"}), "b") == [True, False]
+
+
+def test_an_empty_field_beside_a_word_and_an_integer_of_thirty_digits_is_missing(tmp_path: Path) -> None:
+    """pandas forgets it there: the field would be a category of its own."""
+    dataset = load(tmp_path / "t.csv", "y,code\n1,\n2,123456789012345678901234567890\n3,x\n")
+
+    assert values(dataset, "code") == [None, "123456789012345678901234567890", "x"]

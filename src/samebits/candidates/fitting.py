@@ -19,6 +19,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import Pipeline
 from threadpoolctl import ThreadpoolController
 
+from samebits.candidates.batch_fitting import fit_batches
 from samebits.candidates.materials import Sample
 from samebits.config.catalog import OPENMP_FITS, OPENMP_PREDICTS, PLAIN_STEPS, THREADED_FITS
 from samebits.errors import DataError, Problem
@@ -39,6 +40,12 @@ _KNOWN_FAILURES = [
         "numbers alone",
         "the text {0}",
         "Give its column a transformer that makes numbers of it, in preprocessing.columns, or leave it to the defaults.",
+    ),
+    (
+        r"class_weight 'balanced' is not supported for partial_fit",
+        "class weights that are known before a batch is seen",
+        "class_weight: balanced",
+        "Write weights: {classes: balanced} instead, which counts all rows of a fit.",
     ),
 ]
 _KNOWN_MODULES = ("sklearn.", "samebits.")
@@ -111,6 +118,9 @@ def fit_settled(pipeline: Pipeline, sample: Sample, threads: int) -> Fit:
 
 def _fit_copy(pipeline: Pipeline, sample: Sample, threads: int) -> Pipeline:
     """Return a fitted copy, its fit over threads where that was measured to change no bit of what is fitted."""
+    if sample.batches is not None:
+        with _leave_threads(pipeline, threads):
+            return fit_batches(pipeline, sample, threads)
     sample_weight = sample.weights.weigh(sample.y)
     weights = {} if sample_weight is None else {"model__sample_weight": sample_weight}
     fitted = clone(pipeline)

@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
 
+from samebits.candidates.batches import check_batches
 from samebits.candidates.pipeline import build_candidates
-from samebits.config.keys import Config
+from samebits.config.keys import Batches, Config
 from samebits.config.loading import LoadedConfig
 from samebits.data.dataset import Dataset
 from samebits.data.folds import Split
@@ -21,6 +22,7 @@ from samebits.data.target import Target
 from samebits.estimation.scoring import make_scorer, name_scoring
 from samebits.estimation.target_transform import check_transform
 from samebits.estimation.weights import Weights, check_weights, read_weights
+from samebits.stored.stored_table import Rows, read_rows
 from samebits.table.columns import Kind
 
 
@@ -34,15 +36,18 @@ class Sample:
         Features and target values.
     weights
         Of the same rows.
+    batches
+        How a table on disk is learned from; None: it is in memory.
     """
 
-    X: pd.DataFrame
+    X: Rows
     y: np.ndarray
     weights: Weights
+    batches: Batches | None = None
 
     def take(self, rows: np.ndarray) -> Sample:
         """Return some of these rows, in the order given."""
-        return Sample(self.X.iloc[rows], self.y[rows], self.weights.take(rows))
+        return Sample(self.X.take(rows), self.y[rows], self.weights.take(rows), self.batches)
 
 
 @dataclass(frozen=True)
@@ -65,6 +70,8 @@ class Materials:
         What was set of LightGBM, XGBoost and CatBoost where the config left it open, by place.
     build
         Makes the candidates of a variant of the config, for the same rows and columns.
+    batches
+        How a table on disk is learned from; None: it is in memory.
     """
 
     dataset: Dataset
@@ -79,6 +86,7 @@ class Materials:
     settings: dict[str, Any]
     build: Callable[[Config], dict[str, Pipeline]]
     rows_file: bytes | None = None
+    batches: Batches | None = None
 
     @property
     def kinds(self) -> dict[str, Kind]:
@@ -87,11 +95,17 @@ class Materials:
 
     def take_training(self) -> Sample:
         """Return the training rows, in the split's order."""
-        return Sample(*self.take(self.split.train_rows), self.weights.take(self.split.train_rows))
+        rows = self.split.train_rows
+        return Sample(*self.take(rows), self.weights.take(rows), self.batches)
 
-    def take(self, rows: np.ndarray) -> tuple[pd.DataFrame, np.ndarray]:
-        """Return the inputs and target values of some of the rows in use, in the order given."""
-        return self.dataset.frame[self.inputs].iloc[rows], self.target.values[rows]
+    def take(self, rows: np.ndarray) -> tuple[Rows, np.ndarray]:
+        """Return the inputs and target values of some of the rows in use, in the order given; where they are on disk, none is read."""
+        return self.dataset.frame[self.inputs].take(rows), self.target.values[rows]
+
+    def read(self, rows: np.ndarray) -> tuple[pd.DataFrame, np.ndarray]:
+        """Return the same in memory: of few rows."""
+        X, y = self.take(rows)
+        return read_rows(X), y
 
 
 def prepare_materials(loaded: LoadedConfig, project_root: Path) -> Materials:
@@ -105,6 +119,7 @@ def prepare_materials(loaded: LoadedConfig, project_root: Path) -> Materials:
     config, rows = loaded.config, prepare_rows(loaded, project_root)
     check_transform(loaded, rows.dataset, rows.target)
     candidates, seeds, settings = build_candidates(config, rows)
+    check_batches(loaded, rows, candidates)
     weights = read_weights(loaded, rows.dataset, rows.target)
     check_weights(weights, rows.target, rows.split, candidates)
     return Materials(
@@ -120,4 +135,5 @@ def prepare_materials(loaded: LoadedConfig, project_root: Path) -> Materials:
         weights=weights,
         settings=dict(sorted(settings.items())),
         build=lambda variant: build_candidates(variant, rows)[0],
+        batches=config.batches,
     )

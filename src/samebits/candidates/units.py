@@ -144,7 +144,7 @@ def run_units(
     if engine is not None:
         return _run_on_engine(units, dict(finals or {}), task, engine)
     is_large = task.sample.X.size > THREADS_FROM_CELLS
-    if is_large and all(stands_beside_others(unit.pipeline) for unit in units):
+    if is_large and task.sample.batches is None and all(stands_beside_others(unit.pipeline) for unit in units):
         return _run_beside(units, dict(finals or {}), task, n_jobs)
     return _run_apart(units, task, n_jobs, n_more), iter(())
 
@@ -190,7 +190,7 @@ def _run_beside(
 def _run_apart(units: Sequence[Unit], task: Task, n_jobs: int, n_more: int) -> Iterator[Outcome]:
     """Run units one after the other, or in worker processes where those repay their start."""
     here = (_run_unit(unit, task, n_jobs) for unit in units)
-    if all(predicts_over_threads(unit.pipeline) for unit in units):
+    if task.sample.batches is not None or all(predicts_over_threads(unit.pipeline) for unit in units):
         yield from here
         return
     started = time.monotonic()

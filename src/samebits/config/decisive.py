@@ -29,7 +29,7 @@ from samebits.config.keys import (
 from samebits.digests import digest_value
 
 _UNDECISIVE_KEYS = ("name", "version", "n_jobs", "tolerance", "drift", "code", "tracking", "registry", "engine")
-_LATER_KEYS = ("search",)  # null there means what a config meant that knew no such key
+_LATER_KEYS = ("search", "batches")  # null there means what a config meant that knew no such key
 _PLACES = {"data": ("path", "test_path", "digest", "archive"), "split": ("rows_file",)}
 
 

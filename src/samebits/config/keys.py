@@ -394,6 +394,16 @@ class Search(_Section):
     preprocessing: _Space = Field(default_factory=dict, description="Keys of preprocessing, which every candidate tries.")
 
 
+class Batches(_Section):
+    """A table larger than memory: its rows stay on disk, and candidates learn from so many at a time."""
+
+    rows: int = Field(200_000, ge=1000, description="Rows of a batch, which are in memory at once.")
+    epochs: int = Field(1, ge=1, le=10_000, description="How often an estimator with partial_fit sees every training row.")
+    preprocessing_rows: int = Field(
+        1_000_000, ge=1000, description="Preprocessing is learned from at most so many training rows, evenly spaced over all of them."
+    )
+
+
 class Weights(_Section):
     """How much each row counts in every fit; scores, metrics and the threshold count every row once. Both keys multiply."""
 
@@ -566,6 +576,7 @@ class Config(_Section):
     )
     cv: CrossValidation = Field(default_factory=lambda: CrossValidation(), description="Cross-validation.")
     search: Search | None = Field(None, description="Parameters that are searched; null: none.")
+    batches: Batches | None = Field(None, description="A table larger than memory, learned from in batches; null: all in memory.")
     scoring: str | None = Field(None, description="A scikit-learn scorer's name; greater is better. By default by task.")
     business: Business = Field(default_factory=lambda: Business(), description="Decision threshold.")
     keep: Literal["best", "all"] = Field(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
@@ -11,8 +12,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from samebits.config.keys import Data
+from samebits.config.keys import Batches, Data
 from samebits.errors import DataError, Problem, suggest
+from samebits.stored.stored_table import Rows, StoredColumn, StoredTable, store_column
 from samebits.table.columns import MISSING_WORDS, Column, Kind
 from samebits.table.reading import RawTable, Source, read_table
 from samebits.text import shorten_list
@@ -28,7 +30,7 @@ class Dataset:
     ----------
     frame
         The table's own columns, which models take. One row a record, its index the row's number in the table; columns in file order:
-        float64, bool or nullable boolean, str, or datetime64 in UTC.
+        float64, bool or nullable boolean, str, or datetime64 in UTC. In memory, or on disk where the config has batches.
     kinds
         What each column holds.
     integers
@@ -47,7 +49,7 @@ class Dataset:
         Those planted to draw rows, by place.
     """
 
-    frame: pd.DataFrame
+    frame: Rows
     kinds: dict[str, Kind]
     integers: list[str]
     sources: list[Source]
@@ -95,6 +97,7 @@ def load_dataset(
     test_path: Path | None = None,
     derived: Collection[str] = (),
     named: Sequence[tuple[str, str]] = (),
+    batches: Batches | None = None,
 ) -> Dataset:
     """Read the table at a path, digest it, hold it to its pin, and bring its columns into canonical form.
 
@@ -108,6 +111,8 @@ def load_dataset(
         Columns that are not in the table but made of it later.
     named
         Columns that the table must have because other keys name them, each after its key.
+    batches
+        How much of the table may be in memory; None: all.
 
     Raises
     ------
@@ -115,18 +120,34 @@ def load_dataset(
         Nothing is there, it cannot be parsed, its bytes are not the pinned ones, or a named column is not in it.
     """
     paths = [path] if test_path is None else [path, test_path]
-    table = read_table(paths, [data.digest, data.test_digest][: len(paths)], data.read)
+    pins, stored = [data.digest, data.test_digest][: len(paths)], dict[str, StoredColumn]()
+    table = read_table(paths, pins, data.read, None if batches is None else batches.rows)
     raise_for_unknown_columns([*_list_named(data, derived), *named], table.names, path)
     dropped = set(data.drop) - set(kept)
-    columns = table.canonicalise([name for name in table.names if name not in dropped], data.read)
-    frame = pd.DataFrame({name: column.values for name, column in columns.items()})
+    missing: dict[str, int] = {}
+
+    def keep(name: str, column: Column) -> Column:
+        missing[name] = int(column.values.isna().sum())
+        if batches is None:
+            return column
+        stored[name] = store_column(column.values)
+        return dataclasses.replace(column, values=column.values.iloc[:0])
+
+    columns = table.canonicalise([name for name in table.names if name not in dropped], data.read, keep)
+    whole = pd.DataFrame({name: column.values for name, column in columns.items()})
     kinds = {name: column.kind for name, column in columns.items()}
     integers = [name for name, column in columns.items() if column.is_whole]
-    return Dataset(frame, kinds, integers, table.sources, table.parts, describe_reading(table, columns))
+    frame: Rows = whole if batches is None else StoredTable(stored, table.n_rows, batches.rows)
+    return Dataset(frame, kinds, integers, table.sources, table.parts, describe_reading(table, columns, missing))
 
 
-def describe_reading(table: RawTable, columns: dict[str, Column]) -> dict[str, Any]:
+def describe_reading(table: RawTable, columns: dict[str, Column], missing: dict[str, int]) -> dict[str, Any]:
     """Return what was read, as plain values.
+
+    Parameters
+    ----------
+    missing
+        Cells without a value, by column.
 
     Returns
     -------
@@ -137,7 +158,6 @@ def describe_reading(table: RawTable, columns: dict[str, Column]) -> dict[str, A
     """
     kinds = [column.kind for column in columns.values()]
     zones = {name: column.zone for name, column in columns.items() if column.zone in ("given", "mixed")}
-    missing = {name: int(column.values.isna().sum()) for name, column in columns.items()}
     return {
         "n_rows": table.n_rows,
         "n_columns": len(table.names),

@@ -88,15 +88,15 @@ def add_derived_columns(config: Config, dataset: Dataset) -> Dataset:
     if not steps:
         return dataset
     functions = build_functions(config)
-    frame, kinds = dataset.frame, dict(dataset.kinds)
+    kinds, made = dict(dataset.kinds), dict[str, pd.Series]()
     made_kinds: dict[str, Kind] = {}
     for index, step in enumerate(steps):
         where = f"features.derived.{index}"
         _check_step(step, kinds, where, dataset)
-        made = _compute(frame, step, functions, where)
-        frame = frame.assign(**{step["name"]: made})
+        inputs = {name: made[name] if name in made else dataset.frame[name] for name in list_inputs(step)}
+        made[step["name"]] = _compute(pd.DataFrame(inputs), step, functions, where).rename(step["name"])
         made_kinds[step["name"]] = kinds[step["name"]] = name_derived_kind(step, kinds)
-    return dataclasses.replace(dataset, steps=steps, made={name: frame[name] for name in made_kinds}, made_kinds=made_kinds)
+    return dataclasses.replace(dataset, steps=steps, made=made, made_kinds=made_kinds)
 
 
 def name_derived_kind(step: Step, kinds: Mapping[str, Kind]) -> Kind:

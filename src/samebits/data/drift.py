@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from samebits.stored.stored_table import Rows
 from samebits.table.columns import Kind
 
 MAX_CATEGORIES = 1000  # the rest are counted together
@@ -19,7 +20,7 @@ MAX_CUTS = 100
 N_BINS = 10
 
 
-def summarise_features(X: pd.DataFrame, kinds: dict[str, Kind]) -> dict[str, Any]:
+def summarise_features(X: Rows, kinds: dict[str, Kind]) -> dict[str, Any]:
     """Return, for each column of the training rows, its missing share and its distribution, as plain values.
 
     Numbers, booleans and dates (as days since 1970) have quantile edges and the counts between them, and finer cuts with the rows

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,15 @@ from sklearn.model_selection import (
 from samebits.config.components import build_component
 from samebits.config.keys import Config
 from samebits.data.dataset import Dataset
-from samebits.data.split import bin_evenly, find_time_border, hold_rows_back, is_stratified, read_split_column, refuse_splitter
+from samebits.data.split import (
+    Holding,
+    bin_evenly,
+    find_time_border,
+    hold_rows_back,
+    is_stratified,
+    read_split_column,
+    refuse_splitter,
+)
 from samebits.data.target import Target, check_class_sizes
 from samebits.errors import DataError, Problem
 from samebits.numerics.seeds import seed_component
@@ -60,7 +68,7 @@ def split_rows(config: Config, dataset: Dataset, target: Target, test_numbers: n
     ConfigError
         A splitter refuses its parameters or its rows.
     """
-    held = hold_rows_back(config, dataset, target, test_numbers)
+    held = _put_in_order(config, hold_rows_back(config, dataset, target, test_numbers))
     seeds = dict(held.seeds)
     if held.validation_rows is not None:
         folds = _take_validation_part(held.train_rows, held.validation_rows)
@@ -68,7 +76,16 @@ def split_rows(config: Config, dataset: Dataset, target: Target, test_numbers: n
         folds, planted = _fold(config, dataset, target, held.train_rows)
         seeds.update(planted)
     _check_folds(config, target, held.train_rows, folds)
+    if config.batches is not None:
+        folds = [(np.sort(fit), np.sort(score)) for fit, score in folds]
     return Split(held.train_rows, held.test_rows, folds, seeds)
+
+
+def _put_in_order(config: Config, held: Holding) -> Holding:
+    """Rows on disk are used in the table's order, so that a batch lies in one place; by time they stay in time's order."""
+    if config.batches is None or config.split.method == "time":
+        return held
+    return replace(held, train_rows=np.sort(held.train_rows), test_rows=np.sort(held.test_rows))
 
 
 def fold_rows(config: Config, dataset: Dataset, target: Target, rows: np.ndarray) -> list[Fold]:

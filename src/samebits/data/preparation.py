@@ -90,7 +90,7 @@ def prepare_dataset(config: Config, path: Path, test_path: Path | None = None) -
         A function of a derived column is not to be found or not allowed.
     """
     derived = [one.name for one in config.features.derived]
-    dataset = load_dataset(config.data, path, _list_kept(config), test_path, derived, _list_named_elsewhere(config))
+    dataset = load_dataset(config.data, path, _list_kept(config), test_path, derived, _list_named_elsewhere(config), config.batches)
     n_early, n_rules = count_early_rules(config), len(config.data.rows)
     return keep_rows(config, add_derived_columns(config, keep_rows(config, dataset, 0, n_early)), n_early, n_rules)
 

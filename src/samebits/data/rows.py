@@ -14,6 +14,7 @@ from samebits.data.target import MAX_CLASSES_OF_INTEGERS
 from samebits.errors import DataError, Problem
 from samebits.numerics.seeds import derive_seed
 from samebits.row_columns import read_texts
+from samebits.stored.stored_table import StoredTable
 from samebits.table.columns import Kind
 from samebits.text import shorten_list
 
@@ -42,22 +43,15 @@ def keep_rows(config: Config, dataset: Dataset, first: int, last: int) -> Datase
         return dataset
     counted: list[dict[str, Any]] = list(dataset.reading.get("rows", []))
     seeds = dict(dataset.seeds)
-    frame, kinds = pd.DataFrame({name: dataset.read_column(name) for name in dataset.all_kinds}), dataset.all_kinds
     for index, rule in list(enumerate(config.data.rows))[first:last]:
-        where = f"data.rows.{index}"
-        kept = _apply(rule, frame, kinds, config, where, seeds)
-        counted.append({"rule": describe_rule(rule), "dropped": len(frame) - len(kept), "left": len(kept)})
-        if kept.empty:
-            raise DataError(Problem(where, "a rule that leaves rows", f"none left of {len(frame):,}", "Change the rule."))
-        frame = kept
-    own = {name: frame[name] for name in dataset.made}
-    return dataclasses.replace(
-        dataset,
-        frame=dataset.frame.loc[frame.index],
-        made=own,
-        reading={**dataset.reading, "rows": counted},
-        seeds={**dataset.seeds, **seeds},
-    )
+        where, n_rows = f"data.rows.{index}", len(dataset.frame)
+        kept = _find_kept(rule, dataset, config, where, seeds)
+        counted.append({"rule": describe_rule(rule), "dropped": n_rows - len(kept), "left": len(kept)})
+        if not len(kept):
+            raise DataError(Problem(where, "a rule that leaves rows", f"none left of {n_rows:,}", "Change the rule."))
+        own = {name: column.take(kept) for name, column in dataset.made.items()}
+        dataset = dataclasses.replace(dataset, frame=dataset.frame.take(kept), made=own)
+    return dataclasses.replace(dataset, reading={**dataset.reading, "rows": counted}, seeds={**dataset.seeds, **seeds})
 
 
 def list_rule_columns(rule: RowRule, target: str) -> list[str]:
@@ -92,42 +86,63 @@ def _describe_condition(condition: Any) -> str:
     return f"in {shorten_list(map(str, condition))}" if isinstance(condition, list) else f"= {condition}"
 
 
-def _apply(
-    rule: RowRule, frame: pd.DataFrame, kinds: dict[str, Kind], config: Config, where: str, seeds: dict[str, int]
-) -> pd.DataFrame:
-    if rule.drop_missing is not None:
-        return frame.dropna(subset=None if rule.drop_missing == "any" else rule.drop_missing)
-    if rule.drop_duplicates is not None:
-        return frame.drop_duplicates(subset=None if rule.drop_duplicates == "all" else rule.drop_duplicates)
-    if rule.keep is not None:
-        return frame[_find_matches(frame, rule.keep, kinds, f"{where}.keep")]
-    if rule.drop is not None:
-        return frame[~_find_matches(frame, rule.drop, kinds, f"{where}.drop")]
-    if rule.min_class_rows is not None:
-        if kinds[config.data.target] == "numeric" and frame[config.data.target].nunique() > MAX_CLASSES_OF_INTEGERS:
-            raise DataError(Problem(f"{where}.min_class_rows", "a target of classes", "a quantity", "Remove the rule."))
-        sizes = frame[config.data.target].map(frame[config.data.target].value_counts())
-        return frame[(sizes >= rule.min_class_rows).fillna(False)]
+def _find_kept(rule: RowRule, dataset: Dataset, config: Config, where: str, seeds: dict[str, int]) -> np.ndarray:
+    """Return the positions of the rows that a rule keeps, in the order in which it keeps them; it reads the columns that it needs."""
     if rule.first is not None:
-        return frame.iloc[: rule.first]
-    return _draw(rule, frame, config, where, seeds)
+        return np.arange(min(rule.first, len(dataset.frame)))
+    if rule.sample is not None:
+        return _draw(rule, len(dataset.frame), config, where, seeds)
+    if rule.drop_missing is not None:
+        return np.flatnonzero(_has_all(dataset, [*dataset.all_kinds] if rule.drop_missing == "any" else rule.drop_missing))
+    if rule.drop_duplicates is not None:
+        return np.flatnonzero(~_is_repeated(dataset, rule.drop_duplicates, where))
+    if rule.keep is not None:
+        return np.flatnonzero(_find_matches(dataset, rule.keep, f"{where}.keep"))
+    if rule.drop is not None:
+        return np.flatnonzero(~_find_matches(dataset, rule.drop, f"{where}.drop"))
+    return _find_large_classes(rule, dataset, config, where)
 
 
-def _draw(rule: RowRule, frame: pd.DataFrame, config: Config, where: str, seeds: dict[str, int]) -> pd.DataFrame:
+def _has_all(dataset: Dataset, names: list[str]) -> np.ndarray:
+    found = np.ones(len(dataset.frame), dtype=bool)
+    for name in names:
+        found &= dataset.read_column(name).notna().to_numpy()
+    return found
+
+
+def _is_repeated(dataset: Dataset, names: list[str] | str, where: str) -> np.ndarray:
+    if names == "all" and isinstance(dataset.frame, StoredTable):
+        remedy = "Name the columns by which a row is known."
+        raise DataError(Problem(f"{where}.drop_duplicates", "columns, of a table that is read in batches", "all", remedy))
+    wanted = [*dataset.all_kinds] if names == "all" else names
+    columns = pd.DataFrame({name: dataset.read_column(name) for name in wanted}, index=dataset.frame.index)
+    return columns.duplicated().to_numpy()
+
+
+def _find_large_classes(rule: RowRule, dataset: Dataset, config: Config, where: str) -> np.ndarray:
+    name = config.data.target
+    target = dataset.read_column(name)
+    if dataset.all_kinds[name] == "numeric" and target.nunique() > MAX_CLASSES_OF_INTEGERS:
+        raise DataError(Problem(f"{where}.min_class_rows", "a target of classes", "a quantity", "Remove the rule."))
+    sizes = target.map(target.value_counts())
+    return np.flatnonzero((sizes >= (rule.min_class_rows or 0)).fillna(False))
+
+
+def _draw(rule: RowRule, n_rows: int, config: Config, where: str, seeds: dict[str, int]) -> np.ndarray:
     wanted = rule.sample if isinstance(rule.sample, int) else None
     share = rule.sample if wanted is None else None
-    if (wanted or 0) > len(frame) or (share or 0) > 1:
-        raise DataError(Problem(f"{where}.sample", f"at most {len(frame):,} rows", str(rule.sample), "Draw fewer."))
+    if (wanted or 0) > n_rows or (share or 0) > 1:
+        raise DataError(Problem(f"{where}.sample", f"at most {n_rows:,} rows", str(rule.sample), "Draw fewer."))
     seed = rule.random_state if rule.random_state is not None else derive_seed(config.seed, f"{where}.random_state")
     seeds[f"{where}.random_state"] = seed
-    return frame.sample(n=wanted, frac=share, random_state=np.random.RandomState(seed))
+    return pd.Series(np.arange(n_rows)).sample(n=wanted, frac=share, random_state=np.random.RandomState(seed)).to_numpy()
 
 
-def _find_matches(frame: pd.DataFrame, conditions: dict[str, Any], kinds: dict[str, Kind], where: str) -> np.ndarray:
+def _find_matches(dataset: Dataset, conditions: dict[str, Any], where: str) -> np.ndarray:
     """Return which rows meet every condition, shape (n_rows,), bool; a missing value meets none but `missing: true`."""
-    found = np.ones(len(frame), dtype=bool)
+    found = np.ones(len(dataset.frame), dtype=bool)
     for name, condition in conditions.items():
-        found &= _match(frame[name], kinds[name], condition, f"{where}.{name}")
+        found &= _match(dataset.read_column(name), dataset.all_kinds[name], condition, f"{where}.{name}")
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,8 +15,10 @@ from sklearn.pipeline import Pipeline
 from samebits.config.catalog import CLASSIFICATION, LIKELIEST_CLASS
 from samebits.data.folds import Split
 from samebits.data.target import Target
+from samebits.stored.stored_table import Rows, ask_blocks
 
 RESPONSE_METHODS = ("predict_proba", "decision_function")
+_WRITTEN_ROWS = 1_000_000  # of a table that is written, at a time
 _CLOSE = 1e-9  # probabilities nearer than this may be ordered otherwise than what they were computed from
 
 
@@ -42,7 +45,7 @@ class Answers:
     responses, they are taken from them.
     """
 
-    def __init__(self, model: Any, X: pd.DataFrame) -> None:
+    def __init__(self, model: Any, X: Rows) -> None:
         self._model = model
         self._X = X
         self._said: dict[str, np.ndarray] = {}
@@ -54,7 +57,7 @@ class Answers:
         if name not in (*RESPONSE_METHODS, "predict"):
             return found
 
-        def ask(X: pd.DataFrame) -> np.ndarray:
+        def ask(X: Rows) -> np.ndarray:
             return self._ask(name, X)
 
         ask.__name__ = name  # by which scorers tell one from another
@@ -65,13 +68,12 @@ class Answers:
         said = {*self._said, *(["predict"] if "predict_proba" in self._said and _predicts_the_likeliest(self._model) else [])}
         return said.issuperset(names)
 
-    def _ask(self, name: str, X: pd.DataFrame) -> np.ndarray:
+    def _ask(self, name: str, X: Rows) -> np.ndarray:
         if X is not self._X:
-            found: np.ndarray = getattr(self._model, name)(X)
-            return found
+            return ask_blocks(getattr(self._model, name), X)
         if name not in self._said:
             derived = self._derive_labels() if name == "predict" else None
-            self._said[name] = derived if derived is not None else getattr(self._model, name)(X)
+            self._said[name] = derived if derived is not None else ask_blocks(getattr(self._model, name), X)
         return self._said[name]
 
     def _derive_labels(self) -> np.ndarray | None:
@@ -108,7 +110,7 @@ def name_response_method(model: Any) -> str | None:
     return next((name for name in RESPONSE_METHODS if hasattr(model, name)), None)
 
 
-def predict_rows(model: Answers, X: pd.DataFrame, target: Target, with_probabilities: bool = True) -> Prediction:
+def predict_rows(model: Answers, X: Rows, target: Target, with_probabilities: bool = True) -> Prediction:
     """Return what a model says of the rows that its answers are for.
 
     Parameters
@@ -217,4 +219,9 @@ def write_out_of_fold(split: Split, numbers: np.ndarray, target: Target, predict
 
 
 def _write_table(table: dict[str, Any]) -> bytes:
-    return pd.DataFrame(table).to_csv(index=False, lineterminator="\n").encode("utf-8")
+    """Some rows at a time: of many millions, the text is held once, not three times."""
+    n_rows, content = len(next(iter(table.values()))), io.BytesIO()
+    for first in range(0, max(1, n_rows), _WRITTEN_ROWS):
+        some = pd.DataFrame({name: values[first : first + _WRITTEN_ROWS] for name, values in table.items()})
+        content.write(some.to_csv(index=False, header=first == 0, lineterminator="\n").encode("utf-8"))
+    return content.getvalue()

@@ -14,6 +14,7 @@ from samebits.application.input_columns import InputColumns
 from samebits.config.keys import Data
 from samebits.data.dataset import load_dataset
 from samebits.errors import DataError, LineageError, Problem
+from samebits.stored.stored_table import read_rows
 from samebits.table.columns import RawColumn
 
 _CONVERT = "Convert the column to what the run's table has."
@@ -35,7 +36,7 @@ def read_frame(lineage: Mapping[str, Any], paths: Sequence[Path]) -> pd.DataFram
     stage = lineage["stages"]["data"]
     pins = {"digest": stage["digest"], "test_digest": stage["test"]["digest"] if "test" in stage else None}
     data = _take_data(lineage).model_copy(update=pins)
-    return load_dataset(data, paths[0], kept=data.drop, test_path=paths[1] if len(paths) > 1 else None).frame
+    return read_rows(load_dataset(data, paths[0], kept=data.drop, test_path=paths[1] if len(paths) > 1 else None).frame)
 
 
 def _take_data(lineage: Mapping[str, Any]) -> Data:

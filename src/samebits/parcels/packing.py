@@ -332,7 +332,7 @@ def _list_own_code(training: Training, folder: Path) -> list[Path]:
 
 
 def _take_example(training: Training) -> pd.DataFrame:
-    X, _ = training.materials.take(training.materials.split.train_rows[:N_EXAMPLE_ROWS])
+    X, _ = training.materials.read(training.materials.split.train_rows[:N_EXAMPLE_ROWS])
     integers = {name: np.int64 for name in training.materials.dataset.integers if name in X.columns}
     return X.reset_index(drop=True).astype(integers)
 

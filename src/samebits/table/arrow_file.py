@@ -6,9 +6,10 @@ Columns of values inside values are refused in words, unless they are dropped.
 
 from __future__ import annotations
 
+import itertools
 import json
 import uuid
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,7 @@ from pyarrow import types
 
 from samebits.config.keys import Read
 from samebits.errors import DataError, Problem
+from samebits.stored.raw_parts import store_arrow
 from samebits.table.columns import RawColumn
 
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
@@ -32,7 +34,29 @@ def parse_parquet(content: bytes) -> pa.Table:
     ValueError, OSError
         It is no Parquet file, or damaged.
     """
-    table = open_parquet(pa.BufferReader(content)).read()
+    return _put_indexes_first(open_parquet(pa.BufferReader(content)).read())
+
+
+def store_parquet(file: BinaryIO, n_rows: int) -> pa.Table:
+    """Return a Parquet file's table as `parse_parquet` does, but on disk: it is read by so many rows at a time.
+
+    Raises
+    ------
+    ValueError, OSError
+        It is no Parquet file, or damaged.
+    DataError
+        There is no room on the disk.
+    """
+    source = open_parquet(file)
+    batches = source.iter_batches(n_rows)
+    first = next(batches, None)
+    if first is None:
+        return _put_indexes_first(source.read())
+    schema = first.schema.with_metadata(source.schema_arrow.metadata)
+    return _put_indexes_first(store_arrow(itertools.chain([first], batches), schema))
+
+
+def _put_indexes_first(table: pa.Table) -> pa.Table:
     indexes = [name for name in _list_index_columns(table.schema.metadata or {}) if table.column_names.count(name) == 1]
     named = [name for name in indexes if not name.startswith("__index_level_")]
     others = [name for name in table.column_names if name not in indexes]

@@ -56,10 +56,15 @@ def parse_csv(stream: BinaryIO, read: Read, as_text: Collection[str] | None = No
     return frame
 
 
-def parse_csv_in_parts(stream: BinaryIO, read: Read, n_rows: int) -> Iterator[pd.DataFrame]:
+def parse_csv_in_parts(stream: BinaryIO, read: Read, n_rows: int, as_text: Collection[str] | None = None) -> Iterator[pd.DataFrame]:
     """Yield a text's columns by so many rows at a time, each as `parse_csv` returns the whole: a text of a header alone, one part.
 
     A column whose kind `read` settles has the same values wherever the parts end.
+
+    Parameters
+    ----------
+    as_text
+        As `parse_csv` takes it.
 
     Raises
     ------
@@ -69,10 +74,11 @@ def parse_csv_in_parts(stream: BinaryIO, read: Read, n_rows: int) -> Iterator[pd
     layout = _choose_layout(read)
     buffered = io.BufferedReader(stream, _PEEK_BYTES)  # type: ignore[type-var]
     head = buffered.peek(_PEEK_BYTES)
-    settings = {**_choose_settings(read, layout), "chunksize": n_rows}
+    settings = {**_choose_settings(read, layout, as_text), "chunksize": n_rows}
     with _explain(lambda: _read_csv(buffered, settings), read) as parts:
         part = _explain(lambda: _read_next(parts), read)
-        _refuse_repeated_names(part, head, layout)
+        if as_text is None:
+            _refuse_repeated_names(part, head, layout)
         while part is not None:
             yield part.reset_index(drop=True)
             part = _explain(lambda: _read_next(parts), read)

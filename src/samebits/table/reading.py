@@ -19,11 +19,12 @@ import pandas as pd
 import pyarrow as pa
 
 from samebits.config.keys import Read
-from samebits.digests import PREFIX, digest_manifest
+from samebits.digests import PREFIX, digest_file, digest_manifest
 from samebits.errors import DataError, Problem, describe_unreadable
-from samebits.table.arrow_file import parse_parquet, take_column
+from samebits.stored.raw_parts import StoredFrame
+from samebits.table.arrow_file import parse_parquet, store_parquet, take_column
 from samebits.table.columns import Column, RawColumn, canonicalise_column
-from samebits.table.csv_file import Refusal, find_short_row, parse_csv
+from samebits.table.csv_file import Refusal, find_short_row, parse_csv, parse_csv_in_parts
 from samebits.table.files import choose_parts, read_partitions
 from samebits.table.formats import (
     DAMAGED,
@@ -79,8 +80,15 @@ class RawTable:
     parts: list[tuple[str, int]]
     take: Callable[[str], RawColumn] = field(repr=False)
 
-    def canonicalise(self, names: Collection[str], read: Read) -> dict[str, Column]:
+    def canonicalise(
+        self, names: Collection[str], read: Read, keep: Callable[[str, Column], Column] = lambda _, column: column
+    ) -> dict[str, Column]:
         """Return some columns in canonical form, in the table's order; everything wrong with them is said at once.
+
+        Parameters
+        ----------
+        keep
+            Called with the name of each column and the column, and returns what is kept of it.
 
         Raises
         ------
@@ -92,7 +100,7 @@ class RawTable:
         wanted = set(names)
         for name in (name for name in self.names if name in wanted):
             try:
-                found[name] = canonicalise_column(self.take(name), name, read)
+                found[name] = keep(name, canonicalise_column(self.take(name), name, read))
             except DataError as error:
                 problems += [(name, problem) for problem in error.problems]
         if problems:
@@ -118,7 +126,7 @@ def _say_a_few(problems: list[tuple[str, Problem]]) -> list[Problem]:
 
 @dataclass(frozen=True)
 class _Part:
-    """One file, parsed: as a frame where it is text, as Arrow's table where it is Parquet."""
+    """One file, parsed: as a frame where it is text, in memory or on disk; as Arrow's table where it is Parquet."""
 
     path: Path
     name: str
@@ -130,6 +138,10 @@ class _Part:
     @property
     def names(self) -> list[str]:
         return self.content.column_names if isinstance(self.content, pa.Table) else list(map(str, self.content.columns))
+
+    def list_pieces(self, name: str) -> list[pd.Series]:
+        """Return a column of text as it was parsed."""
+        return self.content.list_pieces(name) if isinstance(self.content, StoredFrame) else [self.content[name]]
 
     @property
     def n_rows(self) -> int:
@@ -161,7 +173,7 @@ class DigestingFile(io.RawIOBase):
         return PREFIX + self._sha256.hexdigest()
 
 
-def read_table(paths: Sequence[Path], pins: Sequence[str | None], read: Read) -> RawTable:
+def read_table(paths: Sequence[Path], pins: Sequence[str | None], read: Read, batch_rows: int | None = None) -> RawTable:
     """Read files and folders as one table, the rows one after the other, and hold each to its pin.
 
     Parameters
@@ -170,13 +182,15 @@ def read_table(paths: Sequence[Path], pins: Sequence[str | None], read: Read) ->
         The table, and further ones of the same columns.
     pins
         The digest that each must have; None for any.
+    batch_rows
+        So many rows are in memory at once, and then on disk, but for one column at a time as it is taken. None: all are in memory.
 
     Raises
     ------
     DataError
         Nothing is there, it is no table, it cannot be parsed, its bytes are not the pinned ones, or its parts do not fit together.
     """
-    parts_of = [_read_parts(path, read) for path in paths]
+    parts_of = [_read_parts(path, read, batch_rows) for path in paths]
     digests = [_digest_parts(path, parts) for path, parts in zip(paths, parts_of, strict=True)]
     for path, digest, pin in zip(paths, digests, pins, strict=True):
         check_pin(path, digest, pin)  # before the parser's complaint: other bytes are the likelier cause
@@ -188,17 +202,17 @@ def read_table(paths: Sequence[Path], pins: Sequence[str | None], read: Read) ->
         Source(path, digest, sum(part.size_bytes for part in own), sum(part.n_rows for part in own))
         for path, digest, own in zip(paths, digests, parts_of, strict=True)
     ]
-    return _join_parts(parts, sources, read)
+    return _join_parts(parts, sources, read, batch_rows)
 
 
-def _read_parts(path: Path, read: Read) -> list[_Part]:
+def _read_parts(path: Path, read: Read, batch_rows: int | None) -> list[_Part]:
     files = choose_parts(path)
     if read.file_column is not None and not path.is_dir():
         found = f"the file {path}"
         raise DataError(Problem("data.read.file_column", "a folder of files in data.path", found, "Remove the key."))
     for file in files.values():
         check_format(file)
-    return [_read_part(file, name, read) for name, file in files.items()]
+    return [_read_part(file, name, read, batch_rows) for name, file in files.items()]
 
 
 def _digest_parts(path: Path, parts: list[_Part]) -> str:
@@ -218,22 +232,57 @@ def check_pin(path: Path, digest: str, pin: str | None) -> None:
         raise DataError(Problem(str(path), f"the pinned {pin}", digest, remedy))
 
 
-def _read_part(path: Path, name: str, read: Read) -> _Part:
-    parse = _parse_parquet_file if is_parquet(path, read) else lambda stream: parse_csv(stream, read)
-    part = _parse_file(path, name, parse)
-    is_text = part.failure is None and isinstance(part.content, pd.DataFrame)
-    may_be_short = is_text and not read.allow_short_rows and len(part.names) > 1 and part.content.iloc[:, -1].isna().any()
+def _read_part(path: Path, name: str, read: Read, batch_rows: int | None) -> _Part:
+    if is_parquet(path, read):
+        is_plain = find_compression(read_head(path)) is None
+        is_stored = batch_rows is not None and is_plain
+        return _store_file(path, name, batch_rows or 0) if is_stored else _parse_file(path, name, _parse_parquet_file)
+    part = _parse_file(path, name, lambda stream: _parse_text(stream, read, batch_rows))
+    is_whole = part.failure is not None or read.allow_short_rows or len(part.names) < 2
+    may_be_short = not is_whole and any(piece.isna().any() for piece in part.list_pieces(part.names[-1]))
     return _refuse_short_rows(part, read) if may_be_short else part
 
 
+def _parse_text(
+    stream: BinaryIO, read: Read, batch_rows: int | None, as_text: Collection[str] | None = None
+) -> pd.DataFrame | StoredFrame:
+    if batch_rows is None:
+        return parse_csv(stream, read, as_text)
+    return StoredFrame(parse_csv_in_parts(stream, read, batch_rows, as_text))
+
+
 def _parse_parquet_file(stream: BinaryIO) -> pa.Table:
+    return _explain_arrow(lambda: parse_parquet(stream.read()))
+
+
+def _explain_arrow(parse: Callable[[], pa.Table]) -> pa.Table:
     try:
-        return parse_parquet(stream.read())
+        return parse()
     except (pa.ArrowException, OSError) as error:
         reason = " ".join(str(error).split()).rstrip(".")
         raise Refusal(
             "a Parquet file", f"one that Arrow cannot read ({reason})", "Write it again, or check data.read.format."
         ) from None
+
+
+def _store_file(path: Path, name: str, batch_rows: int) -> _Part:
+    """Keep a Parquet file's rows on disk; its bytes are digested before and after, since it is read here and there."""
+    try:
+        with path.open("rb") as file:
+            before, content, failure = digest_file(path), pd.DataFrame(), None
+            try:
+                content = _explain_arrow(lambda: store_parquet(file, batch_rows))
+            except Refusal as refusal:
+                failure = Problem(str(path), *refusal.facts)
+            if digest_file(path) != before:
+                raise DataError(_describe_changed(path))
+            return _Part(path, name, before, path.stat().st_size, content, failure)
+    except OSError as error:
+        raise DataError(describe_unreadable(path, error)) from None
+
+
+def _describe_changed(path: Path) -> Problem:
+    return Problem(str(path), "a file that stays as it is while it is read", "another", "Run this again.")
 
 
 def _parse_file(path: Path, name: str, parse: Callable[[BinaryIO], Any]) -> _Part:
@@ -266,7 +315,7 @@ def _parse_again(part: _Part, parse: Callable[[BinaryIO], Any]) -> Any:
     """
     again = _parse_file(part.path, part.name, parse)
     if again.digest != part.digest:
-        raise DataError(Problem(str(part.path), "a file that stays as it is while it is read", "another", "Run this again."))
+        raise DataError(_describe_changed(part.path))
     if again.failure is not None:
         raise DataError(again.failure)
     return again.content
@@ -299,7 +348,7 @@ def _check_parts(parts: list[_Part]) -> None:
             )
 
 
-def _join_parts(parts: list[_Part], sources: list[Source], read: Read) -> RawTable:
+def _join_parts(parts: list[_Part], sources: list[Source], read: Read, batch_rows: int | None) -> RawTable:
     made = _name_rows_by_part(parts, read)
     names = [*parts[0].names, *made]
     if len(set(names)) < len(names):
@@ -309,7 +358,7 @@ def _join_parts(parts: list[_Part], sources: list[Source], read: Read) -> RawTab
     if n_rows == 0:
         raise DataError(Problem(str(sources[0].path), "rows", "none", "Check data.path and data.read."))
     sizes = [(part.name, part.n_rows) for part in parts]
-    own = _join_arrow(parts, read) if isinstance(parts[0].content, pa.Table) else _join_frames(parts, read)
+    own = _join_arrow(parts, read) if isinstance(parts[0].content, pa.Table) else _join_frames(parts, read, batch_rows)
     return RawTable(names, n_rows, sources, sizes, lambda name: made[name] if name in made else own(name))
 
 
@@ -338,13 +387,14 @@ def _join_arrow(parts: list[_Part], read: Read) -> Callable[[str], RawColumn]:
     return lambda name: take_column(table, name, read)
 
 
-def _join_frames(parts: list[_Part], read: Read) -> Callable[[str], RawColumn]:
+def _join_frames(parts: list[_Part], read: Read, batch_rows: int | None) -> Callable[[str], RawColumn]:
     """Return what gives a column over all parts; those that the parser must not take for numbers are parsed again, all at once."""
-    lost = {name for name in parts[0].names if _lost_in_parsing([part.content[name] for part in parts])}
-    again = [_read_texts(part, lost, read) if lost else pd.DataFrame() for part in parts]
+    lost = {name for name in parts[0].names if _lost_in_parsing(_list_pieces(parts, name))}
+    lost |= {name for part in parts if isinstance(part.content, StoredFrame) for name in part.content.long}
+    again = [_read_texts(part, lost, read, batch_rows) if lost else part for part in parts]
 
     def take(name: str) -> RawColumn:
-        columns = [texts[name] if name in lost else part.content[name] for part, texts in zip(parts, again, strict=True)]
+        columns = _list_pieces(again if name in lost else parts, name)
         filled = [column for column in columns if len(column)] or columns[:1]
         if any(isinstance(column.dtype, pd.StringDtype) for column in filled):
             filled = [column.astype("str") for column in filled]
@@ -354,14 +404,23 @@ def _join_frames(parts: list[_Part], read: Read) -> Callable[[str], RawColumn]:
     return take
 
 
+def _list_pieces(parts: list[_Part], name: str) -> list[pd.Series]:
+    return [piece for part in parts for piece in part.list_pieces(name)]
+
+
 def _lost_in_parsing(columns: list[pd.Series]) -> bool:
-    """Tell whether the parser's numbers are not what is written: codes that are text in another part, or digits beyond a float's."""
+    """Tell whether the parser's values are not what is written: codes that are text in another part, or digits beyond a float's."""
     forms = {_tell_form(column) for column in columns} - {"empty"}
-    if len(forms) > 1 or "integer" in forms:
+    if len(forms) > 1 or "integer" in forms or any(map(_has_empty_text, columns)):
         return True
     if len(columns) == 1 and columns[0].dtype != np.float64:
         return False  # exact, and refused by its own size
     return any(pd.api.types.is_numeric_dtype(column.dtype) and _is_beyond_floats(column) for column in columns)
+
+
+def _has_empty_text(column: pd.Series) -> bool:
+    """Where a text holds integers longer than any of the machine's beside words, pandas forgets that an empty field is missing."""
+    return isinstance(column.dtype, pd.StringDtype) and not column.hasnans and bool((column == "").any())
 
 
 def _is_beyond_floats(column: pd.Series) -> bool:
@@ -380,6 +439,6 @@ def _tell_form(column: pd.Series) -> str:
     return "boolean" if column.dtype == object or column.dtype == bool else "number"
 
 
-def _read_texts(part: _Part, names: Collection[str], read: Read) -> pd.DataFrame:
-    frame: pd.DataFrame = _parse_again(part, lambda stream: parse_csv(stream, read, as_text=sorted(names)))
-    return frame.astype("str")
+def _read_texts(part: _Part, names: Collection[str], read: Read, batch_rows: int | None) -> _Part:
+    content = _parse_again(part, lambda stream: _parse_text(stream, read, batch_rows, sorted(names)))
+    return dataclasses.replace(part, content=content)

@@ -77,7 +77,7 @@ def _measure_importance(config: Config, materials: Materials, model: Any) -> dic
         return {"left_out": "no rows were held back, and of rows that a model was fitted on this tells little"}
     if detail == "short" and len(materials.inputs) > MOST_COLUMNS:
         return {"left_out": f"there are more than {MOST_COLUMNS} columns (report: full has it all the same)"}
-    X, y = materials.take(_draw_rows(config, materials))
+    X, y = materials.read(_draw_rows(config, materials))
     seed = derive_seed(config.seed, f"{_SEED_PLACE}.importance")
     base = float(materials.scorer(Answers(model, X), X, y))
     if not np.isfinite(base):
@@ -160,7 +160,7 @@ def _follow_columns(config: Config, materials: Materials, model: Any, importance
     """Return the mean prediction were a column to have one value in every row: partial dependence, Friedman 2001."""
     if "left_out" in importance:
         return {"left_out": "it follows the columns' importance, which is left out"}
-    X, _ = materials.take(_draw_rows(config, materials))
+    X, _ = materials.read(_draw_rows(config, materials))
     means = {name: one["mean"] for name, one in importance["columns"].items() if materials.kinds[name] == "numeric"}
     chosen = sorted(means, key=lambda name: (-means[name], name))[:_CURVES]
     of, columns = "", {}

@@ -10,6 +10,7 @@ import pandas as pd
 
 from samebits.candidates.selection import CandidateScore
 from samebits.data.target import Target
+from samebits.stored.stored_table import Rows, read_blocks
 
 _LEAST_R2 = -1.0
 _OUTLYING = 1000.0
@@ -74,11 +75,15 @@ def collect_remarks(
     return remarks
 
 
-def count_repeated(frame: pd.DataFrame, y: np.ndarray, train_rows: np.ndarray, test_rows: np.ndarray) -> int:
+def count_repeated(frame: Rows, y: np.ndarray, train_rows: np.ndarray, test_rows: np.ndarray) -> int:
     """Return how many test rows have a training row with the same values and target: by a hash of 64 bits of each row."""
     if not len(test_rows):
         return 0
-    hashes = pd.util.hash_pandas_object(frame.assign(**{"": y}), index=False).to_numpy()
+    hashes, first = np.empty(len(frame), dtype=np.uint64), 0
+    for block in read_blocks(frame):
+        some = block.assign(**{"": y[first : first + len(block)]})
+        hashes[first : first + len(block)] = pd.util.hash_pandas_object(some, index=False).to_numpy()
+        first += len(block)
     return int(np.isin(hashes[test_rows], hashes[train_rows]).sum())
 
 

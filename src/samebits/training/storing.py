@@ -15,7 +15,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from sklearn.base import BaseEstimator, clone
 from sklearn.cluster import Birch
 from sklearn.pipeline import Pipeline
@@ -24,6 +23,7 @@ from samebits.errors import ConfigError, LineageError, Problem
 from samebits.model.file import dump_model, is_trusted, load_model, settle_model
 from samebits.model.fingerprint import digest_model
 from samebits.numerics.seeds import plant_seeds
+from samebits.stored.stored_table import Rows, read_rows
 
 REHEARSAL_ROWS = 50
 _KNOWN_PACKAGES = ("sklearn", "samebits", "numpy", "pandas", "builtins")
@@ -47,7 +47,7 @@ def store_model(model: Any, allow: Sequence[str]) -> tuple[bytes, str]:
     return content, digest
 
 
-def rehearse_storing(candidates: dict[str, Pipeline], X: pd.DataFrame, y: np.ndarray, allow: Sequence[str], root_seed: int) -> None:
+def rehearse_storing(candidates: dict[str, Pipeline], X: Rows, y: np.ndarray, allow: Sequence[str], root_seed: int) -> None:
     """Fit each candidate that is not known to be storable on a few rows, and store it; the global generators are left as they were.
 
     Raises
@@ -75,12 +75,12 @@ def _keep_generators() -> Iterator[None]:
         np.random.set_state(numpy_state)
 
 
-def _find_problems(name: str, pipeline: Pipeline, X: pd.DataFrame, y: np.ndarray, allow: Sequence[str]) -> list[Problem]:
+def _find_problems(name: str, pipeline: Pipeline, X: Rows, y: np.ndarray, allow: Sequence[str]) -> list[Problem]:
     rows = _choose_rows(y)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            fitted = clone(pipeline).fit(X.iloc[rows], y[rows])
+            fitted = clone(pipeline).fit(read_rows(X.take(rows)), y[rows])
     except (Exception, SystemExit):  # whatever a stranger's class raises of so few rows
         return []
     try:

@@ -1,0 +1,51 @@
+"""Scratch space is gone when its process is, whatever ended it."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from samebits.stored.scratch import find_scratch, make_scratch_folder, open_scratch
+
+KILLED = """
+import os, signal
+from samebits.stored.scratch import make_scratch_folder, open_scratch
+with make_scratch_folder() as folder, open_scratch() as file:
+    (folder / "bins").write_bytes(b"x")
+    file.write(b"y" * 1000)
+    file.flush()
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.fixture(autouse=True)
+def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    return tmp_path
+
+
+def test_without_tmpdir_it_lies_in_the_users_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TMPDIR")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+    assert find_scratch() == tmp_path / "cache" / "samebits" / "scratch"
+
+
+def test_a_file_has_no_name_while_it_is_used(scratch: Path) -> None:
+    with open_scratch() as file:
+        file.write(b"x")
+        assert not list(scratch.iterdir())
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next_and_what_is_in_use_stays(scratch: Path) -> None:
+    with make_scratch_folder() as own:
+        done = subprocess.run([sys.executable, "-c", KILLED], check=False)
+        assert done.returncode == -signal.SIGKILL
+        assert len(list(scratch.iterdir())) == 2
+
+        with make_scratch_folder():
+            assert own.is_dir() and len(list(scratch.iterdir())) == 2
+
+    assert not list(scratch.iterdir())
