@@ -1,5 +1,7 @@
 """A table on disk answers as the `pandas.DataFrame` of the same columns does."""
 
+import gc
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +55,17 @@ def test_blocks_join_to_the_whole(table: StoredTable) -> None:
     pd.testing.assert_frame_equal(pd.concat(read_blocks(table)), FRAME)
     assert ask_blocks(lambda X: X["number"].to_numpy(), table).tolist()[2:] == [-0.0, 4.0]
     assert read_rows(FRAME) is FRAME and list(read_blocks(FRAME)) == [FRAME]
+
+
+def test_a_stored_column_keeps_nothing_of_it_in_memory() -> None:
+    values = np.arange(1000.0)
+    kept = weakref.ref(values)
+    column = store_column(pd.Series(values, copy=False))
+
+    del values
+    gc.collect()
+
+    assert kept() is None and column.read(slice(1, 3)).tolist() == [1.0, 2.0]
 
 
 def test_a_table_of_no_rows_is_one_empty_block(table: StoredTable) -> None:

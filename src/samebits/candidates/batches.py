@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Literal
 
 from sklearn.pipeline import Pipeline
@@ -14,10 +12,9 @@ from samebits.data.preparation import PreparedRows
 from samebits.errors import ConfigError, Problem
 from samebits.estimation.boosting import name_library
 from samebits.estimation.target_transform import find_estimator
+from samebits.stored.room import count_rows_that_fit
 
 Way = Literal["partial_fit", "external memory"]
-_COPIES = 5  # of its cells that an ordinary run holds at once, as measured
-_CELL_BYTES = 8
 _TREES = ("gbtree", "dart")
 _WAYS = "an estimator that learns in batches: one with partial_fit (SGDClassifier, MLPRegressor), or XGBoost's trees by hist"
 
@@ -62,22 +59,3 @@ def _refuse_whole(name: str, model: Any, n_rows: int, n_fit: int) -> Problem:
     fewer = "" if n_fit >= n_rows else f" and keep fewer rows (data.rows: [{{sample: {n_fit}}}])"
     remedy = f"Name another, or remove batches{fewer}."
     return Problem(f"models.{name}", _WAYS, found, remedy)
-
-
-def count_rows_that_fit(n_columns: int) -> int:
-    """Return about how many rows of so many columns an ordinary run has room for, to two digits."""
-    found: int = read_available_bytes() // (_COPIES * _CELL_BYTES * max(1, n_columns))
-    unit = int(10 ** max(0, len(str(found)) - 2))
-    return found // unit * unit
-
-
-def read_available_bytes() -> int:
-    """Return what Linux says is available, and its control group allows; elsewhere all that the machine has."""
-    found = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
-    for path, key, unit in (("/proc/meminfo", "MemAvailable:", 1024), ("/sys/fs/cgroup/memory.max", "", 1)):
-        try:
-            text = Path(path).read_text(encoding="ascii")
-            found.append(int(text.partition(key)[2].split()[0]) * unit if key else int(text) * unit)
-        except (OSError, ValueError, IndexError):
-            continue
-    return min(found)

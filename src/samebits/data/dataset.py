@@ -131,7 +131,7 @@ def load_dataset(
         if batches is None:
             return column
         stored[name] = store_column(column.values)
-        return dataclasses.replace(column, values=column.values.iloc[:0])
+        return dataclasses.replace(column, values=column.values.iloc[:0].copy())
 
     columns = table.canonicalise([name for name in table.names if name not in dropped], data.read, keep)
     whole = pd.DataFrame({name: column.values for name, column in columns.items()})

@@ -16,7 +16,7 @@ from samebits.config.catalog import CLASSIFICATION
 from samebits.config.components import build_component, make_split_spec
 from samebits.config.keys import Config
 from samebits.data.dataset import Dataset
-from samebits.data.target import Target, find_name
+from samebits.data.target import Target, find_name, write_texts
 from samebits.digests import digest_bytes
 from samebits.errors import ConfigError, DataError, Problem
 from samebits.numerics.seeds import derive_seed, seed_component
@@ -327,7 +327,7 @@ def read_split_column(config: Config, dataset: Dataset) -> np.ndarray:
     if kind in ("categorical", "text") and config.split.method == "time":
         remedy = "Name it in data.read.dates with its format."
         raise DataError(Problem(f"split.column: {name!r}", "dates or numbers", repr(column.iloc[0]), remedy))
-    return column.to_numpy(dtype=np.str_) if kind in ("categorical", "text") else column.to_numpy()
+    return write_texts(column) if kind in ("categorical", "text") else column.to_numpy()
 
 
 def read_row_numbers(path: Path, pin: str | None) -> tuple[np.ndarray, bytes]:

@@ -125,7 +125,14 @@ def _as_labels(column: pd.Series) -> np.ndarray:
     if pd.api.types.is_numeric_dtype(column.dtype):
         values = column.to_numpy(dtype=np.float64)
         return values.astype(np.int64) if np.all(values == np.floor(values)) else values.astype(np.str_)
-    return column.astype(str).to_numpy(dtype=np.str_)
+    return write_texts(column)
+
+
+def write_texts(column: pd.Series) -> np.ndarray:
+    """Return a column of text, none missing, as NumPy's; each different value is written once."""
+    codes, distinct = pd.factorize(column)
+    texts: np.ndarray = distinct.astype(str).to_numpy(dtype=np.str_)[codes]
+    return texts
 
 
 def _check_labels(task: Task, labels: np.ndarray, where: str) -> None:

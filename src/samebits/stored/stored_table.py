@@ -53,7 +53,7 @@ def store_column(values: pd.Series) -> StoredColumn:
     DataError
         There is no room.
     """
-    like = values.iloc[:0].array
+    like = values.iloc[:0].array.copy()  # a view would keep the whole column
     if isinstance(values.dtype, pd.StringDtype):
         codes, distinct = pd.factorize(values)
         return StoredColumn(_map_cells(codes.astype(np.int32)), like, distinct.array)

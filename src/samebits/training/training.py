@@ -35,12 +35,15 @@ from samebits.lineage.manifest import (
 from samebits.numerics.gpu import wants_gpu
 from samebits.numerics.profile import UNFUSED_PROBE, Kernels, check_kernels, read_kernels
 from samebits.numerics.seeds import plant_seeds
+from samebits.project import find_data
 from samebits.provenance.code import CodeIdentity, describe_kept, describe_modules, identify_code
 from samebits.provenance.environment import Environment, read_environment
 from samebits.provenance.modules import add_imported, identify_modules, note_what_ran, refuse_changed_imports
 from samebits.report.account import Account, read_predictions
 from samebits.search.journal import Journal
 from samebits.search.trials import write_trials
+from samebits.stored.room import judge_room
+from samebits.table.files import choose_parts
 from samebits.training.result import Result, make_result
 from samebits.training.stages import (
     describe_inputs,
@@ -123,6 +126,7 @@ def make_training(
     kernels = read_kernels("torch" in environment.packages, wants_gpu(loaded.resolved["models"]))
     check_kernels(config.numeric_profile, kernels)
     kept = _keep_environment(environment, project_root, code.commit)  # now, since training may take hours
+    _say_room(loaded, project_root, voice)
     with loaded.naming_lines():
         materials = prepare_materials(loaded, project_root)
     if kernels.torch is not None and config.numeric_profile == "portable":
@@ -156,6 +160,17 @@ def make_training(
     request_digest = digest_request(loaded, code, environment, dataset.digest, project_root)
     files = _collect_files(loaded, code, result, stages, kept, materials.rows_file) | (report.list_files() if report else {})
     return Training(loaded, code, environment, materials, result, stages, request_digest, files, project_root, journal)
+
+
+def _say_room(loaded: LoadedConfig, project_root: Path, voice: Voice) -> None:
+    """A table that memory is too small for would be ended by the system, without a word."""
+    data = loaded.config.data
+    if loaded.config.batches is not None:
+        return
+    paths = [find_data(name, loaded.document.path, project_root) for name in (data.path, data.test_path) if name is not None]
+    line = judge_room(file for path in paths for file in choose_parts(path).values())
+    if line is not None:
+        voice.say(line)
 
 
 def _say_unproven(materials: Materials, kernels: Kernels, voice: Voice) -> Kernels:

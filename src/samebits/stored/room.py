@@ -1,0 +1,55 @@
+"""Room in memory: how much there is, what of a table fits into it, and what is said of one that does not."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from samebits.errors import DataError, Problem
+
+COPIES = 5  # of a table that an ordinary run holds at once, as measured
+_CELL_BYTES = 8
+_HOPELESS = 2  # times what is available: no table is held in half of its own file
+_GB = 1e9
+
+
+def read_available_bytes() -> int:
+    """Return what Linux says is available, and its control group allows; elsewhere all that the machine has."""
+    found = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    for path, key, unit in (("/proc/meminfo", "MemAvailable:", 1024), ("/sys/fs/cgroup/memory.max", "", 1)):
+        try:
+            text = Path(path).read_text(encoding="ascii")
+            found.append(int(text.partition(key)[2].split()[0]) * unit if key else int(text) * unit)
+        except (OSError, ValueError, IndexError):
+            continue
+    return min(found)
+
+
+def count_rows_that_fit(n_columns: int) -> int:
+    """Return about how many rows of so many columns an ordinary run has room for, to two digits."""
+    found: int = read_available_bytes() // (COPIES * _CELL_BYTES * max(1, n_columns))
+    unit = int(10 ** max(0, len(str(found)) - 2))
+    return found // unit * unit
+
+
+def judge_room(files: Iterable[Path]) -> str | None:
+    """Return what is to be said before files are read into memory that may be too small for them, or None.
+
+    Raises
+    ------
+    DataError
+        It is too small, whatever is in them.
+    """
+    paths = list(files)
+    size, room = sum(path.stat().st_size for path in paths), read_available_bytes()
+    remedy = "batches: {rows: 500000} reads it from disk in parts, for models that can learn so"
+    if size > _HOPELESS * room:
+        found = f"{size / _GB:.1f} GB"
+        raise DataError(
+            Problem(str(paths[0].parent), f"a table for the {room / _GB:.1f} GB of memory that are free", found, f"Write {remedy}.")
+        )
+    if size * COPIES > room:
+        there = f"the table has {size / _GB:.1f} GB, and a run may hold {COPIES} times as much; {room / _GB:.1f} GB are free"
+        return f"{there}: {remedy}"
+    return None
