@@ -1,12 +1,13 @@
 """Times samebits beside what a user would do instead, in turn in one run, and prints medians, ratios and peak memory.
 
 just bench [small] [large] [hash] [help] [profile] [verify] [predict] [reproduce] [diff] [reuse] [report] [search]
-           [engine] [http] [push] [spool] [guards] [--runs N]
+           [batches] [engine] [http] [push] [spool] [guards] [--runs N]
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import os
 import platform
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from batches_cases import compare_batches
 from delivery_cases import DELIVERY_CASES
 from engine_cases import compare_engine
 from measuring import LABELS, compare, make_environment, print_ratio
@@ -34,11 +36,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("cases", nargs="*", default=list(CASES), help=f"any of {', '.join(CASES)}")
     parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--rows", type=int, default=5_000_000, help="of the table of batches")
     options = parser.parse_args()
     print(f"{platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()}; median of {options.runs} runs in turn")
     for name in options.cases:
         with tempfile.TemporaryDirectory(prefix="samebits-bench-") as folder:
-            CASES[name](Path(folder), options.runs)
+            case = functools.partial(compare_batches, n_rows=options.rows) if name == "batches" else CASES[name]
+            case(Path(folder), options.runs)
 
 
 def compare_small(folder: Path, runs: int) -> None:
@@ -222,6 +226,7 @@ CASES = {
     "report": compare_report,
     "search": compare_search,
     "engine": compare_engine,
+    "batches": compare_batches,
     **DELIVERY_CASES,
 }
 
