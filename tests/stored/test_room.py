@@ -1,5 +1,7 @@
 """What is said of memory before a table is read into it."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -46,3 +48,25 @@ def test_rows_that_fit_are_told_to_two_digits(monkeypatch: pytest.MonkeyPatch) -
 
 def test_this_machines_memory_is_a_number_of_bytes() -> None:
     assert 1 << 24 < read_available_bytes() < 1 << 50
+
+
+def test_memory_of_a_freed_array_is_the_systems_again() -> None:
+    """In a process of its own, since the setting stays."""
+    script = """
+import gc, sys
+import numpy as np
+from samebits.stored.room import return_memory_at_once
+def read_anonymous():
+    return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("RssAnon"))
+return_memory_at_once()
+for size in (4, 8, 16, 24):  # each freed one raises what glibc keeps
+    np.ones(size << 17)
+before = read_anonymous()
+kept = [np.ones(2 << 17) for _ in range(40)]
+last = np.ones(10)
+del kept
+print(read_anonymous() - before)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+
+    assert int(done.stdout) < 20_000  # kilobytes, of 80,000

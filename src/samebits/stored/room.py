@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,6 +14,8 @@ COPIES = 5  # of a table that an ordinary run holds at once, as measured
 _CELL_BYTES = 8
 _HOPELESS = 2  # times what is available: no table is held in half of its own file
 _GB = 1e9
+_M_MMAP_THRESHOLD, _LARGE_BYTES = -3, 1 << 20  # the first of glibc's malloc.h
+_LARGE_FILE_BYTES = 20 << 20
 
 
 def read_available_bytes() -> int:
@@ -24,6 +28,20 @@ def read_available_bytes() -> int:
         except (OSError, ValueError, IndexError):
             continue
     return min(found)
+
+
+def is_large(files: Iterable[Path]) -> bool:
+    """Tell whether files hold a table so large that it is worth a tenth of a second to be sparing with memory."""
+    return sum(path.stat().st_size for path in files) > _LARGE_FILE_BYTES
+
+
+def return_memory_at_once() -> None:
+    """Let the C library give arrays of a megabyte back to the system when they are freed.
+
+    glibc keeps ever larger ones for the next to come (mallopt(3), M_MMAP_THRESHOLD), which of large tables is a fifth of the peak.
+    """
+    with contextlib.suppress(OSError, AttributeError):  # of another C library
+        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)
 
 
 def count_rows_that_fit(n_columns: int) -> int:

@@ -42,7 +42,7 @@ from samebits.provenance.modules import add_imported, identify_modules, note_wha
 from samebits.report.account import Account, read_predictions
 from samebits.search.journal import Journal
 from samebits.search.trials import write_trials
-from samebits.stored.room import judge_room
+from samebits.stored.room import is_large, judge_room, return_memory_at_once
 from samebits.table.files import choose_parts
 from samebits.training.result import Result, make_result
 from samebits.training.stages import (
@@ -126,7 +126,7 @@ def make_training(
     kernels = read_kernels("torch" in environment.packages, wants_gpu(loaded.resolved["models"]))
     check_kernels(config.numeric_profile, kernels)
     kept = _keep_environment(environment, project_root, code.commit)  # now, since training may take hours
-    _say_room(loaded, project_root, voice)
+    _make_room(loaded, project_root, voice)
     with loaded.naming_lines():
         materials = prepare_materials(loaded, project_root)
     if kernels.torch is not None and config.numeric_profile == "portable":
@@ -162,13 +162,14 @@ def make_training(
     return Training(loaded, code, environment, materials, result, stages, request_digest, files, project_root, journal)
 
 
-def _say_room(loaded: LoadedConfig, project_root: Path, voice: Voice) -> None:
-    """A table that memory is too small for would be ended by the system, without a word."""
+def _make_room(loaded: LoadedConfig, project_root: Path, voice: Voice) -> None:
+    """A run on a table that memory is too small for would be ended by the system, without a word."""
     data = loaded.config.data
-    if loaded.config.batches is not None:
-        return
     paths = [find_data(name, loaded.document.path, project_root) for name in (data.path, data.test_path) if name is not None]
-    line = judge_room(file for path in paths for file in choose_parts(path).values())
+    files = [file for path in paths for file in choose_parts(path).values()]
+    if is_large(files):
+        return_memory_at_once()
+    line = judge_room(files) if loaded.config.batches is None else None
     if line is not None:
         voice.say(line)
 
