@@ -19,7 +19,7 @@ from samebits.candidates.materials import Sample
 from samebits.config.keys import Batches
 from samebits.estimation.boosting import set_fit_threads
 from samebits.estimation.target_transform import find_estimator
-from samebits.stored.scratch import explaining_scratch, make_scratch_folder
+from samebits.stored.scratch import explaining_scratch, make_scratch_folder, naming_plainly
 from samebits.stored.stored_table import StoredTable
 from samebits.transformers import EncodedLabels
 
@@ -106,7 +106,7 @@ def _fit_booster(model: Any, front: Pipeline, sample: Sample, y: np.ndarray, bat
         def reset(self) -> None:
             self._parts = read()
 
-    with explaining_scratch(), make_scratch_folder() as folder:
+    with explaining_scratch(), make_scratch_folder() as made, naming_plainly(made) as folder:
 
         def make_matrix(ref: Any, **named: Any) -> Any:
             parameters = model.get_params()

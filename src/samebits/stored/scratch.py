@@ -10,6 +10,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from typing import BinaryIO, cast
 from samebits.errors import DataError, Problem
 
 _LOCK = "lock"
+_PLAIN = re.compile(r"[A-Za-z0-9_./ -]+")
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR)
 
@@ -67,6 +69,19 @@ def make_scratch_folder() -> Iterator[Path]:
     with made as folder, (Path(folder) / _LOCK).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield Path(folder)
+
+
+@contextlib.contextmanager
+def naming_plainly(folder: Path) -> Iterator[Path]:
+    """Give a folder a name of plain letters, for libraries that take no other; it is the folder's as long as this lasts."""
+    if _PLAIN.fullmatch(str(folder)):
+        yield folder
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        yield Path(f"/proc/self/fd/{descriptor}")
+    finally:
+        os.close(descriptor)
 
 
 def _remove_abandoned(parent: Path) -> None:
