@@ -134,3 +134,17 @@ def test_a_class_that_no_test_row_has_counts_in_the_interval_as_it_does_in_the_m
 
     low, high = found.intervals["recall_macro"]
     assert low <= values["recall_macro"] <= high <= 0.75
+
+
+def test_of_very_many_rows_some_are_drawn_and_their_widths_taken_to_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    target, y, prediction = make_case("binary", n=20_000)
+    whole = resample_metrics(target, y, prediction, seed=1)
+    monkeypatch.setattr(resampling, "_MOST_ROWS", 5000)
+
+    some = resample_metrics(target, y, prediction, seed=1)
+
+    metrics = compute_metrics(target, y, prediction)
+    assert (whole.of_rows, some.of_rows) == (None, 5000) and some.intervals.keys() == whole.intervals.keys()
+    for name, (low, high) in some.intervals.items():
+        assert low < metrics[name] < high
+        assert high - low == pytest.approx(whole.intervals[name][1] - whole.intervals[name][0], rel=0.2)

@@ -182,7 +182,7 @@ def _name_estimator(pipeline: Pipeline) -> str:
 
 def describe_failure(name: str, stage: str, error: BaseException) -> Problem:
     """Return what an estimator raised, as a problem of its candidate: in our words where they say what to do."""
-    reason = " ".join(str(error).split()).rstrip(".")
+    reason = " ".join(str(error).partition("Stack trace:")[0].split()).rstrip(".")  # which XGBoost adds, page by page
     for pattern, expected, found, remedy in _KNOWN_FAILURES:
         if match := re.search(pattern, reason):
             return Problem(f"models.{name}, {stage}", expected, found.format(*match.groups()), remedy)

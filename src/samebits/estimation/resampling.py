@@ -22,6 +22,7 @@ _MOST_DRAWS = 10_000_000  # rows drawn in all, from which on there are fewer res
 _MOST_RESAMPLES, _FEWEST_RESAMPLES = 1000, 200
 _BLOCK_CELLS = 2_000_000
 _MOST_CLASSES = 50
+_MOST_ROWS = 1_000_000  # from more than these so many are drawn
 Metrics = dict[str, np.ndarray]  # name: shape (n_resamples,), NaN where a metric has no value
 
 
@@ -33,10 +34,13 @@ class Resampled:
     ----------
     intervals
         Lower and upper end, by metric.
+    of_rows
+        So many of the rows, drawn once each, were resampled; None: all.
     """
 
     n_resamples: int
     intervals: dict[str, tuple[float, float]]
+    of_rows: int | None = None
 
 
 def resample_metrics(
@@ -54,11 +58,34 @@ def resample_metrics(
         Shape (n_rows,), integers from 0: rows that are drawn together. None: each by itself.
     """
     n_rows = len(y_true)
+    if groups is None and n_rows > _MOST_ROWS:
+        return _resample_some(target, y_true, prediction, seed)
     n_resamples = int(np.clip(_MOST_DRAWS // max(1, n_rows), _FEWEST_RESAMPLES, _MOST_RESAMPLES))
     compute = _prepare(target, y_true, prediction)
     blocks = [compute(counts) for counts in _draw(n_rows, n_resamples, seed, groups)]
     values = {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
     return Resampled(n_resamples, {name: ends for name, found in values.items() if (ends := _find_ends(found)) is not None})
+
+
+def _resample_some(target: Target, y_true: np.ndarray, prediction: Prediction, seed: int) -> Resampled:
+    """Widths shrink with the root of the number of rows: those of some rows are taken to all (m out of n, Bickel et al. 1997)."""
+    n_rows = len(y_true)
+    some = np.sort(np.random.default_rng(seed).choice(n_rows, _MOST_ROWS, replace=False))
+    responses = None if prediction.responses is None else prediction.responses[some]
+    drawn = Prediction(prediction.values[some], responses)
+    found = resample_metrics(target, y_true[some], drawn, seed)
+    whole, part = _compute_once(target, y_true, prediction), _compute_once(target, y_true[some], drawn)
+    shrunk = np.sqrt(_MOST_ROWS / n_rows)
+    intervals = {
+        name: (float(whole[name] + (low - part[name]) * shrunk), float(whole[name] + (high - part[name]) * shrunk))
+        for name, (low, high) in found.intervals.items()
+    }
+    return Resampled(found.n_resamples, intervals, _MOST_ROWS)
+
+
+def _compute_once(target: Target, y_true: np.ndarray, prediction: Prediction) -> dict[str, float]:
+    found = _prepare(target, y_true, prediction)(np.ones((1, len(y_true))))
+    return {name: float(values[0]) for name, values in found.items()}
 
 
 def _draw(n_rows: int, n_resamples: int, seed: int, groups: np.ndarray | None) -> Iterator[np.ndarray]:

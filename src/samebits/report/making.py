@@ -327,6 +327,8 @@ def _note_result(account: Account) -> list[str]:
         return []
     sure, as_good, nothing = found["uncertainty"], found["as_good"], found["baseline"]
     drawn = f"{sure['resampled']} drawn with replacement {sure['n_resamples']:,} times (bootstrap, seed {sure['seed']})"
+    if "of_rows" in sure:
+        drawn += f", of {sure['of_rows']:,} of them, the widths taken to all by the root of the share"
     strategies = {"prior": "the most frequent class and the classes' shares", "mean": "the mean of the target", "median": "its median"}
     known = strategies.get(nothing["strategy"], nothing["strategy"])
     lines = [" ".join([f"Intervals: {drawn}.", *list_doubts(account)])] if sure["intervals"] else []

@@ -97,6 +97,7 @@ def _describe_uncertainty(config: Config, materials: Materials, rows: np.ndarray
         "resampled": "rows" if groups is None else f"groups of {config.split.column}",
         "seed": seed,
         "intervals": {name: list(ends) for name, ends in sorted(found.intervals.items())},
+        **({} if found.of_rows is None else {"of_rows": found.of_rows}),
     }
 
 
