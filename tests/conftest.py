@@ -89,6 +89,19 @@ def keep_import_path() -> Iterator[None]:
             reusable_executor._executor.shutdown(wait=True, kill_workers=True)
 
 
+@pytest.fixture
+def kept_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Worker processes stay for whichever test is next to ask for this: to start them takes far longer than what they do."""
+    from samebits.candidates import units
+
+    own = units.run_over_workers
+
+    def run_and_keep(shared: Any, calls: Any, n_jobs: int, engine: Any = None, goes_on: bool = False) -> Iterator[Any]:
+        return own(shared, calls, n_jobs, engine, goes_on=True)
+
+    monkeypatch.setattr(units, "run_over_workers", run_and_keep)
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-goldens", action="store_true", help="write the golden files from what is computed now")
 

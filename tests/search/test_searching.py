@@ -58,6 +58,8 @@ def list_bits(result: Result) -> Any:
     return result.found, [(one.name, one.scores) for one in result.scored], result.model_file, result.predictions, result.out_of_fold
 
 
+@pytest.mark.xdist_group("workers")
+@pytest.mark.usefixtures("kept_workers")
 @pytest.mark.parametrize("wanted", METHODS, ids=[one["method"] for one in METHODS])
 def test_a_search_comes_to_the_same_bits_in_workers(prepare: Prepare, monkeypatch: pytest.MonkeyPatch, wanted: dict[str, Any]) -> None:
     _, alone = search(prepare, wanted)

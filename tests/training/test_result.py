@@ -49,6 +49,8 @@ def test_metrics_on_the_training_rows_are_kept_beside_those_on_the_test_rows(tra
     assert result.metrics["train"]["roc_auc"] == roc_auc_score(y == materials.target.positive, model.predict_proba(X)[:, position])
 
 
+@pytest.mark.xdist_group("workers")
+@pytest.mark.usefixtures("kept_workers")
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_what_every_candidate_says_out_of_its_folds_is_kept(
     prepare: Callable[..., Any], n_jobs: int, monkeypatch: pytest.MonkeyPatch
@@ -179,6 +181,8 @@ def test_a_constant_prediction_is_remarked(train: Train) -> None:
     assert result.remarks == [f"The model predicts {result.best.predictions[0].values[0].item()!r} for every one of 32 test rows."]
 
 
+@pytest.mark.xdist_group("workers")
+@pytest.mark.usefixtures("kept_workers")
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_a_candidate_that_did_not_converge_is_named_with_its_folds_and_nothing_else_is_silenced(
     prepare: Callable[..., Any], n_jobs: int, monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder
