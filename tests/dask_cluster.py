@@ -30,13 +30,25 @@ class Cluster:
     scheduler: subprocess.Popen[bytes]
     log: Path
     workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    _further: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    def have_workers(self, n: int) -> None:
+        """Have as many of samebits' own workers, and no others: those that an earlier test left stay, or are ended, or are joined."""
+        for process in [*self._further, *self.workers[n:]]:
+            process.kill()
+            process.wait()
+        self.workers[:] = [process for process in self.workers[:n] if process.poll() is None]
+        self._further.clear()
+        wait_until(lambda: len(self.list_workers()) == len(self.workers), self.log)
+        while len(self.workers) < n:
+            self.add_worker()
 
     def add_worker(self, *command: str, **env: str) -> subprocess.Popen[bytes]:
         """Start one, by default one of samebits' own, and return it when the scheduler has it."""
         before = len(self.list_workers())
         words = list(command) or [*PROGRAM, "worker", self.address]
         process = start(words, self.log, **env)
-        self.workers.append(process)
+        (self._further if command else self.workers).append(process)
         wait_until(lambda: len(self.list_workers()) > before, self.log)
         return process
 
@@ -71,6 +83,6 @@ def start_cluster(folder: Path) -> Iterator[Cluster]:
         wait_until(lambda: "Scheduler at" in log.read_text(encoding="utf-8", errors="replace"), log)
         yield cluster
     finally:
-        for process in [*cluster.workers, scheduler]:
+        for process in [*cluster.workers, *cluster._further, scheduler]:
             process.kill()
             process.wait()

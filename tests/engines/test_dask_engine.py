@@ -22,19 +22,20 @@ from samebits.engines.units import Call
 from samebits.errors import DataError, ProvenanceError
 from samebits.voice import Voice
 
+pytestmark = pytest.mark.xdist_group("dask")
 Open = Callable[..., Any]
 
 
-@pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[Cluster]:
-    """A scheduler without workers."""
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A scheduler: each test has as many workers as it asks for."""
     pytest.importorskip("distributed", reason="the extra samebits[dask] is not installed")
-    with start_cluster(tmp_path) as started:
+    with start_cluster(tmp_path_factory.mktemp("cluster")) as started:
         yield started
 
 
 @pytest.fixture
-def open_engine(cluster: Cluster) -> Iterator[Callable[..., Any]]:
+def open_engine() -> Iterator[Callable[..., Any]]:
     """Return what opens the engine of a cluster, whose workers are held to what one of them is: the tests' process is not pinned."""
     from distributed import Client
     from distributed.protocol.pickle import loads
@@ -45,7 +46,7 @@ def open_engine(cluster: Cluster) -> Iterator[Callable[..., Any]]:
 
     with contextlib.ExitStack() as stack:
 
-        def open_now(say: Callable[[str], None] = lambda _: None) -> DaskEngine:
+        def open_now(cluster: Cluster, say: Callable[[str], None] = lambda _: None) -> DaskEngine:
             client = Client(cluster.address, set_as_default=False)
             stack.callback(client.close, timeout=5)
             told = client.run(on_worker.ask_facts, [], [])
@@ -69,9 +70,8 @@ def test_outcomes_come_in_order_from_two_workers_and_the_first_failure_in_order_
     from samebits.engines import admission
 
     monkeypatch.setattr(admission, "PIECE_BYTES", 2)
-    cluster.add_worker()
-    cluster.add_worker()
-    engine = open_engine()
+    cluster.have_workers(2)
+    engine = open_engine(cluster)
 
     processes = list(engine.run(None, make_calls(engine_units.tell_process, 12)))
     drawn = list(engine.run(5, make_calls(engine_units.draw, 20)))
@@ -87,9 +87,8 @@ def test_outcomes_come_in_order_from_two_workers_and_the_first_failure_in_order_
 def test_a_worker_killed_in_the_middle_changes_nothing_and_one_that_comes_later_gets_work(
     cluster: Cluster, open_engine: Open, tmp_path: Path
 ) -> None:
-    cluster.add_worker()
-    cluster.add_worker()
-    engine = open_engine()
+    cluster.have_workers(2)
+    engine = open_engine(cluster)
 
     outcomes = engine.run(str(tmp_path / "mark"), [*make_calls(engine_units.die_once, 3), *make_calls(engine_units.tell_process, 40)])
     first = [next(outcomes) for _ in range(5)]
@@ -102,8 +101,8 @@ def test_a_worker_killed_in_the_middle_changes_nothing_and_one_that_comes_later_
 
 
 def test_when_every_worker_is_gone_others_go_on_where_they_were(cluster: Cluster, open_engine: Open) -> None:
-    cluster.add_worker()
-    engine = open_engine()
+    cluster.have_workers(1)
+    engine = open_engine(cluster)
 
     outcomes = engine.run(1, make_calls(engine_units.wait_and_add, 12))
     first = [next(outcomes) for _ in range(3)]
@@ -121,17 +120,17 @@ def test_a_unit_that_kills_each_worker_is_named(cluster: Cluster, open_engine: O
     from samebits.engines import batch
 
     monkeypatch.setattr(batch, "_MOST_LOST", 1)
-    cluster.add_worker()
-    engine = open_engine()
+    cluster.have_workers(1)
+    engine = open_engine(cluster)
 
     with pytest.raises(DataError, match=r"models\.x, fold 1 of cv: expected a worker that lives through it, found \d that died"):
         list(engine.run(None, [Call("models.x, fold 1 of cv", engine_units.die)]))
 
 
 def test_a_worker_under_a_nanny_or_of_two_threads_gets_no_work_and_is_named(cluster: Cluster, open_engine: Open) -> None:
-    cluster.add_worker()
+    cluster.have_workers(1)
     said: list[str] = []
-    engine = open_engine(said.append)
+    engine = open_engine(cluster, said.append)
     dask_worker = [sys.executable, "-m", "distributed.cli.dask_worker", cluster.address, "--no-dashboard", "--nthreads"]
     cluster.add_worker(*dask_worker, "1", OPENBLAS_CORETYPE="Haswell")
     cluster.add_worker(*dask_worker, "2", "--no-nanny")
@@ -145,8 +144,8 @@ def test_a_worker_under_a_nanny_or_of_two_threads_gets_no_work_and_is_named(clus
 
 
 def test_a_cluster_of_unfit_workers_alone_is_refused_at_once(cluster: Cluster, open_engine: Open) -> None:
-    cluster.add_worker()
-    engine = open_engine()
+    cluster.have_workers(1)
+    engine = open_engine(cluster)
     cluster.workers[0].kill()
     wait_for_none(cluster)
     cluster.add_worker(sys.executable, "-m", "distributed.cli.dask_worker", cluster.address, "--no-dashboard", "--nthreads", "1")
@@ -161,20 +160,22 @@ def wait_for_none(cluster: Cluster) -> None:
 
 
 def test_a_scheduler_that_is_gone_and_workers_that_never_come_are_said(
-    cluster: Cluster, open_engine: Open, monkeypatch: pytest.MonkeyPatch
+    open_engine: Open, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     from samebits.engines import dask_engine
 
     monkeypatch.setattr(dask_engine, "WORKERS_SECONDS", 0.5)
-    cluster.add_worker()
-    engine = open_engine()
-    os.kill(cluster.workers[0].pid, signal.SIGKILL)
-    wait_for_none(cluster)
-    with pytest.raises(ProvenanceError, match=r"expected a worker, found none for 0 s\. Start workers: samebits worker tcp://127"):
-        engine.wait_for_workers()
+    with start_cluster(tmp_path) as own:
+        own.have_workers(1)
+        engine = open_engine(own)
+        engine._client._timeout = 1  # for which it would look for its scheduler again
+        os.kill(own.workers[0].pid, signal.SIGKILL)
+        wait_for_none(own)
+        with pytest.raises(ProvenanceError, match=r"expected a worker, found none for 0 s\. Start workers: samebits worker tcp://127"):
+            engine.wait_for_workers()
 
-    cluster.scheduler.kill()
-    cluster.scheduler.wait()
+        own.scheduler.kill()
+        own.scheduler.wait()
 
-    with pytest.raises(ProvenanceError, match="expected a scheduler that answers, found none any more"):
-        list(engine.run(1, make_calls(engine_units.add, 3)))
+        with pytest.raises(ProvenanceError, match="expected a scheduler that answers, found none any more"):
+            list(engine.run(1, make_calls(engine_units.add, 3)))
