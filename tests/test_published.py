@@ -39,18 +39,30 @@ def test_every_published_config_is_tried() -> None:
     assert {path.stem for path in CONFIGS.glob("*.yaml")} == set(PUBLISHED)
 
 
-@pytest.mark.parametrize("name", PUBLISHED)
-def test_a_published_pipeline_gives_the_published_numbers(tmp_path: Path, name: str) -> None:
+def find_table(name: str) -> Path | None:
+    """Return a table of a config's, if somebody has it."""
     text = (CONFIGS / f"{name}.yaml").read_text(encoding="utf-8")
     table = text.partition("path: data/raw/")[2].split()[0]
-    if not (ROOT / "data/raw" / table).exists():
-        if not (TABLES / table).exists():
-            pytest.skip(f"{table} is not in the repository: its config says where it is from")
-        text = text.replace(f"data/raw/{table}", str(TABLES / table))
-    config = tmp_path / f"{name}.yaml"
-    config.write_text(text, encoding="utf-8")
+    return next((folder / table for folder in (ROOT / "data/raw", TABLES) if (folder / table).exists()), None)
 
-    (stages,) = train_fresh([config])
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    """The stages of each config whose table is there, from one process."""
+    folder, paths = tmp_path_factory.mktemp("published"), []
+    for name in PUBLISHED:
+        if (table := find_table(name)) is not None:
+            text = (CONFIGS / f"{name}.yaml").read_text(encoding="utf-8")
+            paths.append(folder / f"{name}.yaml")
+            paths[-1].write_text(text.replace(f"data/raw/{table.name}", str(table)), encoding="utf-8")
+    return dict(zip([path.stem for path in paths], train_fresh(paths), strict=True))
+
+
+@pytest.mark.xdist_group("published")
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_a_published_pipeline_gives_the_published_numbers(trained: dict[str, dict[str, Any]], name: str) -> None:
+    if name not in trained:
+        pytest.skip("its table is not in the repository: its config says where it is from")
 
     for place, published in PUBLISHED[name]:
-        assert round(reach(stages, place), count_decimals(published)) == published, place
+        assert round(reach(trained[name], place), count_decimals(published)) == published, place
