@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
-from conftest import PROGRAM, SMALL, clean_environment, merge
+from conftest import SMALL, clean_environment, merge
 from recorded_runs import clone_project, git
+from warm_program import WarmProgram
+
+from samebits.numerics.profile import make_environment
+
+pytestmark = pytest.mark.xdist_group("changed code")
+Run = Callable[..., subprocess.CompletedProcess[str]]
 
 ESTIMATOR = """
 from sklearn.tree import DecisionTreeClassifier
@@ -50,22 +57,28 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def run(project: Path, store: str, *words: str) -> subprocess.CompletedProcess[str]:
-    environment = clean_environment(MLFLOW_TRACKING_URI=store, PYTHONPATH=str(project.parent / "path"))
-    command = [PROGRAM[0], str(project / "src/samebits"), *words]
-    return subprocess.run(command, env=environment, cwd=project, capture_output=True, encoding="utf-8", check=False)
+@pytest.fixture(scope="module")
+def program(project: Path) -> WarmProgram:
+    return WarmProgram(make_environment("portable", clean_environment()), project / "src")
 
 
-def test_what_ran_is_recorded_wherever_it_lay_and_comes_back_to_the_bit(project: Path, own_store: str) -> None:
-    trained = run(project, own_store, "train", "own.yaml")
+@pytest.fixture
+def run(program: WarmProgram, project: Path, own_store: str) -> Run:
+    """Return what runs the clone's program in the clone."""
+    environment = clean_environment(MLFLOW_TRACKING_URI=own_store, PYTHONPATH=str(project.parent / "path"))
+    return lambda *words: program.run(list(words), make_environment("portable", environment), project)
+
+
+def test_what_ran_is_recorded_wherever_it_lay_and_comes_back_to_the_bit(project: Path, run: Run) -> None:
+    trained = run("train", "own.yaml")
     run_id = trained.stdout.split()[1]
-    handed_back = run(project, own_store, "train", "--reuse", "own.yaml")
+    handed_back = run("train", "--reuse", "own.yaml")
     (project / "library/shared.py").write_text(ESTIMATOR.format(depth=1), encoding="utf-8")
-    trained_again = run(project, own_store, "train", "--reuse", "own.yaml")
+    trained_again = run("train", "--reuse", "own.yaml")
     (project.parent / "path/elsewhere.py").unlink()
     (project / "library").rename(project.parent / "gone")  # the archive alone has its commit then
 
-    again = run(project, own_store, "reproduce", run_id, "--here")
+    again = run("reproduce", run_id, "--here")
     (project.parent / "gone").rename(project / "library")
 
     before_the_run = trained.stderr.partition("run ")[0]
@@ -77,7 +90,7 @@ def test_what_ran_is_recorded_wherever_it_lay_and_comes_back_to_the_bit(project:
     assert "verdict     IDENTICAL" in again.stdout, again.stdout + again.stderr
 
 
-def test_a_module_that_changes_while_the_config_is_read_is_refused_before_anything_is_trained(project: Path, own_store: str) -> None:
+def test_a_module_that_changes_while_the_config_is_read_is_refused_before_anything_is_trained(project: Path, run: Run) -> None:
     """The module that the config names writes the one that it imports anew: what was identified is not what runs."""
     second = project / "second.py"
     second.write_text(ESTIMATOR.format(depth=1), encoding="utf-8")
@@ -87,7 +100,7 @@ def test_a_module_that_changes_while_the_config_is_read_is_refused_before_anythi
     models = {"tree": {"class": "first.Tree"}}
     (project / "meanwhile.yaml").write_text(yaml.safe_dump({**config, "allow": ["first"], "models": models}), encoding="utf-8")
 
-    done = run(project, own_store, "train", "meanwhile.yaml")
+    done = run("train", "meanwhile.yaml")
     for name in ("first.py", "second.py", "meanwhile.yaml"):  # the project is the other tests' as well
         (project / name).unlink()
 
