@@ -103,10 +103,10 @@ def pack_local_wheels(packages: dict[str, str]) -> dict[str, bytes]:
     Left out are those that were changed since they were installed, that hold a secret, or are too large for all together.
     """
     installed, packed, room = list_distributions(), {}, _MOST_BYTES
-    for distribution in (installed[name] for name in sorted(packages) if name in installed):
+    for distribution in (installed[name] for name in sorted(packages) if name in installed and installed[name].is_local):
         files = {name: distribution.folder / name for name in distribution.files}
         size = sum(path.stat().st_size for path in files.values() if path.is_file())
-        if not (distribution.is_local and files) or size > room or not all(map(_is_open, files, files.values())):
+        if not files or size > room or not all(map(_is_open, files, files.values())):
             continue
         name, content = pack_wheel(distribution, files)
         if read_wheel_files(content) == distribution.files:
