@@ -94,11 +94,16 @@ class BrokenRuns:
         How long the server may be silent in all before it counts as gone; None leaves the program's own figure.
     verifies
         Whether each run is verified by the program itself, rather than held to its record by the same function here.
+    detail
+        Of the report, whose page and pictures are files like the others.
     """
 
-    def __init__(self, folder: Path, server: str, silence_seconds: float | None = None, verifies: bool = True) -> None:
+    def __init__(
+        self, folder: Path, server: str, silence_seconds: float | None = None, verifies: bool = True, detail: str = "short"
+    ) -> None:
         self.folder = folder
-        self.project = make_project(folder / "project", {"marked.py": _OWN_CLASS, "config.json": json.dumps(CONFIG)})
+        config = {**CONFIG, "report": {"detail": detail}}
+        self.project = make_project(folder / "project", {"marked.py": _OWN_CLASS, "config.json": json.dumps(config)})
         self.proxy = FaultyProxy(server)
         self.client = mlflow.MlflowClient(tracking_uri=server)
         self._silence_seconds, self.verifies = silence_seconds, verifies
@@ -114,6 +119,7 @@ class BrokenRuns:
         own = self.folder / name
         variables = {"SAMEBITS_SPOOL": str(own / "spool"), "TMPDIR": str(own / "tmp"), "HOME": str(own), "MARKS": str(own)}
         variables |= {"MLFLOW_TRACKING_URI": self.proxy.uri, "MLFLOW_EXPERIMENT_NAME": name}
+        variables |= {"XDG_CACHE_HOME": str(self.folder / "cache")}  # the packages are looked through once
         return self._program.run_within(
             list(words), {**self._environment, **variables}, self.project, silence_seconds=self._silence_seconds
         )
