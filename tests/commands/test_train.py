@@ -201,7 +201,7 @@ def test_the_working_tree_is_as_it_was() -> None:
 
 @pytest.mark.parametrize(
     ("conf_file", "reason"),
-    [("confs/nope.yaml", "no such file in"), ("confs", "found the folder"), ("wrong", "Did you mean 'seed'?")],
+    [("confs", "found the folder"), ("wrong", "Did you mean 'seed'?")],
 )
 def test_a_wrong_config_fails_the_project_run_with_the_reason_on_its_page(
     client: Any,
@@ -277,22 +277,6 @@ GATED = {"gated": {"class": "gated.GatedClassifier"}}
 def start_gated(path: Path, gate: Path, **env: str) -> subprocess.Popen[str]:
     environment = clean_environment(PYTHONPATH=str(TESTS), GATE=str(gate), **env)
     return subprocess.Popen([*PROGRAM, str(path)], env=environment, cwd=ROOT, stderr=subprocess.PIPE, encoding="utf-8")
-
-
-def test_an_http_server_gets_the_same_run(server: str, write_config: Callable[..., Path], tmp_path: Path) -> None:
-    path = write_config({"name": "http", "models": {"decision_tree": {"max_depth": 3}}, "data": {"read": {"types": {"id": "number"}}}})
-
-    done = run_samebits(str(path), MLFLOW_TRACKING_URI=server)
-
-    assert done.returncode == 0, done.stderr
-    client = mlflow.MlflowClient(tracking_uri=server)
-    (run,) = list_runs(client, "http")
-    assert run.info.status == "FINISHED"
-    lineage = read_lineage(client, run.info.run_id, tmp_path)
-    assert lineage["stages"]["model"]["digest"] == run.data.tags["model_digest"]
-    model = download_model(server, run, tmp_path / "m")
-    assert client.get_logged_model(run.outputs.model_outputs[0].model_id).experiment_id == run.info.experiment_id
-    assert digest_file(Path(model) / "model.skops") == lineage["stages"]["model"]["file_digest"]
 
 
 def test_a_server_that_goes_away_loses_nothing(
