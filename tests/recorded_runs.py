@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import fcntl
+import functools
 import json
 import os
 import shutil
@@ -17,6 +19,8 @@ import pytest
 import yaml
 from conftest import PROGRAM, ROOT, SMALL, clean_environment, merge, run_fresh, run_samebits
 from forged_training import leave_forgery
+
+from samebits.interface.run import Run
 
 FORGERY_PROGRAM = Path(__file__).with_name("forged_training.py")
 
@@ -67,6 +71,19 @@ def record_shipped(name: str, empty_store: Path, scratch: Path) -> ShippedRun:
         return [f"sqlite:///{folder}/mlflow.db", done.stdout.split()[1]]
 
     return ShippedRun(*make_once(f"shipped-{name}", scratch, record))
+
+
+@functools.cache
+def share_value(run_id: str) -> Run:
+    """Return one value of a run for all tests of this worker that leave it as it is: it is fetched once, by a process of its own."""
+    return Run(run_id)
+
+
+def copy_value(run_id: str) -> Run:
+    """Return a value of a run that is a test's own, and needs no fetching any more."""
+    copied = Run(run_id)
+    copied._known = copy.deepcopy(share_value(run_id)._fetch())
+    return copied
 
 
 def record_offline(scratch: Path, spool: Path) -> Path:

@@ -3,13 +3,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from recorded_runs import ShippedRun, record_shipped
+from recorded_runs import ShippedRun, copy_value, record_shipped, share_value
 from sklearn.utils.validation import check_is_fitted
 
 import samebits
 from samebits.errors import DataError, LineageError
-from samebits.interface.run import Run
 from samebits.lineage.manifest import MODEL_FILE
+
+pytestmark = pytest.mark.xdist_group("values")
 
 
 @pytest.fixture
@@ -20,7 +21,7 @@ def shipped(empty_store: Path, tmp_path_factory: pytest.TempPathFactory, monkeyp
 
 
 def test_the_model_says_of_the_runs_own_table_what_it_said_before(shipped: ShippedRun) -> None:
-    run = Run(shipped.run_id)
+    run = share_value(shipped.run_id)
     rows = run.frame.loc[run.predictions.index]
 
     said = samebits.predict(run, rows.drop(columns="diagnosis").sample(frac=1, axis="columns", random_state=0))
@@ -35,7 +36,7 @@ def test_the_model_says_of_the_runs_own_table_what_it_said_before(shipped: Shipp
 
 
 def test_a_model_that_is_not_the_recorded_one_is_not_loaded(shipped: ShippedRun, tmp_path: Path) -> None:
-    run = Run(shipped.run_id)
+    run = copy_value(shipped.run_id)
     (tmp_path / "model.skops").write_bytes(b"another")
     run._fetch()["files"][MODEL_FILE] = str(tmp_path / "model.skops")
 
@@ -49,7 +50,7 @@ def test_what_a_run_allowed_is_trusted_in_a_run_of_ones_own_alone(
 ) -> None:
     from samebits.model import file
 
-    run, asked = Run(shipped.run_id), []
+    run, asked = copy_value(shipped.run_id), []
     run._fetch()["is_own"] = is_own
     run.lineage["stages"]["config"]["resolved"]["allow"] = ["theirs"]
     monkeypatch.setattr(file, "load_model", lambda content, allow: asked.append(allow))

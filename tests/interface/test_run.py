@@ -7,12 +7,14 @@ from typing import Any
 import pandas as pd
 import pytest
 from conftest import ROOT
-from recorded_runs import ShippedRun, open_client, record_shipped
+from recorded_runs import ShippedRun, open_client, record_shipped, share_value
 
 import samebits
 from samebits.digests import digest_bytes
 from samebits.errors import LineageError, TrackingError
 from samebits.interface.run import REPORT, Run
+
+pytestmark = pytest.mark.xdist_group("values")
 
 
 @pytest.fixture
@@ -22,15 +24,9 @@ def shipped(empty_store: Path, tmp_path_factory: pytest.TempPathFactory, monkeyp
     return found
 
 
-@pytest.fixture(scope="module")
-def runs() -> dict[str, Run]:
-    return {}
-
-
 @pytest.fixture
-def run(shipped: ShippedRun, runs: dict[str, Run]) -> Run:
-    """One value of the run for all tests of this module: each fetches it but once."""
-    return runs.setdefault(shipped.run_id, Run(shipped.run_id))
+def run(shipped: ShippedRun) -> Run:
+    return share_value(shipped.run_id)
 
 
 def without_artifacts(run: Run, *names: str) -> Run:
