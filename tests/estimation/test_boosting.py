@@ -97,8 +97,8 @@ def name_size(library: str) -> dict[str, int]:
 @pytest.mark.parametrize(("library", "parameters"), [row for row in VARIANTS if row[0] in INSTALLED], ids=str)
 def test_any_number_of_threads_gives_one_model_and_one_file(train: Any, library: str, parameters: dict[str, Any]) -> None:
     spec = {"class": CLASSIFIERS[library], **name_size(library), **parameters}
-    results = [train(spec, n_jobs=n_jobs)[1] for n_jobs in (1, 2, 4)]
-    results += [train({**spec, THREADS[library]: threads})[1] for threads in (1, 2, 4)]
+    results = [train(spec, n_jobs=n_jobs)[1] for n_jobs in (1, 4)]
+    results += [train({**spec, THREADS[library]: 2})[1]]
 
     for part in ("model_digest", "model_file", "predictions"):
         assert len({getattr(result, part) for result in results}) == 1
