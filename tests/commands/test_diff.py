@@ -76,28 +76,26 @@ def test_a_change_in_row_15000_is_named_by_key_column_and_value(data_pair: tuple
     assert len(screen.stdout.splitlines()) <= 40
 
 
-@pytest.mark.parametrize("column", ["flag", "day"])
-def test_data_changed_after_the_run_is_refused_and_named(
-    data_pair: tuple[str, str, Path], store: str, column: str, tmp_path: Path
-) -> None:
+def test_data_changed_after_the_run_is_refused_and_named(data_pair: tuple[str, str, Path], store: str, tmp_path: Path) -> None:
     """In a boolean and in a date column, at row 15,000: where MLflow's own digest sees nothing."""
     left, _, table = data_pair
     content = table.read_text(encoding="utf-8")
     lines = content.splitlines(keepends=True)
-    fields = lines[15_001].split(",")
-    fields[{"flag": 2, "day": 3}[column]] = {"flag": "TRUE", "day": "1999-01-01"}[column]
-    assert ",".join(fields) != lines[15_001]
     try:
-        table.write_text("".join([*lines[:15_001], ",".join(fields), *lines[15_002:]]), encoding="utf-8")
-        verified = run_samebits("verify", left, "--recorded-places", MLFLOW_TRACKING_URI=store)
+        for place, value in ((2, "TRUE"), (3, "1999-01-01")):
+            fields = lines[15_001].split(",")
+            fields[place] = value
+            assert ",".join(fields) != lines[15_001]
+            table.write_text("".join([*lines[:15_001], ",".join(fields), *lines[15_002:]]), encoding="utf-8")
+            verified = run_samebits("verify", left, "--recorded-places", MLFLOW_TRACKING_URI=store)
+            assert verified.returncode == 1 and f"DIFFERS  data at {table}" in verified.stdout
         own = run_samebits("verify", left, MLFLOW_TRACKING_URI=store)
         unasked = run_samebits("verify", left, MLFLOW_TRACKING_URI=store, XDG_STATE_HOME=str(tmp_path / "a colleague's"))
         reproduced = run_samebits("reproduce", left, "--here", MLFLOW_TRACKING_URI=store)
     finally:
         table.write_text(content, encoding="utf-8")
 
-    assert verified.returncode == own.returncode == 1
-    assert f"DIFFERS  data at {table}" in verified.stdout and f"DIFFERS  data at {table}" in own.stdout
+    assert own.returncode == 1 and f"DIFFERS  data at {table}" in own.stdout
     assert unasked.returncode == 2 and f"not asked, since only the run names it: {table} (--recorded-places" in unasked.stdout
     assert reproduced.returncode == 2 and f"other bytes at {table}" in reproduced.stdout
 
