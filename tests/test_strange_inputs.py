@@ -3,21 +3,34 @@
 from __future__ import annotations
 
 import warnings
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
+from recorded_runs import git
 from strange_inputs import Bench, Case, find_controls, judge, try_cases
 from warm_program import Ended
 
 pytestmark = pytest.mark.xdist_group("strange")
 
-SAMPLE = {"configs": 20, "lineages": 8, "models": 4, "patches": 5}
+SAMPLE = {"configs": 12, "lineages": 8, "models": 4, "patches": 5}
+
+
+@pytest.fixture(scope="module")
+def one_bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    return Bench(tmp_path_factory.mktemp("bench"))
+
+
+@pytest.fixture
+def bench(one_bench: Bench) -> Iterator[Bench]:
+    """One program and project for all kinds, which each finds as it was."""
+    yield one_bench
+    git("checkout", "-q", ".", cwd=one_bench.project)
 
 
 @pytest.mark.parametrize("kind", SAMPLE)
-def test_what_a_stranger_hands_in_is_answered_by_a_sentence(kind: str, tmp_path: Path) -> None:
+def test_what_a_stranger_hands_in_is_answered_by_a_sentence(kind: str, bench: Bench) -> None:
     with warnings.catch_warnings(action="ignore"):  # of zipfile, about names that are there twice on purpose
-        tried = list(try_cases(Bench(tmp_path), kind, SAMPLE[kind], seed=2))
+        tried = list(try_cases(bench, kind, SAMPLE[kind], seed=2))
 
     assert len(tried) == SAMPLE[kind]
     assert [(kinds, case.words, case.content[:500]) for case, _, kinds in tried if kinds] == []
