@@ -11,12 +11,14 @@ from typing import get_args
 import pytest
 import yaml
 from conftest import ROOT, clean_environment, run_samebits
+from warm_program import WarmProgram
 
 from samebits import __version__
 from samebits.command_line import COMMANDS, PROOFS
 from samebits.config.keys import DERIVATIONS, ROW_RULES, Part, Read, Split
 from samebits.config.loading import check_config
 from samebits.errors import EXIT_BUG, EXIT_REFUSED
+from samebits.numerics.profile import make_environment
 from samebits.verdicts import EXIT_CODES, EXIT_CODES_TEXT, Level
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -70,16 +72,15 @@ def test_the_first_screens_session_is_true(tmp_path: Path) -> None:
     for name in ("README.md", "confs", "data", "src"):  # what is being changed now counts too
         source, target = ROOT / name, root / name
         shutil.copytree(source, target, dirs_exist_ok=True) if source.is_dir() else shutil.copyfile(source, target)
-    environment = clean_environment(PYTHONPATH=str(root / "src"))
+    environment = make_environment("portable", clean_environment())
+    program = WarmProgram(environment, root / "src")
     ids: dict[str, str] = {}
 
     for command, printed in read_session():
         command = as_run_here(command, ids)
-        done = subprocess.run(
-            command, shell=True, env=environment, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8"
-        )
+        shown = program.run_typed(command, environment, root)
         said = r"uncommitted files|run \w+ confirms|scored \d+ of"
-        lines = [line for line in done.stdout.splitlines() if not re.match(said, line)]
+        lines = [line for line in shown.splitlines() if not re.match(said, line)]
         assert forget("\n".join(lines), root) == forget("\n".join(printed), root)
         if not ids:
             (written,), (actual,) = ([line.split()[1] for line in some if line.startswith("run ")] for some in (printed, lines))

@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, clean_environment
 from test_readme import forget
+from warm_program import WarmProgram
+
+from samebits.numerics.profile import make_environment
 
 PAGE = ROOT / "docs/tutorial.md"
 CURVE = ROOT / "docs/images/precision-recall.png"
@@ -51,24 +54,16 @@ def test_the_tutorial_goes_as_it_says(tmp_path: Path) -> None:
     root, elsewhere = tmp_path / "samebits", tmp_path / "elsewhere"
     elsewhere.mkdir()
     clone_project(root)
-    environment = clean_environment(PYTHONPATH=str(root / "src"), XDG_STATE_HOME=str(tmp_path / "state"))
+    environment = make_environment("portable", clean_environment(XDG_STATE_HOME=str(tmp_path / "state")))
+    program = WarmProgram(environment, root / "src")
     ids: dict[str, str] = {}
 
     for command, shown in read_steps():
         typed = as_typed_here(command, ids, elsewhere)
-        done = subprocess.run(
-            typed,
-            shell=True,
-            env=environment,
-            cwd=root,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            encoding="utf-8",
-            check=False,
-        )
-        printed = forget(done.stdout, root)
-        assert [line for line in shown if forget(line, root) not in printed] == [], f"{typed}\n{done.stdout}"
-        if not ids and (found := re.search(r"^run +(\w{32})$", done.stdout, flags=re.MULTILINE)):
+        said = program.run_typed(typed, environment, root)
+        printed = forget(said, root)
+        assert [line for line in shown if forget(line, root) not in printed] == [], f"{typed}\n{said}"
+        if not ids and (found := re.search(r"^run +(\w{32})$", said, flags=re.MULTILINE)):
             ids[next(line.split()[1] for line in shown if line.startswith("run "))] = found[1]
 
     (drawn,) = (root / "mlruns").glob(f"*/{next(iter(ids.values()))}/artifacts/figures/precision_recall.png")

@@ -12,6 +12,7 @@ import json
 import os
 import re
 import resource
+import shlex
 import signal
 import subprocess
 import sys
@@ -58,6 +59,7 @@ class Ended:
 
 
 TOO_LONG = -1000
+TYPED = "python -m samebits "  # as pages have it once `uv run` is taken away
 
 
 class WarmProgram:
@@ -81,6 +83,34 @@ class WarmProgram:
         ended = self.run_within(words, environment, cwd)
         return subprocess.CompletedProcess(words, ended.exit_code, ended.stdout.decode(), ended.stderr.decode())
 
+    def run_typed(self, line: str, environment: dict[str, str], cwd: Path) -> str:
+        """Run a line as a shell's user types it, `;` and `&&` and what follows a `|` included, and return what it shows.
+
+        The program of this project, typed as `python -m samebits WORDS`, is forked; whatever else stands there is the shell's.
+        """
+        shown = ""
+        for part in re.split(r"; | && ", line):
+            command, _, rest = part.partition(" | ")
+            if command.startswith(TYPED):
+                text = self._run_shown(shlex.split(command.removeprefix(TYPED).removesuffix(" 2>&1")), environment, cwd)
+                shown += _run_in_shell(rest, environment, cwd, text) if rest else text
+            else:
+                shown += _run_in_shell(part, environment, cwd)
+        return shown
+
+    def _run_shown(self, words: list[str], environment: dict[str, str], cwd: Path) -> str:
+        with tempfile.TemporaryDirectory(prefix="samebits-warm-") as folder:
+            path = Path(folder, "terminal")
+            self._ask({"words": words, "environment": environment, "cwd": str(cwd), "outputs": [str(path)] * 2})
+            return path.read_text(encoding="utf-8")
+
+    def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._process.stdin.write(json.dumps({"seconds": 0, "n_bytes": 0, "silence_seconds": None, **request}) + "\n")
+        self._process.stdin.flush()
+        answer: dict[str, Any] = json.loads(self._process.stdout.readline())
+        return answer
+
     def run_within(
         self,
         words: list[str],
@@ -97,15 +127,10 @@ class WarmProgram:
         silence_seconds
             For how long the server may be silent, where a test does not have the time that a user has.
         """
-        assert self._process.stdin is not None and self._process.stdout is not None
         with tempfile.TemporaryDirectory(prefix="samebits-warm-") as folder:
             outputs = [Path(folder, name) for name in ("stdout", "stderr")]
             request = {"words": words, "environment": environment, "cwd": str(cwd), "outputs": list(map(str, outputs))}
-            self._process.stdin.write(
-                json.dumps({**request, "seconds": seconds, "n_bytes": n_bytes, "silence_seconds": silence_seconds}) + "\n"
-            )
-            self._process.stdin.flush()
-            answer = json.loads(self._process.stdout.readline())
+            answer = self._ask({**request, "seconds": seconds, "n_bytes": n_bytes, "silence_seconds": silence_seconds})
             return Ended(**answer, stdout=outputs[0].read_bytes(), stderr=outputs[1].read_bytes())
 
     def signal_command(self, number: int) -> None:
@@ -113,6 +138,14 @@ class WarmProgram:
         children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text(encoding="ascii").split()
         for child in children:
             os.kill(int(child), number)
+
+
+def _run_in_shell(line: str, environment: dict[str, str], cwd: Path, piped: str = "") -> str:
+    """Return what a line of a shell's shows, errors and all."""
+    return subprocess.run(
+        line, shell=True, env=environment, cwd=cwd, input=piped, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8",
+        check=False,
+    ).stdout  # fmt: skip
 
 
 def _import_all() -> None:
@@ -123,6 +156,7 @@ def _import_all() -> None:
     import mlflow.pyfunc
     import mlflow.sklearn
     import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
+    from mlflow.utils import requirements_utils
 
     import samebits.commands.data_pin
     import samebits.commands.diff
@@ -136,6 +170,7 @@ def _import_all() -> None:
     import samebits.report.gallery
     import samebits.training.training  # noqa: F401
 
+    requirements_utils._init_packages_to_modules_map()  # of what is installed, for each model that is saved
     gc.collect()
     gc.freeze()
 
@@ -153,7 +188,7 @@ def _become(request: dict[str, Any]) -> None:
     os.chdir(request["cwd"])
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     for number, path in enumerate(request["outputs"], start=1):
-        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), number)
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), number)
     sys.argv = [f"{sys.argv[1]}/samebits", *request["words"]]
     sys.orig_argv = [sys.executable, *sys.argv]  # with which the program replaces itself where it must
     sys.path[0:0] = list(filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep)))
