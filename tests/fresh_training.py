@@ -30,16 +30,36 @@ def kill_a_worker_after_three_units() -> None:
     DaskEngine.run = run_and_kill  # type: ignore[method-assign]
 
 
+def keep_workers() -> None:
+    """All configs share one set of worker processes, whose start takes longer than what they do."""
+    from samebits.candidates import units
+
+    own = units.run_over_workers
+
+    def run_and_keep(shared: Any, calls: Any, n_jobs: int, engine: Any = None, goes_on: bool = False) -> Iterator[Any]:
+        return own(shared, calls, n_jobs, engine, goes_on=True)
+
+    units.WORKERS_FROM_CELLS = units.THREADS_FROM_CELLS = 0
+    units.run_over_workers = run_and_keep
+
+
+def end_workers() -> None:
+    from joblib.externals.loky import get_reusable_executor
+
+    get_reusable_executor(reuse=True).shutdown(wait=True, kill_workers=True)
+
+
 if __name__ == "__main__":
     paths = [Path(word) for word in sys.argv[1:]]
     pin_profile(read_config_document(paths[0]).value.get("numeric_profile", "portable"))
 
-    from samebits.candidates import units
     from samebits.config.loading import check_config
     from samebits.training.training import make_training
 
     if os.environ.get("FRESH_TRAINING_WORKERS"):
-        units.WORKERS_FROM_CELLS = units.THREADS_FROM_CELLS = 0
+        keep_workers()
     if os.environ.get("FRESH_TRAINING_KILLS"):
         kill_a_worker_after_three_units()
     print(json.dumps([make_training(check_config(path), SRC.parent).stages for path in paths]))
+    if os.environ.get("FRESH_TRAINING_WORKERS"):
+        end_workers()

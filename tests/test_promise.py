@@ -30,19 +30,6 @@ BINARY_MODELS: dict[str, dict[str, Any]] = {
     "boosting": {"class": HIST_CLASSIFIER, "learning_rate": 0.05, "max_iter": 30},
     "neural_network": {"hidden_layer_sizes": [8], "max_iter": 30},
 }
-OTHER_TASKS: list[dict[str, Any]] = [
-    {"data": WINE, "business": ..., "models": {"random_forest": {"n_estimators": 40, "min_samples_leaf": 3}, "svm": {}}},
-    {"data": WINE, "business": ..., "models": {"logistic_regression": {}, "knn": {}}},
-    {"data": DIABETES, "business": ..., "models": {"ridge": {}, "svm": {}, "decision_tree": {"max_depth": 4}}},
-    {"data": DIABETES, "business": ..., "models": {"random_forest": {"n_estimators": 40, "min_samples_leaf": 3}}},
-    {"data": DIABETES, "business": ..., "models": {"boosting": {"max_iter": 30}}},
-    {
-        "data": {**DIABETES, "target_transform": "log1p"},
-        "business": ...,
-        "models": {"random_forest": {"n_estimators": 20}, "ridge": {}},
-    },
-    {"data": {"drop": ["id"]}, "weights": {"column": "worst_area", "classes": "balanced"}, "models": {"boosting": {"max_iter": 30}}},
-]
 SEARCHES: list[dict[str, Any]] = [
     {
         "models": {"random_forest": {"n_estimators": 5}, "boosting": {"class": HIST_CLASSIFIER, "max_iter": 5}},
@@ -54,6 +41,7 @@ SEARCHES: list[dict[str, Any]] = [
                 "random_forest": {"max_depth": [2, 4, None]},
             },
             "preprocessing": {"outlier_factor": [1.5, None]},
+            "nested": True,
         },
     },
     {
@@ -63,11 +51,17 @@ SEARCHES: list[dict[str, Any]] = [
         "search": {"method": "halving", "models": {"svm": {"C": [0.1, 1.0, 10.0]}}},
     },
 ]
-# The same models in few configs, for what takes long to start.
-TOGETHER: list[dict[str, Any]] = [
+FORESTS = {"random_forest": {"n_estimators": 40, "min_samples_leaf": 3}, "svm": {}}
+# Each config keeps all of its models: starting a process, and reading what is around it, takes longer than they do.
+CASES: list[dict[str, Any]] = [
     {"models": BINARY_MODELS, "keep": "all"},
-    {"models": {"boosting": {"max_iter": 30}, "other": {"class": HIST_CLASSIFIER, "max_iter": 20}}, "keep": "all"},
-    {"data": WINE, "business": ..., "models": {"random_forest": {"n_estimators": 40}, "svm": {}, "knn": {}}, "keep": "all"},
+    {
+        "weights": {"column": "worst_area", "classes": "balanced"},
+        "models": {"boosting": {"max_iter": 30}, "other": {"class": HIST_CLASSIFIER, "max_iter": 20}},
+        "keep": "all",
+    },
+    {"data": WINE, "business": ..., "models": {**FORESTS, "logistic_regression": {}, "knn": {}}, "keep": "all"},
+    {"data": DIABETES, "business": ..., "models": {**FORESTS, "ridge": {}, "decision_tree": {"max_depth": 4}}, "keep": "all"},
     {
         "data": {**DIABETES, "target_transform": "log1p"},
         "business": ...,
@@ -77,7 +71,7 @@ TOGETHER: list[dict[str, Any]] = [
     {"data": DIABETES, "business": ..., "models": {"boosting": {"max_iter": 30}}},
     *SEARCHES,
 ]
-CASES = [{"models": {name: parameters}} for name, parameters in BINARY_MODELS.items()] + OTHER_TASKS + SEARCHES
+MANY_MODELS, NESTED_SEARCH = 0, 6
 
 
 def write_cases(folder: Path, cases: list[dict[str, Any]] = CASES, **changes: Any) -> list[Path]:
@@ -97,10 +91,15 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[P
 
 
 @pytest.fixture(scope="session")
-def recorded(once: Callable[..., Any]) -> list[dict[str, str]]:
-    """The outputs of every case, from a process with nothing special around it."""
-    outputs: list[dict[str, str]] = once("recorded", lambda folder: observe(write_cases(folder)))
-    return outputs
+def recorded_stages(once: Callable[..., Any]) -> list[dict[str, Any]]:
+    """The stages of every case, from one process with nothing special around it."""
+    stages: list[dict[str, Any]] = once("recorded", lambda folder: train_fresh(write_cases(folder, n_jobs=1)))
+    return stages
+
+
+@pytest.fixture(scope="session")
+def recorded(recorded_stages: list[dict[str, Any]]) -> list[dict[str, str]]:
+    return list(map(digest_outputs, recorded_stages))
 
 
 def observe(paths: list[Path], **around: Any) -> list[dict[str, str]]:
@@ -139,20 +138,21 @@ def move_table(path: Path, folder: Path) -> None:
     path.write_text(yaml.safe_dump(config), encoding="utf-8")
 
 
-def test_worker_processes_and_threads_more_than_cores_give_the_same_bits_as_one(tmp_path: Path) -> None:
-    alone = observe(write_cases(tmp_path / "alone", TOGETHER, n_jobs=1))
-
+def test_worker_processes_and_threads_more_than_cores_give_the_same_bits_as_one(
+    recorded: list[dict[str, str]], tmp_path: Path
+) -> None:
     # small tables are not shared out by themselves
-    observed = observe(write_cases(tmp_path / "shared", TOGETHER, n_jobs=4), FRESH_TRAINING_WORKERS="always")
+    observed = observe(write_cases(tmp_path, n_jobs=4), FRESH_TRAINING_WORKERS="always")
 
-    assert observed == alone
+    assert observed == recorded
 
 
-def test_workers_of_a_cluster_one_or_two_or_one_killed_in_the_middle_give_the_same_bits(tmp_path: Path) -> None:
+def test_workers_of_a_cluster_one_or_two_or_one_killed_in_the_middle_give_the_same_bits(
+    recorded_stages: list[dict[str, Any]], tmp_path: Path
+) -> None:
     pytest.importorskip("distributed", reason="the extra samebits[dask] is not installed")
-    nested = {**SEARCHES[0], "search": {**SEARCHES[0]["search"], "nested": True}}
-    cases = [TOGETHER[0], TOGETHER[3], nested]
-    alone = train_fresh(write_cases(tmp_path / "alone", cases, n_jobs=1))
+    places = [MANY_MODELS, NESTED_SEARCH]
+    cases, alone = [CASES[place] for place in places], [recorded_stages[place] for place in places]
 
     one = train_fresh(write_cases(tmp_path / "one", cases[:1], n_jobs=1, engine={"dask": "local"}))
     killed = train_fresh(write_cases(tmp_path / "killed", cases, n_jobs=2, engine={"dask": "local"}), FRESH_TRAINING_KILLS="yes")
@@ -206,6 +206,11 @@ def find_first_difference(left: dict[str, Any], right: dict[str, Any]) -> str:
 
 FOREST = {"random_forest": {"n_estimators": 20}}
 NATIVE = {"numeric_profile": "native"}
+TO_EMULATE = {"models": {"logistic_regression": {}, "decision_tree": {"max_depth": 3}}, "cv": {"n_splits": 2}}
+DRAWING: dict[str, dict[str, Any]] = {
+    "unseeded": {"allow": ["unseeded"], "models": {"coin": {"class": "unseeded.UnseededClassifier"}}},
+    "global_generator": {"models": {"svm": {"class": "sklearn.dummy.DummyClassifier", "strategy": "stratified"}}},
+}
 
 
 def write_configs(folder: Path, **changes: dict[str, Any]) -> list[Path]:
@@ -238,6 +243,8 @@ def train_changed(folder: Path) -> dict[str, dict[str, Any]]:
         "seed": {"seed": 8},
         "one_model": {"models": FOREST},
         "three_models": {"models": {**FOREST, "extra_trees": {"n_estimators": 20}, "dummy": {}}},
+        "emulated": TO_EMULATE,
+        **DRAWING,
     }
     return train_together(folder, changes)
 
@@ -297,14 +304,10 @@ def test_other_kernels_are_named_by_the_numeric_profile(changed: dict[str, dict[
 
 
 @pytest.fixture(scope="session")
-def twice(once: Callable[..., Any]) -> list[dict[str, dict[str, Any]]]:
+def twice(once: Callable[..., Any], changed: dict[str, dict[str, Any]]) -> list[dict[str, dict[str, Any]]]:
     """The stages of what draws from a generator, from two processes."""
-    changes: dict[str, dict[str, Any]] = {
-        "unseeded": {"allow": ["unseeded"], "models": {"coin": {"class": "unseeded.UnseededClassifier"}}},
-        "global_generator": {"models": {"svm": {"class": "sklearn.dummy.DummyClassifier", "strategy": "stratified"}}},
-    }
-    stages: list[dict[str, dict[str, Any]]] = once("twice", lambda folder: [train_together(folder, changes) for _ in range(2)])
-    return stages
+    again: dict[str, dict[str, Any]] = once("again", lambda folder: train_together(folder, DRAWING))
+    return [changed, again]
 
 
 def test_a_class_that_draws_what_no_seed_reaches_shows_as_two_runs_that_differ(twice: list[dict[str, dict[str, Any]]]) -> None:
@@ -357,15 +360,15 @@ def read_cpu() -> str:
 EMULATOR = shutil.which("qemu-x86_64") or shutil.which("qemu-x86_64-static")
 
 
-def test_an_emulated_cpu_of_another_maker_gives_the_same_bits(write_config: Callable[..., Path]) -> None:
+def test_an_emulated_cpu_of_another_maker_gives_the_same_bits(changed: dict[str, dict[str, Any]], write_config: Any) -> None:
     if EMULATOR is None:
         pytest.skip("no user-mode CPU emulator is installed (Debian's package qemu-user)")
-    path = write_config({"models": {"logistic_regression": {}, "decision_tree": {"max_depth": 3}}, "cv": {"n_splits": 2}})
-    (recorded,) = train_fresh([path])
     # pinned from outside: replacing itself, the process would leave the emulator
     pinned = make_pinned_environment("portable", clean_environment())
 
-    (observed,) = train_fresh([path], prefix=[EMULATOR, "-cpu", "EPYC-Rome" if "GenuineIntel" in read_cpu() else "Haswell"], **pinned)
+    (observed,) = train_fresh(
+        [write_config(TO_EMULATE)], prefix=[EMULATOR, "-cpu", "EPYC-Rome" if "GenuineIntel" in read_cpu() else "Haswell"], **pinned
+    )
 
     assert observed["numeric_profile"]["blas"][0]["architecture"] == "Haswell"
-    assert digest_outputs(observed) == digest_outputs(recorded)
+    assert digest_outputs(observed) == digest_outputs(changed["emulated"])
