@@ -49,6 +49,7 @@ def test_the_documented_job_reproduces_the_shipped_config(
     train, *steps = read_steps()
     assert train == "pip install uv && uv run just train confs/training.yaml"
     script = "set -e\n" + "\n".join(steps).replace("uv run just", "just").replace("lineage.json", f"{tmp_path}/lineage.json")
+    script = script.replace("reproduce latest", "reproduce latest --here")  # README's session rebuilds the environment of this run
     environment = clean_environment(MLFLOW_TRACKING_URI=uri, PYTHONPATH="src", UV_NO_SYNC="1")
 
     done = subprocess.run(["bash", "-c", script], cwd=ROOT, env=environment, capture_output=True, encoding="utf-8", check=False)
