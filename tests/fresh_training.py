@@ -53,9 +53,11 @@ if __name__ == "__main__":
     paths = [Path(word) for word in sys.argv[1:]]
     pin_profile(read_config_document(paths[0]).value.get("numeric_profile", "portable"))
 
+    from samebits.candidates import fitting
     from samebits.config.loading import check_config
     from samebits.training.training import make_training
 
+    fitting.CELLS_A_THREAD = 1  # that threads change no bit is shown on small tables too
     if os.environ.get("FRESH_TRAINING_WORKERS"):
         keep_workers()
     if os.environ.get("FRESH_TRAINING_KILLS"):

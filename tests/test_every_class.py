@@ -19,7 +19,7 @@ from sklearn.metrics import get_scorer_names
 from sklearn.utils import all_estimators
 from threadpoolctl import threadpool_limits
 
-from samebits.candidates import units
+from samebits.candidates import fitting, units
 from samebits.errors import SamebitsError
 
 pytestmark = [pytest.mark.xdist_group("every class"), pytest.mark.filterwarnings("ignore")]
@@ -35,6 +35,7 @@ def grounds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Grou
 @pytest.fixture(autouse=True)
 def force_workers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(units, "WORKERS_FROM_CELLS", 0)
+    monkeypatch.setattr(fitting, "CELLS_A_THREAD", 1)
     with threadpool_limits(1, "blas"):  # as the profile has it, also where NumPy was loaded before the tests set that
         yield
 
