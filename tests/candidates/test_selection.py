@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+import time
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -129,6 +130,33 @@ def test_the_processs_filters_of_warnings_stay_as_they_were(prepare: Prepare, mo
         make_result(config, materials)
 
     assert (list(warnings.filters), warnings.showwarning) == (before, show)
+
+
+@pytest.mark.parametrize(("spend", "starts"), [("wait", False), ("work", True)])
+def test_workers_are_started_for_work_and_not_for_what_others_made_it_wait(
+    prepare: Prepare, monkeypatch: pytest.MonkeyPatch, spend: str, starts: bool
+) -> None:
+    config, materials = prepare(make_table(60), models={"logistic_regression": {}}, cv={"n_splits": 5}, n_jobs=2)
+    plain, started = units._try_fold, []
+
+    def spend_time(*arguments: Any) -> Any:
+        before = time.process_time()
+        time.sleep(0.5 if spend == "wait" else 0)
+        while spend == "work" and time.process_time() < before + 0.5:
+            pass
+        return plain(*arguments)
+
+    def run_here(task: Any, calls: Any, *_: Any, **__: Any) -> Any:
+        started.append(len(calls))
+        return (plain(call.arguments[0], task, 1, fitting.fit_watched) for call in calls)
+
+    monkeypatch.setattr(units, "WORKERS_START_SECONDS", 0.8)
+    monkeypatch.setattr(units, "_try_fold", spend_time)
+    monkeypatch.setattr(units, "run_over_workers", run_here)
+
+    make_result(config, materials)
+
+    assert started == ([4] if starts else [])
 
 
 def test_a_class_that_would_end_the_program_is_refused_in_words(prepare: Prepare) -> None:

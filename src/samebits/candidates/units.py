@@ -193,16 +193,26 @@ def _run_apart(units: Sequence[Unit], task: Task, n_jobs: int, n_more: int) -> I
     if task.sample.batches is not None or all(predicts_over_threads(unit.pipeline) for unit in units):
         yield from here
         return
-    started = time.monotonic()
+    spend = _watch_cost()
     n_first = len({unit.candidate for unit in units})
     n_here = n_first if n_jobs == 1 or task.sample.X.size <= WORKERS_FROM_CELLS else 0
     yield from itertools.islice(here, n_here)
     rest = units[n_here:]
-    seconds_left = (time.monotonic() - started) * (len(rest) + n_more) / max(n_here, 1)
+    seconds_left = spend() * (len(rest) + n_more) / max(n_here, 1)
     if n_here and (n_jobs == 1 or seconds_left * (1 - 1 / n_jobs) < WORKERS_START_SECONDS):
         yield from here
         return
     yield from run_over_workers(task, [_describe_call(unit) for unit in rest], n_jobs, goes_on=n_more > 0)
+
+
+def _watch_cost() -> Callable[[], float]:
+    """Return what tells the seconds of work since now: by the clock, but for those in which others had the cores.
+
+    On a machine that is busy all takes longer, and more processes make it busier: sixteen runs at once, each of which would take its
+    share of the cores for slowness of its own, start thirty-two that import scikit-learn for a table that needs none.
+    """
+    wall, cpu = time.monotonic(), time.process_time()
+    return lambda: min(time.monotonic() - wall, time.process_time() - cpu)
 
 
 def _run_unit(unit: Unit, task: Task, threads: int) -> Outcome:
