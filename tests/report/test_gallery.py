@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import re
@@ -11,7 +12,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+from sklearn.metrics import (
+    average_precision_score,
+    brier_score_loss,
+    confusion_matrix,
+    precision_recall_fscore_support,
+    roc_auc_score,
+)
 from told_runs import TASKS, make_account, make_predictions
 
 from samebits.report.account import Account
@@ -49,6 +56,19 @@ def test_the_data_of_a_picture_is_what_it_shows() -> None:
     ]
     assert found["precision_recall"]["chosen"] == [called[is_yes].mean(), is_yes[called].mean()]
     assert found["scores"]["threshold"] == 0.4
+
+
+def test_curves_say_the_metrics_on_record_and_compute_what_is_not_there() -> None:
+    account = make_account("binary")
+    stage = {"test": {**account.stages["metrics"]["test"], "roc_auc": 0.25, "average_precision": 0.5, "brier_score": 0.125}}
+    recorded = dataclasses.replace(account, stages={**account.stages, "metrics": stage})
+    said, computed = ({one.name: json.loads(one.values) for one in hang_pictures(told)[0]} for told in (recorded, account))
+
+    names = {"roc": "area", "precision_recall": "average_precision", "calibration": "brier_score"}
+    assert [said[picture][name] for picture, name in names.items()] == [0.25, 0.5, 0.125]
+    is_yes, responses = account.recorded == "yes", account.responses
+    scores = (roc_auc_score, average_precision_score, brier_score_loss)
+    assert [computed[picture][name] for picture, name in names.items()] == [score(is_yes, responses) for score in scores]
 
 
 def test_rows_of_one_class_leave_curves_out_and_the_rest_stands() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import re
 import subprocess
@@ -16,6 +17,8 @@ from conftest import TESTS, clean_environment
 from told_runs import METRICS, TASKS, describe, make_account, make_predictions, make_run
 
 from samebits.lineage.report_page import BEGIN, END, N_PLACES, digest_page
+from samebits.report import gallery
+from samebits.report.account import Account
 from samebits.report.making import _describe_code, fill_page, is_report, make_report
 from samebits.verdicts import Level
 
@@ -233,3 +236,25 @@ def test_a_search_is_told_beside_its_candidates_and_what_it_is_worth() -> None:
     assert "Parameters were searched (grid): 6 trials, of which 1 failed; all are in search.csv." in page
     assert "the whole search comes to 0.6000 ± 0.1000." in page
     assert "search" not in plain
+
+
+@pytest.mark.parametrize("is_enabled", [True, False])
+def test_garbage_is_not_looked_for_while_pictures_are_drawn_and_then_as_before(
+    monkeypatch: pytest.MonkeyPatch, is_enabled: bool
+) -> None:
+    seen = []
+
+    def hang(_: Account) -> Any:
+        seen.append(gc.isenabled())
+        return [], []
+
+    monkeypatch.setattr(gallery, "hang_pictures", hang)
+    was_enabled = gc.isenabled()
+    (gc.enable if is_enabled else gc.disable)()
+    try:
+        make_report(make_account("binary"))
+        seen.append(gc.isenabled())
+    finally:
+        (gc.enable if was_enabled else gc.disable)()
+
+    assert seen == [False, is_enabled]

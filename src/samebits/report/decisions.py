@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -20,7 +22,7 @@ def plot_roc(account: Account) -> Plot:
     """Return the ROC curve."""
     is_positive, responses = read_responses(account)
     false_rate, hit_rate, _ = metrics.roc_curve(is_positive, responses)
-    area = float(metrics.roc_auc_score(is_positive, responses))
+    area = _look_up(account, "roc_auc", metrics.roc_auc_score)
     chosen, name = _rate_chosen(account, is_positive), name_class(account, account.positive)
     false_rate, hit_rate = thin(false_rate, hit_rate)
 
@@ -50,7 +52,7 @@ def plot_precision_recall(account: Account) -> Plot:
     """Return the precision-recall curve with the place of the threshold."""
     is_positive, responses = read_responses(account)
     precision, recall, _ = metrics.precision_recall_curve(is_positive, responses, drop_intermediate=True)
-    average = float(metrics.average_precision_score(is_positive, responses))
+    average = _look_up(account, "average_precision", metrics.average_precision_score)
     called, share = account.predicted == account.positive, float(is_positive.mean())
     n_hits = int((is_positive & called).sum())
     at = (n_hits / int(is_positive.sum()), n_hits / max(1, int(called.sum())))
@@ -90,7 +92,7 @@ def plot_calibration(account: Account) -> Plot:
     if responses.min() < 0 or responses.max() > 1:
         raise NoPicture("the model gives no probabilities")
     observed, said = calibration_curve(is_positive, responses, n_bins=_BINS, strategy="quantile")
-    brier = float(metrics.brier_score_loss(is_positive, responses))
+    brier = _look_up(account, "brier_score", metrics.brier_score_loss)
 
     def paint(figure: Figure) -> None:
         axes = place_axes(figure)
@@ -161,6 +163,12 @@ def read_responses(account: Account) -> tuple[np.ndarray, np.ndarray]:
     if is_positive.all() or not is_positive.any():
         raise NoPicture(f"the {account.rows_name} are of one class alone")
     return is_positive, account.responses
+
+
+def _look_up(account: Account, name: str, compute: Callable[[np.ndarray, np.ndarray], float]) -> float:
+    """Return a metric as it is on record: of many rows each takes a sort."""
+    value = account.metrics.get(name)
+    return float(compute(*read_responses(account)) if value is None else value)
 
 
 def _by_class(account: Account, is_positive: np.ndarray) -> dict[str, np.ndarray]:
