@@ -107,6 +107,24 @@ serve *options:
 data-pin conf:
     @uv run python -m samebits data pin '{{ conf }}'
 
+# Keep the configs' tables in the store of SAMEBITS_DATA_STORE
+[group('run')]
+[no-exit-message]
+data-push *confs:
+    @uv run python -m samebits data push {{ confs }}
+
+# Bring the configs' pinned tables back from the store
+[group('run')]
+[no-exit-message]
+data-pull *confs:
+    @uv run python -m samebits data pull {{ confs }}
+
+# Say of the configs' tables whether they are here, and in the store
+[group('run')]
+[no-exit-message]
+data-status *confs:
+    @uv run python -m samebits data status {{ confs }}
+
 # All tests, in random order
 [group('check')]
 test *options:

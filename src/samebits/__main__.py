@@ -169,9 +169,7 @@ def _run_command(options: Any) -> int:
 
         run_lineage(options.run)
     elif options.command == "data":
-        from samebits.commands.data_pin import run_data_pin
-
-        run_data_pin(options.conf_file)
+        _run_data(options)
     elif options.command == "init":
         from samebits.commands.init import run_init, run_upgrade
 
@@ -188,6 +186,17 @@ def _run_command(options: Any) -> int:
 
         run_schema()
     return 0
+
+
+def _run_data(options: Any) -> None:
+    if options.data_command == "pin":
+        from samebits.commands.data_pin import run_data_pin
+
+        run_data_pin(options.conf_file)
+        return
+    from samebits.commands.data_store import run_data_pull, run_data_push, run_data_status
+
+    {"push": run_data_push, "pull": run_data_pull, "status": run_data_status}[options.data_command](options.conf_files)
 
 
 def _interrupt(number: int, _: FrameType | None) -> None:

@@ -30,6 +30,11 @@ REPRODUCE_OPTIONS = {
     "keep": "keep the folder",
     "yes": "trust the run's code without being asked; a run that you made on this machine needs no word",
 }
+DATA_COMMANDS = {
+    "push": "keep the tables of configs in the store that SAMEBITS_DATA_STORE names, each once, by its digest",
+    "pull": "bring the pinned tables of configs from the store to where they are read; nothing is overwritten",
+    "status": "say of each table of the configs whether it is here, and in the store",
+}
 GREETING = (
     f"samebits {__version__}: training runs that anybody can make again, bit for bit, and prove it",
     "`samebits new TABLE` proposes a config, `samebits train CONF` records a run, `samebits reproduce latest` makes it again.",
@@ -100,6 +105,9 @@ def make_parser() -> argparse.ArgumentParser:
     data_commands = data.add_subparsers(dest="data_command", required=True, metavar="COMMAND")
     pin = _add_command(data_commands, "pin", "write the data's digest into the config; its comments stay")
     pin.add_argument("conf_file", metavar="CONF", help="config file")
+    for name, text in DATA_COMMANDS.items():
+        of_store = _add_command(data_commands, name, text)
+        of_store.add_argument("conf_files", metavar="CONF", nargs="*", help="config files; all of confs/ where none is given")
     verify = _add_command(commands, "verify", "say whether what the server and the disk hold of a run is what it recorded")
     _add_run(verify)
     verify.add_argument("--content", action="store_true", help="also load a model of over 4 MiB and digest its content")

@@ -100,7 +100,7 @@ def _list_losses(lineage: dict[str, Any]) -> list[str]:
     if gaps := list_unrestorable(lineage):
         found.append(f"cannot be brought back from this run alone: {'; '.join(gaps)}")
     if archived["data"] == "over the cap":
-        remedy = "keep a copy by its digest (SAMEBITS_DATA_STORE), or set data.archive: always"
+        remedy = "`samebits data push` keeps a copy by its digest, or set data.archive: always"
         found.append(f"the table is larger than the 50 MB that are archived by themselves: {remedy}")
     if archived["data"] == "changed meanwhile":
         found.append("the table was changed during the run and is not archived: put the old one back, and train again")

@@ -1,8 +1,8 @@
 """Finds a recorded table by its digest: at its recorded path, in a content-addressed store, or in the experiment's archive.
 
 A store is any folder of SAMEBITS_DATA_STORE (several are separated as in PATH) that names files by the SHA-256 of their bytes:
-`<hex>`, `sha256/<hex>`, `ab/<rest>` or, as Git LFS lays them out, `ab/cd/<hex>`. Where a path holds other bytes, that is said. A path
-that only the lineage names is read for a caller who trusts it, and for no other.
+`sha256/ab/<rest>` as `data_store` writes them, `<hex>`, `sha256/<hex>`, `ab/<rest>` or, as Git LFS lays them out, `ab/cd/<hex>`.
+Where a path holds other bytes, that is said. A path that only the lineage names is read for a caller who trusts it, and for no other.
 """
 
 from __future__ import annotations
@@ -108,10 +108,10 @@ def _list_paths(stage: dict[str, Any], folders: list[Path], is_trusted: bool) ->
         if is_trusted or any(is_inside(path, folder) for folder in folders):
             yield path, RECORDED_PATH
     for store in filter(None, os.environ.get(STORE_VARIABLE, "").split(os.pathsep)):
-        for path in _list_store_paths(expand_home(store), str(stage["digest"])):
+        for path in list_store_paths(expand_home(store), str(stage["digest"])):
             yield path, f"store {store}"
     for folder in map(find_repository, folders):
-        for path in _list_store_paths(folder / ".git/lfs/objects", str(stage["digest"])):
+        for path in list_store_paths(folder / ".git/lfs/objects", str(stage["digest"])):
             yield path, "Git LFS"
 
 
@@ -135,9 +135,10 @@ def list_unread(stage: dict[str, Any], folders: list[Path]) -> list[str]:
     return [str(path) for path in _list_recorded_paths(stage, folders) if not any(is_inside(path, folder) for folder in folders)]
 
 
-def _list_store_paths(store: Path, digest: str) -> list[Path]:
+def list_store_paths(store: Path, digest: str) -> list[Path]:
+    """Return the places of a store, in any layout, at which something lies that should have a digest."""
     name = digest.removeprefix(PREFIX)
     if not _DIGEST.fullmatch(digest):
         return []
-    layouts = (name, f"sha256/{name}", f"{name[:2]}/{name[2:]}", f"{name[:2]}/{name[2:4]}/{name}")
+    layouts = (f"sha256/{name[:2]}/{name[2:]}", name, f"sha256/{name}", f"{name[:2]}/{name[2:]}", f"{name[:2]}/{name[2:4]}/{name}")
     return [store / layout for layout in layouts if (store / layout).exists()]

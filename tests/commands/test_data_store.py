@@ -1,0 +1,163 @@
+"""Tables of configs go to a store by their digests and come back, whole or not at all, and nothing is written over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from samebits.commands.data_store import run_data_pull, run_data_push, run_data_status
+from samebits.digests import digest_bytes
+from samebits.errors import DataError
+from samebits.holdings import data_store
+from samebits.holdings.data_search import find_recorded_data
+from samebits.table.files import digest_table
+
+TABLE = b"x,y\n1,a\n2,b\n"
+DIGEST = digest_bytes(TABLE)
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "store"
+    folder.mkdir()
+    monkeypatch.setenv("SAMEBITS_DATA_STORE", str(folder))
+    return folder
+
+
+@pytest.fixture
+def write(tmp_path: Path, write_config: Callable[..., Path]) -> Callable[..., tuple[str, Path]]:
+    """Write a table and a config that reads it."""
+
+    def write_both(pin: str | None = DIGEST) -> tuple[str, Path]:
+        table = tmp_path / "raw" / "t.csv"
+        table.parent.mkdir(exist_ok=True)
+        table.write_bytes(TABLE)
+        data = {"path": str(table), "target": "y", "positive": ..., "drop": [], "digest": pin if pin is not None else ...}
+        return str(write_config({"data": data, "business": ...})), table
+
+    return write_both
+
+
+def list_files(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def test_a_table_is_kept_once_and_comes_back(store: Path, write: Callable[..., tuple[str, Path]], capsys: Any) -> None:
+    config, table = write()
+
+    run_data_push([config])
+    run_data_push([config])
+    table.unlink()
+    run_data_status([config])
+    run_data_pull([config])
+    run_data_pull([config])
+
+    words = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+    assert words == ["pushed", "there", "missing", "pulled", "there"]
+    assert list_files(store) == [f"sha256/{DIGEST[7:9]}/{DIGEST[9:]}"]
+    assert table.read_bytes() == TABLE and list_files(table.parent) == ["t.csv"]
+
+
+def test_what_was_pushed_is_found_where_a_run_is_made_again(
+    store: Path, write: Callable[..., tuple[str, Path]], tmp_path: Path
+) -> None:
+    config, _ = write()
+    run_data_push([config])
+
+    found = find_recorded_data({"digest": DIGEST, "path": "gone.csv"}, [tmp_path], None, tmp_path / "scratch")
+
+    assert found.path is not None and found.path.read_bytes() == TABLE
+
+
+def test_a_folder_of_parts_goes_and_comes_as_one_table(store: Path, write_config: Callable[..., Path], tmp_path: Path) -> None:
+    parts = tmp_path / "parts"
+    for name in ("year=2025/a.csv", "year=2026/b.csv"):
+        (parts / name).parent.mkdir(parents=True)
+        (parts / name).write_bytes(TABLE)
+    digest = digest_table(parts)
+    data = {"path": str(parts), "target": "y", "positive": ..., "drop": [], "digest": digest}
+    config = str(write_config({"data": data, "business": ...}))
+    run_data_push([config])
+    parts.rename(tmp_path / "elsewhere")
+
+    run_data_pull([config])
+
+    assert digest_table(parts) == digest and list_files(parts) == ["year=2025/a.csv", "year=2026/b.csv"]
+
+
+def test_other_bytes_in_a_tables_place_stay(store: Path, write: Callable[..., tuple[str, Path]]) -> None:
+    config, table = write()
+    run_data_push([config])
+    table.write_bytes(b"edited")
+
+    with pytest.raises(DataError, match="Nothing is overwritten"):
+        run_data_pull([config])
+    with pytest.raises(DataError, match="data pin"):
+        run_data_push([config])
+    assert table.read_bytes() == b"edited"
+
+
+def test_damage_in_the_store_is_not_brought_back_and_is_kept_beside_nothing(
+    store: Path, write: Callable[..., tuple[str, Path]]
+) -> None:
+    config, table = write()
+    run_data_push([config])
+    kept = store / list_files(store)[0]
+    kept.write_bytes(b"x,y\n1,a\n2,c\n")
+    table.unlink()
+
+    with pytest.raises(DataError, match="found nothing"):
+        run_data_pull([config])
+    table.write_bytes(TABLE)
+    with pytest.raises(DataError, match="a place where nothing is"):
+        run_data_push([config])
+    assert kept.read_bytes() == b"x,y\n1,a\n2,c\n"
+
+
+def test_a_copy_that_breaks_off_leaves_nothing_under_the_final_name(
+    store: Path, write: Callable[..., tuple[str, Path]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, _ = write()
+
+    def break_off(source: Path, target: Path) -> None:
+        target.write_bytes(source.read_bytes()[:4])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(data_store.shutil, "copyfile", break_off)
+    with pytest.raises(DataError, match="No space left on device"):
+        run_data_push([config])
+    assert list_files(store) == []
+
+    monkeypatch.setattr(data_store.shutil, "copyfile", lambda source, target: target.write_bytes(b"other"))
+    with pytest.raises(DataError, match="others, as they were copied"):
+        run_data_push([config])
+    assert list_files(store) == []
+
+
+def test_without_a_pin_nothing_can_be_found(store: Path, write: Callable[..., tuple[str, Path]]) -> None:
+    config, table = write(pin=None)
+    run_data_push([config])
+    table.unlink()
+
+    with pytest.raises(DataError, match="a digest, by which it is found"):
+        run_data_pull([config])
+
+
+@pytest.mark.parametrize(("named", "found"), [("", "none named"), ("/no/such/folder", "/no/such/folder")])
+def test_a_store_that_is_not_named_or_not_there_is_said(
+    write: Callable[..., tuple[str, Path]], monkeypatch: pytest.MonkeyPatch, named: str, found: str
+) -> None:
+    monkeypatch.setenv("SAMEBITS_DATA_STORE", named)
+
+    with pytest.raises(DataError, match=f"found {found}"):
+        run_data_push([write()[0]])
+
+
+def test_all_configs_of_the_project_are_meant_where_none_is_named(store: Path, capsys: Any) -> None:
+    run_data_status([])
+
+    tables = {Path(line.split()[-1]).name for line in capsys.readouterr().out.splitlines()}
+    assert {"wdbc.csv", "diabetes.csv", "wine.csv"} <= tables
