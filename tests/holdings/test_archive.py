@@ -140,7 +140,7 @@ def test_a_table_and_a_commit_over_the_cap_are_named_as_not_archived_with_what_t
     done = run_in(work, "train", "mine.yaml", store=store)
 
     assert done.returncode == 0, done.stderr
-    assert "larger than the 50 MB" in done.stderr and "SAMEBITS_DATA_STORE" in done.stderr and "data.archive: always" in done.stderr
+    assert "larger than the 50 MB" in done.stderr and "data push" in done.stderr and "data.archive: always" in done.stderr
     assert "bundle is larger than the 50 MB" in done.stderr and "push it" in done.stderr
     run_id = done.stdout.split()[1]
     shutil.rmtree(work)
