@@ -167,3 +167,18 @@ def run_in(project: Path, *words: str, store: str) -> subprocess.CompletedProces
     return subprocess.run(
         command, env=clean_environment(MLFLOW_TRACKING_URI=store), cwd=project, capture_output=True, encoding="utf-8"
     )
+
+
+class CountingClient:
+    """A client that knows how many runs its server read."""
+
+    def __init__(self, client: Any) -> None:
+        self._client, self.n_read = client, 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    def search_runs(self, *args: Any, **options: Any) -> Any:
+        found = self._client.search_runs(*args, **options)
+        self.n_read += len(found)
+        return found

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from recorded_runs import open_client
+from recorded_runs import CountingClient, open_client
 
+from samebits.holdings import looks
 from samebits.holdings.looks import Looks, ask_looks, count_looks, find_judged
 from samebits.lineage.tracked_values import digest_test_rows
 
@@ -101,6 +102,28 @@ def test_runs_of_another_positive_class_have_no_place_among_these(server: Server
 
     assert count_looks(runs, make_stages(value=0.9), {"seed": "1"}).place == 2
     assert count_looks(runs, make_stages(value=0.9), {"seed": "1", "data.positive": "n"}) == Looks(2, 2, 2, 1, None)
+
+
+def test_however_many_looked_the_latest_are_read_and_counted(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(looks, "MOST_LOOKS", 3)
+    for seed in range(2, 10):
+        server.record(seed, value=0.5 + seed / 100)
+    client = CountingClient(server.client)
+
+    found = ask_looks(client, make_stages(value=0.585), {"models.tree.max_depth": "1", "seed": "1"})
+
+    assert client.n_read == 3
+    assert found == Looks(3, 1, 3, 1, 2)  # after 0.59, before 0.58: the metric of older ones is not known
+    assert str(found) == "number 2 of the latest 3 runs that were judged by these rows (1 config, 3 seeds, 1 version)"
+
+
+def test_one_model_made_again_and_again_hides_no_other(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(looks, "MOST_LOOKS", 3)
+    server.record(2, value=0.99)
+    for _ in range(5):
+        server.record(3, value=0.8)
+
+    assert server.count(value=0.9) == Looks(3, 1, 3, 1, 2)
 
 
 def test_a_run_without_test_rows_has_no_looks(server: Server) -> None:

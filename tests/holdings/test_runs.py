@@ -13,10 +13,10 @@ import pytest
 import yaml
 from conftest import SMALL, merge
 from mlflow.exceptions import MlflowException
-from recorded_runs import open_client, train
+from recorded_runs import CountingClient, open_client, train
 
 from samebits.errors import LineageError, TrackingError
-from samebits.holdings import downloads
+from samebits.holdings import downloads, runs
 from samebits.holdings.downloads import count_listed, list_inner_files
 from samebits.holdings.named_models import NamedModel, _normalise, check_model_is_the_runs
 from samebits.holdings.runs import find_run_id, list_candidate_runs, list_originals, open_recorded_run, read_given_file
@@ -317,6 +317,22 @@ class Page(list):  # type: ignore[type-arg]
     """What MLflow gives: entries, and the word for the next page."""
 
     token = "again"
+
+
+def test_the_latest_is_found_among_few_however_many_there_are(
+    empty_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "_FEW", 2)
+    client = CountingClient(open_client(f"sqlite:///{shutil.copy(empty_store, tmp_path / 'mlflow.db')}"))
+    experiment_id = client.create_experiment("many")
+    made = []
+    for number in range(8):
+        tags = {"outputs_digest": "sha256:any", **({"reproduces": "another"} if number > 5 else {})}
+        made.append(client.create_run(experiment_id, start_time=1 + number, tags=tags).info.run_id)
+        client.set_terminated(made[-1])
+
+    assert find_run_id(client, "latest") == made[5]
+    assert client.n_read == 4
 
 
 def test_a_server_whose_pages_have_no_end_is_said() -> None:

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 from conftest import ROOT, clean_environment, run_fresh, run_samebits
-from recorded_runs import open_client, train
+from recorded_runs import CountingClient, open_client, train
 
-from samebits.proof.ledger import ALARM
+from samebits.proof import ledger
+from samebits.proof.ledger import ALARM, compare_with_ledger
 
 pytestmark = pytest.mark.xdist_group("ledger")
 
@@ -54,6 +55,27 @@ def test_unseeded_randomness_raises_the_alarm_on_both_runs_at_the_right_stage(
 
     assert again.stdout.split()[1] not in (first, second)  # which of them would be the result?
     assert "is not handed back: NONDETERMINISM DETECTED" in again.stderr
+
+
+def test_many_equal_runs_hide_no_other_one_and_cost_no_more(
+    empty_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger, "_COMPARED", 2)
+    monkeypatch.setattr(ledger, "_find_stage", lambda *_: "model")
+    client = CountingClient(open_client(f"sqlite:///{shutil.copy(empty_store, tmp_path / 'mlflow.db')}"))
+    experiment_id = client.create_experiment("twins")
+    made = []
+    for number, outputs in enumerate(["other", *["same"] * 8]):
+        tags = {"inputs_digest": "sha256:in", "outputs_digest": f"sha256:{outputs}"}
+        made.append(client.create_run(experiment_id, start_time=1 + number, tags=tags).info.run_id)
+        client.set_terminated(made[-1])
+
+    entry = compare_with_ledger(client, made[-1], {"inputs_digest": "sha256:in", "outputs_digest": "sha256:same"})
+
+    assert entry is not None
+    assert entry.confirms == made[-2]
+    assert entry.contradicts == {made[0]: "model"}
+    assert client.n_read == 3
 
 
 def test_other_inputs_are_no_twins(own_store: str, write_config: Callable[..., Path]) -> None:

@@ -5,14 +5,16 @@ Whoever tries seven seeds and shows the best of them has seen these rows seven t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from samebits.holdings.runs import DERIVED_TAGS, search_runs
 from samebits.lineage.manifest import Stage
 from samebits.lineage.tracked_values import digest_held_rows
 
+MOST_LOOKS = 300  # are counted, the latest: half a second, where thousands would take longer than many a training
 _POSITIVE = "data.positive"  # the metrics of another positive class are others
 _SINGLE_KEYS = ("seed", "name", "version", "conf_file")  # params that make no other config
 
@@ -23,6 +25,8 @@ class Looks:
 
     Parameters
     ----------
+    n_runs
+        At most `MOST_LOOKS`, which are then the latest.
     n_configs, n_seeds, n_versions
         How many differ in what else the config says, in its seed, in its version.
     place
@@ -42,7 +46,8 @@ class Looks:
         counts = [(self.n_configs, "config"), (self.n_seeds, "seed"), (self.n_versions, "version")]
         kinds = ", ".join(f"{count} {name}{'s' if count > 1 else ''}" for count, name in counts)
         place = "" if self.place is None else "the best" if self.place == 1 else f"number {self.place}"
-        return f"{place or 'one'} of {self.n_runs} runs that were judged by these rows ({kinds})"
+        latest = "the latest " if self.n_runs == MOST_LOOKS else ""
+        return f"{place or 'one'} of {latest}{self.n_runs} runs that were judged by these rows ({kinds})"
 
 
 def describe_looks(looks: Looks) -> str:
@@ -51,7 +56,9 @@ def describe_looks(looks: Looks) -> str:
 
 
 def find_judged(client: Any, stages: dict[str, Stage]) -> list[Any]:
-    """Return the finished runs that were judged by the rows that a run holds back, which need not be trained yet.
+    """Return the latest finished runs that were judged by the rows that a run holds back, which need not be trained yet.
+
+    Each made another model, and there are no more of them than are counted.
 
     Parameters
     ----------
@@ -64,7 +71,17 @@ def find_judged(client: Any, stages: dict[str, Stage]) -> list[Any]:
         The server cannot be searched.
     """
     condition = f"attributes.status = 'FINISHED' AND tags.test_rows = '{digest_held_rows(stages)}'"
-    return [run for run in search_runs(client, condition) if not any(tag in run.data.tags for tag in DERIVED_TAGS)]
+    found = search_runs(client, condition, page_size=MOST_LOOKS)
+    return list(islice(_list_distinct(run for run in found if not any(tag in run.data.tags for tag in DERIVED_TAGS)), MOST_LOOKS))
+
+
+def _list_distinct(runs: Iterable[Any]) -> Iterator[Any]:
+    """Yield the first of the runs that made the same model."""
+    seen: set[str] = set()
+    for run in runs:
+        if (digest := run.data.tags.get("model_digest", "")) not in seen:
+            seen.add(digest)
+            yield run
 
 
 def count_looks(judged: Sequence[Any], stages: dict[str, Stage], params: dict[str, str]) -> Looks:
@@ -80,12 +97,13 @@ def count_looks(judged: Sequence[Any], stages: dict[str, Stage], params: dict[st
         Of the run, as the server has them or will.
     """
     own = stages["model"]["digest"]
-    others = {run.data.tags.get("model_digest", ""): run for run in judged if run.data.tags.get("model_digest") != own}
+    distinct = (run for run in _list_distinct(judged) if run.data.tags.get("model_digest") != own)
+    others = list(islice(distinct, MOST_LOOKS - 1))
     config = stages["config"]
-    seen = [_describe(run.data.params, run.data.tags) for run in others.values()]
+    seen = [_describe(run.data.params, run.data.tags) for run in others]
     seen.append(_describe(params, {"config_version": config["version"]}))
     n_configs, n_seeds, n_versions = (len(set(kind)) for kind in zip(*seen, strict=True))
-    alike = [run.data.metrics for run in others.values() if run.data.params.get(_POSITIVE) == params.get(_POSITIVE)]
+    alike = [run.data.metrics for run in others if run.data.params.get(_POSITIVE) == params.get(_POSITIVE)]
     place = _find_place(stages["assessment"], alike)
     return Looks(len(seen), n_configs, n_seeds, n_versions, place)
 

@@ -32,6 +32,7 @@ from samebits.tracking.server import explain_failures
 _MIN_PREFIX = 4
 _MODEL_NAME = "model"  # of the one model of every run before its name said which
 _PAGE = 1000
+_FEW = 20  # of which the first that fits is wanted: a run is read in two milliseconds, the whole page in two seconds
 # Runs that exist only beside another are not "the last run".
 PARCEL_TAG = "parcel_id"  # stands on a run from its beginning, and is its id where it was made without a server
 DERIVED_TAGS = ("reproduces", "control_of", CANDIDATE_TAG)
@@ -245,8 +246,13 @@ def _turn_pages(action: str, ask: Callable[[str | None], Any]) -> Iterator[Any]:
     raise TrackingError(Problem("tracking server", expected, "the same page again and again", "Check what stands before it."))
 
 
-def search_runs(client: Any, condition: str) -> Iterator[Any]:
+def search_runs(client: Any, condition: str, page_size: int = _PAGE) -> Iterator[Any]:
     """Yield the active runs of every experiment that meet a condition in MLflow's search syntax, the latest first.
+
+    Parameters
+    ----------
+    page_size
+        How many are asked for at once; whoever stops early asks for few, so that it costs the same however many there are.
 
     Raises
     ------
@@ -256,21 +262,26 @@ def search_runs(client: Any, condition: str) -> Iterator[Any]:
     ids, order = list(list_experiments(client)), ["attributes.start_time DESC"]
     pages = _turn_pages(
         "search its runs",
-        lambda token: client.search_runs(ids, condition, max_results=_PAGE, order_by=order, page_token=token),
+        lambda token: client.search_runs(ids, condition, max_results=page_size, order_by=order, page_token=token),
     )
     for page in pages:
         yield from page
 
 
-def list_originals(client: Any) -> Iterator[Any]:
+def list_originals(client: Any, page_size: int = _PAGE) -> Iterator[Any]:
     """Yield every finished run of samebits that is none made from another, the latest first.
+
+    Parameters
+    ----------
+    page_size
+        As for `search_runs`.
 
     Raises
     ------
     TrackingError
         The server cannot be searched.
     """
-    found = search_runs(client, "attributes.status = 'FINISHED' AND tags.outputs_digest != ''")
+    found = search_runs(client, "attributes.status = 'FINISHED' AND tags.outputs_digest != ''", page_size)
     return (run for run in found if not any(tag in run.data.tags for tag in DERIVED_TAGS))
 
 
@@ -291,7 +302,7 @@ def list_candidate_runs(client: Any, run: Any) -> list[Any]:
 
 
 def _find_latest(client: Any) -> str:
-    for run in list_originals(client):
+    for run in list_originals(client, _FEW):
         return str(run.info.run_id)
     raise TrackingError(
         Problem(f"latest on {hide_credentials(client.tracking_uri)}", "a finished run of samebits", "none", "Train one first.")

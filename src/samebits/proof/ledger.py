@@ -6,7 +6,9 @@ reaches, or that something which matters is not on record, and that is said wher
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from samebits.errors import LineageError, TrackingError
@@ -53,7 +55,9 @@ def enter_ledger(client: Any, run_id: str, lineage: dict[str, Any]) -> None:
 
 
 def compare_with_ledger(client: Any, run_id: str, lineage: dict[str, Any]) -> LedgerEntry | None:
-    """Compare a recorded run with every finished one that had the same inputs, and tag both sides.
+    """Compare a recorded run with finished ones that had the same inputs, and tag both sides.
+
+    Of equal ones the latest counts, of others the latest few, so it takes no longer however many there are.
 
     Returns
     -------
@@ -65,25 +69,26 @@ def compare_with_ledger(client: Any, run_id: str, lineage: dict[str, Any]) -> Le
     TrackingError
         The server cannot be searched or does not take tags.
     """
-    confirms: str | None = None
+    equal = _find_twins(client, run_id, lineage, "=", ("FINISHED",))
+    confirms = next((str(twin.info.run_id) for twin in equal), None)
     contradicts: dict[str, str] = {}
-    n_read = 0
-    for twin in search_runs(client, f"tags.inputs_digest = '{lineage['inputs_digest']}'"):
-        if twin.info.run_id == run_id or twin.info.status not in ("FINISHED", "RUNNING"):
-            continue
-        is_equal = twin.data.tags.get("outputs_digest") == lineage["outputs_digest"]
-        if is_equal and confirms is None and twin.info.status == "FINISHED":
-            confirms = str(twin.info.run_id)
-        elif not is_equal and n_read < _COMPARED:
-            n_read += 1
-            stage = _find_stage(client, twin, lineage)
-            if stage is not None:
-                contradicts[str(twin.info.run_id)] = stage
+    for twin in islice(_find_twins(client, run_id, lineage, "!=", ("FINISHED", "RUNNING")), _COMPARED):
+        stage = _find_stage(client, twin, lineage)
+        if stage is not None:
+            contradicts[str(twin.info.run_id)] = stage
     if confirms is None and not contradicts:
         return None
     entry = LedgerEntry(confirms, contradicts)
     _tag_both_sides(client, run_id, entry)
     return entry
+
+
+def _find_twins(client: Any, run_id: str, lineage: dict[str, Any], relation: str, statuses: tuple[str, ...]) -> Iterator[Any]:
+    """Yield the other runs with the same inputs, the latest first, whose outputs are equal, `=`, or others, `!=`."""
+    inputs, outputs = lineage["inputs_digest"], lineage["outputs_digest"]
+    condition = f"tags.inputs_digest = '{inputs}' AND tags.outputs_digest {relation} '{outputs}'"
+    found = search_runs(client, condition, page_size=_COMPARED)
+    return (twin for twin in found if twin.info.run_id != run_id and twin.info.status in statuses)
 
 
 def _find_stage(client: Any, twin: Any, lineage: dict[str, Any]) -> str | None:

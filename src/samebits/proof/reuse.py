@@ -24,6 +24,8 @@ from samebits.text import warn
 from samebits.tracking.server import connect
 from samebits.training.stages import digest_request
 
+_FEW = 5  # runs that are asked for at once: mostly the first one verifies
+
 
 def find_reusable_run(document: Document, root: Path) -> tuple[str, dict[str, Any]] | None:
     """Return the id and lineage of a finished, sound run with the same inputs; None where there is none to hand back.
@@ -62,7 +64,7 @@ def _digest_request(document: Document, root: Path) -> str | None:
 
 def _find_run(client: Any, request_digest: str) -> tuple[str, dict[str, Any]] | None:
     condition = f"tags.request_digest = '{request_digest}' AND attributes.status = 'FINISHED'"
-    for run in search_runs(client, condition):
+    for run in search_runs(client, condition, page_size=_FEW):
         run_id = str(run.info.run_id)
         if any(tag in run.data.tags for tag in DERIVED_TAGS):
             continue
