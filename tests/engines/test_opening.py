@@ -28,9 +28,7 @@ def test_an_engine_that_is_not_installed_is_refused_with_the_command_that_instal
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == "distributed" else own(name, *rest))
     loaded = load_config(write_config({"engine": {"dask": "local"}}))
 
-    with pytest.raises(
-        ProvenanceError, match=r'distributed, found not installed\. Install the extra: uv pip install "samebits\[dask\]"'
-    ):
+    with pytest.raises(ProvenanceError, match=r"distributed, found not installed\. Install the extra: uv add 'samebits\[dask\]'"):
         check_engine(loaded.config)
 
 

@@ -195,7 +195,10 @@ def _find_search_problems(raw: dict[str, Any], allow: Sequence[str]) -> Iterator
     """Yield each value of a search that its candidate, or the preprocessing, does not take."""
     search = take_section(raw, "search")
     if search.get("method") == "optuna" and importlib.util.find_spec("optuna") is None:
-        yield ("search", "method"), ("Optuna, which is an extra", "none installed", "Install samebits[optuna], or search by random.")
+        yield (
+            ("search", "method"),
+            ("Optuna, which is an extra", "none installed", "Install it: uv add 'samebits[optuna]'; or search by random."),
+        )
     for name, space in take_section(search, "models").items():
         parameters = take_section(raw, "models").get(name)
         for key, value in _list_tried(space):

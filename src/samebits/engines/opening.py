@@ -61,7 +61,7 @@ def refuse_missing_dask(where: str) -> None:
         The extra is missing.
     """
     if importlib.util.find_spec("distributed") is None:
-        remedy = 'Install the extra: uv pip install "samebits[dask]"; in a checkout: uv sync --inexact --extra dask.'
+        remedy = "Install the extra: uv add 'samebits[dask]'; in a checkout: uv sync --inexact --extra dask."
         raise ProvenanceError(Problem(where, "the package distributed", "not installed", remedy))
 
 
