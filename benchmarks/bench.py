@@ -1,7 +1,7 @@
 """Times samebits beside what a user would do instead, in turn in one run, and prints medians, ratios and peak memory.
 
 just bench [small] [large] [hash] [help] [profile] [verify] [predict] [reproduce] [diff] [reuse] [report] [search]
-           [batches] [engine] [http] [push] [spool] [guards] [--runs N]
+           [batches] [engine] [growth] [http] [push] [spool] [guards] [--runs N]
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import yaml
 from batches_cases import compare_batches
 from delivery_cases import DELIVERY_CASES
 from engine_cases import compare_engine
+from growth_cases import measure_growth
 from measuring import LABELS, compare, make_environment, print_ratio
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -227,6 +228,7 @@ CASES = {
     "search": compare_search,
     "engine": compare_engine,
     "batches": compare_batches,
+    "growth": measure_growth,
     **DELIVERY_CASES,
 }
 
