@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import confusion_matrix, fbeta_score, precision_recall_curve
+from sklearn.metrics import balanced_accuracy_score, confusion_matrix, fbeta_score, precision_recall_curve, precision_score
 
 from samebits.config.keys import Business, Config, Costs
 from samebits.data.target import Target
-from samebits.estimation.scoring import choose_threshold, make_scorer
+from samebits.estimation.prediction import Prediction
+from samebits.estimation.scoring import choose_threshold, compute_metrics, make_scorer
 
 
 def draw_responses(seed: int = 0, decimals: int = 2) -> tuple[np.ndarray, np.ndarray]:
@@ -158,3 +159,27 @@ def test_rows_that_lack_a_class_are_scored_by_all_of_the_targets(name: str) -> N
     found = make_scorer(config, target)(model, np.zeros((3, 1)), np.array(["a", "b", "b"]))
 
     assert np.isfinite(found)
+
+
+@pytest.mark.parametrize("labels", [["no", "yes"], [False, True], [3, 7], ["a", "b", "c"]])
+def test_metrics_are_those_of_the_labels_whatever_they_are(labels: list[Any]) -> None:
+    rng = np.random.default_rng(3)
+    names = np.array(labels)
+    y, predicted = names[rng.integers(0, len(labels), 200)], names[rng.integers(0, len(labels), 200)]
+    is_binary = len(labels) == 2
+    target = Target("binary" if is_binary else "multiclass", y, names, labels[0] if is_binary else None)
+
+    found = compute_metrics(target, y, Prediction(predicted, None))
+
+    asked: dict[str, Any] = {"pos_label": labels[0]} if is_binary else {"average": "macro"}
+    assert found["precision" if is_binary else "precision_macro"] == precision_score(y, predicted, **asked)
+    assert found["balanced_accuracy"] == balanced_accuracy_score(y, predicted)
+
+
+def test_what_a_strangers_model_says_beside_the_labels_counts_as_wrong() -> None:
+    y = np.array(["a", "b", "c", "a"])
+    target = Target("multiclass", y, np.array(["a", "b", "c"]))
+
+    found = compute_metrics(target, y, Prediction(np.array(["a", "b", "d", "b"]), None))
+
+    assert found["accuracy"] == 0.5

@@ -189,6 +189,7 @@ def compute_metrics(target: Target, y_true: np.ndarray, prediction: Prediction) 
     y_predicted, responses = prediction.values, prediction.responses
     if target.task == "regression":
         return _compute_regression(y_true, y_predicted)
+    target, y_true, y_predicted = _number_labels(target, y_true, y_predicted)
     found = {
         "accuracy": metrics.accuracy_score(y_true, y_predicted),
         "balanced_accuracy": metrics.balanced_accuracy_score(y_true, y_predicted),
@@ -197,6 +198,17 @@ def compute_metrics(target: Target, y_true: np.ndarray, prediction: Prediction) 
     compute = _compute_binary if target.task == "binary" else _compute_multiclass
     found.update(compute(target, y_true, y_predicted, responses))
     return {name: float(value) for name, value in found.items()}
+
+
+def _number_labels(target: Target, y_true: np.ndarray, y_predicted: np.ndarray) -> tuple[Target, np.ndarray, np.ndarray]:
+    """Return the same with 0, 1, … for the labels in their order: scikit-learn counts texts one by one, and these at once."""
+    labels = target.labels
+    assert labels is not None
+    numbered = [np.minimum(np.searchsorted(labels, values), len(labels) - 1) for values in (y_true, y_predicted)]
+    if not all(np.array_equal(labels[codes], values) for codes, values in zip(numbered, (y_true, y_predicted), strict=True)):
+        return target, y_true, y_predicted  # a stranger's model says what is no label
+    positive = None if target.positive is None else int(np.flatnonzero(labels == target.positive)[0])
+    return Target(target.task, numbered[0], np.arange(len(labels)), positive), numbered[0], numbered[1]
 
 
 def _compute_binary(target: Target, y_true: np.ndarray, y_predicted: np.ndarray, responses: np.ndarray | None) -> dict[str, float]:
