@@ -589,6 +589,16 @@ def test_short_rows_are_refused_unless_allowed(tmp_path: Path, text: str, read: 
     assert values(load(tmp_path / "a.csv", text, allow_short_rows=True, **read), "y") == ["a", None]
 
 
+def test_a_short_row_is_refused_beside_words_and_long_integers(tmp_path: Path) -> None:
+    """pandas then gives an empty text, not a missing value."""
+    assert "expected 2 fields in line 3" in refuse(tmp_path / "a.csv", f"a,y\n1,{'9' * 30}\n2\n3,w\n")
+
+
+def test_integers_beyond_floating_point_are_refused_beside_a_number_that_means_missing(tmp_path: Path) -> None:
+    assert f"such as {BIG + 1}" in refuse(tmp_path / "a.csv", f"a,y\n-999,x\n{BIG + 1},y\n", na_values=[-999])
+    assert values(load(tmp_path / "a.csv", f"a,y\n{BIG * 8},x\n5,y\n", na_values=[BIG * 8]), "a") == [None, 5.0]
+
+
 def test_an_empty_last_field_is_no_short_row(tmp_path: Path) -> None:
     assert values(load(tmp_path / "a.csv", "a,b,y\n1,2,a\n3,4,\n\n5,6,b\n"), "y") == ["a", None, "b"]
 

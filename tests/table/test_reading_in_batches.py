@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -39,6 +40,8 @@ def assert_same(found: Any, expected: Any) -> None:
     assert found[:3] == expected[:3] and [*found[3]] == [*expected[3]]
     for name, values in expected[3].items():
         pd.testing.assert_series_equal(found[3][name], values)
+        if values.dtype == np.float64:
+            assert np.signbit(found[3][name]).tolist() == np.signbit(values).tolist()
 
 
 @given(COLUMNS, st.integers(1, 4))
@@ -51,6 +54,28 @@ def test_columns_are_those_of_the_whole_text(
     path.write_text("".join(",".join(f'"{cell}"' if "," in cell else cell for cell in row) + "\n" for row in rows), encoding="utf-8")
 
     assert_same(read(path, batch_rows), read(path, None))
+
+
+@pytest.mark.parametrize(
+    ("rows", "signed"), [(["-0", "5", "1.5", "2"], [0]), (["-0", "", "1.5", "-0.0"], [0, 3]), (["-0", "5", "", "7"], [])]
+)
+def test_a_zero_keeps_the_sign_that_it_has_in_the_whole_column(tmp_path: Path, rows: list[str], signed: list[int]) -> None:
+    (tmp_path / "a.csv").write_text("n,t\n" + "".join(f"{row},x\n" for row in rows))
+    (tmp_path / "b.csv").write_text("n,t\n-0,x\n1,y\n")  # whole numbers alone, whose zero has no sign
+
+    found = read(tmp_path, 2)
+
+    assert_same(found, read(tmp_path, None))
+    assert np.flatnonzero(np.signbit(found[3]["n"])).tolist() == signed
+
+
+@pytest.mark.parametrize("keys", [{"types": {"n": "boolean"}}, {"na_values": [1]}])
+def test_integers_beyond_floating_point_are_refused_in_the_same_words(tmp_path: Path, keys: dict[str, Any]) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("n\n1\n2\n9007199254740993\n")
+
+    assert "such as 9007199254740993" in read(path, None, **keys)
+    assert read(path, 1, **keys) == read(path, None, **keys)
 
 
 def test_the_parts_of_a_folder_are_joined_and_counted_by_file(tmp_path: Path) -> None:

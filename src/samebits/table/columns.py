@@ -158,9 +158,9 @@ def canonicalise_column(raw: RawColumn, name: str, read: Read) -> Column:
         return Column(_settle_booleans(booleans), "boolean")
     if not pd.api.types.is_numeric_dtype(values.dtype):
         raise DataError(Problem(f"column {name!r}", "numbers", "dates", "Take it off data.read.types."))
-    if missing_numbers := _list_missing_numbers(name, read):
-        values = values.mask(values.isin(missing_numbers))
-    _refuse_inexact_integers(values, name)
+    is_missing = values.isin(_list_missing_numbers(name, read))
+    _refuse_inexact_integers(values[~is_missing], name)  # before they are masked, which makes floats of them
+    values = values.mask(is_missing) if is_missing.any() else values
     numbers = pd.Series(values.to_numpy(dtype=np.float64, na_value=np.nan))
     if wanted == "boolean":
         return Column(_numbers_as_booleans(numbers, name), "boolean")

@@ -11,7 +11,7 @@ import io
 import re
 import sys
 import warnings
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, BinaryIO
 
 import pandas as pd
@@ -30,16 +30,16 @@ class Refusal(Exception):
         self.facts = (expected, found, remedy)
 
 
-def parse_csv(stream: BinaryIO, read: Read, as_text: Collection[str] | None = None) -> pd.DataFrame:
+def parse_csv(stream: BinaryIO, read: Read, forms: Mapping[str, str] | None = None) -> pd.DataFrame:
     """Return a text's columns: numbers, booleans (as object where some are missing) or str; an empty field is missing.
 
     Parameters
     ----------
     stream
         Decompressed; read once, from front to back.
-    as_text
-        Columns to return alone, as text; None for all columns, as text those that the config calls text, categories or dates, and
-        those with a decimal mark of their own.
+    forms
+        Columns to return alone, each with the type that it is parsed as, `str` or `float64`; None for all columns, as text those that
+        the config calls text, categories or dates, and those with a decimal mark of their own.
 
     Raises
     ------
@@ -49,22 +49,22 @@ def parse_csv(stream: BinaryIO, read: Read, as_text: Collection[str] | None = No
     layout = _choose_layout(read)
     buffered = io.BufferedReader(stream, _PEEK_BYTES)  # type: ignore[type-var]
     head = buffered.peek(_PEEK_BYTES)
-    settings = _choose_settings(read, layout, as_text)
+    settings = _choose_settings(read, layout, forms)
     frame: pd.DataFrame = _explain(lambda: _read_csv(buffered, settings), read)
-    if as_text is None:
+    if forms is None:
         _refuse_repeated_names(frame, head, layout)
     return frame
 
 
-def parse_csv_in_parts(stream: BinaryIO, read: Read, n_rows: int, as_text: Collection[str] | None = None) -> Iterator[pd.DataFrame]:
+def parse_csv_in_parts(stream: BinaryIO, read: Read, n_rows: int, forms: Mapping[str, str] | None = None) -> Iterator[pd.DataFrame]:
     """Yield a text's columns by so many rows at a time, each as `parse_csv` returns the whole: a text of a header alone, one part.
 
     A column whose kind `read` settles has the same values wherever the parts end.
 
     Parameters
     ----------
-    as_text
-        As `parse_csv` takes it.
+    forms
+        As `parse_csv` takes them.
 
     Raises
     ------
@@ -74,10 +74,10 @@ def parse_csv_in_parts(stream: BinaryIO, read: Read, n_rows: int, as_text: Colle
     layout = _choose_layout(read)
     buffered = io.BufferedReader(stream, _PEEK_BYTES)  # type: ignore[type-var]
     head = buffered.peek(_PEEK_BYTES)
-    settings = {**_choose_settings(read, layout, as_text), "chunksize": n_rows}
+    settings = {**_choose_settings(read, layout, forms), "chunksize": n_rows}
     with _explain(lambda: _read_csv(buffered, settings), read) as parts:
         part = _explain(lambda: _read_next(parts), read)
-        if as_text is None:
+        if forms is None:
             _refuse_repeated_names(part, head, layout)
         while part is not None:
             yield part.reset_index(drop=True)
@@ -99,7 +99,7 @@ def _choose_layout(read: Read) -> dict[str, Any]:
     return layout
 
 
-def _choose_settings(read: Read, layout: dict[str, Any], as_text: Collection[str] | None = None) -> dict[str, Any]:
+def _choose_settings(read: Read, layout: dict[str, Any], forms: Mapping[str, str] | None = None) -> dict[str, Any]:
     wanted = {name for name, kind in read.types.items() if kind in ("category", "text")} | set(read.dates)
     wanted |= set(read.decimal) if isinstance(read.decimal, dict) else set()
     return {
@@ -107,8 +107,8 @@ def _choose_settings(read: Read, layout: dict[str, Any], as_text: Collection[str
         "decimal": read.decimal if isinstance(read.decimal, str) else ".",
         "keep_default_na": False,
         "na_values": [""],
-        "dtype": dict.fromkeys(wanted if as_text is None else as_text, "str") or None,
-        "usecols": None if as_text is None else list(as_text),
+        "dtype": (dict.fromkeys(wanted, "str") if forms is None else dict(forms)) or None,
+        "usecols": None if forms is None else list(forms),
     }
 
 

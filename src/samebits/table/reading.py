@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import io
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -239,16 +239,16 @@ def _read_part(path: Path, name: str, read: Read, batch_rows: int | None) -> _Pa
         return _store_file(path, name, batch_rows or 0) if is_stored else _parse_file(path, name, _parse_parquet_file)
     part = _parse_file(path, name, lambda stream: _parse_text(stream, read, batch_rows))
     is_whole = part.failure is not None or read.allow_short_rows or len(part.names) < 2
-    may_be_short = not is_whole and any(piece.isna().any() for piece in part.list_pieces(part.names[-1]))
+    may_be_short = not is_whole and any(piece.isna().any() or _has_empty_text(piece) for piece in part.list_pieces(part.names[-1]))
     return _refuse_short_rows(part, read) if may_be_short else part
 
 
 def _parse_text(
-    stream: BinaryIO, read: Read, batch_rows: int | None, as_text: Collection[str] | None = None
+    stream: BinaryIO, read: Read, batch_rows: int | None, forms: Mapping[str, str] | None = None
 ) -> pd.DataFrame | StoredFrame:
     if batch_rows is None:
-        return parse_csv(stream, read, as_text)
-    return StoredFrame(parse_csv_in_parts(stream, read, batch_rows, as_text))
+        return parse_csv(stream, read, forms)
+    return StoredFrame(parse_csv_in_parts(stream, read, batch_rows, forms))
 
 
 def _parse_parquet_file(stream: BinaryIO) -> pa.Table:
@@ -391,10 +391,12 @@ def _join_frames(parts: list[_Part], read: Read, batch_rows: int | None) -> Call
     """Return what gives a column over all parts; those that the parser must not take for numbers are parsed again, all at once."""
     lost = {name for name in parts[0].names if _lost_in_parsing(_list_pieces(parts, name))}
     lost |= {name for part in parts if isinstance(part.content, StoredFrame) for name in part.content.long}
-    again = [_read_texts(part, lost, read, batch_rows) if lost else part for part in parts]
+    forms = [dict.fromkeys(sorted(lost), "str") | dict.fromkeys(_list_unsigned(part, lost), "float64") for part in parts]
+    again = [_read_forms(part, own, read, batch_rows) if own else part for part, own in zip(parts, forms, strict=True)]
 
     def take(name: str) -> RawColumn:
-        columns = _list_pieces(again if name in lost else parts, name)
+        chosen = [second if name in own else part for part, second, own in zip(parts, again, forms, strict=True)]
+        columns = _list_pieces(chosen, name)
         filled = [column for column in columns if len(column)] or columns[:1]
         if any(isinstance(column.dtype, pd.StringDtype) for column in filled):
             filled = [column.astype("str") for column in filled]
@@ -413,9 +415,26 @@ def _lost_in_parsing(columns: list[pd.Series]) -> bool:
     forms = {_tell_form(column) for column in columns} - {"empty"}
     if len(forms) > 1 or "integer" in forms or any(map(_has_empty_text, columns)):
         return True
-    if len(columns) == 1 and columns[0].dtype != np.float64:
+    if len({column.dtype for column in columns}) == 1 and columns[0].dtype != np.float64:
         return False  # exact, and refused by its own size
     return any(pd.api.types.is_numeric_dtype(column.dtype) and _is_beyond_floats(column) for column in columns)
+
+
+def _list_unsigned(part: _Part, lost: Collection[str]) -> list[str]:
+    """Return the columns of floats in which the parser may have taken -0 for the integer 0, as in the whole column it would not."""
+    if not isinstance(part.content, StoredFrame):
+        return []
+    return [name for name in part.names if name not in lost and _may_lack_signs(part.list_pieces(name))]
+
+
+def _may_lack_signs(pieces: list[pd.Series]) -> bool:
+    whole = [piece for piece in pieces if pd.api.types.is_numeric_dtype(piece.dtype) and not _is_surely_of_floats(piece)]
+    return 0 < len(whole) < len(pieces) and any((piece == 0).any() for piece in whole)
+
+
+def _is_surely_of_floats(piece: pd.Series) -> bool:
+    """Integers beside empty fields come as floats too, and then a zero has no sign."""
+    return piece.dtype == np.float64 and (not piece.hasnans or bool((piece.dropna() % 1 != 0).any()))
 
 
 def _has_empty_text(column: pd.Series) -> bool:
@@ -439,6 +458,5 @@ def _tell_form(column: pd.Series) -> str:
     return "boolean" if column.dtype == object or column.dtype == bool else "number"
 
 
-def _read_texts(part: _Part, names: Collection[str], read: Read, batch_rows: int | None) -> _Part:
-    content = _parse_again(part, lambda stream: _parse_text(stream, read, batch_rows, sorted(names)))
-    return dataclasses.replace(part, content=content)
+def _read_forms(part: _Part, forms: Mapping[str, str], read: Read, batch_rows: int | None) -> _Part:
+    return dataclasses.replace(part, content=_parse_again(part, lambda stream: _parse_text(stream, read, batch_rows, forms)))
