@@ -120,3 +120,16 @@ def test_xgboost_learns_from_disk_the_trees_that_it_learns_in_memory_over_any_th
     assert {store_model(one, ["xgboost"])[1] for one in stored} == {store_model(whole, ["xgboost"])[1]}
     for one in stored:
         np.testing.assert_array_equal(one.predict(FRAME), whole.predict(FRAME))
+
+
+def test_xgboost_draws_columns_by_their_weights_from_disk_too() -> None:
+    xgboost = pytest.importorskip("xgboost")
+    model = xgboost.XGBRegressor(
+        n_estimators=3, colsample_bynode=0.5, feature_weights=[9, 1, 0, 0], random_state=1, tree_method="hist"
+    )
+    pipeline, y = make_pipeline(model), TARGETS["regression"]
+
+    stored = fit_watched(pipeline, make_sample(y), 1).pipeline
+
+    whole = fit_watched(pipeline, Sample(FRAME, y, Weights()), 1).pipeline
+    assert store_model(stored, ["xgboost"])[1] == store_model(whole, ["xgboost"])[1]

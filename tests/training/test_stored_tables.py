@@ -88,6 +88,13 @@ def test_a_model_that_takes_all_rows_at_once_is_refused_with_the_rows_that_would
         train(table, models={"mine": model}, batches=BATCHES, allow=["xgboost"])
 
 
+def test_an_estimator_inside_another_does_not_learn_in_batches_for_it(train: Train, table: pd.DataFrame) -> None:
+    model = {"class": "sklearn.compose.TransformedTargetRegressor", "regressor": {"class": "sklearn.linear_model.SGDRegressor"}}
+
+    with pytest.raises(ConfigError, match="TransformedTargetRegressor, which takes all 4,200 rows at once"):
+        train(table.assign(y=np.arange(N) * 1.5), models={"mine": model}, batches=BATCHES)
+
+
 @pytest.mark.parametrize(("key", "value"), [("engine", {"dask": "local"}), ("data", {"target_transform": "log1p"})])
 def test_what_needs_all_rows_is_refused(train: Train, table: pd.DataFrame, key: str, value: Any) -> None:
     with pytest.raises(ConfigError, match="null, of a table that is learned in batches"):

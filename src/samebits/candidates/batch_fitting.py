@@ -14,11 +14,10 @@ import numpy as np
 from sklearn.base import clone, is_classifier
 from sklearn.pipeline import Pipeline
 
-from samebits.candidates.batches import choose_way
+from samebits.candidates.batches import choose_way, find_learner
 from samebits.candidates.materials import Sample
 from samebits.config.keys import Batches
 from samebits.estimation.boosting import set_fit_threads
-from samebits.estimation.target_transform import find_estimator
 from samebits.stored.scratch import explaining_scratch, make_scratch_folder, naming_plainly
 from samebits.stored.stored_table import StoredTable
 from samebits.transformers import EncodedLabels
@@ -40,7 +39,7 @@ def fit_batches(pipeline: Pipeline, sample: Sample, threads: int) -> Pipeline:
     some = _space_evenly(len(sample.y), sample.batches.preprocessing_rows)
     front = fitted[:-1].fit(sample.X.take(some).read(), sample.y[some])
     model = fitted.steps[-1][1]
-    fit = _fit_external if choose_way(find_estimator(fitted)) == "external memory" else _fit_partially
+    fit = _fit_external if choose_way(find_learner(fitted)) == "external memory" else _fit_partially
     return Pipeline([*front.steps, (fitted.steps[-1][0], fit(model, front, sample, sample.batches))])
 
 
@@ -111,7 +110,10 @@ def _fit_booster(model: Any, front: Pipeline, sample: Sample, y: np.ndarray, bat
         def make_matrix(ref: Any, **named: Any) -> Any:
             parameters = model.get_params()
             kept = {name: named[name] for name in ("missing", "nthread", "enable_categorical") if name in named}
-            return xgboost.ExtMemQuantileDMatrix(Source(folder), max_bin=parameters.get("max_bin") or 256, **kept)
+            made = xgboost.ExtMemQuantileDMatrix(Source(folder), max_bin=parameters.get("max_bin") or 256, **kept)
+            if named.get("feature_weights") is not None:
+                made.set_info(feature_weights=named["feature_weights"])
+            return made
 
         model._create_dmatrix = make_matrix
         try:

@@ -11,8 +11,8 @@ from samebits.config.loading import LoadedConfig
 from samebits.data.preparation import PreparedRows
 from samebits.errors import ConfigError, Problem
 from samebits.estimation.boosting import name_library
-from samebits.estimation.target_transform import find_estimator
 from samebits.stored.room import count_rows_that_fit
+from samebits.transformers import EncodedLabels
 
 Way = Literal["partial_fit", "external memory"]
 _TREES = ("gbtree", "dart")
@@ -26,6 +26,12 @@ def choose_way(model: Any) -> Way | None:
         is_trees = parameters.get("booster") in (None, *_TREES) and parameters.get("tree_method") in (None, "auto", "hist")
         return "external memory" if is_trees else None
     return "partial_fit" if hasattr(model, "partial_fit") else None
+
+
+def find_learner(pipeline: Pipeline) -> Any:
+    """Return what ends a pipeline, out of what encodes its labels: whatever else stands around an estimator takes all rows."""
+    model = pipeline.steps[-1][1]
+    return model.estimator if isinstance(model, EncodedLabels) else model
 
 
 def check_batches(loaded: LoadedConfig, rows: PreparedRows, candidates: Mapping[str, Pipeline]) -> None:
@@ -47,7 +53,7 @@ def check_batches(loaded: LoadedConfig, rows: PreparedRows, candidates: Mapping[
         if value is not None:
             expected = "null, of a table that is learned in batches"
             raise ConfigError(Problem(loaded.document.locate(key), expected, str(value), "Remove the key, or batches."))
-    models = {name: find_estimator(one) for name, one in candidates.items()}
+    models = {name: find_learner(one) for name, one in candidates.items()}
     n_rows, n_fit = len(rows.dataset.frame), count_rows_that_fit(len(rows.inputs))
     problems = [_refuse_whole(name, model, n_rows, n_fit) for name, model in models.items() if choose_way(model) is None]
     if problems:
