@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from samebits.candidates.batch_fitting import fit_batches
 from samebits.candidates.fitting import fit_watched
 from samebits.candidates.materials import Sample
 from samebits.config.keys import Batches
+from samebits.errors import DataError
 from samebits.estimation.weights import Weights
 from samebits.stored.stored_table import StoredTable, store_column
 from samebits.training.storing import store_model
@@ -133,3 +135,19 @@ def test_xgboost_draws_columns_by_their_weights_from_disk_too() -> None:
 
     whole = fit_watched(pipeline, Sample(FRAME, y, Weights()), 1).pipeline
     assert store_model(stored, ["xgboost"])[1] == store_model(whole, ["xgboost"])[1]
+
+
+@pytest.mark.parametrize(("max_bin", "n_bytes"), [(64, N * 20), (1000, N * 32)])
+def test_a_disk_without_room_for_bins_is_said_before_xgboost_ends_the_process(
+    monkeypatch: pytest.MonkeyPatch, max_bin: int, n_bytes: int
+) -> None:
+    xgboost = pytest.importorskip("xgboost")
+    pipeline = make_pipeline(xgboost.XGBRegressor(n_estimators=1, max_bin=max_bin, tree_method="hist"))
+    sample = make_sample(TARGETS["regression"])
+    fit_batches(pipeline, sample, 1)
+
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=n_bytes - 1))
+    with pytest.raises(DataError, match=r"no room left\. Set TMPDIR"):
+        fit_batches(pipeline, sample, 1)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=n_bytes))
+    fit_batches(pipeline, sample, 1)

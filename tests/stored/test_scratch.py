@@ -1,9 +1,11 @@
 """Scratch space is gone when its process is, whatever ended it."""
 
+import fcntl
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -49,3 +51,23 @@ def test_what_a_killed_process_left_is_removed_by_the_next_and_what_is_in_use_st
             assert own.is_dir() and len(list(scratch.iterdir())) == 2
 
     assert not list(scratch.iterdir())
+
+
+def test_the_first_file_of_the_next_process_finds_room_again(scratch: Path) -> None:
+    assert subprocess.run([sys.executable, "-c", KILLED], check=False).returncode == -signal.SIGKILL
+    assert list(scratch.iterdir())
+
+    with open_scratch():
+        assert not list(scratch.iterdir())
+
+
+def test_a_folder_is_never_seen_with_a_lock_that_is_free(scratch: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own, seen = fcntl.flock, []
+
+    def look_and_lock(file: Any, how: int) -> None:
+        seen.append([path.name for path in scratch.glob("samebits-*/lock")])
+        own(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", look_and_lock)
+    with make_scratch_folder() as folder:
+        assert (folder / "lock").exists() and seen == [[]]

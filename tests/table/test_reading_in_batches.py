@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from samebits.config.keys import Read
-from samebits.errors import DataError
+from samebits.errors import DataError, Problem
 from samebits.table.reading import read_table
 
 NUMBERS = ["1", "2.5", "", "0017", "-0", "1e400", "9007199254740993", "123456789012345678901234567890", "1e300"]
@@ -135,3 +135,17 @@ def test_a_parquet_file_that_changes_while_it_is_read_is_refused(tmp_path: Path,
     monkeypatch.setattr("samebits.table.reading.store_parquet", change)
 
     assert "stays as it is" in read(path, 2)
+
+
+def test_what_a_column_is_kept_in_refuses_for_all_columns_at_once(tmp_path: Path) -> None:
+    """A disk that is full is so for the next column too."""
+    (tmp_path / "t.csv").write_text("a,b\n1,2\n")
+    settings = Read()
+    table = read_table([tmp_path / "t.csv"], [None], settings, 1)
+
+    def refuse(name: str, column: Any) -> Any:
+        raise DataError(Problem(name, "room", "none", "Make some."))
+
+    with pytest.raises(DataError) as caught:
+        table.canonicalise(table.names, settings, refuse)
+    assert len(caught.value.problems) == 1

@@ -18,9 +18,12 @@ from samebits.candidates.batches import choose_way, find_learner
 from samebits.candidates.materials import Sample
 from samebits.config.keys import Batches
 from samebits.estimation.boosting import set_fit_threads
-from samebits.stored.scratch import explaining_scratch, make_scratch_folder, naming_plainly
+from samebits.stored.scratch import explaining_scratch, make_scratch_folder, naming_plainly, require_room
 from samebits.stored.stored_table import StoredTable
 from samebits.transformers import EncodedLabels
+
+_PROBED_ROWS = 1000
+_ROW_BYTES, _BIN_BYTES, _SPARSE_BYTES, _SMALL_BINS = 8, 3, 20, 256  # of XGBoost's files, as measured
 
 
 def fit_batches(pipeline: Pipeline, sample: Sample, threads: int) -> Pipeline:
@@ -106,18 +109,27 @@ def _fit_booster(model: Any, front: Pipeline, sample: Sample, y: np.ndarray, bat
             self._parts = read()
 
     with explaining_scratch(), make_scratch_folder() as made, naming_plainly(made) as folder:
+        some = _read_batch(front, sample, None, 0, _PROBED_ROWS)[0]
+        require_room(made, int(len(y) * _estimate_row(some, model.get_params().get("max_bin") or _SMALL_BINS)))
 
         def make_matrix(ref: Any, **named: Any) -> Any:
-            parameters = model.get_params()
+            max_bin = model.get_params().get("max_bin") or _SMALL_BINS
             kept = {name: named[name] for name in ("missing", "nthread", "enable_categorical") if name in named}
-            made = xgboost.ExtMemQuantileDMatrix(Source(folder), max_bin=parameters.get("max_bin") or 256, **kept)
+            made = xgboost.ExtMemQuantileDMatrix(Source(folder), max_bin=max_bin, **kept)
             if named.get("feature_weights") is not None:
                 made.set_info(feature_weights=named["feature_weights"])
             return made
 
         model._create_dmatrix = make_matrix
         try:
-            model.fit(_read_batch(front, sample, None, 0, 1)[0], y)
+            model.fit(some[:1], y)
         finally:
             del model._create_dmatrix
     return model
+
+
+def _estimate_row(some: Any, max_bin: int) -> float:
+    """Return about how many bytes a row takes on disk as bins."""
+    if hasattr(some, "nnz"):
+        return _ROW_BYTES + float(some.nnz / some.shape[0]) * _SPARSE_BYTES
+    return _ROW_BYTES + float(some.shape[1]) * _BIN_BYTES * (1 if max_bin <= _SMALL_BINS else 2)

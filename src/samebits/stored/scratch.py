@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import functools
 import os
 import re
 import shutil
@@ -56,6 +57,7 @@ def open_scratch() -> BinaryIO:
     """Return a new file to write and to read, which has no name any more."""
     folder = find_scratch()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _remove_abandoned_once(folder)
     return cast("BinaryIO", tempfile.TemporaryFile(dir=folder))
 
 
@@ -66,9 +68,22 @@ def make_scratch_folder() -> Iterator[Path]:
     parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     _remove_abandoned(parent)
     made = tempfile.TemporaryDirectory(prefix="samebits-", dir=parent, ignore_cleanup_errors=True)
-    with made as folder, (Path(folder) / _LOCK).open("w") as lock:
+    with made as folder, (Path(folder) / f"{_LOCK}.new").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        Path(lock.name).rename(Path(folder) / _LOCK)  # no other process may see it free
         yield Path(folder)
+
+
+def require_room(folder: Path, n_bytes: int) -> None:
+    """Look at the disk before a library does that ends the process where there is no room.
+
+    Raises
+    ------
+    OSError
+        As a write would raise it: fewer bytes are free.
+    """
+    if shutil.disk_usage(folder).free < n_bytes:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 @contextlib.contextmanager
@@ -82,6 +97,12 @@ def naming_plainly(folder: Path) -> Iterator[Path]:
         yield Path(f"/proc/self/fd/{descriptor}")
     finally:
         os.close(descriptor)
+
+
+@functools.cache
+def _remove_abandoned_once(parent: Path) -> None:
+    """A table may have no room for what a process that was killed has left."""
+    _remove_abandoned(parent)
 
 
 def _remove_abandoned(parent: Path) -> None:

@@ -100,9 +100,11 @@ class RawTable:
         wanted = set(names)
         for name in (name for name in self.names if name in wanted):
             try:
-                found[name] = keep(name, canonicalise_column(self.take(name), name, read))
+                column = canonicalise_column(self.take(name), name, read)
             except DataError as error:
                 problems += [(name, problem) for problem in error.problems]
+            else:
+                found[name] = keep(name, column)
         if problems:
             raise DataError(*_say_a_few(problems))
         return found
