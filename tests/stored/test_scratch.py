@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from samebits.stored.scratch import find_scratch, make_scratch_folder, open_scratch
+from samebits.errors import DataError
+from samebits.stored.scratch import explaining_scratch, find_scratch, make_scratch_folder, open_scratch
 
 KILLED = """
 import os, signal
@@ -71,3 +72,12 @@ def test_a_folder_is_never_seen_with_a_lock_that_is_free(scratch: Path, monkeypa
     monkeypatch.setattr(fcntl, "flock", look_and_lock)
     with make_scratch_folder() as folder:
         assert (folder / "lock").exists() and seen == [[]]
+
+
+@pytest.mark.parametrize("name", ["a file", "a file/below", "x" * 300])
+def test_a_folder_that_cannot_be_made_is_named_and_not_the_table(scratch: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    (scratch / "a file").write_text("x")
+    monkeypatch.setenv("TMPDIR", str(scratch / name))
+
+    with pytest.raises(DataError, match=r"the folder for scratch .*Set TMPDIR"), explaining_scratch():
+        open_scratch()

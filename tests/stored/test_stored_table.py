@@ -29,6 +29,15 @@ def table() -> StoredTable:
     return StoredTable({name: store_column(FRAME[name]) for name in FRAME}, len(FRAME), batch_rows=3)
 
 
+def test_no_column_holds_a_file_open(table: StoredTable) -> None:
+    """A process may have 1,024 of them, and a table more columns."""
+    before = len(list(Path("/proc/self/fd").iterdir()))
+
+    more = [store_column(FRAME["number"]) for _ in range(5)]
+
+    assert len(list(Path("/proc/self/fd").iterdir())) == before and len(more) == 5
+
+
 def test_all_rows_and_some_in_any_order_are_those_of_the_frame(table: StoredTable) -> None:
     rows = np.array([3, 1, 1])
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from samebits.stored.scratch import explaining_scratch, open_scratch
+from samebits.stored.scratch import explaining_scratch, map_file, open_scratch
 
 
 class StoredFrame:
@@ -68,4 +68,4 @@ def store_arrow(tables: Iterable[Any], schema: pa.Schema) -> pa.Table:
             for table in tables:
                 writer.write(table)
         file.flush()
-        return pa.ipc.open_stream(pa.memory_map(f"/dev/fd/{file.fileno()}")).read_all()
+        return pa.ipc.open_stream(map_file(file)).read_all()

@@ -18,12 +18,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
 
+import pyarrow as pa
+
 from samebits.errors import DataError, Problem
 
 _LOCK = "lock"
 _PLAIN = re.compile(r"[A-Za-z0-9_./ -]+")
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR)
+_REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENOENT, errno.EEXIST, errno.ELOOP, errno.ENAMETOOLONG)
 
 
 def find_scratch() -> Path:
@@ -59,6 +61,11 @@ def open_scratch() -> BinaryIO:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     _remove_abandoned_once(folder)
     return cast("BinaryIO", tempfile.TemporaryFile(dir=folder))
+
+
+def map_file(file: BinaryIO) -> pa.MemoryMappedFile:
+    """Return a file's bytes, mapped; Arrow's maps, other than Python's, hold no file open, of which a table may have thousands."""
+    return pa.memory_map(f"/dev/fd/{file.fileno()}")
 
 
 @contextlib.contextmanager

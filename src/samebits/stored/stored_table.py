@@ -12,7 +12,7 @@ from typing import Any, overload
 import numpy as np
 import pandas as pd
 
-from samebits.stored.scratch import explaining_scratch, open_scratch
+from samebits.stored.scratch import explaining_scratch, map_file, open_scratch
 
 _WRITTEN_ROWS = 1_000_000  # at a time
 
@@ -68,7 +68,7 @@ def _map_cells(cells: np.ndarray) -> np.ndarray:
         for start in range(0, len(cells), _WRITTEN_ROWS):
             file.write(np.ascontiguousarray(cells[start : start + _WRITTEN_ROWS]).data)
         file.flush()
-        return np.memmap(file, dtype=cells.dtype, mode="r", shape=cells.shape) if len(cells) else cells.copy()
+        return np.frombuffer(map_file(file).read_buffer(), dtype=cells.dtype) if len(cells) else cells.copy()
 
 
 @dataclass(frozen=True)
