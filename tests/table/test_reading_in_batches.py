@@ -69,6 +69,12 @@ def test_a_zero_keeps_the_sign_that_it_has_in_the_whole_column(tmp_path: Path, r
     assert np.flatnonzero(np.signbit(found[3]["n"])).tolist() == signed
 
 
+def test_booleans_of_which_some_are_missing_stay_booleans(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("b,t\nTrue,x\n,x\nFalse,x\nTrue,x\n")
+
+    assert_same(read(tmp_path / "t.csv", 2), read(tmp_path / "t.csv", None))
+
+
 @pytest.mark.parametrize("keys", [{"types": {"n": "boolean"}}, {"na_values": [1]}])
 def test_integers_beyond_floating_point_are_refused_in_the_same_words(tmp_path: Path, keys: dict[str, Any]) -> None:
     path = tmp_path / "t.csv"

@@ -430,8 +430,9 @@ def _list_unsigned(part: _Part, lost: Collection[str]) -> list[str]:
 
 
 def _may_lack_signs(pieces: list[pd.Series]) -> bool:
-    whole = [piece for piece in pieces if pd.api.types.is_numeric_dtype(piece.dtype) and not _is_surely_of_floats(piece)]
-    return 0 < len(whole) < len(pieces) and any((piece == 0).any() for piece in whole)
+    numbers = [piece for piece in pieces if piece.dtype.kind in "iuf"]
+    are_floats = [_is_surely_of_floats(piece) for piece in numbers]
+    return any(are_floats) and any((piece == 0).any() for piece, is_float in zip(numbers, are_floats, strict=True) if not is_float)
 
 
 def _is_surely_of_floats(piece: pd.Series) -> bool:
