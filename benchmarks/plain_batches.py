@@ -72,7 +72,7 @@ def main(table: str, target: str, positive: str, tracking_uri: str, batch_rows: 
             if name == "test":
                 pd.DataFrame({"recorded": y, "response": said}).to_csv("predictions.csv", index=False)
                 mlflow.log_artifact("predictions.csv")
-        mlflow.sklearn.log_model(make_pipeline(columns, model), name="model")
+        mlflow.sklearn.log_model(make_pipeline(columns, model), name="model", skops_trusted_types=["numpy.dtype"])
 
 
 if __name__ == "__main__":
