@@ -66,12 +66,12 @@ def test_a_folder_is_never_seen_with_a_lock_that_is_free(scratch: Path, monkeypa
     own, seen = fcntl.flock, []
 
     def look_and_lock(file: Any, how: int) -> None:
-        seen.append([path.name for path in scratch.glob("samebits-*/lock")])
+        seen.append([path.name for path in scratch.glob("samebits-*/samebits-scratch.lock")])
         own(file, how)
 
     monkeypatch.setattr(fcntl, "flock", look_and_lock)
     with make_scratch_folder() as folder:
-        assert (folder / "lock").exists() and seen == [[]]
+        assert (folder / "samebits-scratch.lock").exists() and seen == [[]]
 
 
 @pytest.mark.parametrize("name", ["a file", "a file/below", "x" * 300])
@@ -81,3 +81,12 @@ def test_a_folder_that_cannot_be_made_is_named_and_not_the_table(scratch: Path, 
 
     with pytest.raises(DataError, match=r"the folder for scratch .*Set TMPDIR"), explaining_scratch():
         open_scratch()
+
+
+def test_a_folder_of_somebody_elses_stays(scratch: Path) -> None:
+    others = scratch / "samebits-project"
+    others.mkdir()
+    (others / "lock").write_text("")
+
+    with make_scratch_folder():
+        assert (others / "lock").is_file()

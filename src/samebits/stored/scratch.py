@@ -22,7 +22,7 @@ import pyarrow as pa
 
 from samebits.errors import DataError, Problem
 
-_LOCK = "lock"
+_PREFIX, _LOCK = "samebits-scratch-", "samebits-scratch.lock"  # nobody else has a folder so named with such a file in it
 _PLAIN = re.compile(r"[A-Za-z0-9_./ -]+")
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENOENT, errno.EEXIST, errno.ELOOP, errno.ENAMETOOLONG)
@@ -74,7 +74,7 @@ def make_scratch_folder() -> Iterator[Path]:
     parent = find_scratch()
     parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     _remove_abandoned(parent)
-    made = tempfile.TemporaryDirectory(prefix="samebits-", dir=parent, ignore_cleanup_errors=True)
+    made = tempfile.TemporaryDirectory(prefix=_PREFIX, dir=parent, ignore_cleanup_errors=True)
     with made as folder, (Path(folder) / f"{_LOCK}.new").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         Path(lock.name).rename(Path(folder) / _LOCK)  # no other process may see it free
@@ -113,7 +113,7 @@ def _remove_abandoned_once(parent: Path) -> None:
 
 
 def _remove_abandoned(parent: Path) -> None:
-    for folder in parent.glob("samebits-*"):
+    for folder in parent.glob(f"{_PREFIX}*"):
         with contextlib.suppress(OSError), (folder / _LOCK).open("r") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(folder, ignore_errors=True)
