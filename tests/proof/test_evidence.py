@@ -121,7 +121,8 @@ def test_a_twin_that_cannot_be_read_is_said_and_the_others_are_compared(
     fine = make_run(tmp_path, {"outputs_digest": "x"}, None)
     now = json.loads(GOLDEN)
     now["stages"]["model"]["digest"] = "sha256:other"
-    monkeypatch.setattr(ledger, "search_runs", lambda *_: iter([*twins, fine, *twins * 1000]))
+    others = [*twins, fine, *twins * 1000]
+    monkeypatch.setattr(ledger, "search_runs", lambda _, condition, page_size: iter(others if "!=" in condition else []))
     monkeypatch.setattr(ledger, "_tag_both_sides", lambda *_: None)
 
     entry = ledger.compare_with_ledger(SERVER, "own", now)
