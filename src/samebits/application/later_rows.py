@@ -27,7 +27,7 @@ from samebits.table.columns import RawColumn
 from samebits.table.csv_file import Refusal, find_short_row, parse_csv_in_parts
 from samebits.table.files import choose_parts, read_partitions
 from samebits.table.formats import DAMAGED, check_format, decompress, describe_damage, find_compression, is_parquet, read_head
-from samebits.table.reading import DigestingFile
+from samebits.table.reading import DigestingFile, describe_changed
 
 _OWN_ROW = re.compile(r"\bin row (\d+)")
 
@@ -106,7 +106,7 @@ class LaterTable:
                 yield from self._read_batches(file, name)
                 digests.append((name, digest.result()))
         if before != _tell_version(path):
-            raise DataError(Problem(str(path), "a file that stays as it is while it is read", "another", "Run this again."))
+            raise DataError(describe_changed(path))
         self.size_bytes += path.stat().st_size
 
     def _read_batches(self, file: BinaryIO, name: str) -> Iterator[pd.DataFrame]:

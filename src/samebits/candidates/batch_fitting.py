@@ -86,7 +86,7 @@ def _fit_booster(model: Any, front: Pipeline, sample: Sample, y: np.ndarray, bat
     """The estimator fits as ever, but for the matrix that it makes of its rows (`_create_dmatrix`, as XGBoost's own subclasses do)."""
     import xgboost
 
-    weights = sample.weights.weigh(sample.y)
+    weights, max_bin = sample.weights.weigh(sample.y), model.get_params().get("max_bin") or _SMALL_BINS
 
     def read() -> Iterator[dict[str, Any]]:
         for start in range(0, len(y), batches.rows):
@@ -110,10 +110,9 @@ def _fit_booster(model: Any, front: Pipeline, sample: Sample, y: np.ndarray, bat
 
     with explaining_scratch(), make_scratch_folder() as made, naming_plainly(made) as folder:
         some = _read_batch(front, sample, None, 0, _PROBED_ROWS)[0]
-        require_room(made, int(len(y) * _estimate_row(some, model.get_params().get("max_bin") or _SMALL_BINS)))
+        require_room(made, int(len(y) * _estimate_row(some, max_bin)))
 
         def make_matrix(ref: Any, **named: Any) -> Any:
-            max_bin = model.get_params().get("max_bin") or _SMALL_BINS
             kept = {name: named[name] for name in ("missing", "nthread", "enable_categorical") if name in named}
             made = xgboost.ExtMemQuantileDMatrix(Source(folder), max_bin=max_bin, **kept)
             if named.get("feature_weights") is not None:

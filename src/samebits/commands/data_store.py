@@ -9,7 +9,7 @@ from pathlib import Path
 from samebits.commands.data_pin import ROWS_PIN, digest_named_file, digest_named_table, list_pinned
 from samebits.config.documents import take_section
 from samebits.config.loading import read_config_document
-from samebits.errors import DataError, Problem
+from samebits.errors import ConfigError, DataError, Problem
 from samebits.holdings.data_store import DataStore, copy_whole, open_store
 from samebits.project import find_config, find_data, find_project_root
 from samebits.table.files import digest_table
@@ -62,7 +62,7 @@ def _list_configs(root: Path) -> list[str]:
 def _names_table(path: Path) -> bool:
     try:
         value = read_config_document(path).value
-    except Exception:  # whatever else lies there
+    except ConfigError:  # whatever else lies there
         return False
     return isinstance(value.get("data"), dict) and "path" in value["data"] and "models" in value
 

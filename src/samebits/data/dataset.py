@@ -134,10 +134,10 @@ def load_dataset(
         return dataclasses.replace(column, values=column.values.iloc[:0].copy())
 
     columns = table.canonicalise([name for name in table.names if name not in dropped], data.read, keep)
-    whole = pd.DataFrame({name: column.values for name, column in columns.items()})
     kinds = {name: column.kind for name, column in columns.items()}
     integers = [name for name, column in columns.items() if column.is_whole]
-    frame: Rows = whole if batches is None else StoredTable(stored, table.n_rows, batches.rows)
+    in_memory = {name: column.values for name, column in columns.items()}
+    frame: Rows = pd.DataFrame(in_memory) if batches is None else StoredTable(stored, table.n_rows, batches.rows)
     return Dataset(frame, kinds, integers, table.sources, table.parts, describe_reading(table, columns, missing))
 
 

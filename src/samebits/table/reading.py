@@ -277,13 +277,14 @@ def _store_file(path: Path, name: str, batch_rows: int) -> _Part:
             except Refusal as refusal:
                 failure = Problem(str(path), *refusal.facts)
             if digest_file(path) != before:
-                raise DataError(_describe_changed(path))
+                raise DataError(describe_changed(path))
             return _Part(path, name, before, path.stat().st_size, content, failure)
     except OSError as error:
         raise DataError(describe_unreadable(path, error)) from None
 
 
-def _describe_changed(path: Path) -> Problem:
+def describe_changed(path: Path) -> Problem:
+    """Return the problem of a file that was another one when it was read to its end."""
     return Problem(str(path), "a file that stays as it is while it is read", "another", "Run this again.")
 
 
@@ -317,7 +318,7 @@ def _parse_again(part: _Part, parse: Callable[[BinaryIO], Any]) -> Any:
     """
     again = _parse_file(part.path, part.name, parse)
     if again.digest != part.digest:
-        raise DataError(_describe_changed(part.path))
+        raise DataError(describe_changed(part.path))
     if again.failure is not None:
         raise DataError(again.failure)
     return again.content
