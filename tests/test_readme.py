@@ -15,9 +15,11 @@ from warm_program import WarmProgram
 
 from samebits import __version__
 from samebits.command_line import COMMANDS, PROOFS
-from samebits.config.keys import DERIVATIONS, ROW_RULES, Part, Read, Split
 from samebits.config.loading import check_config
 from samebits.errors import EXIT_BUG, EXIT_REFUSED
+from samebits.keys.derivation import DERIVATIONS, Part
+from samebits.keys.division import Split
+from samebits.keys.table import ROW_RULES, Read
 from samebits.numerics.profile import make_environment
 from samebits.verdicts import EXIT_CODES, EXIT_CODES_TEXT, Level
 

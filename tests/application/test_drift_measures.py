@@ -13,9 +13,9 @@ from scipy import stats
 from samebits.application.drift_counts import Counted, CountedNumbers, start_counts
 from samebits.application.drift_measures import Outcome, decide, measure_drift, take_thresholds
 from samebits.application.drift_picture import draw_drift
-from samebits.config.keys import Drift
 from samebits.data.drift import summarise_features
 from samebits.errors import LineageError
+from samebits.keys.judging import Drift
 from samebits.table.columns import Kind
 
 RNG = np.random.default_rng(0)

@@ -12,9 +12,9 @@ from sklearn.neural_network import MLPClassifier
 
 from samebits.application.input_columns import InputColumns, _settle_read
 from samebits.application.later_rows import LaterTable, read_ahead, regroup
-from samebits.config.keys import Read
 from samebits.digests import digest_file
 from samebits.errors import DataError
+from samebits.keys.table import Read
 from samebits.table.columns import Kind
 from samebits.table.reading import read_table
 

@@ -17,9 +17,9 @@ from sklearn.pipeline import Pipeline
 from samebits.candidates.batch_fitting import fit_batches
 from samebits.candidates.fitting import fit_watched
 from samebits.candidates.materials import Sample
-from samebits.config.keys import Batches
 from samebits.errors import DataError
 from samebits.estimation.weights import Weights
+from samebits.keys.learning import Batches
 from samebits.stored.stored_table import StoredTable, store_column
 from samebits.training.storing import store_model
 from samebits.transformers import EncodedLabels

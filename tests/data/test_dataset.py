@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from samebits.config.keys import Data
 from samebits.data.dataset import Dataset, load_dataset
 from samebits.digests import digest_file, digest_folder
 from samebits.errors import DataError
+from samebits.keys.table import Data
 
 
 def load(path: Path, content: str | bytes | None = None, target: str = "y", **data: Any) -> Dataset:

@@ -10,12 +10,13 @@ import pandas as pd
 import pytest
 from conftest import SMALL, merge
 
-from samebits.config.keys import Config, Derived
 from samebits.data.dataset import Dataset
 from samebits.data.derived import list_steps
 from samebits.data.features import list_features, list_model_inputs
 from samebits.data.preparation import prepare_dataset
 from samebits.errors import ConfigError, DataError
+from samebits.keys.config import Config
+from samebits.keys.derivation import Derived
 from samebits.row_columns import RowColumns
 
 TABLE = pd.DataFrame(

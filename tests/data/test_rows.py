@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 from conftest import SMALL, merge
 
-from samebits.config.keys import Config
 from samebits.data.dataset import Dataset, list_reading_lines
 from samebits.data.preparation import prepare_dataset
 from samebits.errors import DataError
+from samebits.keys.config import Config
 
 TABLE = pd.DataFrame(
     {

@@ -11,7 +11,6 @@ import pytest
 from conftest import SMALL, merge
 from sklearn.model_selection import train_test_split
 
-from samebits.config.keys import Config
 from samebits.data.dataset import Dataset
 from samebits.data.features import list_features
 from samebits.data.folds import Split, split_rows
@@ -20,6 +19,7 @@ from samebits.data.split import find_time_border, read_row_numbers
 from samebits.data.target import read_target
 from samebits.digests import digest_file
 from samebits.errors import DataError
+from samebits.keys.config import Config
 
 N = 60
 RNG = np.random.default_rng(0)

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from samebits.config.keys import Config
 from samebits.data.dataset import load_dataset
 from samebits.data.target import Target, check_class_sizes, read_target
 from samebits.errors import DataError
+from samebits.keys.config import Config
 
 
 @pytest.fixture

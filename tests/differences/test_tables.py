@@ -15,9 +15,9 @@ from conftest import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 
-from samebits.config.keys import Read
 from samebits.differences.tables import TableDifference, compare_tables, read_plain_table
 from samebits.errors import DataError
+from samebits.keys.table import Read
 from samebits.table import formats
 
 N_ROWS = 20_000

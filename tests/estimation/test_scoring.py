@@ -9,10 +9,11 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score, confusion_matrix, fbeta_score, precision_recall_curve, precision_score
 
-from samebits.config.keys import Business, Config, Costs
 from samebits.data.target import Target
 from samebits.estimation.prediction import Prediction
 from samebits.estimation.scoring import choose_threshold, compute_metrics, make_scorer
+from samebits.keys.config import Config
+from samebits.keys.judging import Business, Costs
 
 
 def draw_responses(seed: int = 0, decimals: int = 2) -> tuple[np.ndarray, np.ndarray]:

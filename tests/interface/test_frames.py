@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from samebits.application.input_columns import InputColumns
-from samebits.config.keys import Read
 from samebits.errors import DataError
 from samebits.interface.tables import settle_inputs
+from samebits.keys.table import Read
 from samebits.table.columns import Kind
 
 KINDS: dict[str, Kind] = {"n": "numeric", "c": "categorical", "b": "boolean", "d": "date", "t": "text"}

@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 from conftest import ROOT
 
-from samebits.config.keys import Read
 from samebits.config.loading import load_config
 from samebits.data.dataset import load_dataset
 from samebits.digests import digest_file
 from samebits.errors import ProvenanceError
+from samebits.keys.table import Read
 from samebits.proof.control import write_control_config
 from samebits.restoring.restoration import Restoration
 from samebits.restoring.restored_config import write_config

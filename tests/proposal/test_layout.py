@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from samebits.config.keys import Read
 from samebits.errors import DataError
+from samebits.keys.table import Read
 from samebits.proposal.notation import read_columns
 from samebits.table.reading import read_table
 

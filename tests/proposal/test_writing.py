@@ -9,8 +9,8 @@ from conftest import ROOT
 from pydantic import BaseModel
 
 from samebits.config.documents import parse_document, read_document
-from samebits.config.keys import Config
 from samebits.config.loading import check_document
+from samebits.keys.config import Config
 from samebits.proposal.writing import describe_key, quote_text, write_config
 
 VALUES: dict[str, Any] = {

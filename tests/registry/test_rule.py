@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from conftest import ROOT
 
-from samebits.config.keys import Registry
+from samebits.keys.keeping import Registry
 from samebits.registry.rule import Decision, Rule, decide, read_rule
 from samebits.verdicts import Level
 

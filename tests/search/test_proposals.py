@@ -12,7 +12,7 @@ from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.model_selection import HalvingGridSearchCV, ParameterGrid
 from sklearn.tree import DecisionTreeClassifier
 
-from samebits.config.keys import Interval, Search
+from samebits.keys.learning import Interval, Search
 from samebits.search.proposals import Proposal, draw_rows, propose
 
 SPACE: dict[str, Any] = {"b": [1, 2, 3], "a": ["x", None]}

@@ -19,9 +19,9 @@ import pyarrow.parquet as pq
 import pytest
 from pandas._libs.parsers import STR_NA_VALUES
 
-from samebits.config.keys import Data
 from samebits.data.dataset import Dataset, list_reading_lines, load_dataset
 from samebits.errors import DataError
+from samebits.keys.table import Data
 from samebits.table import reading
 from samebits.table.columns import MISSING_WORDS
 from samebits.table.files import digest_table, list_table_files, read_partitions

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from samebits.config.keys import Read
 from samebits.errors import DataError, Problem
+from samebits.keys.table import Read
 from samebits.table.reading import read_table
 
 NUMBERS = ["1", "2.5", "", "0017", "-0", "1e400", "9007199254740993", "123456789012345678901234567890", "1e300"]

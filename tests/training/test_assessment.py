@@ -13,7 +13,7 @@ from sklearn.metrics import accuracy_score, mean_absolute_error, recall_score
 
 from samebits.candidates.materials import Materials
 from samebits.candidates.selection import CandidateScore
-from samebits.config.keys import Claims
+from samebits.keys.judging import Claims
 from samebits.training.assessment import list_as_good
 from samebits.training.claims import describe_claim, judge_claims
 from samebits.training.groups import MISSING, RARER, _name_groups

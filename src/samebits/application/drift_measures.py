@@ -16,9 +16,9 @@ from pydantic import ValidationError
 from scipy import stats
 
 from samebits.application.drift_counts import Counted, CountedCategories, CountedNumbers
-from samebits.config.keys import Drift
 from samebits.data.drift import N_BINS
 from samebits.errors import LineageError, Problem
+from samebits.keys.judging import Drift
 from samebits.verdicts import EXIT_CODES, Verdict
 
 MEASURES = ("psi", "ks", "wasserstein", "cramers_v", "missing", "unseen")

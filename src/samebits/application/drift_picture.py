@@ -13,7 +13,7 @@ import numpy as np
 
 from samebits.application.drift_counts import Counted, CountedCategories, CountedNumbers
 from samebits.application.drift_measures import MEASURES, ColumnDrift
-from samebits.config.keys import Drift
+from samebits.keys.judging import Drift
 from samebits.text import clean_text
 
 _TRAINING, _LATER, _QUIET = "#0072B2", "#D55E00", "#8C8C8C"  # told apart by every eye

@@ -13,8 +13,8 @@ from pydantic import ValidationError
 from sklearn.model_selection import FixedThresholdClassifier
 from sklearn.pipeline import Pipeline
 
-from samebits.config.keys import Read
 from samebits.errors import DataError, LineageError, Problem, suggest
+from samebits.keys.table import Read
 from samebits.table.columns import Column, Kind, RawColumn, canonicalise_column
 from samebits.text import shorten_list
 

@@ -19,9 +19,9 @@ import pandas as pd
 import pyarrow as pa
 
 from samebits.application.input_columns import InputColumns
-from samebits.config.keys import Read
 from samebits.digests import digest_file, digest_manifest
 from samebits.errors import DataError, Problem, describe_unreadable
+from samebits.keys.table import Read
 from samebits.table.arrow_file import open_parquet, take_column
 from samebits.table.columns import RawColumn
 from samebits.table.csv_file import Refusal, find_short_row, parse_csv_in_parts

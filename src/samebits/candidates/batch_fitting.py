@@ -16,8 +16,8 @@ from sklearn.pipeline import Pipeline
 
 from samebits.candidates.batches import choose_way, find_learner
 from samebits.candidates.materials import Sample
-from samebits.config.keys import Batches
 from samebits.estimation.boosting import set_fit_threads
+from samebits.keys.learning import Batches
 from samebits.stored.scratch import explaining_scratch, make_scratch_folder, naming_plainly, require_room
 from samebits.stored.stored_table import StoredTable
 from samebits.transformers import EncodedLabels

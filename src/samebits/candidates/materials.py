@@ -13,7 +13,6 @@ from sklearn.pipeline import Pipeline
 
 from samebits.candidates.batches import check_batches
 from samebits.candidates.pipeline import build_candidates
-from samebits.config.keys import Batches, Config
 from samebits.config.loading import LoadedConfig
 from samebits.data.dataset import Dataset
 from samebits.data.folds import Split
@@ -22,6 +21,8 @@ from samebits.data.target import Target
 from samebits.estimation.scoring import make_scorer, name_scoring
 from samebits.estimation.target_transform import check_transform
 from samebits.estimation.weights import Weights, check_weights, read_weights
+from samebits.keys.config import Config
+from samebits.keys.learning import Batches
 from samebits.stored.stored_table import Rows, read_rows
 from samebits.table.columns import Kind
 

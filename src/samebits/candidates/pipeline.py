@@ -14,13 +14,14 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from samebits.config import catalog
 from samebits.config.components import build_component, complete_model_spec, restore_label_keys
-from samebits.config.keys import ColumnGroup, Config, Preprocessing
 from samebits.data.dataset import Dataset, raise_for_unknown_columns
 from samebits.data.derived import build_functions, trace_inputs
 from samebits.data.preparation import PreparedRows
 from samebits.errors import ConfigError, DataError, Problem
 from samebits.estimation.boosting import encode_labels, settle_settings
 from samebits.estimation.target_transform import wrap_model
+from samebits.keys.config import Config
+from samebits.keys.learning import ColumnGroup, Preprocessing
 from samebits.numerics.seeds import seed_component
 from samebits.row_columns import RowColumns
 from samebits.table.columns import Kind

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from samebits.application.drift_measures import ColumnDrift, Outcome
     from samebits.application.later_rows import LaterTable
     from samebits.application.stored_model import StoredModel
-    from samebits.config.keys import Drift
+    from samebits.keys.judging import Drift
 
 REPORT, PICTURE = "drift.json", "drift.png"
 _SCORE = "score: "

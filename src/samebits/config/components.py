@@ -22,9 +22,10 @@ from sklearn.base import BaseEstimator
 
 from samebits.config import catalog
 from samebits.config.documents import Document, Facts, KeyPath, take_section
-from samebits.config.keys import Preprocessing, Split
 from samebits.config.variants import replace_value
 from samebits.errors import ConfigError, Problem, suggest
+from samebits.keys.division import Split
+from samebits.keys.learning import Preprocessing
 
 ALWAYS_ALLOWED = ("sklearn", "samebits")
 _ROLES = {"model": ("fit", "predict"), "transformer": ("fit", "transform"), "splitter": ("split",)}

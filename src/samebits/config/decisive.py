@@ -9,24 +9,14 @@ import functools
 from collections.abc import Iterator
 from typing import Any
 
-from samebits.config.keys import (
-    Business,
-    Claims,
-    Code,
-    Config,
-    CrossValidation,
-    Data,
-    Drift,
-    Features,
-    Preprocessing,
-    Registry,
-    Report,
-    Split,
-    Tolerance,
-    Tracking,
-    Weights,
-)
 from samebits.digests import digest_value
+from samebits.keys.config import Config
+from samebits.keys.derivation import Features
+from samebits.keys.division import CrossValidation, Split
+from samebits.keys.judging import Business, Claims, Drift, Report, Tolerance
+from samebits.keys.keeping import Code, Registry, Tracking
+from samebits.keys.learning import Preprocessing, Weights
+from samebits.keys.table import Data
 
 _UNDECISIVE_KEYS = ("name", "version", "n_jobs", "tolerance", "drift", "code", "tracking", "registry", "engine")
 _LATER_KEYS = ("search", "batches")  # null there means what a config meant that knew no such key

@@ -16,9 +16,9 @@ from typing import Any
 
 from samebits.config.decisive import digest_config
 from samebits.config.documents import Document, read_document
-from samebits.config.keys import Config
 from samebits.config.validation import find_problems
 from samebits.errors import ConfigError, DataError, Problem, suggest
+from samebits.keys.config import Config
 
 
 @dataclass(frozen=True)

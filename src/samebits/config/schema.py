@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from samebits.config.keys import Config
+from samebits.keys.config import Config
 
 
 def make_json_schema() -> dict[str, Any]:

@@ -15,9 +15,15 @@ from pydantic_core import ErrorDetails
 
 from samebits.config import catalog
 from samebits.config.documents import Document, Facts, KeyPath, take_section
-from samebits.config.keys import DERIVATIONS, MLFLOW_NAME, ROW_RULES, THRESHOLD_METHODS, Config, Interval, Range, Split
 from samebits.config.variants import check_search
 from samebits.errors import Problem, suggest
+from samebits.keys.config import Config
+from samebits.keys.derivation import DERIVATIONS
+from samebits.keys.division import Split
+from samebits.keys.judging import THRESHOLD_METHODS
+from samebits.keys.learning import Interval
+from samebits.keys.sections import MLFLOW_NAME
+from samebits.keys.table import ROW_RULES, Range
 
 
 def find_problems(document: Document) -> list[Problem]:

@@ -11,8 +11,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from samebits.config.documents import Facts, KeyPath, take_section
-from samebits.config.keys import Config, Interval, Model, Preprocessing
 from samebits.errors import ConfigError, Problem, suggest
+from samebits.keys.config import Config
+from samebits.keys.learning import Interval, Model, Preprocessing
 
 Space = dict[str, list[Any] | Interval]  # the key in the config: the values that are tried
 PREPROCESSING = "preprocessing."

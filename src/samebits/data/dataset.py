@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from samebits.config.keys import Batches, Data
 from samebits.errors import DataError, Problem, suggest
+from samebits.keys.learning import Batches
+from samebits.keys.table import Data
 from samebits.stored.stored_table import Rows, StoredColumn, StoredTable, store_column
 from samebits.table.columns import MISSING_WORDS, Column, Kind
 from samebits.table.reading import RawTable, Source, read_table

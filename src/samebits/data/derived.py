@@ -15,9 +15,9 @@ import numpy as np
 import pandas as pd
 
 from samebits.config.components import build_component
-from samebits.config.keys import Config
 from samebits.data.dataset import Dataset, raise_for_unknown_columns
 from samebits.errors import DataError, Problem
+from samebits.keys.config import Config
 from samebits.row_columns import Step, compute_column, list_inputs, name_mapped_kind, name_operation, read_dates, read_texts, write_as
 from samebits.table.columns import Kind
 from samebits.text import quote_key, shorten_list, shorten_text

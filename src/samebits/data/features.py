@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from samebits.config.keys import Config
 from samebits.data.dataset import Dataset
 from samebits.data.derived import trace_inputs
 from samebits.errors import DataError, Problem
+from samebits.keys.config import Config
 from samebits.text import shorten_list
 
 

@@ -18,7 +18,6 @@ from sklearn.model_selection import (
 )
 
 from samebits.config.components import build_component
-from samebits.config.keys import Config
 from samebits.data.dataset import Dataset
 from samebits.data.split import (
     Holding,
@@ -31,6 +30,7 @@ from samebits.data.split import (
 )
 from samebits.data.target import Target, check_class_sizes
 from samebits.errors import DataError, Problem
+from samebits.keys.config import Config
 from samebits.numerics.seeds import seed_component
 
 DEFAULT_FOLDS = 5

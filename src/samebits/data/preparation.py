@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 
-from samebits.config.keys import Config
 from samebits.config.loading import LoadedConfig
 from samebits.data.dataset import Dataset, load_dataset
 from samebits.data.derived import add_derived_columns, list_steps, trace_inputs
@@ -16,6 +15,7 @@ from samebits.data.folds import Split, split_rows
 from samebits.data.rows import count_early_rules, keep_rows, list_rule_columns
 from samebits.data.split import read_row_numbers
 from samebits.data.target import Target, check_task, read_target
+from samebits.keys.config import Config
 from samebits.project import find_data
 from samebits.row_columns import list_inputs, name_operation
 

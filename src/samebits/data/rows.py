@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from samebits.config.keys import ROW_RULES, Config, Range, RowRule
 from samebits.data.dataset import Dataset
 from samebits.data.target import MAX_CLASSES_OF_INTEGERS
 from samebits.errors import DataError, Problem
+from samebits.keys.config import Config
+from samebits.keys.table import ROW_RULES, Range, RowRule
 from samebits.numerics.seeds import derive_seed
 from samebits.row_columns import read_texts
 from samebits.stored.stored_table import StoredTable

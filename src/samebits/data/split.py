@@ -14,11 +14,11 @@ from sklearn.model_selection import GroupShuffleSplit, train_test_split
 
 from samebits.config.catalog import CLASSIFICATION
 from samebits.config.components import build_component, make_split_spec
-from samebits.config.keys import Config
 from samebits.data.dataset import Dataset
 from samebits.data.target import Target, find_name, write_texts
 from samebits.digests import digest_bytes
 from samebits.errors import ConfigError, DataError, Problem
+from samebits.keys.config import Config
 from samebits.numerics.seeds import derive_seed, seed_component
 from samebits.plain_files import read_plain
 from samebits.row_columns import read_texts, write_as

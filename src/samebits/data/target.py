@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 
 from samebits.config.catalog import CLASSIFICATION, Task
-from samebits.config.keys import Config
 from samebits.config.loading import LoadedConfig
 from samebits.data.dataset import Dataset
 from samebits.errors import ConfigError, DataError, Problem
+from samebits.keys.config import Config
 from samebits.text import shorten_list
 
 _SMALL = (

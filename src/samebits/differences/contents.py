@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from samebits.config.keys import Read
 from samebits.differences.predictions import compare_predictions
 from samebits.errors import SamebitsError
 from samebits.history.checkout import diff_trees, write_tree
@@ -19,6 +18,7 @@ from samebits.history.fetching import fetch_commit
 from samebits.holdings.archive import Archive
 from samebits.holdings.code_search import list_all_code_sources
 from samebits.holdings.data_search import find_recorded_data, list_unread
+from samebits.keys.table import Read
 from samebits.lineage.manifest import MODEL_FILE, PATCH_FILE, digest_stage, infer_task
 from samebits.plain_files import read_plain
 

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from samebits.config.keys import Read
 from samebits.errors import DataError, Problem
+from samebits.keys.table import Read
 from samebits.table.files import list_table_files, read_partitions
 from samebits.table.formats import is_parquet, list_csv_settings, read_decompressed
 

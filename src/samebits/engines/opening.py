@@ -16,9 +16,9 @@ from urllib.parse import urlsplit
 
 import joblib
 
-from samebits.config.keys import Config
 from samebits.engines.units import Engine
 from samebits.errors import ConfigError, Problem, ProvenanceError
+from samebits.keys.config import Config
 from samebits.text import clean_text
 from samebits.voice import Voice
 

@@ -10,10 +10,11 @@ import numpy as np
 from sklearn import metrics
 
 from samebits.config.catalog import DEFAULT_SCORING, is_regression_scoring
-from samebits.config.keys import Business, Config, Costs
 from samebits.data.target import Target
 from samebits.errors import ConfigError, Problem
 from samebits.estimation.prediction import RESPONSE_METHODS, Prediction
+from samebits.keys.config import Config
+from samebits.keys.judging import Business, Costs
 
 # scorers that ask which class is the positive one; some of them only of two classes
 _BY_POSITIVE_CLASS: dict[str, tuple[Callable[..., float], Any, bool]] = {

@@ -11,9 +11,9 @@ import pandas as pd
 from pydantic import ValidationError
 
 from samebits.application.input_columns import InputColumns
-from samebits.config.keys import Data
 from samebits.data.dataset import load_dataset
 from samebits.errors import DataError, LineageError, Problem
+from samebits.keys.table import Data
 from samebits.stored.stored_table import read_rows
 from samebits.table.columns import RawColumn
 

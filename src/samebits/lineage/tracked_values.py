@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from samebits.config.catalog import name_metric
-from samebits.config.keys import MLFLOW_NAME
 from samebits.digests import canonical_json, digest_bytes, digest_value
+from samebits.keys.sections import MLFLOW_NAME
 from samebits.lineage.found_values import take_found
 from samebits.lineage.manifest import take_held_back
 

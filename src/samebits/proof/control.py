@@ -14,8 +14,8 @@ from typing import Any
 
 import pandas as pd
 
-from samebits.config.keys import Config
 from samebits.errors import Problem, ProvenanceError
+from samebits.keys.config import Config
 from samebits.lineage.manifest import OUT_OF_FOLD_FILE
 from samebits.restoring.restoration import Restoration
 from samebits.restoring.restored_config import read_resolved, write_config

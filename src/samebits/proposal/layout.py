@@ -21,8 +21,8 @@ from typing import BinaryIO
 import numpy as np
 import pandas as pd
 
-from samebits.config.keys import Read
 from samebits.errors import DataError, Problem, describe_unreadable
+from samebits.keys.table import Read
 from samebits.proposal.findings import Finding
 from samebits.table.columns import MISSING_WORDS, RawColumn
 from samebits.table.csv_file import parse_csv_in_parts

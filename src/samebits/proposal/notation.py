@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from samebits.config.keys import Read
 from samebits.errors import DataError
+from samebits.keys.table import Read
 from samebits.proposal.findings import Finding
 from samebits.proposal.layout import has_leading_zeros, refuse_shifted_rows
 from samebits.table.columns import Column, RawColumn, canonicalise_column

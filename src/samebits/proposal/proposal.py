@@ -16,10 +16,10 @@ from typing import Any
 from samebits.candidates.pipeline import build_candidates
 from samebits.config.catalog import DEFAULT_SCORING
 from samebits.config.documents import Document
-from samebits.config.keys import Read
 from samebits.config.loading import check_document
 from samebits.data.preparation import prepare_rows
 from samebits.errors import ConfigError, DataError, Problem
+from samebits.keys.table import Read
 from samebits.proposal.choices import Division, choose_models, list_divisions
 from samebits.proposal.findings import Finding, hold_to_features
 from samebits.proposal.giveaways import find_giveaways

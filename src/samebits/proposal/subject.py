@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from samebits.config.keys import Config
 from samebits.data.dataset import Dataset
 from samebits.data.target import Target, find_name, read_target
 from samebits.errors import DataError, Problem, suggest
+from samebits.keys.config import Config
 from samebits.proposal.choices import LEAST_CLASS_ROWS, choose_positive, describe_classes, find_small_classes, refuse_no_classes
 from samebits.proposal.findings import Finding
 from samebits.proposal.notation import Notation

@@ -1,6 +1,6 @@
 """A config as YAML: every key with its value and, beside it, what it is for.
 
-The sentences are those of `config.keys`, kept nowhere else.
+The sentences are those of `keys`, kept nowhere else.
 Text is quoted so that it is read back as it was; the document that comes of it is held to the values that went in.
 """
 
@@ -17,8 +17,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from samebits.config.documents import Document, parse_document
-from samebits.config.keys import Config
 from samebits.errors import ConfigError, Problem
+from samebits.keys.config import Config
 from samebits.text import clean_text, quote_key
 
 _COMMENT_COLUMN = 30
@@ -122,7 +122,7 @@ def _add_comment(line: str, comment: str) -> str:
 def describe_key(field: FieldInfo) -> str:
     """Return what a key is for, after the words that it may be where it is one of some.
 
-    >>> from samebits.config.keys import Config
+    >>> from samebits.keys.config import Config
     >>> describe_key(Config.model_fields["task"])
     'auto, binary, multiclass or regression. auto goes by the target.'
     """

@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from samebits.config.keys import Registry
 from samebits.errors import ConfigError, LineageError, Problem, SamebitsError, TrackingError
 from samebits.holdings.runs import DERIVED_TAGS
+from samebits.keys.keeping import Registry
 from samebits.lineage.tracked_values import digest_test_rows
 from samebits.registry.rule import Decision, Rule, decide, read_rule
 from samebits.registry.versions import (

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from samebits.config.catalog import is_lower_better, name_metric
-from samebits.config.keys import Registry
+from samebits.keys.keeping import Registry
 from samebits.lineage.tracked_values import digest_test_rows
 from samebits.verdicts import Level
 

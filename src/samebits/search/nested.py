@@ -14,9 +14,9 @@ import joblib
 from samebits.candidates.materials import Materials, Sample
 from samebits.candidates.selection import choose_best, make_task
 from samebits.candidates.units import Unit, run_units
-from samebits.config.keys import Config
 from samebits.data.folds import fold_rows
 from samebits.engines.units import Engine
+from samebits.keys.config import Config
 from samebits.search.journal import Journal
 from samebits.search.searching import Ground, Searched, search_candidates
 from samebits.voice import SILENT, Voice

@@ -18,8 +18,8 @@ import numpy as np
 from scipy import stats
 from sklearn.model_selection import ParameterGrid, ParameterSampler
 
-from samebits.config.keys import Interval, Search
 from samebits.config.variants import Space, count_combinations
+from samebits.keys.learning import Interval, Search
 
 
 @dataclass(frozen=True)

@@ -17,11 +17,11 @@ from samebits.candidates.materials import Materials, Sample
 from samebits.candidates.progress import Progress
 from samebits.candidates.selection import CandidateScore, join_outcomes, make_task
 from samebits.candidates.units import Outcome, Task, Unit, run_units
-from samebits.config.keys import Config
 from samebits.config.variants import list_spaces, vary
 from samebits.data.folds import Fold
 from samebits.engines.units import Engine
 from samebits.errors import ConfigError, DataError, Problem
+from samebits.keys.config import Config
 from samebits.lineage.found_values import name_trial
 from samebits.numerics.seeds import derive_seed
 from samebits.search.journal import Journal

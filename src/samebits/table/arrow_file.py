@@ -18,8 +18,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyarrow import types
 
-from samebits.config.keys import Read
 from samebits.errors import DataError, Problem
+from samebits.keys.table import Read
 from samebits.stored.raw_parts import store_arrow
 from samebits.table.columns import RawColumn
 

@@ -15,8 +15,8 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from samebits.config.keys import Read
 from samebits.errors import DataError, Problem
+from samebits.keys.table import Read
 from samebits.table.dates import has_zone, parse_dates
 from samebits.table.numerals import (
     MAX_EXACT_INTEGER,

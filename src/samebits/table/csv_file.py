@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 
 import pandas as pd
 
-from samebits.config.keys import Read
+from samebits.keys.table import Read
 from samebits.table.formats import list_csv_settings, name_encoding
 
 _PEEK_BYTES = 1 << 20

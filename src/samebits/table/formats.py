@@ -15,8 +15,8 @@ import zipfile
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from samebits.config.keys import Read
 from samebits.errors import DataError, Problem, describe_unreadable
+from samebits.keys.table import Read
 from samebits.plain_files import open_plain
 from samebits.text import shorten_list
 

@@ -15,7 +15,7 @@ from decimal import Context, Decimal
 import numpy as np
 import pandas as pd
 
-from samebits.config.keys import Read
+from samebits.keys.table import Read
 
 _DIGITS_IN_DOUBT = 16  # a shorter text holds no integer beyond it but by an exponent of ten, which nobody writes ids with
 _EXACT = Context(prec=5000)

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from samebits.config.keys import Read
+from samebits.keys.table import Read
 from samebits.table.numerals import Numerals, clean_numbers, read_numerals
 from samebits.text import quote_key, shorten_list, shorten_text
 

@@ -18,9 +18,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from samebits.config.keys import Read
 from samebits.digests import PREFIX, digest_file, digest_manifest
 from samebits.errors import DataError, Problem, describe_unreadable
+from samebits.keys.table import Read
 from samebits.stored.raw_parts import StoredFrame
 from samebits.table.arrow_file import parse_parquet, store_parquet, take_column
 from samebits.table.columns import Column, RawColumn, canonicalise_column

@@ -17,10 +17,10 @@ from sklearn.dummy import DummyClassifier, DummyRegressor
 from samebits.candidates.materials import Materials
 from samebits.candidates.selection import CandidateScore
 from samebits.config.catalog import is_lower_better, name_metric
-from samebits.config.keys import Config
 from samebits.estimation.prediction import Answers, Prediction, predict_rows
 from samebits.estimation.resampling import CONFIDENCE, resample_metrics
 from samebits.estimation.scoring import compute_metrics
+from samebits.keys.config import Config
 from samebits.lineage.manifest import UNMADE
 from samebits.numerics.seeds import derive_seed
 from samebits.training.claims import judge_claims

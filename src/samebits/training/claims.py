@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from samebits.config.keys import Claims
+from samebits.keys.judging import Claims
 from samebits.text import shorten_list
 from samebits.training.groups import Groups
 

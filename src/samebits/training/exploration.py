@@ -15,9 +15,9 @@ from sklearn.pipeline import Pipeline
 
 from samebits.candidates.fitting import FAILURES, fit_watched, lend_threads_to_predict
 from samebits.candidates.materials import Materials
-from samebits.config.keys import Config
 from samebits.estimation.prediction import RESPONSE_METHODS, Answers, Prediction, predict_rows
 from samebits.estimation.target_transform import find_estimator
+from samebits.keys.config import Config
 from samebits.networks import ModuleClassifier, ModuleRegressor
 from samebits.numerics.seeds import derive_seed, plant_seeds
 

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from samebits.candidates.materials import Materials
-from samebits.config.keys import Config
 from samebits.estimation.prediction import Prediction
 from samebits.estimation.scoring import compute_metrics
+from samebits.keys.config import Config
 
 MAX_GROUPS = 20  # of one column; the rows of all rarer values are one more
 N_BINS = 4

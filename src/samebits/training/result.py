@@ -20,7 +20,6 @@ from sklearn.pipeline import Pipeline
 from samebits.candidates.fitting import FAILURES, FINAL, Fit, describe_failure, fit_model, lend_threads_to_predict
 from samebits.candidates.materials import Materials, Sample
 from samebits.candidates.selection import CandidateScore, Comparison, choose_best, score_candidates
-from samebits.config.keys import Config, Search
 from samebits.config.variants import list_spaces, vary
 from samebits.data.drift import summarise_features
 from samebits.engines.units import Engine
@@ -39,6 +38,8 @@ from samebits.estimation.prediction import (
 )
 from samebits.estimation.scoring import Threshold, choose_threshold, compute_metrics
 from samebits.estimation.target_transform import find_estimator
+from samebits.keys.config import Config
+from samebits.keys.learning import Search
 from samebits.search.journal import Journal
 from samebits.search.nested import OuterFold, nest_search
 from samebits.search.searching import Ground, search_candidates

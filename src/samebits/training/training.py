@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from samebits.candidates.materials import Materials, prepare_materials
-from samebits.config.keys import Config
 from samebits.config.loading import LoadedConfig
 from samebits.data.dataset import list_reading_lines
 from samebits.data.target import describe_choice
@@ -21,6 +20,7 @@ from samebits.digests import canonical_json
 from samebits.engines.opening import check_engine, open_engine
 from samebits.estimation.portability import list_unproven
 from samebits.installed.kept import collect_environment_files, pack_local_wheels, pack_own_wheel
+from samebits.keys.config import Config
 from samebits.lineage.manifest import (
     ASSESSMENT_FILE,
     LOCK_FILE,

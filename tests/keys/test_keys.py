@@ -18,12 +18,12 @@ from hypothesis import strategies as st
 
 from samebits.config.decisive import digest_config
 from samebits.config.documents import parse_document, read_document
-from samebits.config.keys import Config
 from samebits.config.loading import check_config, load_config
 from samebits.config.schema import make_json_schema
 from samebits.config.validation import find_problems
 from samebits.config.variants import vary
 from samebits.errors import ConfigError
+from samebits.keys.config import Config
 
 SHIPPED = sorted(path for path in (ROOT / "confs").glob("*.yaml") if path.name != "datasets.yaml")
 
