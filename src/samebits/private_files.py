@@ -38,14 +38,9 @@ def read_private(kind: Kind, name: str) -> bytes | None:
 
 def write_private(kind: Kind, name: str, content: bytes) -> bool:
     """Write a file, and tell whether it could be written."""
-    folder = _find_folder(kind, name)
     try:
+        folder = _make_folder(kind, name)
         if folder is None:
-            return False
-        for own in [folder] if folder.name == "samebits" else [folder.parent, folder]:
-            own.parent.mkdir(parents=True, exist_ok=True)
-            own.mkdir(mode=0o700, exist_ok=True)
-        if not _is_own(folder):
             return False
         descriptor, scratch = tempfile.mkstemp(dir=folder, prefix=".new-")
     except OSError:
@@ -59,6 +54,24 @@ def write_private(kind: Kind, name: str, content: bytes) -> bool:
             Path(scratch).unlink()
         return False
     return True
+
+
+def make_private_folder(kind: Kind, name: str) -> Path | None:
+    """Return a folder of this user's own, made where it is missing; None where there can be none."""
+    try:
+        return _make_folder(kind, f"{name}/-")
+    except OSError:
+        return None
+
+
+def _make_folder(kind: Kind, name: str) -> Path | None:
+    folder = _find_folder(kind, name)
+    if folder is None:
+        return None
+    for own in [folder] if folder.name == "samebits" else [folder.parent, folder]:
+        own.parent.mkdir(parents=True, exist_ok=True)
+        own.mkdir(mode=0o700, exist_ok=True)
+    return folder if _is_own(folder) else None
 
 
 def remove_private(kind: Kind, name: str) -> None:

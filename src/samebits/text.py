@@ -61,7 +61,7 @@ _OPEN_PARAMETERS = frozenset(
     {
         *("run_id", "run_uuid", "experiment_id", "path", "name", "version", "alias", "max_results", "filter", "order_by"),
         *("workflowtype", "sslmode", "timeout", "mode", "cache", "uri", "charset", "driver", "host", "port"),
-        *("sha256", "sha512", "subdirectory", "egg", "viewstatesharekey"),
+        *("sha256", "sha512", "subdirectory", "egg", "viewstatesharekey", "versionid", "generation"),
     }
 )
 # Outside of addresses: a parameter or a header whose name says that its value is a secret.
@@ -241,6 +241,15 @@ def hide_credentials(uri: str) -> str:
     """
     without_user = _USERINFO.sub(_drop_userinfo, uri) if "@" in uri else uri
     return _ADDRESS_TAIL.sub(_close_tail, without_user) if _TAIL.search(without_user) else without_user
+
+
+def holds_secret(uri: str) -> bool:
+    """Tell whether an address names a user with a password, or has a parameter whose name says that its value is a secret.
+
+    >>> holds_secret("https://me:word@host/x"), holds_secret("https://host/x?sig=3f"), holds_secret("https://host/x?raw=1")
+    (True, True, False)
+    """
+    return _USERINFO.sub(_drop_userinfo, uri) != uri or _NAMED_SECRET.search(uri) is not None
 
 
 def _drop_userinfo(match: re.Match[str]) -> str:

@@ -14,6 +14,7 @@ from samebits.digests import digest_file
 from samebits.errors import ConfigError, DataError, Problem, describe_unreadable
 from samebits.project import find_config, find_data, find_project_root
 from samebits.provenance.blobs import describe_changed_blobs
+from samebits.sources.bringing import bring_named
 from samebits.table.files import choose_parts, digest_table, list_table_files
 from samebits.table.formats import check_format
 from samebits.text import tell, warn
@@ -35,6 +36,8 @@ def run_data_pin(conf_file: str) -> None:
     path = find_config(conf_file, root)
     for key_path, named in list_pinned(path).items():
         place = find_data(named, path, root)
+        brought = bring_named(named, place, None, ".".join(key_path), warn)
+        place = place if brought is None else brought.path
         digest = digest_named_file(place) if key_path == ROWS_PIN else digest_named_table(place)
         pinned = write_pin(path, digest, key_path)
         tell(f"{path}: {'.'.join(key_path)} {'is' if not pinned else 'set to'} {digest}")

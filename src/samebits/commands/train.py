@@ -148,7 +148,7 @@ def _train_pinned(conf_file: str, document: Document, root: Path, wishes: TrainW
         tell_end(Ended(run_id, lineage, run.parcel.note["experiment_id"]), wishes.as_json)
     with contextlib.suppress(BrokenPipeError), _keep_stdout(wishes.as_json):
         say_registration(run.client, run_id, lineage)
-    _say_changed_blobs(root, list_input_paths(loaded, root)[1:])
+    _say_changed_blobs(root, list_input_paths(training.loaded, root)[1:])
     enter_ledger(run.client, run_id, lineage)
     return lineage
 

@@ -20,7 +20,7 @@ from samebits.keys.table import Data
 
 _UNDECISIVE_KEYS = ("name", "version", "n_jobs", "tolerance", "drift", "code", "tracking", "registry", "engine")
 _LATER_KEYS = ("search", "batches")  # null there means what a config meant that knew no such key
-_PLACES = {"data": ("path", "test_path", "digest", "archive"), "split": ("rows_file",)}
+_PLACES = {"data": ("path", "test_path", "digest", "archive", "database"), "split": ("rows_file",)}
 
 
 def is_decisive(key: str) -> bool:

@@ -8,9 +8,9 @@ read here.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +19,36 @@ from samebits.config.documents import Document, read_document
 from samebits.config.validation import find_problems
 from samebits.errors import ConfigError, DataError, Problem, suggest
 from samebits.keys.config import Config
+from samebits.project import find_data
+
+
+@dataclass(frozen=True)
+class Brought:
+    """A table that lies on this disk now, and where it came from.
+
+    Parameters
+    ----------
+    location
+        Its address, with the version that was read where its source keeps versions; or its path in a repository whose DVC tracks it.
+    """
+
+    path: Path
+    location: str
 
 
 @dataclass(frozen=True)
 class LoadedConfig:
-    """A config with the file it came from."""
+    """A config with the file it came from.
+
+    Parameters
+    ----------
+    brought
+        What of the tables that it names was brought from elsewhere, by the name that it has there.
+    """
 
     config: Config
     document: Document
+    brought: Mapping[str, Brought] = field(default_factory=dict)
 
     @property
     def resolved(self) -> dict[str, Any]:
@@ -39,13 +61,38 @@ class LoadedConfig:
         """Digest of all keys that can change a result: not of the name, the version, n_jobs, the tolerance, or where the data lies."""
         return digest_config(self.resolved)
 
+    def list_named(self) -> dict[tuple[str, str], tuple[str, str | None]]:
+        """Return all that the config reads, by its key: the name that it has there, and its pin. The table comes first."""
+        data, split = self.config.data, self.config.split
+        named = {
+            ("data", "path"): (data.path, data.digest),
+            ("data", "test_path"): (data.test_path, data.test_digest),
+            ("split", "rows_file"): (split.rows_file, split.rows_digest),
+        }
+        return {key: (name, pin) for key, (name, pin) in named.items() if name is not None}
+
+    def find(self, named: str, project_root: Path) -> Path:
+        """Return where a file that the config names lies, or should lie."""
+        return self.brought[named].path if named in self.brought else find_data(named, self.document.path, project_root)
+
+    def find_tables(self, project_root: Path) -> list[Path]:
+        """Return where the table lies, and that of the test rows where they have one of their own."""
+        return [self.find(name, project_root) for (section, _), (name, _) in self.list_named().items() if section == "data"]
+
     @contextmanager
     def naming_lines(self) -> Iterator[None]:
-        """Let what is refused meanwhile say in which line of the file the key stands that it names."""
+        """Let what is refused meanwhile say in which line of the file the key stands that it names, and a table's own name."""
         try:
             yield
         except (ConfigError, DataError) as error:
-            raise type(error)(*map(self.document.place, error.problems)) from error.__cause__
+            raise type(error)(*(self.document.place(self._name_tables(problem)) for problem in error.problems)) from error.__cause__
+
+    def _name_tables(self, problem: Problem) -> Problem:
+        """Say the name that the config has for a table in place of where it lies in the cache."""
+        parts = dataclasses.asdict(problem)
+        for name, brought in self.brought.items():
+            parts = {part: text.replace(str(brought.path), name) for part, text in parts.items()}
+        return Problem(**parts)
 
 
 def load_config(path: Path) -> LoadedConfig:

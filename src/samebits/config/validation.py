@@ -161,6 +161,9 @@ def _find_contradictions(raw: dict[str, Any]) -> Iterator[tuple[KeyPath, Facts]]
     data = take_section(raw, "data")
     if isinstance(data.get("drop"), list) and data.get("target") in data["drop"]:
         yield ("data", "drop"), ("feature columns", f"the target {data['target']!r}", "Take it off the list.")
+    for key, other in (("query", "database"), ("database", "query")):
+        if data.get(key) is not None and data.get(other) is None:
+            yield ("data", key), (f"data.{other} beside it", "nothing", f"Add data.{other}, or remove data.{key}.")
     if data.get("target_transform") is not None and raw.get("task") in catalog.CLASSIFICATION:
         yield ("data", "target_transform"), ("a regression", str(raw["task"]), "Remove the key.")
     yield from _check_weights(take_section(raw, "weights"), data, raw.get("task", "auto"))

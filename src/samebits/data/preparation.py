@@ -16,7 +16,6 @@ from samebits.data.rows import count_early_rules, keep_rows, list_rule_columns
 from samebits.data.split import read_row_numbers
 from samebits.data.target import Target, check_task, read_target
 from samebits.keys.config import Config
-from samebits.project import find_data
 from samebits.row_columns import list_inputs, name_operation
 
 
@@ -52,10 +51,8 @@ def prepare_rows(loaded: LoadedConfig, project_root: Path) -> PreparedRows:
     ConfigError
         What the config asks for is nothing for this target or these rows.
     """
-    config, data = loaded.config, loaded.config.data
-    dataset = prepare_dataset(
-        config, *(find_data(path, loaded.document.path, project_root) for path in (data.path, data.test_path) if path is not None)
-    )
+    config = loaded.config
+    dataset = prepare_dataset(config, *loaded.find_tables(project_root))
     target = read_target(config, dataset)
     check_task(loaded, target)
     features = list_features(config, dataset)
@@ -68,7 +65,7 @@ def _read_test_numbers(loaded: LoadedConfig, project_root: Path) -> tuple[np.nda
     split = loaded.config.split
     if split.rows_file is None:
         return None, None
-    return read_row_numbers(find_data(split.rows_file, loaded.document.path, project_root), split.rows_digest)
+    return read_row_numbers(loaded.find(split.rows_file, project_root), split.rows_digest)
 
 
 def prepare_dataset(config: Config, path: Path, test_path: Path | None = None) -> Dataset:

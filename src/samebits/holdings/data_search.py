@@ -1,4 +1,4 @@
-"""Finds a recorded table by its digest: at its recorded path, in a content-addressed store, or in the experiment's archive.
+"""Finds a recorded table by its digest: at its recorded path, in a content-addressed store, the archive, or where it was brought from.
 
 A store is any folder of SAMEBITS_DATA_STORE (several are separated as in PATH) that names files by the SHA-256 of their bytes:
 `sha256/ab/<rest>` as `data_store` writes them, `<hex>`, `sha256/<hex>`, `ab/<rest>` or, as Git LFS lays them out, `ab/cd/<hex>`.
@@ -7,6 +7,7 @@ Where a path holds other bytes, that is said. A path that only the lineage names
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Iterator
@@ -15,9 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from samebits.digests import PREFIX, digest_file
-from samebits.errors import TrackingError
+from samebits.errors import SamebitsError, TrackingError
 from samebits.holdings.archive import Archive, name_data_entry
 from samebits.project import expand_home, find_repository
+from samebits.sources.address import is_address
+from samebits.sources.bringing import bring_named
+from samebits.sources.cache import find_cached
 from samebits.table.files import digest_table, list_table_files
 
 ARCHIVE = "the experiment's archive"
@@ -83,6 +87,20 @@ def find_recorded_data(
         if digest_table(path, digest) == digest:
             return FoundData(path, ARCHIVE, other_bytes)
         other_bytes[ARCHIVE] = digest_table(path) or "nothing"
+    return _bring_from_source(stage, folders, other_bytes) if is_trusted else FoundData(None, "nowhere", other_bytes)
+
+
+def _bring_from_source(stage: dict[str, Any], folders: list[Path], other_bytes: dict[str, str]) -> FoundData:
+    """Ask where the table came from: its address, or the DVC of a project's folder. What comes has the digest, or nothing comes."""
+    named = str(stage.get("location") or stage["path"])
+    for place in [Path(named)] if is_address(named) else [folder / str(stage["path"]) for folder in folders]:
+        try:
+            brought = bring_named(named, place, str(stage["digest"]))
+        except SamebitsError as error:
+            other_bytes[named] = f"not to be had: {error.problems[0].found}"
+            continue
+        if brought is not None:
+            return FoundData(brought.path, brought.location if is_address(named) else f"DVC, as {brought.location}", other_bytes)
     return FoundData(None, "nowhere", other_bytes)
 
 
@@ -110,6 +128,8 @@ def _list_paths(stage: dict[str, Any], folders: list[Path], is_trusted: bool) ->
     for store in filter(None, os.environ.get(STORE_VARIABLE, "").split(os.pathsep)):
         for path in list_store_paths(expand_home(store), str(stage["digest"])):
             yield path, f"store {store}"
+    with contextlib.suppress(SamebitsError):  # a user without a home
+        yield from ((path, "your cache") for path in filter(None, [find_cached(str(stage["digest"]))]))
     for folder in map(find_repository, folders):
         for path in list_store_paths(folder / ".git/lfs/objects", str(stage["digest"])):
             yield path, "Git LFS"

@@ -92,11 +92,34 @@ class RowRule(Choice):
     random_state: Seed | None = Field(None, description="Seed of a sample; by default derived from the root seed.")
 
 
+class Query(Section):
+    """Rows of a database, asked for once and kept as a Parquet file by their digest."""
+
+    sql: str = Field(min_length=1, description="What is asked, in the database's own SQL. It decides, as the rows do.")
+    order_by: Annotated[list[str], Field(min_length=1)] = Field(
+        description="Columns of the answer by which its rows are put in order here; no two rows may be alike in all of them."
+    )
+
+
 class Data(Section):
     """The table and what its columns are for."""
 
-    path: str = Field(min_length=1, description="File, or folder of files, from the project's root or this config's folder.")
+    path: str = Field(
+        min_length=1,
+        description="File, or folder of files, from the project's root or this config's folder; or an address: s3://, gs://, az://, "
+        "https://, hf://.",
+    )
     digest: Digest | None = Field(None, description="Refuse any other bytes; `samebits data pin CONF` writes it.")
+    query: Query | None = Field(
+        None,
+        exclude_if=lambda value: value is None,
+        description="Where nothing lies at path, these rows of a database are the table.",
+    )
+    database: Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$")] | None = Field(
+        None,
+        exclude_if=lambda value: value is None,
+        description="Of query: the environment variable that holds the database's SQLAlchemy address.",
+    )
     target: str = Field(min_length=1, description="Column to predict.")
     positive: Scalar | None = Field(None, description="The target's positive class; binary tasks only.")
     target_transform: Literal["log1p", "log", "sqrt"] | None = Field(

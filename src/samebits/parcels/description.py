@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -65,7 +66,8 @@ def _describe_task(training: Training) -> str:
         names = [f"**{name}**" if label == target.positive else name for label in target.labels.tolist() for name in [_name(label)]]
         classes = f" ({', '.join(names[:9])}{', …' if len(names) > 9 else ''})"
     rows = f"{len(split.train_rows):,} rows to train" + (f", {len(split.test_rows):,} to test" if len(split.test_rows) else "")
-    return f"{_name(config.data.target)}{classes} from {_name(training.materials.dataset.path.name)}: {rows}"
+    table = Path(training.stages["data"]["path"]).name
+    return f"{_name(config.data.target)}{classes} from {_name(table)}: {rows}"
 
 
 def _name(value: object) -> str:

@@ -267,13 +267,13 @@ def _bundle(parcel: Parcel, root: Path, commit: str) -> str:
 
 
 def _describe_dataset(training: Training) -> dict[str, Any]:
-    dataset = training.materials.dataset
+    dataset, stage = training.materials.dataset, training.stages["data"]
     columns = [{"type": _MLFLOW_TYPES[kind], "name": name, "required": True} for name, kind in dataset.kinds.items()]
     return {
-        "name": dataset.path.stem[:500],
+        "name": Path(stage["path"]).stem[:500],
         "digest": dataset.digest[:DATASET_DIGEST_LENGTH],
         "source_type": "local",
-        "source": json.dumps({"uri": str(dataset.path)}),
+        "source": json.dumps({"uri": stage["location"]}),
         "schema": json.dumps({"mlflow_colspec": columns}) if len(columns) < 500 else None,  # the server takes 65,535 characters
         "profile": json.dumps({"num_rows": len(dataset.frame), "num_elements": int(dataset.frame.size)}),
     }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 from samebits.estimation.resampling import CONFIDENCE
@@ -123,8 +124,8 @@ def describe_test_rows(training: Training, lineage: dict[str, Any], whole: dict[
     stages, table = lineage["stages"], training.materials.dataset
     n_rows = len(training.materials.split.test_rows)
     own = stages["data"].get("test")
-    name = f"{table.path.stem[:480]} (test rows)" if own is None else table.sources[1].path.stem[:500]
-    source = whole["source"] if own is None else json.dumps({"uri": str(table.sources[1].path)})
+    name = f"{Path(stages['data']['path']).stem[:480]} (test rows)" if own is None else Path(own["path"]).stem[:500]
+    source = whole["source"] if own is None else json.dumps({"uri": own["location"]})
     profile = json.dumps({"num_rows": n_rows, "num_elements": n_rows * table.frame.shape[1]})
     return {**whole, "name": name, "digest": digest, "source": source, "profile": profile}
 
@@ -142,7 +143,7 @@ def _describe_experiment(training: Training, lineage: dict[str, Any], when: int)
 
 
 def _say_task(training: Training) -> str:
-    target, table = training.loaded.config.data.target, training.materials.dataset.path.name
+    target, table = training.loaded.config.data.target, Path(training.stages["data"]["path"]).name
     return f"predicts **{escape_markdown(_shorten(target))}** from {escape_markdown(_shorten(table))}"
 
 

@@ -16,7 +16,6 @@ from samebits.lineage.found_values import MOST_SHOWN
 from samebits.lineage.manifest import SCHEMA, UNMADE, Stage, make_stage
 from samebits.numerics.gpu import read_gpu, wants_gpu
 from samebits.numerics.profile import HASH_SEED, Kernels
-from samebits.project import find_data
 from samebits.provenance.code import CodeIdentity
 from samebits.provenance.environment import Environment
 
@@ -39,7 +38,7 @@ def describe_inputs(
     return {
         "code": describe_code(code, list_input_paths(loaded, project_root), project_root),
         "config": describe_config(loaded, project_root),
-        "data": _describe_data(materials.dataset, project_root),
+        "data": _describe_data(loaded, materials.dataset, project_root),
         "environment": describe_environment(environment),
         "numeric_profile": describe_profile(loaded.config.numeric_profile, kernels),
         "seeds": _describe_seeds(loaded.config.seed, materials),
@@ -50,7 +49,7 @@ def describe_rows(loaded: LoadedConfig, materials: Materials, project_root: Path
     """Return the stages that say which rows of which table are held back: they are known before anything is trained."""
     return {
         "config": describe_config(loaded, project_root),
-        "data": _describe_data(materials.dataset, project_root),
+        "data": _describe_data(loaded, materials.dataset, project_root),
         "split": _describe_split(materials.split, materials.dataset.row_numbers),
     }
 
@@ -81,8 +80,7 @@ def digest_request(loaded: LoadedConfig, code: CodeIdentity, environment: Enviro
 
 def list_input_paths(loaded: LoadedConfig, project_root: Path) -> list[Path]:
     """Return the files that have a digest of their own in a lineage: the config, and all that it reads."""
-    named = [loaded.config.data.path, loaded.config.data.test_path, loaded.config.split.rows_file]
-    return [loaded.document.path, *(find_data(name, loaded.document.path, project_root) for name in named if name is not None)]
+    return [loaded.document.path, *(loaded.find(name, project_root) for name, _ in loaded.list_named().values())]
 
 
 def describe_code(code: CodeIdentity, paths_with_own_stage: list[Path], project_root: Path) -> Stage:
@@ -129,25 +127,32 @@ def describe_config(loaded: LoadedConfig, project_root: Path) -> Stage:
     }
 
 
-def _describe_data(dataset: Dataset, project_root: Path) -> Stage:
+def _describe_data(loaded: LoadedConfig, dataset: Dataset, project_root: Path) -> Stage:
+    data = loaded.config.data
     return {
         "digest": dataset.digest,
-        "path": relative_to(dataset.path, project_root),
-        "location": str(dataset.path.resolve()),
+        **_describe_place(loaded, data.path, dataset.sources[0], project_root),
         "size_bytes": dataset.size_bytes,
         "n_rows": len(dataset.frame),
         "columns": dataset.kinds,
         "reading": dataset.reading,
-        **({"test": _describe_source(dataset.sources[1], project_root)} if len(dataset.sources) > 1 else {}),
+        **({"test": _describe_test(loaded, dataset.sources[1], project_root)} if len(dataset.sources) > 1 else {}),
     }
 
 
-def _describe_source(source: Source, project_root: Path) -> dict[str, Any]:
+def _describe_place(loaded: LoadedConfig, named: str | None, source: Source, project_root: Path) -> dict[str, str]:
+    """Of a table that was brought from elsewhere, not the cache is told but what names it, and where it is to be had again."""
+    found = loaded.brought.get(named or "")
+    if found is None:
+        return {"path": relative_to(source.path, project_root), "location": str(source.path.resolve())}
+    return {"path": str(named), "location": found.location}
+
+
+def _describe_test(loaded: LoadedConfig, source: Source, project_root: Path) -> dict[str, Any]:
     """A further table is pinned by the config, so that its digest decides there."""
     return {
         "digest": source.digest,
-        "path": relative_to(source.path, project_root),
-        "location": str(source.path.resolve()),
+        **_describe_place(loaded, loaded.config.data.test_path, source, project_root),
         "size_bytes": source.size_bytes,
         "n_rows": source.n_rows,
     }

@@ -35,13 +35,13 @@ from samebits.lineage.manifest import (
 from samebits.numerics.gpu import wants_gpu
 from samebits.numerics.profile import UNFUSED_PROBE, Kernels, check_kernels, read_kernels
 from samebits.numerics.seeds import plant_seeds
-from samebits.project import find_data
 from samebits.provenance.code import CodeIdentity, describe_kept, describe_modules, identify_code
 from samebits.provenance.environment import Environment, read_environment
 from samebits.provenance.modules import add_imported, identify_modules, note_what_ran, refuse_changed_imports
 from samebits.report.account import Account, read_predictions
 from samebits.search.journal import Journal
 from samebits.search.trials import write_trials
+from samebits.sources.bringing import bring_inputs
 from samebits.stored.room import is_large, judge_room, return_memory_at_once
 from samebits.table.files import choose_parts
 from samebits.training.result import Result, make_result
@@ -126,6 +126,8 @@ def make_training(
     kernels = read_kernels("torch" in environment.packages, wants_gpu(loaded.resolved["models"]))
     check_kernels(config.numeric_profile, kernels)
     kept = _keep_environment(environment, project_root, code.commit)  # now, since training may take hours
+    with loaded.naming_lines():
+        loaded = bring_inputs(loaded, project_root, voice.follow)
     _make_room(loaded, project_root, voice)
     with loaded.naming_lines():
         materials = prepare_materials(loaded, project_root)
@@ -164,9 +166,7 @@ def make_training(
 
 def _make_room(loaded: LoadedConfig, project_root: Path, voice: Voice) -> None:
     """A run on a table that memory is too small for would be ended by the system, without a word."""
-    data = loaded.config.data
-    paths = [find_data(name, loaded.document.path, project_root) for name in (data.path, data.test_path) if name is not None]
-    files = [file for path in paths for file in choose_parts(path).values()]
+    files = [file for path in loaded.find_tables(project_root) for file in choose_parts(path).values()]
     if is_large(files):
         return_memory_at_once()
     line = judge_room(files) if loaded.config.batches is None else None

@@ -1,0 +1,180 @@
+"""The door: from what a config names to the file or folder on this disk that it means, brought here where it lies elsewhere.
+
+A path stays a path. An address, and a path at which nothing lies and that DVC tracks, is brought into the cache, once for each digest.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import tempfile
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from samebits.config.loading import Brought, LoadedConfig
+from samebits.digests import digest_file, digest_manifest
+from samebits.errors import DataError, Problem
+from samebits.keys.table import Query
+from samebits.lineage.manifest import is_inner_path
+from samebits.plain_files import describe_size
+from samebits.project import find_data
+from samebits.sources.address import HUB, WEB, Address, is_address, parse_address
+from samebits.sources.buckets import Bucket, open_address, open_object
+from samebits.sources.cache import find_cached, find_folder, recall, take_in
+from samebits.sources.dvc import DvcStore, Tracked, check_md5, find_store, find_tracked, read_listing
+from samebits.sources.origin import Held, Origin
+from samebits.sources.transfer import Check, bring
+from samebits.sources.web import open_web
+
+Follow = Callable[[str], None]
+
+
+def bring_inputs(loaded: LoadedConfig, project_root: Path, follow: Follow = lambda _: None) -> LoadedConfig:
+    """Return a config with all that it reads on this disk: what it names by an address, or DVC tracks, is brought.
+
+    Raises
+    ------
+    ConfigError, DataError
+        One of them is to be had from nowhere.
+    """
+    brought = {
+        name: bring_named(name, find_data(name, loaded.document.path, project_root), pin, ".".join(key), follow)
+        for key, (name, pin) in loaded.list_named().items()
+    }
+    data, place = loaded.config.data, find_data(loaded.config.data.path, loaded.document.path, project_root)
+    if data.query is not None and data.database is not None and not place.exists() and brought[data.path] is None:
+        brought[data.path] = bring_answer(data.query, data.database, data.digest, follow)
+    return dataclasses.replace(loaded, brought={name: found for name, found in brought.items() if found is not None})
+
+
+def bring_answer(query: Query, variable: str, pin: str | None, follow: Follow) -> Brought:
+    """Bring rows of a database; those that are pinned and were asked for before are not asked for again.
+
+    Raises
+    ------
+    ConfigError, DataError
+        They are not to be had, or are not the pinned ones.
+    """
+    from samebits.sources.query import bring_query  # which imports Arrow and SQLAlchemy
+
+    cached = find_cached(pin) if pin is not None else None
+    if cached is not None:
+        return Brought(cached, f"rows of the database in {variable}")
+    follow(f"ask     the database in {variable}")
+    path, address = bring_query(query, variable, pin)
+    return Brought(path, address)
+
+
+def bring_named(named: str, place: Path, pin: str | None, where: str = "data.path", follow: Follow = lambda _: None) -> Brought | None:
+    """Bring what a config names; None where it is a path that the caller reads as it is.
+
+    Parameters
+    ----------
+    named
+        As the config has it.
+    place
+        The path that it is, where it is one.
+    pin
+        The digest that the config pins it to, if any: what is pinned and was brought before is not asked for again.
+    where
+        The key that names it.
+    follow
+        Told what is fetched from where.
+
+    Raises
+    ------
+    ConfigError
+        The address is none that is known here.
+    DataError
+        It cannot be had, or is not what it is pinned to.
+    """
+    fetch = _choose_fetch(named, place, where)
+    if fetch is None:
+        return None
+    if pin is not None and (cached := find_cached(pin)) is not None:
+        return Brought(cached, named if is_address(named) else str(place))
+    try:
+        return fetch(pin, follow)
+    except FileNotFoundError as error:
+        raise DataError(Problem(where, "a table", f"nothing at {error}", "Check the address, and the version.")) from None
+
+
+def _choose_fetch(named: str, place: Path, where: str) -> Callable[[str | None, Follow], Brought] | None:
+    if is_address(named):
+        return partial(_bring_address, parse_address(named, where))
+    tracked = None if place.exists() else find_tracked(place)
+    return None if tracked is None else partial(_bring_tracked, tracked, place)
+
+
+def _bring_address(address: Address, pin: str | None, follow: Follow) -> Brought:
+    if address.scheme in (*WEB, HUB):
+        path, _ = _bring_file(open_web(address), pin, follow)
+        return Brought(path, address.text)
+    bucket, key = open_address(address)
+    if address.is_folder:
+        return Brought(_bring_bucket_folder(bucket, key, pin, follow), address.text)
+    path, held = _bring_file(open_object(bucket, key, address.version), pin, follow)
+    return Brought(path, address.name_version(held.version))
+
+
+def _bring_file(origin: Origin, pin: str | None, follow: Follow, check: Check | None = None) -> tuple[Path, Held]:
+    held = origin.look()
+    known = recall(origin.where, held)
+    if known is not None and known == (pin or known) and (cached := find_cached(known)) is not None:
+        return cached, held
+    size = "" if held.size_bytes is None else f", {describe_size(held.size_bytes)}"
+    follow(f"fetch   {origin.where}{size}")
+    return bring(origin, held, pin, check)[0], held
+
+
+def _bring_bucket_folder(bucket: Bucket, prefix: str, pin: str | None, follow: Follow) -> Path:
+    names = bucket.list_names(prefix)
+    files = {name: _bring_file(open_object(bucket, prefix + name), None, follow)[0] for name in names if is_inner_path(name)}
+    if not files:
+        raise FileNotFoundError(f"{bucket.root}/{prefix}")
+    return _join_folder(files, pin, f"{bucket.root}/{prefix}")
+
+
+def _join_folder(files: dict[str, Path], pin: str | None, where: str) -> Path:
+    """Return a folder of files that lie in the cache, by links: they are there once."""
+    with tempfile.TemporaryDirectory(prefix=".joined-", dir=find_folder()) as scratch:
+        folder = Path(scratch, "folder")
+        for name, file in files.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            os.link(file, folder / name)
+        digest = _digest_joined(folder)
+        if pin not in (None, digest):
+            remedy = "Name the folder that is meant, or take the new bytes with `samebits data pin CONF`."
+            raise DataError(Problem(where, f"the pinned {pin}", digest, remedy))
+        return take_in(folder, digest)
+
+
+def _digest_joined(folder: Path) -> str:
+    from samebits.table.files import list_table_files
+
+    return digest_manifest((name, digest_file(file)) for name, file in list_table_files(folder).items())
+
+
+def _bring_tracked(tracked: Tracked, place: Path, pin: str | None, follow: Follow) -> Brought:
+    store = find_store(tracked.repository)
+    if not tracked.md5.endswith(".dir"):
+        return Brought(_bring_md5(store, tracked.md5, pin, follow), str(place))
+    listing = read_listing(_bring_md5(store, tracked.md5, None, follow), tracked.inner)
+    if list(listing) == [""]:
+        return Brought(_bring_md5(store, listing[""], pin, follow), str(place))
+    files = {name: _bring_md5(store, md5, None, follow) for name, md5 in listing.items() if is_inner_path(name)}
+    if not files:
+        raise FileNotFoundError(f"{tracked.inner!r} in what {tracked.by} names")
+    return Brought(_join_folder(files, pin, str(place)), str(place))
+
+
+def _bring_md5(store: DvcStore, md5: str, pin: str | None, follow: Follow) -> Path:
+    for origin in store.open(md5):
+        try:
+            return _bring_file(origin, pin, follow, partial(check_md5, md5))[0]
+        except FileNotFoundError:
+            continue
+    places = " or ".join(filter(None, (str(store.cache), store.remote)))
+    remedy = "Ask who has it for `dvc push`, or configure DVC's remote."
+    raise DataError(Problem("a table that DVC tracks", f"the file of MD5 {md5} in {places}", "nothing", remedy))

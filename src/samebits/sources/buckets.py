@@ -1,0 +1,149 @@
+"""Buckets of S3, Google Cloud Storage and Azure, through obstore; the one module that imports it.
+
+Credentials come from where each store's own programs find them: for S3 the variables AWS_… or, with boto3 there, its profiles; for
+Google GOOGLE_APPLICATION_CREDENTIALS or what gcloud left; for Azure the variables AZURE_STORAGE_…, which name the account too.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from samebits.errors import DataError, Problem
+from samebits.sources.address import Address
+from samebits.sources.origin import Held, Origin
+
+_PIECE_BYTES = 8 << 20
+_RETRIES: dict[str, Any] = {"max_retries": 4, "retry_timeout": timedelta(seconds=60)}
+_ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "MLFLOW_S3_ENDPOINT_URL")
+T = TypeVar("T")
+
+
+class Bucket:
+    """A bucket, or what lies below a prefix of one.
+
+    Parameters
+    ----------
+    root
+        Such as `s3://name`.
+    options
+        Of the store, beside what its variables say: `endpoint`, `region`.
+    """
+
+    def __init__(self, root: str, options: dict[str, str] | None = None) -> None:
+        self.root = root
+        if importlib.util.find_spec("obstore") is None:
+            remedy = "Install the extra: uv add 'samebits[remote]'."
+            raise DataError(Problem(root, "what reads buckets (the package obstore)", "not installed", remedy))
+        self._store = self.ask("", lambda: _open_store(root, options or {}))
+
+    def ask(self, key: str, call: Callable[[], T]) -> T:
+        """Return what a call gives, its failures in words.
+
+        Raises
+        ------
+        FileNotFoundError
+            No such object.
+        DataError
+            Anything else that went wrong.
+        """
+        from obstore.exceptions import BaseError
+
+        try:
+            return call()
+        except FileNotFoundError:
+            raise FileNotFoundError(f"{self.root}/{key}") from None
+        except (BaseError, ValueError, OSError) as error:
+            raise DataError(self._describe(key, error)) from None
+
+    def _describe(self, key: str, error: Exception) -> Problem:
+        where, name = f"{self.root}/{key}".rstrip("/"), type(error).__name__
+        if name in ("PermissionDeniedError", "UnauthenticatedError"):
+            remedy = "See that its own program may read it with the same variables (aws s3 cp, gcloud storage cp, az storage)."
+            return Problem(where, "that it may be read", "no permission", remedy)
+        said = " ".join(str(error).split("\n\nDebug source")[0].split())[:300]
+        return Problem(where, "an answer of the store", said or name, "Check the address, the endpoint and the credentials.")
+
+    def look(self, key: str, version: str | None = None) -> Held:
+        """Return what an object is; of a version, or the latest."""
+        import obstore
+
+        found = self.ask(key, lambda: obstore.get(self._store, key, options=_take_given(version=version, head=True)).meta)
+        return Held(found["size"], found["e_tag"], found["version"])
+
+    def read(self, key: str, version: str | None, held: Held, offset: int) -> tuple[int, Iterator[bytes]]:
+        """Return an object's bytes from an offset on, in pieces, and that offset; refused where it changed since it was looked at."""
+        import obstore
+
+        options = _take_given(version=version or held.version, if_match=held.tag, range={"offset": offset} if offset else None)
+        result = self.ask(key, lambda: obstore.get(self._store, key, options=options))
+        return offset, self._read_pieces(key, result)
+
+    def _read_pieces(self, key: str, result: Any) -> Iterator[bytes]:
+        stream = iter(result.stream(min_chunk_size=_PIECE_BYTES))
+        while (piece := self.ask(key, lambda: next(stream, None))) is not None:
+            yield memoryview(piece)  # type: ignore[misc]
+
+    def list_names(self, prefix: str) -> list[str]:
+        """Return the names of all objects below a prefix, without it, sorted."""
+        import obstore
+
+        batches = self.ask(prefix, lambda: list(obstore.list(self._store, prefix.rstrip("/") or None)))
+        return sorted(str(item["path"])[len(prefix) :] for batch in batches for item in batch if str(item["path"]).startswith(prefix))
+
+    def put(self, key: str, path: Path) -> None:
+        """Write a file as an object, whole or not at all."""
+        import obstore
+
+        self.ask(key, lambda: obstore.put(self._store, key, path, chunk_size=_PIECE_BYTES, max_concurrency=4))
+
+    def delete(self, key: str) -> None:
+        """Remove an object."""
+        import obstore
+
+        self.ask(key, lambda: obstore.delete(self._store, key))
+
+
+def _take_given(**options: Any) -> Any:
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def open_object(bucket: Bucket, key: str, version: str | None = None) -> Origin:
+    """Return one object as a source."""
+    return Origin(f"{bucket.root}/{key}", partial(bucket.look, key, version), partial(bucket.read, key, version))
+
+
+def open_address(address: Address, options: dict[str, str] | None = None) -> tuple[Bucket, str]:
+    """Return the bucket of an address, and the key in it."""
+    return Bucket(address.root, options), address.key
+
+
+def _open_store(root: str, options: dict[str, str]) -> Any:
+    from obstore.store import from_url
+
+    settings: dict[str, Any] = {}
+    client: dict[str, Any] = {"timeout": "300s", "connect_timeout": "20s"}
+    if root.startswith("s3://"):
+        endpoint = options.get("endpoint") or next((os.environ[name] for name in _ENDPOINTS if os.environ.get(name)), None)
+        settings = {"endpoint": endpoint} if endpoint else {}
+        settings |= {"region": options["region"]} if options.get("region") else {}
+        client |= {"allow_http": True} if (endpoint or "").startswith("http://") else {}
+        if (provider := _find_profile()) is not None:
+            settings["credential_provider"] = provider
+    return from_url(root, client_options=client, retry_config=_RETRIES, **settings)
+
+
+def _find_profile() -> Any:
+    """Return boto3's credentials (a profile, single sign-on, the machine's role), where the variables hold none."""
+    if os.environ.get("AWS_ACCESS_KEY_ID") or importlib.util.find_spec("boto3") is None:
+        return None
+    import boto3
+    from obstore.auth.boto3 import Boto3CredentialProvider
+
+    session = boto3.Session()
+    return Boto3CredentialProvider(session) if session.get_credentials() is not None else None

@@ -1,0 +1,93 @@
+"""The user's own tables by their digests, brought once from wherever they lie, and what each source held when it was last asked.
+
+A file here has its name only once it is whole, and is never believed without being digested again. The folder may be removed at any
+time: what is needed is brought again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+from pathlib import Path
+
+from samebits.digests import PREFIX, digest_bytes
+from samebits.errors import DataError, Problem
+from samebits.private_files import make_private_folder, read_private, write_private
+from samebits.sources.origin import Held
+from samebits.table.files import digest_table
+
+
+def find_folder() -> Path:
+    """Return the folder of the cache, made where it is missing.
+
+    Raises
+    ------
+    DataError
+        There is no home that is this user's alone.
+    """
+    folder = make_private_folder("cache", "tables")
+    if folder is None:
+        remedy = "Let XDG_CACHE_HOME name a folder that nobody else may write to."
+        raise DataError(Problem("the cache of tables", "a folder of your own", "none that can be made", remedy))
+    return folder
+
+
+def name_place(digest: str) -> Path:
+    """Return where a table of a digest lies, or will."""
+    name = digest.removeprefix(PREFIX)
+    return find_folder() / name[:2] / name[2:]
+
+
+def find_cached(digest: str) -> Path | None:
+    """Return a table's file or folder, held to its digest; what is not what its name says is removed."""
+    place = name_place(digest)
+    if not place.exists():
+        return None
+    if digest_table(place, digest) == digest:
+        return place
+    remove(place)
+    return None
+
+
+def remove(place: Path) -> None:
+    """Remove a file or folder of the cache."""
+    if place.is_dir():
+        shutil.rmtree(place, ignore_errors=True)
+    else:
+        place.unlink(missing_ok=True)
+
+
+def take_in(arrived: Path, digest: str) -> Path:
+    """Give what arrived its name; where another process was first, its own is kept."""
+    place = name_place(digest)
+    place.parent.mkdir(mode=0o700, exist_ok=True)
+    with contextlib.suppress(OSError):  # a folder that another process put there
+        arrived.replace(place)
+    if arrived != place and arrived.exists():
+        remove(arrived)
+    return place
+
+
+def recall(where: str, held: Held) -> str | None:
+    """Return the digest of what a source held when it said the same of itself; None where it was not asked, or says nothing."""
+    if held.tag is None:
+        return None
+    content = read_private("cache", _name_note(where))
+    try:
+        note = json.loads(content or b"null")
+    except ValueError:
+        return None
+    is_same = isinstance(note, dict) and (note.get("where"), note.get("tag"), note.get("size")) == (where, held.tag, held.size_bytes)
+    return str(note["digest"]) if is_same else None
+
+
+def note(where: str, held: Held, digest: str) -> None:
+    """Note what a source held, so that it need not be brought again; that it cannot be noted harms nobody."""
+    value = {"where": where, "tag": held.tag, "size": held.size_bytes, "digest": digest}
+    write_private("cache", _name_note(where), json.dumps(value).encode())
+
+
+def _name_note(where: str) -> str:
+    return f"sources/{digest_bytes(os.fsencode(where)).removeprefix(PREFIX)}.json"

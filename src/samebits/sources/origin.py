@@ -1,0 +1,45 @@
+"""What every source of tables can be asked: what lies there now, and its bytes from an offset on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Held:
+    """What a source says of a table before any byte of it is taken.
+
+    Parameters
+    ----------
+    size_bytes
+        None where it does not say.
+    tag
+        What changes with its content, as the source has it (an ETag, a version, a digest of another kind); None: nothing does.
+    version
+        By which this content stays to be had after others were written; None where the source keeps none.
+    """
+
+    size_bytes: int | None
+    tag: str | None
+    version: str | None = None
+
+
+@dataclass(frozen=True)
+class Origin:
+    """One file at its source.
+
+    Parameters
+    ----------
+    where
+        As a person names it.
+    look
+        Asks what lies there.
+    read
+        Gives its bytes in pieces, of what `look` found, from an offset on; from the beginning where it cannot do otherwise, which it
+        says by the offset that it gives first.
+    """
+
+    where: str
+    look: Callable[[], Held]
+    read: Callable[[Held, int], tuple[int, Iterator[bytes]]]
