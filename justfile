@@ -102,28 +102,46 @@ serve *options:
         --artifacts-destination '{{ folder }}/artifacts' {{ options }}
 
 # Write the digest of a config's table into the config
-[group('run')]
+[group('data')]
 [no-exit-message]
 data-pin conf:
     @uv run python -m samebits data pin '{{ conf }}'
 
 # Keep the configs' tables in the store of SAMEBITS_DATA_STORE
-[group('run')]
+[group('data')]
 [no-exit-message]
 data-push *confs:
     @uv run python -m samebits data push {{ confs }}
 
 # Bring the configs' pinned tables back from the store
-[group('run')]
+[group('data')]
 [no-exit-message]
 data-pull *confs:
     @uv run python -m samebits data pull {{ confs }}
 
 # Say of the configs' tables whether they are here, and in the store
-[group('run')]
+[group('data')]
 [no-exit-message]
 data-status *confs:
     @uv run python -m samebits data status {{ confs }}
+
+# Tables and models both ways between this project and the team's store: only what is missing, nothing overwritten
+[group('data')]
+[no-exit-message]
+sync *confs:
+    @uv run python -m samebits data sync {{ confs }}
+
+# The versions of a config's table that runs were trained on
+[group('data')]
+[no-exit-message]
+data-log conf:
+    @uv run python -m samebits data log '{{ conf }}'
+
+# What of the store neither a run nor a config names; --delete removes it
+[group('data')]
+[no-exit-message]
+data-gc *options:
+    @uv run python -m samebits data gc {{ options }}
 
 # All tests, in random order
 [group('check')]

@@ -194,9 +194,15 @@ def _run_data(options: Any) -> None:
 
         run_data_pin(options.conf_file)
         return
-    from samebits.commands.data_store import run_data_pull, run_data_push, run_data_status
+    if options.data_command in ("log", "gc"):
+        from samebits.commands.data_versions import run_data_gc, run_data_log
 
-    {"push": run_data_push, "pull": run_data_pull, "status": run_data_status}[options.data_command](options.conf_files)
+        run_data_log(options.conf_file) if options.data_command == "log" else run_data_gc(options.delete)
+        return
+    from samebits.commands.data_store import run_data_pull, run_data_push, run_data_status, run_data_sync
+
+    commands = {"push": run_data_push, "pull": run_data_pull, "status": run_data_status, "sync": run_data_sync}
+    commands[options.data_command](options.words)
 
 
 def _interrupt(number: int, _: FrameType | None) -> None:

@@ -31,10 +31,12 @@ REPRODUCE_OPTIONS = {
     "yes": "trust the run's code without being asked; a run that you made on this machine needs no word",
 }
 DATA_COMMANDS = {
-    "push": "keep the tables of configs in the store that SAMEBITS_DATA_STORE names, each once, by its digest",
-    "pull": "bring the pinned tables of configs from the store to where they are read; nothing is overwritten",
+    "push": "keep the tables of configs, and the tables and models of runs, in the store that SAMEBITS_DATA_STORE names, each once",
+    "pull": "bring the pinned tables of configs to where they are read, and runs' tables and models here; nothing is overwritten",
     "status": "say of each table of the configs whether it is here, and in the store",
+    "sync": "both ways, what is missing: the tables of configs, and the models of their latest runs",
 }
+TAKE_RUNS = ("push", "pull")
 GREETING = (
     f"samebits {__version__}: training runs that anybody can make again, bit for bit, and prove it",
     "`samebits new TABLE` proposes a config, `samebits train CONF` records a run, `samebits reproduce latest` makes it again.",
@@ -107,7 +109,12 @@ def make_parser() -> argparse.ArgumentParser:
     pin.add_argument("conf_file", metavar="CONF", help="config file")
     for name, text in DATA_COMMANDS.items():
         of_store = _add_command(data_commands, name, text)
-        of_store.add_argument("conf_files", metavar="CONF", nargs="*", help="config files; all of confs/ where none is given")
+        metavar, more = ("CONF|RUN", ", or runs") if name in TAKE_RUNS else ("CONF", "")
+        of_store.add_argument("words", metavar=metavar, nargs="*", help=f"config files{more}; by default all of confs/")
+    log = _add_command(data_commands, "log", "list the versions of a config's table that runs on the server were trained on")
+    log.add_argument("conf_file", metavar="CONF", help="config file")
+    gc = _add_command(data_commands, "gc", "list what is in the store and neither a run on the server nor a config here names")
+    gc.add_argument("--delete", action="store_true", help="remove it from the store")
     verify = _add_command(commands, "verify", "say whether what the server and the disk hold of a run is what it recorded")
     _add_run(verify)
     verify.add_argument("--content", action="store_true", help="also load a model of over 4 MiB and digest its content")

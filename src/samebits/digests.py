@@ -95,9 +95,14 @@ def _is_incidental(path: Path) -> bool:
 
 
 def digest_manifest(entries: Iterable[tuple[str, str]]) -> str:
-    """Return the digest of a set of files: (name, digest) pairs, sorted by name, one a line as `sha256sum` writes them."""
+    """Return the digest of a set of files: of their manifest."""
+    return digest_bytes(write_manifest(entries))
+
+
+def write_manifest(entries: Iterable[tuple[str, str]]) -> bytes:
+    """Return the manifest of a set of files: (name, digest) pairs, one a line as `sha256sum` writes them, the lines sorted."""
     lines = sorted(f"{digest.removeprefix(PREFIX)}  {name}\n" for name, digest in entries)
-    return digest_bytes("".join(lines).encode("utf-8", "surrogateescape"))
+    return "".join(lines).encode("utf-8", "surrogateescape")
 
 
 def digest_folder(folder: Path) -> str:

@@ -11,8 +11,8 @@ import pytest
 from samebits.commands.data_store import run_data_pull, run_data_push, run_data_status
 from samebits.digests import digest_bytes
 from samebits.errors import DataError
-from samebits.holdings import data_store
 from samebits.holdings.data_search import find_recorded_data
+from samebits.stores import folder as data_store
 from samebits.table.files import digest_table
 
 TABLE = b"x,y\n1,a\n2,b\n"

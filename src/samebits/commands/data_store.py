@@ -1,33 +1,59 @@
-"""`samebits data push`, `pull` and `status`: the tables of configs, brought to the team's store and back, by their digests."""
+"""`samebits data push`, `pull`, `status` and `sync`: tables of configs and runs, and runs' models, to the team's store and back."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from samebits.commands.data_pin import ROWS_PIN, digest_named_file, digest_named_table, list_pinned
 from samebits.config.documents import take_section
-from samebits.config.loading import read_config_document
+from samebits.config.loading import Brought, read_config_document
 from samebits.errors import ConfigError, DataError, Problem
-from samebits.holdings.data_store import DataStore, copy_whole, open_store
+from samebits.keys.table import Query
 from samebits.project import find_config, find_data, find_project_root
+from samebits.sources.address import is_address
+from samebits.sources.bringing import bring_answer, bring_named
+from samebits.stores.folder import copy_whole
+from samebits.stores.store import Store, open_store, take_from
 from samebits.table.files import digest_table
-from samebits.text import tell
+from samebits.text import tell, warn
 
 
 @dataclass(frozen=True)
 class Named:
-    """A file or folder that a config reads, and the digest that it is pinned to, if any."""
+    """A file or folder that a config reads, and the digest that it is pinned to, if any.
+
+    Parameters
+    ----------
+    named
+        As the config has it.
+    query
+        What a database is asked where nothing lies there, and the variable that names it.
+    """
 
     where: str
-    path: Path
+    named: str
+    place: Path
     pin: str | None
-    is_table: bool
+    is_table: bool = True
+    query: tuple[Query, str] | None = field(default=None, repr=False)
 
-    def digest(self) -> str:
-        """Return the digest of what lies there."""
-        return digest_named_table(self.path) if self.is_table else digest_named_file(self.path)
+    @property
+    def shown(self) -> str:
+        """How a line names it."""
+        return self.named if is_address(self.named) else str(self.place)
+
+    def bring(self) -> Brought | None:
+        """Bring it from its own source, if it has one: an address, DVC's stores, a database."""
+        brought = bring_named(self.named, self.place, self.pin, self.where, warn)
+        if brought is None and self.query is not None and not self.place.exists():
+            return bring_answer(*self.query, self.pin, warn)
+        return brought
+
+    def digest(self, path: Path) -> str:
+        """Return the digest of what lies at a path, having looked that it is what a config may name."""
+        return digest_named_table(path) if self.is_table else digest_named_file(path)
 
 
 def list_named(conf_files: Sequence[str]) -> Iterator[Named]:
@@ -39,7 +65,7 @@ def list_named(conf_files: Sequence[str]) -> Iterator[Named]:
         One is no config.
     """
     root, seen = find_project_root(), set[Path]()
-    for conf_file in conf_files or _list_configs(root):
+    for conf_file in conf_files or list_configs(root):
         path = find_config(conf_file, root)
         sections = read_config_document(path).value
         for key_path, named in list_pinned(path).items():
@@ -47,11 +73,23 @@ def list_named(conf_files: Sequence[str]) -> Iterator[Named]:
             if place not in seen:
                 seen.add(place)
                 pin = take_section(sections, key_path[0]).get(key_path[1])
-                yield Named(f"{path}: {'.'.join(key_path)}", place, pin, key_path != ROWS_PIN)
+                query = _read_query(take_section(sections, "data")) if key_path[1] == "digest" else None
+                yield Named(f"{path}: {'.'.join(key_path)}", named, place, pin, key_path != ROWS_PIN, query)
 
 
-def _list_configs(root: Path) -> list[str]:
-    """Files below confs/ that name a table; others that lie there are not meant."""
+def _read_query(data: dict[str, object]) -> tuple[Query, str] | None:
+    """Of a config whose keys are sound."""
+    return (Query.model_validate(data["query"]), str(data["database"])) if data.get("query") is not None else None
+
+
+def list_configs(root: Path) -> list[str]:
+    """Return the files below confs/ that name a table; others that lie there are not meant.
+
+    Raises
+    ------
+    DataError
+        There is none.
+    """
     found = sorted(path for pattern in ("*.yaml", "*.yml", "*.toml", "*.json") for path in (root / "confs").glob(pattern))
     configs = [str(path) for path in found if _names_table(path)]
     if not configs:
@@ -67,57 +105,94 @@ def _names_table(path: Path) -> bool:
     return isinstance(value.get("data"), dict) and "path" in value["data"] and "models" in value
 
 
-def run_data_push(conf_files: Sequence[str]) -> None:
-    """Keep the configs' tables in the store, each once.
+def is_config(word: str) -> bool:
+    """Tell whether a word of the command line names a config rather than a run."""
+    return Path(word).suffix.lower() in (".yaml", ".yml", ".toml") or any((folder / word).is_file() for folder in _list_folders())
+
+
+def _list_folders() -> tuple[Path, Path]:
+    return find_project_root(), Path.cwd()
+
+
+def run_data_push(words: Sequence[str]) -> None:
+    """Keep the tables of configs in the store, and the tables and models of runs, each once.
 
     Raises
     ------
     DataError
         A table is missing or is not the pinned one, or the store cannot be written.
     """
-    store = open_store()
-    for named in list_named(conf_files):
-        digest = named.digest()
-        if named.pin is not None and named.pin != digest:
-            remedy = "Restore the file, or take the new bytes with `samebits data pin CONF`."
-            raise DataError(Problem(named.where, f"the bytes of {named.pin}", f"{digest} at {named.path}", remedy))
-        tell(f"{'pushed ' if store.put(named.path, digest) else 'there  '} {digest}  {named.path}")
+    store = open_store(find_project_root())[0]
+    configs = [word for word in words if is_config(word)]
+    for named in list_named(configs) if configs or not words else ():
+        _push(named, store)
+    for word in words:
+        if word not in configs:
+            from samebits.commands.data_of_runs import push_run  # which imports MLflow
+
+            push_run(word, store)
 
 
-def run_data_pull(conf_files: Sequence[str]) -> None:
-    """Bring the configs' pinned tables from the store to where the configs read them; nothing is overwritten.
+def _push(named: Named, store: Store) -> None:
+    if named.pin is not None and not named.place.exists() and store.holds(named.pin):
+        tell(f"there   {named.pin}  {named.shown}")
+        return
+    brought = named.bring()
+    path = named.place if brought is None else brought.path
+    digest = named.digest(path)
+    if named.pin is not None and named.pin != digest:
+        remedy = "Restore the file, or take the new bytes with `samebits data pin CONF`."
+        raise DataError(Problem(named.where, f"the bytes of {named.pin}", f"{digest} at {path}", remedy))
+    tell(f"{'pushed ' if store.put(path, digest) else 'there  '} {digest}  {named.shown}")
+
+
+def run_data_pull(words: Sequence[str]) -> None:
+    """Bring the pinned tables of configs to where the configs read them, and runs' tables and models; nothing is overwritten.
 
     Raises
     ------
     DataError
-        A table is not pinned, is not in the store, or its place holds other bytes.
+        A table is not pinned, is nowhere to be had, or its place holds other bytes.
     """
-    store, problems = open_store(), list[Problem]()
-    for named in list_named(conf_files):
+    stores, problems = open_store(find_project_root()), list[Problem]()
+    configs = [word for word in words if is_config(word)]
+    for named in list_named(configs) if configs or not words else ():
         try:
-            tell(f"{_pull(named, store)} {named.pin}  {named.path}")
+            tell(f"{_pull(named, stores)} {named.pin or 'not pinned':71}  {named.shown}")
         except DataError as error:
             problems += error.problems
+    for word in words:
+        if word not in configs:
+            from samebits.commands.data_of_runs import pull_run
+
+            pull_run(word, stores)
     if problems:
         raise DataError(*problems)
 
 
-def _pull(named: Named, store: DataStore) -> str:
-    if named.pin is None:
-        raise DataError(Problem(named.where, "a digest, by which it is found", "none", "Where the table is: samebits data pin CONF."))
-    if named.path.exists():
-        if digest_table(named.path, named.pin) != named.pin:
-            found = f"other bytes at {named.path}"
-            raise DataError(
-                Problem(named.where, f"the bytes of {named.pin}", found, "Nothing is overwritten: move them away, or pin them.")
-            )
+def _pull(named: Named, stores: tuple[Store, ...]) -> str:
+    if named.place.exists():
+        if named.pin is not None and digest_table(named.place, named.pin) != named.pin:
+            found = f"other bytes at {named.place}"
+            remedy = "Nothing is overwritten: move them away, or pin them."
+            raise DataError(Problem(named.where, f"the bytes of {named.pin}", found, remedy))
         return "there  "
-    source = store.find(named.pin)
-    if source is None:
-        folders = ", ".join(map(str, store.folders))
-        raise DataError(Problem(named.where, f"{named.pin} in {folders}", "nothing", "Ask who has it for samebits data push."))
-    copy_whole(source, named.path, named.pin)
+    found_there = take_from(stores, named.pin) if named.pin is not None else None
+    path = found_there[0] if found_there is not None else None
+    if path is None and (brought := named.bring()) is not None:
+        path = brought.path
+    if path is None:
+        raise DataError(_describe_missing(named, stores))
+    if not is_address(named.named):
+        copy_whole(path, named.place, named.pin or named.digest(path))
     return "pulled "
+
+
+def _describe_missing(named: Named, stores: tuple[Store, ...]) -> Problem:
+    if named.pin is None:
+        return Problem(named.where, "a digest, by which it is found", "none", "Where the table is: samebits data pin CONF.")
+    places = ", ".join(store.where for store in stores)
+    return Problem(named.where, f"{named.pin} in {places}", "nothing", "Ask who has it for samebits data push.")
 
 
 def run_data_status(conf_files: Sequence[str]) -> None:
@@ -128,10 +203,42 @@ def run_data_status(conf_files: Sequence[str]) -> None:
     DataError
         There is no store.
     """
-    store = open_store()
+    stores = open_store(find_project_root())
     for named in list_named(conf_files):
-        digest = named.digest() if named.path.exists() else None
+        digest = named.digest(named.place) if named.place.exists() else None
         wanted = named.pin or digest
-        here = "missing" if digest is None else "here" if digest == wanted else "other bytes"
-        stored = "stored" if wanted is not None and store.find(wanted) is not None else "not stored"
-        tell(f"{here:11} {stored:10} {wanted or 'no digest':71} {named.path}")
+        here = "elsewhere" if is_address(named.named) else _say_what_lies_there(digest, wanted)
+        stored = "stored" if wanted is not None and any(store.holds(wanted) for store in stores) else "not stored"
+        tell(f"{here:11} {stored:10} {wanted or 'no digest':71} {named.shown}")
+
+
+def _say_what_lies_there(digest: str | None, wanted: str | None) -> str:
+    if digest is None:
+        return "missing"
+    return "here" if digest == wanted else "other bytes"
+
+
+def run_data_sync(conf_files: Sequence[str]) -> None:
+    """Bring what is missing here, and keep what is missing in the store: tables of configs, and their latest runs' models.
+
+    Raises
+    ------
+    DataError
+        A table can be neither brought nor kept; the others are all the same.
+    """
+    root, problems = find_project_root(), list[Problem]()
+    stores = open_store(root)
+    configs = list(conf_files) or list_configs(root)
+    for named in list_named(configs):
+        try:
+            if named.place.exists() or is_address(named.named):
+                _push(named, stores[0])
+            else:
+                tell(f"{_pull(named, stores)} {named.pin or 'not pinned':71}  {named.shown}")
+        except DataError as error:
+            problems += error.problems
+    from samebits.commands.data_of_runs import sync_models
+
+    sync_models(configs, stores)
+    if problems:
+        raise DataError(*problems)

@@ -132,10 +132,10 @@ def _train_pinned(conf_file: str, document: Document, root: Path, wishes: TrainW
     with open_run(loaded.config.name, conf_file, uri, root, loaded.config.tracking.offline) as run:
         if run.client is not None:
             close_orphans(run.client, root)
-        looks = _Looks(run.client)
+        looks, shelf = _Looks(run.client), _Shelf(root, loaded.config.data.archive)
         with _keep_stdout(wishes.as_json):
-            training = make_training(loaded, root, choose_voice(wishes.quiet), code, looks.note_rows)
-        lineage = pack_training(run.parcel, training, started, root, looks.count(training.stages))
+            training = make_training(loaded, root, choose_voice(wishes.quiet), code, looks.note_rows, shelf.keep_tables)
+        lineage = pack_training(run.parcel, training, started, root, looks.count(training.stages), shelf.kept)
         training.journal.forget()  # what came of it is in the parcel
         note_own_run(run.run_id, digest_bytes(write_lineage(lineage)))
         try:
@@ -182,6 +182,28 @@ class _Looks:
         except Exception as error:
             warn(f"how often these test rows were looked at is not known: {type(error).__name__}: {error}")
             return None
+
+
+class _Shelf:
+    """The team's store, where one is set: it keeps a run's tables once for all experiments, before anything is computed.
+
+    One that does not take them costs no run: they go with the experiment then.
+    """
+
+    def __init__(self, root: Path, wish: str) -> None:
+        self._root, self._wish = root, wish
+        self.kept: set[str] = set()
+
+    def keep_tables(self, sources: list[Any]) -> None:
+        from samebits.stores.store import list_stores, open_named
+
+        names = list_stores(self._root) if self._wish != "never" else []
+        for source in sources if names else ():
+            try:
+                open_named(names[0]).put(source.path, source.digest)
+                self.kept.add(source.digest)
+            except SamebitsError as error:
+                warn(f"the table is not in the store: {error}")
 
 
 @contextlib.contextmanager

@@ -1,14 +1,12 @@
-"""Finds a recorded table by its digest: at its recorded path, in a content-addressed store, the archive, or where it was brought from.
+"""Finds a recorded table by its digest: at its recorded path, in a store, in the experiment's archive, or where it was brought from.
 
-A store is any folder of SAMEBITS_DATA_STORE (several are separated as in PATH) that names files by the SHA-256 of their bytes:
-`sha256/ab/<rest>` as `data_store` writes them, `<hex>`, `sha256/<hex>`, `ab/<rest>` or, as Git LFS lays them out, `ab/cd/<hex>`.
-Where a path holds other bytes, that is said. A path that only the lineage names is read for a caller who trusts it, and for no other.
+Where a path holds other bytes, that is said. A path or an address that only the lineage names is read for a caller who trusts it, and
+for no other.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -16,16 +14,17 @@ from pathlib import Path
 from typing import Any
 
 from samebits.digests import PREFIX, digest_file
-from samebits.errors import SamebitsError, TrackingError
+from samebits.errors import DataError, SamebitsError, TrackingError
 from samebits.holdings.archive import Archive, name_data_entry
-from samebits.project import expand_home, find_repository
+from samebits.project import find_project_root, find_repository
 from samebits.sources.address import is_address
 from samebits.sources.bringing import bring_named
 from samebits.sources.cache import find_cached
+from samebits.stores.folder import list_store_paths
+from samebits.stores.store import find_stores
 from samebits.table.files import digest_table, list_table_files
 
 ARCHIVE = "the experiment's archive"
-STORE_VARIABLE = "SAMEBITS_DATA_STORE"
 RECORDED_PATH = "recorded path"
 _SOME_OTHER = "other bytes"
 _DIGEST = re.compile(rf"{PREFIX}[0-9a-f]{{64}}")
@@ -78,16 +77,26 @@ def find_recorded_data(
             return FoundData(path, place, other_bytes)
         if observed and place == RECORDED_PATH:
             other_bytes[str(path)] = observed if is_trusted else _SOME_OTHER
-    try:
-        fetched = archive.fetch(name_data_entry(digest), scratch) if archive is not None and _DIGEST.fullmatch(digest) else None
-    except TrackingError as error:
-        return FoundData(None, "nowhere", {**other_bytes, ARCHIVE: f"not to be had: {error.problems[0].found}"})
-    if fetched is not None:
-        path = _choose_fetched(fetched, stage)
-        if digest_table(path, digest) == digest:
-            return FoundData(path, ARCHIVE, other_bytes)
-        other_bytes[ARCHIVE] = digest_table(path) or "nothing"
+    archived = find_archived_data(stage, archive, scratch) if archive is not None else FoundData(None, "nowhere")
+    other_bytes |= archived.other_bytes
+    if archived.path is not None:
+        return FoundData(archived.path, archived.place, other_bytes)
     return _bring_from_source(stage, folders, other_bytes) if is_trusted else FoundData(None, "nowhere", other_bytes)
+
+
+def find_archived_data(stage: dict[str, Any], archive: Archive, scratch: Path) -> FoundData:
+    """Return the table that an experiment's archive has, brought to a folder of the caller's."""
+    digest = str(stage["digest"])
+    try:
+        fetched = archive.fetch(name_data_entry(digest), scratch) if _DIGEST.fullmatch(digest) else None
+    except TrackingError as error:
+        return FoundData(None, "nowhere", {ARCHIVE: f"not to be had: {error.problems[0].found}"})
+    if fetched is None:
+        return FoundData(None, "nowhere")
+    path = _choose_fetched(fetched, stage)
+    if digest_table(path, digest) == digest:
+        return FoundData(path, ARCHIVE)
+    return FoundData(None, "nowhere", {ARCHIVE: digest_table(path) or "nothing"})
 
 
 def _bring_from_source(stage: dict[str, Any], folders: list[Path], other_bytes: dict[str, str]) -> FoundData:
@@ -125,9 +134,9 @@ def _list_paths(stage: dict[str, Any], folders: list[Path], is_trusted: bool) ->
     for path in _list_recorded_paths(stage, folders):
         if is_trusted or any(is_inside(path, folder) for folder in folders):
             yield path, RECORDED_PATH
-    for store in filter(None, os.environ.get(STORE_VARIABLE, "").split(os.pathsep)):
-        for path in list_store_paths(expand_home(store), str(stage["digest"])):
-            yield path, f"store {store}"
+    for store in find_stores(find_project_root()):
+        with contextlib.suppress(DataError):  # one that does not answer, or is damaged: another place may have it
+            yield from ((path, f"store {store.where}") for path in filter(None, [store.take(str(stage["digest"]))]))
     with contextlib.suppress(SamebitsError):  # a user without a home
         yield from ((path, "your cache") for path in filter(None, [find_cached(str(stage["digest"]))]))
     for folder in map(find_repository, folders):
@@ -153,12 +162,3 @@ def is_inside(path: Path, folder: Path) -> bool:
 def list_unread(stage: dict[str, Any], folders: list[Path]) -> list[str]:
     """Return the places that a lineage names for its table and that are not looked at, unless the caller takes its word."""
     return [str(path) for path in _list_recorded_paths(stage, folders) if not any(is_inside(path, folder) for folder in folders)]
-
-
-def list_store_paths(store: Path, digest: str) -> list[Path]:
-    """Return the places of a store, in any layout, at which something lies that should have a digest."""
-    name = digest.removeprefix(PREFIX)
-    if not _DIGEST.fullmatch(digest):
-        return []
-    layouts = (f"sha256/{name[:2]}/{name[2:]}", name, f"sha256/{name}", f"{name[:2]}/{name[2:]}", f"{name[:2]}/{name[2:4]}/{name}")
-    return [store / layout for layout in layouts if (store / layout).exists()]

@@ -11,6 +11,7 @@ from samebits.lineage.manifest import LOCK_FILE, PACKAGES_FILE, find_wheel, list
 from samebits.text import shorten_list
 
 _KEPT = ("kept", "pushed")
+_HAD_AGAIN = ("kept", "stored")  # with the experiment, or in the team's store
 
 
 def list_unrestorable(lineage: dict[str, Any]) -> list[str]:
@@ -38,7 +39,7 @@ def _list_data(lineage: dict[str, Any]) -> list[str]:
     data = lineage["stages"]["data"]
     tables = {"data": data, **({"test_data": data["test"]} if "test" in data else {})}
     archived = lineage.get("archive", {})
-    missing = {kind: table for kind, table in tables.items() if archived.get(kind) != "kept"}
+    missing = {kind: table for kind, table in tables.items() if archived.get(kind) not in _HAD_AGAIN}
     return [f"the table {table['path']} (archive: {_say_of_table(table, archived.get(kind))})" for kind, table in missing.items()]
 
 

@@ -12,6 +12,7 @@ import json
 import os
 import shutil
 import time
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,12 @@ _TRIES, _PAUSE_SECONDS = 40, 15.0  # ten minutes in which somebody may make room
 
 
 def pack_training(
-    parcel: Parcel, training: Training, started: datetime.datetime, project_root: Path, looks: dict[str, Any] | None = None
+    parcel: Parcel,
+    training: Training,
+    started: datetime.datetime,
+    project_root: Path,
+    looks: dict[str, Any] | None = None,
+    stored: Collection[str] = (),
 ) -> dict[str, Any]:
     """Write everything that a training made into a parcel, and return the lineage.
 
@@ -71,6 +77,8 @@ def pack_training(
     ----------
     looks
         How often the rows that it is judged by have been looked at; None where no server could be asked.
+    stored
+        The digests of tables that the team's store has: they need not go with the experiment too.
 
     Raises
     ------
@@ -83,7 +91,7 @@ def pack_training(
         for place in itertools.chain([parcel], move_parcel(parcel, project_root)):
             try:
                 with hold_signals():  # what was computed stands nowhere else yet
-                    lineage = _pack(place, training, started, looks)
+                    lineage = _pack(place, training, started, looks, stored)
                     if place is not parcel:
                         parcel.turn_to(place)
                 return lineage
@@ -124,12 +132,14 @@ def _empty(parcel: Parcel, is_own: bool) -> None:
         shutil.rmtree(parcel.folder / name, ignore_errors=True)
 
 
-def _pack(parcel: Parcel, training: Training, started: datetime.datetime, looks: dict[str, Any] | None) -> dict[str, Any]:
+def _pack(
+    parcel: Parcel, training: Training, started: datetime.datetime, looks: dict[str, Any] | None, stored: Collection[str]
+) -> dict[str, Any]:
     ended = datetime.datetime.now(datetime.UTC)
     facts = _describe_run(parcel, started, ended)
     _write_files(parcel.folder / ARTIFACTS, _fill_report(training, facts, looks))
     _write_model(parcel, training, started)
-    archived = _keep_inputs(parcel, training)
+    archived = _keep_inputs(parcel, training, stored)
     lineage = _make_lineage(parcel, training, facts, archived, looks)
     content = write_lineage(lineage)
     _write_files(parcel.folder, {FILE_NAME: content})
@@ -202,12 +212,15 @@ def _write_files(folder: Path, files: dict[str, bytes]) -> None:
         path.write_bytes(content)
 
 
-def _keep_inputs(parcel: Parcel, training: Training) -> dict[str, Any]:
+def _keep_inputs(parcel: Parcel, training: Training, stored: Collection[str]) -> dict[str, Any]:
     """Copy what nobody but this machine has, and say of each table and of the commit what becomes of it."""
     wish = training.loaded.config.data.archive
     kinds = ("data", "test_data")
     sources = training.materials.dataset.sources
-    tables = {kind: _keep_table(parcel, source, wish) for kind, source in zip(kinds, sources, strict=False)}
+    tables = {
+        kind: "stored" if source.digest in stored else _keep_table(parcel, source, wish)
+        for kind, source in zip(kinds, sources, strict=False)
+    }
     return {**tables, "code": _keep_commit(parcel, training)}
 
 

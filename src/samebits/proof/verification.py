@@ -22,7 +22,7 @@ from samebits.errors import LineageError, TrackingError
 from samebits.history.fetching import holds_commit, is_whole_bundle
 from samebits.holdings.archive import name_code_entry
 from samebits.holdings.code_search import list_code_sources, list_unasked
-from samebits.holdings.data_search import ARCHIVE, find_recorded_data, list_unread
+from samebits.holdings.data_search import ARCHIVE, find_archived_data, find_recorded_data, list_unread
 from samebits.holdings.runs import RecordedRun
 from samebits.lineage.manifest import FILE_NAME, MAX_BYTES, PAGE_FILE, REPORT_FILE, find_contradictions
 from samebits.lineage.report_page import digest_page
@@ -256,7 +256,7 @@ def _check_table(
     name = kind.replace("_", " ")
     with tempfile.TemporaryDirectory(prefix="samebits-data-") as scratch:
         found = find_recorded_data(stage, [project_root], None, Path(scratch), is_trusted)
-        archived = find_recorded_data({**stage, "path": "nowhere", "location": None}, [], recorded.archive, Path(scratch))
+        archived = find_archived_data(stage, recorded.archive, Path(scratch))
     checks = [Check(f"{name} at {path}", stage["digest"], digest, False) for path, digest in found.other_bytes.items()]
     wrong_copy = archived.other_bytes
     checks += [Check(f"{name} in {place}", stage["digest"], digest, False) for place, digest in wrong_copy.items()]

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from samebits.errors import Problem, ProvenanceError
-from samebits.holdings.data_search import STORE_VARIABLE, find_recorded_data
+from samebits.holdings.data_search import find_recorded_data
 from samebits.holdings.runs import RecordedRun
 from samebits.restoring.restoration import Restoration, make_folder
+from samebits.stores.store import STORE_VARIABLE
 
 
 def restore_data(lineage: dict[str, Any], recorded: RecordedRun, restoration: Restoration, caller: Path) -> str:
@@ -37,7 +38,7 @@ def _find_table(
         places = [f"other bytes at {path} ({digest})" for path, digest in found.other_bytes.items()]
         kept = lineage.get("archive", {}).get(kind, "not recorded")
         seen = "; ".join(places) or "no file at its recorded path"
-        remedy = f"Put the file with this digest back, or into a folder named by {STORE_VARIABLE}. Archive: {kept}."
+        remedy = f"Put the file with this digest back, or into a store named by {STORE_VARIABLE}. Archive: {kept}."
         raise ProvenanceError(Problem(f"data {stage['path']}", stage["digest"], seen, remedy))
     if found.path.is_relative_to(restoration.project):
         return found.path, f"{stage['digest']} with the code, {stage['path']}"

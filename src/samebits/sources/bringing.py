@@ -129,15 +129,21 @@ def _bring_file(origin: Origin, pin: str | None, follow: Follow, check: Check | 
 
 
 def _bring_bucket_folder(bucket: Bucket, prefix: str, pin: str | None, follow: Follow) -> Path:
-    names = bucket.list_names(prefix)
+    names = bucket.list_sizes(prefix)
     files = {name: _bring_file(open_object(bucket, prefix + name), None, follow)[0] for name in names if is_inner_path(name)}
     if not files:
         raise FileNotFoundError(f"{bucket.root}/{prefix}")
-    return _join_folder(files, pin, f"{bucket.root}/{prefix}")
+    return join_folder(files, pin, f"{bucket.root}/{prefix}")
 
 
-def _join_folder(files: dict[str, Path], pin: str | None, where: str) -> Path:
-    """Return a folder of files that lie in the cache, by links: they are there once."""
+def join_folder(files: dict[str, Path], pin: str | None, where: str) -> Path:
+    """Return a folder of files that lie in the cache, by links: they are there once.
+
+    Raises
+    ------
+    DataError
+        It is not what it is pinned to.
+    """
     with tempfile.TemporaryDirectory(prefix=".joined-", dir=find_folder()) as scratch:
         folder = Path(scratch, "folder")
         for name, file in files.items():
@@ -166,7 +172,7 @@ def _bring_tracked(tracked: Tracked, place: Path, pin: str | None, follow: Follo
     files = {name: _bring_md5(store, md5, None, follow) for name, md5 in listing.items() if is_inner_path(name)}
     if not files:
         raise FileNotFoundError(f"{tracked.inner!r} in what {tracked.by} names")
-    return Brought(_join_folder(files, pin, str(place)), str(place))
+    return Brought(join_folder(files, pin, str(place)), str(place))
 
 
 def _bring_md5(store: DvcStore, md5: str, pin: str | None, follow: Follow) -> Path:

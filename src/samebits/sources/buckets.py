@@ -11,7 +11,6 @@ import os
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from functools import partial
-from pathlib import Path
 from typing import Any, TypeVar
 
 from samebits.errors import DataError, Problem
@@ -89,18 +88,19 @@ class Bucket:
         while (piece := self.ask(key, lambda: next(stream, None))) is not None:
             yield memoryview(piece)  # type: ignore[misc]
 
-    def list_names(self, prefix: str) -> list[str]:
-        """Return the names of all objects below a prefix, without it, sorted."""
+    def list_sizes(self, prefix: str) -> dict[str, int]:
+        """Return the size in bytes of each object below a prefix, by its name without it."""
         import obstore
 
         batches = self.ask(prefix, lambda: list(obstore.list(self._store, prefix.rstrip("/") or None)))
-        return sorted(str(item["path"])[len(prefix) :] for batch in batches for item in batch if str(item["path"]).startswith(prefix))
+        items = sorted((str(item["path"]), int(item["size"])) for batch in batches for item in batch)
+        return {path[len(prefix) :]: size for path, size in items if path.startswith(prefix)}
 
-    def put(self, key: str, path: Path) -> None:
-        """Write a file as an object, whole or not at all."""
+    def put(self, key: str, pieces: Iterator[bytes]) -> None:
+        """Write an object, whole or not at all."""
         import obstore
 
-        self.ask(key, lambda: obstore.put(self._store, key, path, chunk_size=_PIECE_BYTES, max_concurrency=4))
+        self.ask(key, lambda: obstore.put(self._store, key, pieces, chunk_size=_PIECE_BYTES, max_concurrency=4))
 
     def delete(self, key: str) -> None:
         """Remove an object."""

@@ -44,6 +44,7 @@ from samebits.search.trials import write_trials
 from samebits.sources.bringing import bring_inputs
 from samebits.stored.room import is_large, judge_room, return_memory_at_once
 from samebits.table.files import choose_parts
+from samebits.table.reading import Source
 from samebits.training.result import Result, make_result
 from samebits.training.stages import (
     describe_inputs,
@@ -96,6 +97,7 @@ def make_training(
     voice: Voice = SILENT,
     code: CodeIdentity | None = None,
     note_rows: Callable[[dict[str, Stage]], None] = lambda _: None,
+    note_tables: Callable[[list[Source]], None] = lambda _: None,
 ) -> Training:
     """Train what a config says, and describe it.
 
@@ -107,6 +109,8 @@ def make_training(
         As it was identified before anything of the config's was imported; else as it is now.
     note_rows
         Told before training starts which rows are held back, where any are, by the stages that say so.
+    note_tables
+        Told before training starts which tables were read.
 
     Raises
     ------
@@ -138,6 +142,7 @@ def make_training(
         voice.follow(line)
     for line in [*told, *_describe_wheels(environment, kept)]:
         voice.say(line)
+    note_tables(materials.dataset.sources)
     if len(materials.split.test_rows):
         note_rows(describe_rows(loaded, materials, project_root))
     request_digest = digest_request(loaded, code, environment, materials.dataset.digest, project_root)

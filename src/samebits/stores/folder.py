@@ -1,12 +1,9 @@
-"""A store of tables by the SHA-256 of their bytes: a folder that a team shares, which `reproduce`, `verify` and `data pull` read from.
-
-A table is written to it once, whole or not at all, and never over anything; what comes out is held to its digest before it has its
-name. Where the store is looked into, and in which older layouts, is `data_search`.
-"""
+"""A store that is a folder: a network drive, a mounted bucket. A table lies at `sha256/ab/cdef…`; older layouts are read too."""
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -14,26 +11,29 @@ from pathlib import Path
 
 from samebits.digests import PREFIX
 from samebits.errors import DataError, Problem
-from samebits.holdings.data_search import STORE_VARIABLE, list_store_paths
-from samebits.project import expand_home
 from samebits.table.files import digest_table, list_table_files
+
+_DIGEST = re.compile(rf"{PREFIX}[0-9a-f]{{64}}")
 
 
 @dataclass(frozen=True)
-class DataStore:
-    """The folders of SAMEBITS_DATA_STORE: the first is written to, all are read.
+class FolderStore:
+    """A folder of tables by their digests."""
 
-    Parameters
-    ----------
-    folders
-        At least one.
-    """
+    folder: Path
 
-    folders: list[Path]
+    @property
+    def where(self) -> str:
+        """As a person names it."""
+        return str(self.folder)
 
-    def find(self, digest: str) -> Path | None:
+    def holds(self, digest: str) -> bool:
+        """Tell whether a table of that digest lies there, held to it."""
+        return self.take(digest) is not None
+
+    def take(self, digest: str) -> Path | None:
         """Return where a table of that digest lies, its bytes held to it; None where it lies nowhere."""
-        paths = [path for folder in self.folders for path in list_store_paths(folder, digest)]
+        paths = list_store_paths(self.folder, digest)
         return next((path for path in paths if digest_table(path, digest) == digest), None)
 
     def put(self, table: Path, digest: str) -> bool:
@@ -44,32 +44,45 @@ class DataStore:
         DataError
             It cannot be written, its place holds other bytes, or the table changed meanwhile.
         """
-        if self.find(digest) is not None:
+        if self.holds(digest):
             return False
         copy_whole(table, self._name_place(digest), digest)
         return True
 
+    def list_digests(self) -> dict[str, int]:
+        """Return the size in bytes of everything that `put` wrote, by its digest."""
+        found = sorted((self.folder / "sha256").glob("??/*"))
+        kept = [place for place in found if _DIGEST.fullmatch(_name_digest(place))]
+        return {_name_digest(place): sum(file.stat().st_size for file in list_table_files(place).values()) for place in kept}
+
+    def list_parts(self, digest: str) -> list[str]:
+        """Return the digests of what a table is kept as elsewhere: here it is one."""
+        return []
+
+    def delete(self, digest: str) -> None:
+        """Remove a table."""
+        place = self._name_place(digest)
+        if place.is_dir():
+            shutil.rmtree(place)
+        else:
+            place.unlink(missing_ok=True)
+
     def _name_place(self, digest: str) -> Path:
         name = digest.removeprefix(PREFIX)
-        return self.folders[0] / "sha256" / name[:2] / name[2:]
+        return self.folder / "sha256" / name[:2] / name[2:]
 
 
-def open_store() -> DataStore:
-    """Return the store that SAMEBITS_DATA_STORE names.
+def _name_digest(place: Path) -> str:
+    return f"{PREFIX}{place.parent.name}{place.name}"
 
-    Raises
-    ------
-    DataError
-        It names none, or a folder that is not there: a mistyped one is not made.
-    """
-    folders = [expand_home(name) for name in os.environ.get(STORE_VARIABLE, "").split(os.pathsep) if name]
-    if not folders:
-        remedy = f"Set it: export {STORE_VARIABLE}=/path/to/a/shared/folder."
-        raise DataError(Problem(STORE_VARIABLE, "the folder that keeps tables by their digest", "none named", remedy))
-    missing = next((folder for folder in folders if not folder.is_dir()), None)
-    if missing is not None:
-        raise DataError(Problem(STORE_VARIABLE, "a folder that is there", str(missing), "Make it, or mount it."))
-    return DataStore(folders)
+
+def list_store_paths(store: Path, digest: str) -> list[Path]:
+    """Return the places of a folder, in any layout, at which something lies that should have a digest."""
+    name = digest.removeprefix(PREFIX)
+    if not _DIGEST.fullmatch(digest):
+        return []
+    layouts = (f"sha256/{name[:2]}/{name[2:]}", name, f"sha256/{name}", f"{name[:2]}/{name[2:]}", f"{name[:2]}/{name[2:4]}/{name}")
+    return [store / layout for layout in layouts if (store / layout).exists()]
 
 
 def copy_whole(source: Path, target: Path, digest: str) -> None:

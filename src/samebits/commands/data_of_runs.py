@@ -1,0 +1,196 @@
+"""What of runs goes to the team's store and back: the tables that they were trained on, by their lineages, and their models."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from samebits.config.documents import take_section
+from samebits.config.loading import read_config_document
+from samebits.delivery.offline import connect_for
+from samebits.digests import digest_bytes, write_manifest
+from samebits.errors import DataError, Problem, TrackingError
+from samebits.holdings.data_search import find_recorded_data
+from samebits.holdings.runs import RecordedRun, list_originals, open_recorded_run, settle_reference
+from samebits.lineage.manifest import FILE_NAME, is_inner_path
+from samebits.project import find_config, find_project_root
+from samebits.stores.folder import copy_whole
+from samebits.stores.store import Store, take_from
+from samebits.table.files import digest_table
+from samebits.text import tell, warn
+from samebits.tracking.server import connect
+from samebits.trust.own_runs import is_own_run
+
+MODELS_FOLDER = "models"
+_MODEL = "model/"
+_SHORT_ID = 8
+
+
+def push_run(reference: str, store: Store) -> None:
+    """Keep in the store what a run was trained on, and its model.
+
+    Raises
+    ------
+    TrackingError, LineageError
+        There is no such run.
+    DataError
+        One of its tables is nowhere to be had, or the store cannot be written.
+    """
+    with _open(reference) as recorded, tempfile.TemporaryDirectory(prefix="samebits-push-") as scratch:
+        lineage = recorded.read_lineage()
+        is_own = is_own_run(recorded.run_id, digest_bytes(recorded.lineage_bytes))
+        for kind, stage in list_tables(lineage).items():
+            found = find_recorded_data(stage, [find_project_root()], recorded.archive, _make(scratch, kind), is_own)
+            if found.path is None:
+                remedy = "Put it back where the run read it, and push again."
+                raise DataError(Problem(f"run {recorded.run_id}: {stage['path']}", stage["digest"], "nowhere", remedy))
+            _tell_put(store, found.path, stage["digest"], str(stage["path"]))
+        _push_model(recorded, lineage, store, Path(scratch))
+
+
+def list_tables(lineage: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the tables of a run as its lineage describes them, by their kind."""
+    data = lineage["stages"]["data"]
+    return {"data": data, **({"test_data": data["test"]} if "test" in data else {})}
+
+
+def _open(reference: str) -> RecordedRun:
+    client, reference = connect_for(settle_reference(reference), find_project_root())
+    return open_recorded_run(client, reference)
+
+
+def _make(scratch: str, name: str) -> Path:
+    folder = Path(scratch, name)
+    folder.mkdir()
+    return folder
+
+
+def _tell_put(store: Store, path: Path, digest: str, name: str) -> None:
+    tell(f"{'pushed ' if store.put(path, digest) else 'there  '} {digest}  {name}")
+
+
+def _push_model(recorded: RecordedRun, lineage: dict[str, Any], store: Store, scratch: Path) -> None:
+    """Keep a model's files as MLflow lays them out, the lineage that they are held to, and a manifest of both."""
+    files = _list_model_files(recorded, lineage)
+    for name, path in files.items():
+        store.put(path, _digest_model_file(name, lineage))
+    (scratch / FILE_NAME).write_bytes(recorded.lineage_bytes)
+    store.put(scratch / FILE_NAME, digest_bytes(recorded.lineage_bytes))
+    manifest = _write_model_manifest(lineage, recorded.lineage_bytes)
+    (scratch / "manifest").write_bytes(manifest)
+    _tell_put(store, scratch / "manifest", digest_bytes(manifest), f"the model of run {recorded.run_id}")
+
+
+def list_model_digests(lineage: dict[str, Any], lineage_bytes: bytes) -> set[str]:
+    """Return the digests that a store has of a run's model beside those that its lineage names."""
+    return {digest_bytes(lineage_bytes), digest_bytes(_write_model_manifest(lineage, lineage_bytes))}
+
+
+def _write_model_manifest(lineage: dict[str, Any], lineage_bytes: bytes) -> bytes:
+    names = [name for name in lineage["artifacts"] if name.startswith(_MODEL)]
+    digests = {name.removeprefix(_MODEL): _digest_model_file(name, lineage) for name in names}
+    return write_manifest({**digests, FILE_NAME: digest_bytes(lineage_bytes)}.items())
+
+
+def _digest_model_file(name: str, lineage: dict[str, Any]) -> str:
+    return str(lineage["artifacts"][name]["digest"])
+
+
+def _list_model_files(recorded: RecordedRun, lineage: dict[str, Any]) -> dict[str, Path]:
+    """Return a model's recorded files, each held to its digest."""
+    files = {name: path for name, path in recorded.files.items() if name.startswith(_MODEL) and name in lineage["artifacts"]}
+    for name, path in files.items():
+        _hold(path, _digest_model_file(name, lineage), f"run {recorded.run_id}: {name}")
+    return files
+
+
+def _hold(path: Path, recorded: str | None, where: str) -> None:
+    observed = digest_table(path)
+    if observed != recorded:
+        raise DataError(Problem(where, f"{recorded}, as recorded", str(observed), "`samebits verify` says more."))
+
+
+def pull_run(reference: str, stores: tuple[Store, ...]) -> None:
+    """Bring a run's tables to where it read them in this project, and its model to models/; nothing is overwritten.
+
+    Raises
+    ------
+    TrackingError, LineageError
+        There is no such run.
+    DataError
+        A table is nowhere to be had, or its place holds other bytes.
+    """
+    root = find_project_root()
+    with _open(reference) as recorded, tempfile.TemporaryDirectory(prefix="samebits-pull-") as scratch:
+        lineage = recorded.read_lineage()
+        for kind, stage in list_tables(lineage).items():
+            if is_inner_path(str(stage["path"])):
+                _pull_table(recorded, stage, root / stage["path"], stores, _make(scratch, kind))
+        _pull_model(recorded, lineage, root)
+
+
+def _pull_table(recorded: RecordedRun, stage: dict[str, Any], place: Path, stores: tuple[Store, ...], scratch: Path) -> None:
+    digest = str(stage["digest"])
+    if digest_table(place, digest) == digest:
+        tell(f"there   {digest}  {place}")
+        return
+    if place.exists():
+        remedy = "Nothing is overwritten: move them away."
+        raise DataError(Problem(f"run {recorded.run_id}: {stage['path']}", digest, f"other bytes at {place}", remedy))
+    found = take_from(stores, digest)
+    path = found[0] if found is not None else find_recorded_data(stage, [], recorded.archive, scratch, False).path
+    if path is None:
+        places = ", ".join(store.where for store in stores)
+        raise DataError(Problem(str(place), f"{digest} in {places}", "nothing", "Ask who has it for samebits data push."))
+    copy_whole(path, place, digest)
+    tell(f"pulled  {digest}  {place}")
+
+
+def _pull_model(recorded: RecordedRun, lineage: dict[str, Any], root: Path) -> None:
+    name = str(lineage["stages"]["config"]["resolved"].get("name", "run"))
+    experiment = "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in name)
+    place = root / MODELS_FOLDER / f"{experiment.strip('.')}-{recorded.run_id[:_SHORT_ID]}"
+    if place.exists():
+        tell(f"there   {lineage['stages']['model']['digest']}  {place}")
+        return
+    place.parent.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".incoming-", dir=place.parent) as scratch:
+        folder = Path(scratch, "model")
+        for name, path in _list_model_files(recorded, lineage).items():
+            (folder / name.removeprefix(_MODEL)).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, folder / name.removeprefix(_MODEL))
+        (folder / FILE_NAME).write_bytes(recorded.lineage_bytes)
+        folder.rename(place)
+    tell(f"pulled  {lineage['stages']['model']['digest']}  {place}")
+
+
+def sync_models(conf_files: Sequence[str], stores: tuple[Store, ...]) -> None:
+    """Bring the model of each config's latest run here, and keep it in the store; where no server answers, that is said."""
+    root = find_project_root()
+    try:
+        client = connect(root)
+        latest = _find_latest(client, root, conf_files)
+        for run_id in latest:
+            with open_recorded_run(client, run_id) as recorded, tempfile.TemporaryDirectory(prefix="samebits-sync-") as scratch:
+                lineage = recorded.read_lineage()
+                _push_model(recorded, lineage, stores[0], Path(scratch))
+                _pull_model(recorded, lineage, root)
+    except TrackingError as error:
+        warn(f"no models: {error}")
+
+
+def _find_latest(client: Any, root: Path, conf_files: Sequence[str]) -> list[str]:
+    names = {str(take_section({"a": read_config_document(find_config(one, root)).value}, "a").get("name")) for one in conf_files}
+    found: dict[str, str] = {}
+    experiments = {name: client.get_experiment_by_name(name) for name in sorted(names)}
+    ids = {str(experiment.experiment_id): name for name, experiment in experiments.items() if experiment is not None}
+    for run in list_originals(client):
+        name = ids.get(str(run.info.experiment_id))
+        if name is not None and name not in found:
+            found[name] = str(run.info.run_id)
+        if len(found) == len(ids):
+            break
+    return list(found.values())

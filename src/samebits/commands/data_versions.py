@@ -1,0 +1,140 @@
+"""`samebits data log` and `samebits data gc`: which versions of a table runs were trained on, and what of a store none names."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from samebits.commands.data_of_runs import list_model_digests
+from samebits.commands.data_store import list_configs, list_named
+from samebits.errors import DataError, Problem, SamebitsError
+from samebits.holdings.runs import list_originals, open_recorded_run
+from samebits.project import find_project_root
+from samebits.stores.store import open_store
+from samebits.text import shorten_list, tell
+from samebits.tracking.server import connect
+
+_DIGEST = re.compile(rb"sha256:[0-9a-f]{64}")
+_FEW = 3
+
+
+@dataclass
+class Version:
+    """One content of a table, as the runs of the server tell of it.
+
+    Parameters
+    ----------
+    first, last
+        When runs with it started, in milliseconds since 1970.
+    n_rows
+        Of the table as it was used; None where no run says it.
+    """
+
+    digest: str
+    first: int
+    last: int
+    n_rows: int | None
+    users: set[str] = field(default_factory=set)
+    runs: list[str] = field(default_factory=list)
+
+
+def run_data_log(conf_file: str) -> None:
+    """List the versions of a config's table, the latest first: digest, when, rows, who, which runs.
+
+    Raises
+    ------
+    ConfigError
+        It is no config.
+    TrackingError
+        The server cannot be searched.
+    """
+    named = next(list_named([conf_file]))
+    found: dict[str, Version] = {}
+    for run in list_originals(connect(find_project_root())):
+        dataset = _find_dataset(run, named.named)
+        if dataset is not None:
+            _add(found, run, dataset)
+    if not found:
+        tell(f"no run on this server was trained on {named.shown}")
+    for version in found.values():
+        pinned = "  pinned" if version.digest == named.pin else ""
+        runs = shorten_list([run_id[:8] for run_id in version.runs], _FEW)
+        rows = "" if version.n_rows is None else f"  {version.n_rows:,} rows"
+        users = shorten_list(sorted(version.users), _FEW)
+        tell(f"{version.digest}  {_name_days(version)}{rows}  {users}  runs {runs}{pinned}")
+
+
+def _find_dataset(run: Any, named: str) -> Any:
+    """Return the run's table as MLflow has it, where it is the named one, wherever the project lay."""
+    plain = named.partition("?")[0]
+    for entry in getattr(run.inputs, "dataset_inputs", None) or []:
+        try:
+            uri = str(json.loads(entry.dataset.source).get("uri", "")).partition("?")[0]
+        except (ValueError, AttributeError):
+            continue
+        contexts = {tag.value for tag in entry.tags}
+        if "training" in contexts and (uri == plain or uri.endswith(f"/{plain}")):
+            return entry.dataset
+    return None
+
+
+def _add(found: dict[str, Version], run: Any, dataset: Any) -> None:
+    digest, started = run.data.tags.get("data_hash", "not on record"), int(run.info.start_time)
+    try:
+        n_rows = int(json.loads(dataset.profile)["num_rows"])
+    except (ValueError, TypeError, KeyError):
+        n_rows = None
+    version = found.setdefault(digest, Version(digest, started, started, n_rows))
+    version.first, version.last = min(version.first, started), max(version.last, started)
+    version.users.add(run.data.tags.get("mlflow.user", "unknown"))
+    version.runs.append(str(run.info.run_id))
+
+
+def _name_days(version: Version) -> str:
+    days = [datetime.datetime.fromtimestamp(when / 1000, datetime.UTC).date().isoformat() for when in (version.first, version.last)]
+    return " to ".join(dict.fromkeys(days))
+
+
+def run_data_gc(is_deleting: bool) -> None:
+    """List what is in the store and neither a run on the server nor a config of this project names; delete it where that was asked.
+
+    Raises
+    ------
+    TrackingError
+        The server cannot be searched: then nothing is known to be unnamed.
+    DataError
+        The store does not answer, or a run's record cannot be read, so that what it names is not known.
+    """
+    root = find_project_root()
+    store = open_store(root)[0]
+    kept = _list_named_digests(root)
+    sizes = store.list_digests()
+    kept |= {part for digest in sorted(kept & sizes.keys()) for part in store.list_parts(digest)}
+    unnamed = {digest: size for digest, size in sizes.items() if digest not in kept}
+    for digest, size in unnamed.items():
+        if is_deleting:
+            store.delete(digest)
+        tell(f"{'deleted' if is_deleting else 'unnamed'} {digest}  {size:,} bytes")
+    n_bytes = sum(unnamed.values())
+    rest = "" if is_deleting or not unnamed else "; `samebits data gc --delete` removes these"
+    tell(f"{len(sizes) - len(unnamed)} named by runs or configs, {len(unnamed)} by none ({n_bytes:,} bytes) in {store.where}{rest}")
+
+
+def _list_named_digests(root: Path) -> set[str]:
+    """Return every digest that stands in a run's record, whatever of, and every pin of this project's configs."""
+    client = connect(root)
+    named_here = list_named(list_configs(root)) if (root / "confs").is_dir() else ()
+    found = {named.pin for named in named_here if named.pin is not None}
+    for run in list_originals(client):
+        try:
+            with open_recorded_run(client, str(run.info.run_id)) as recorded:
+                found |= {digest.decode() for digest in _DIGEST.findall(recorded.lineage_bytes)}
+                found |= list_model_digests(recorded.read_lineage(), recorded.lineage_bytes)
+        except SamebitsError as error:
+            remedy = "Mend or delete that run first: what it names must not be removed."
+            raise DataError(Problem(f"run {run.info.run_id}", "its record", error.problems[0].found, remedy)) from None
+    return found

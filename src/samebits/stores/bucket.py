@@ -1,0 +1,167 @@
+"""A store that is a bucket, or a prefix of one: an object at `sha256/ab/cdef…` has the bytes of that digest.
+
+A folder's digest is that of its manifest (`digests.digest_manifest`): so the manifest is the object of that digest, and its files are
+objects of their own, each kept once whatever folders hold it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from samebits.digests import PREFIX, digest_file, write_manifest
+from samebits.errors import DataError, Problem
+from samebits.lineage.manifest import is_inner_path
+from samebits.plain_files import open_plain, read_plain
+from samebits.sources.bringing import join_folder
+from samebits.sources.buckets import Bucket, open_object
+from samebits.sources.cache import find_cached, remove
+from samebits.sources.transfer import bring
+from samebits.table.files import list_table_files
+
+_PIECE_BYTES = 8 << 20
+_LINE = re.compile(r"([0-9a-f]{64})  (.+)")
+_MOST_MANIFEST_BYTES = 64 << 20
+
+
+@dataclass(frozen=True)
+class BucketStore:
+    """A bucket of tables by their digests.
+
+    Parameters
+    ----------
+    prefix
+        Before every key: empty, or with a slash at its end.
+    """
+
+    bucket: Bucket
+    prefix: str
+
+    @property
+    def where(self) -> str:
+        """As a person names it."""
+        return f"{self.bucket.root}/{self.prefix}".rstrip("/")
+
+    def holds(self, digest: str) -> bool:
+        """Tell whether a table of that digest is there; what it holds is seen when it is taken."""
+        try:
+            self.bucket.look(self._name_key(digest))
+        except FileNotFoundError:
+            return False
+        return True
+
+    def take(self, digest: str) -> Path | None:
+        """Return a table of that digest, brought into the cache and held to it; None where there is none.
+
+        Raises
+        ------
+        DataError
+            The bucket does not answer, or what lies there is not what its name says.
+        """
+        cached = find_cached(digest) or self._bring(digest)
+        parts = _read_manifest(cached) if cached is not None and cached.is_file() else {}
+        if cached is None or not parts:
+            return cached
+        remove(cached)  # the folder has the same digest, and so the same name
+        files = {name: self._bring_part(name, part) for name, part in parts.items()}
+        return join_folder(files, digest, self.where)
+
+    def _bring_part(self, name: str, digest: str) -> Path:
+        found = find_cached(digest) or self._bring(digest)
+        if found is None:
+            raise DataError(Problem(self.where, f"{digest}, which is {name} of a folder", "nothing", "Push the folder again."))
+        return found
+
+    def _bring(self, digest: str) -> Path | None:
+        origin = open_object(self.bucket, self._name_key(digest))
+        try:
+            return bring(origin, origin.look(), digest)[0]
+        except FileNotFoundError:
+            return None
+
+    def put(self, table: Path, digest: str) -> bool:
+        """Keep a table, its files before the manifest that names them, and say whether it was not there yet.
+
+        Raises
+        ------
+        DataError
+            The bucket does not take it, or the table changed meanwhile.
+        """
+        if self.holds(digest):
+            return False
+        if not table.is_dir():
+            self._put_file(table, digest)
+            return True
+        digests = {name: digest_file(file) for name, file in list_table_files(table).items()}
+        for name, file in list_table_files(table).items():
+            if not self.holds(digests[name]):
+                self._put_file(file, digests[name])
+        self._put_pieces(str(table), digest, iter([write_manifest(digests.items())]))
+        return True
+
+    def _put_file(self, path: Path, digest: str) -> None:
+        self._put_pieces(str(path), digest, _read_pieces(path))
+
+    def _put_pieces(self, where: str, digest: str, pieces: Iterator[bytes]) -> None:
+        """Send bytes as they are digested: where they come out as others, the object never gets its name."""
+        self.bucket.put(self._name_key(digest), _hold_to(where, digest, pieces))
+
+    def list_digests(self) -> dict[str, int]:
+        """Return the size in bytes of everything that `put` wrote, by its digest."""
+        sizes = self.bucket.list_sizes(f"{self.prefix}sha256/")
+        kept = {name: size for name, size in sizes.items() if re.fullmatch(r"[0-9a-f]{2}/[0-9a-f]{62}", name)}
+        return {f"{PREFIX}{name.replace('/', '')}": size for name, size in kept.items()}
+
+    def list_parts(self, digest: str) -> list[str]:
+        """Return the digests of a folder's files; none where a table is one file."""
+        origin = open_object(self.bucket, self._name_key(digest))
+        first = next(origin.read(origin.look(), 0)[1], b"")
+        if _LINE.match(bytes(first[:200]).decode("utf-8", "replace")) is None:
+            return []
+        found = find_cached(digest) or self._bring(digest)
+        return list(_read_manifest(found).values()) if found is not None and found.is_file() else []
+
+    def delete(self, digest: str) -> None:
+        """Remove an object."""
+        self.bucket.delete(self._name_key(digest))
+
+    def _name_key(self, digest: str) -> str:
+        name = digest.removeprefix(PREFIX)
+        return f"{self.prefix}sha256/{name[:2]}/{name[2:]}"
+
+
+def _read_pieces(path: Path) -> Iterator[bytes]:
+    with open_plain(path) as file:
+        while piece := file.read(_PIECE_BYTES):
+            yield piece
+
+
+def _hold_to(where: str, digest: str, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield pieces, the last one only where all together have the digest."""
+    sha256, kept = hashlib.sha256(), b""
+    for piece in pieces:
+        sha256.update(piece)
+        if kept:
+            yield kept
+        kept = piece
+    if f"{PREFIX}{sha256.hexdigest()}" != digest:
+        raise DataError(Problem(where, f"the bytes of {digest}", "others, as they were sent", "It is being written: push it again."))
+    yield kept
+
+
+def _read_manifest(path: Path) -> dict[str, str]:
+    """Return the digest of each file of a folder by its path inside; none where a file is no manifest."""
+    with open_plain(path) as file:
+        if _LINE.match(file.read(200).decode("utf-8", "replace")) is None:
+            return {}
+    try:
+        lines = read_plain(path, _MOST_MANIFEST_BYTES).decode("utf-8", "surrogateescape").split("\n")
+    except OSError:
+        return {}
+    found = [_LINE.fullmatch(line) for line in lines[:-1]]
+    if lines[-1] or not all(found):
+        return {}
+    return {line[2]: PREFIX + line[1] for line in found if line is not None and is_inner_path(line[2])}
