@@ -258,3 +258,16 @@ def test_garbage_is_not_looked_for_while_pictures_are_drawn_and_then_as_before(
         (gc.enable if was_enabled else gc.disable)()
 
     assert seen == [False, is_enabled]
+
+
+def test_a_groups_table_has_the_metric_that_its_gap_is_claimed_of() -> None:
+    claims = {"group_gap": {"column": "site", "metric": "recall", "at_most": 0.1}}
+    account = make_account("binary", config={"claims": claims})
+    account.metrics.update({"accuracy": 0.9})
+    for group in account.assessment["groups"]["site"]:
+        group["metrics"] = {**{f"a{number}": 0.5 for number in range(9)}, "recall": 0.4321}
+
+    (table,) = re.findall(r'<table class="labelled">.*?</table>', make_report(account).page.decode(), flags=re.DOTALL)
+
+    assert table.count('data-name="recall">0.4321') == 2
+    assert table.count('data-name="Rows"') == 2

@@ -14,8 +14,9 @@ from sklearn.metrics import accuracy_score, mean_absolute_error, recall_score
 from samebits.candidates.materials import Materials
 from samebits.candidates.selection import CandidateScore
 from samebits.keys.judging import Claims
+from samebits.report.words import describe_claim
 from samebits.training.assessment import list_as_good
-from samebits.training.claims import describe_claim, judge_claims
+from samebits.training.claims import judge_claims
 from samebits.training.groups import MISSING, RARER, _name_groups
 from samebits.training.remarks import _remark_overfit, count_repeated
 from samebits.training.result import Result
@@ -99,7 +100,7 @@ def test_a_claim_is_kept_at_its_bound_and_broken_beyond_it() -> None:
 def test_a_claim_on_a_metric_without_a_value_is_not_kept() -> None:
     assert judge({"roc_auc": {"at_least": 0.1}}, {}) == [False]
     found = judge_claims(Claims.model_validate({"roc_auc": {"at_least": 0.1}}), {}, {})
-    assert describe_claim(found[0]) == "roc_auc not computed, claimed at least 0.1: BROKEN"
+    assert describe_claim(found[0]) == "ROC AUC not computed, claimed at least 0.1"
 
 
 def test_a_gap_is_from_the_worst_group_to_the_best() -> None:
@@ -119,7 +120,7 @@ def test_a_gap_needs_two_groups_and_those_without_the_metric_are_named() -> None
 
     assert (one["found"], one["kept"]) == (None, False)
     assert two["kept"]
-    said = "gap of roc_auc between groups of site 0.1000 (not computed for b), claimed at most 0.2: kept"
+    said = "gap of ROC AUC between groups of site 0.1000 (not computed for b), claimed at most 0.2"
     assert describe_claim(two) == said
 
 

@@ -124,7 +124,7 @@ def _name_page(experiment_id: str, path: str) -> str:
 def _say_assessment(lineage: dict[str, Any]) -> None:
     """Say what the score is worth; a run that was made before this was assessed has nothing of it."""
     from samebits.holdings.looks import Looks
-    from samebits.training.claims import describe_claim
+    from samebits.report.words import describe_claim
 
     assessment = lineage["stages"].get("assessment")
     if assessment is None:
@@ -139,7 +139,7 @@ def _say_assessment(lineage: dict[str, Any]) -> None:
     parts += [f"knowing nothing scores {float(baseline):.6f}"] if baseline is not None else []
     parts += [f"as good in the folds: {', '.join(assessment['as_good'])}"] if assessment["as_good"] else []
     warn(*([f"worth  {metric}: {'; '.join(parts)}"] if parts else []))
-    warn(*(f"claim  {describe_claim(claim)}" for claim in assessment["claims"]))
+    warn(*(f"claim  {describe_claim(claim)}: {'kept' if claim['kept'] else 'BROKEN'}" for claim in assessment["claims"]))
     if looks := lineage.get("looks"):
         warn(f"looks  this run is {Looks(**looks)}")
 

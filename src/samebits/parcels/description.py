@@ -12,18 +12,21 @@ from typing import Any
 
 import numpy as np
 
+from samebits.data.target import Target
 from samebits.estimation.scoring import Threshold
 from samebits.holdings.looks import Looks, describe_looks
 from samebits.lineage.found_values import describe_found
 from samebits.lineage.standing import describe_standing
 from samebits.lineage.tracked_values import name_score, turn_score
+from samebits.report.words import describe_claim
 from samebits.text import escape_markdown
-from samebits.training.claims import describe_claim
 from samebits.training.training import Training
 
 _SHORT_ID = 8  # digits, which are enough to find it by
 _MOST_FOUND = 300  # letters of what a search found for a candidate
-_LINE = 68  # letters of a line, beside MLflow's assistant on a screen of 1400 px
+_LINE = 72  # letters of a line, beside MLflow's assistant on a screen of 1400 px
+_MOST_NAME = 60
+_LEAST_NAME = 16  # letters of a table's name, and of a target's, that has no more room
 
 
 def describe_run(training: Training, run_id: str, tags: Mapping[str, str], looks: Mapping[str, Any] | None = None) -> str:
@@ -47,7 +50,10 @@ def describe_run(training: Training, run_id: str, tags: Mapping[str, str], looks
         _describe_choice(training),
         *([_describe_search(training)] if training.result.found is not None else []),
         *([describe_looks(Looks(**looks))] if looks else []),
-        *(f"- claim: {escape_markdown(describe_claim(one))}" for one in training.result.assessment["claims"]),
+        *(
+            f"- claim {'kept' if one['kept'] else 'BROKEN'}: {escape_markdown(describe_claim(one))}"
+            for one in training.result.assessment["claims"]
+        ),
         "",
         f"- data `{training.materials.dataset.digest}`",
         f"- model `{training.result.model_digest}`",
@@ -59,19 +65,44 @@ def describe_run(training: Training, run_id: str, tags: Mapping[str, str], looks
 
 
 def _describe_task(training: Training) -> str:
-    target, split = training.materials.target, training.materials.split
-    config = training.loaded.config
-    classes = ""
-    if target.labels is not None:
-        names = [f"**{name}**" if label == target.positive else name for label in target.labels.tolist() for name in [_name(label)]]
-        classes = f" ({', '.join(names[:9])}{', …' if len(names) > 9 else ''})"
-    rows = f"{len(split.train_rows):,} rows to train" + (f", {len(split.test_rows):,} to test" if len(split.test_rows) else "")
-    table = Path(training.stages["data"]["path"]).name
-    return f"{_name(config.data.target)}{classes} from {_name(table)}: {rows}"
+    """In full where it fits into one line; else with fewer words, and at last with shorter names."""
+    n_train, n_test = len(training.materials.split.train_rows), len(training.materials.split.test_rows)
+    column, table = training.loaded.config.data.target, Path(training.stages["data"]["path"]).name
+    rows = f"{n_train:,} rows to train" + (f", {n_test:,} to test" if n_test else "")
+    fewer = f"{n_train:,} + {n_test:,} test rows" if n_test else rows
+    whole, short = _describe_classes(training.materials.target)
+    forms = [
+        f"{_name(column)}{classes} from {_name(table)}: {said}" for classes, said in ((whole, rows), (whole, fewer), (short, fewer))
+    ]
+    least = f"{_name(column, _LEAST_NAME)}{short} from : {fewer}"
+    room = _LINE - len("What? ") - _count_letters(least)
+    forms.append(least.replace(" from ", f" from {_name(table, max(room, _LEAST_NAME))}"))
+    return _fit("What? ", forms)
 
 
-def _name(value: object) -> str:
-    return escape_markdown(str(value)[:60])
+def _describe_classes(target: Target) -> tuple[str, str]:
+    """Return the classes in full, and in few words; nothing under regression."""
+    if target.labels is None:
+        return "", ""
+    labels = target.labels.tolist()
+    names = [f"**{_name(label)}**" if label == target.positive else _name(label) for label in labels]
+    short = f"**{_name(target.positive, _LEAST_NAME)}**" if target.positive is not None else f"{len(labels)} classes"
+    return f" ({', '.join(names[:9])}{', …' if len(names) > 9 else ''})", f" ({short})"
+
+
+def _fit(begin: str, forms: list[str]) -> str:
+    """Return the first form that stands in one line behind its beginning, or else the last."""
+    return next((form for form in forms if len(begin) + _count_letters(form) <= _LINE), forms[-1])
+
+
+def _count_letters(text: str) -> int:
+    """Return how many letters of a Markdown text are seen."""
+    return len(text.replace("**", "").replace("\\", ""))
+
+
+def _name(value: object, most: int = _MOST_NAME) -> str:
+    text = str(value)
+    return escape_markdown(text if len(text) <= most else f"{text[: most - 1]}…")
 
 
 def _describe_score(training: Training) -> str:
@@ -82,7 +113,8 @@ def _describe_score(training: Training) -> str:
     beside = ["{:.3g} to {:.3g}".format(*intervals[metric])] if metric in intervals else []
     beside.append(f"baseline {baseline:.3g}" if baseline is not None else "no baseline")
     rows = "test" if assessment["rows"] == "test" else "held-out"
-    return f"**{_name(metric)} {assessment['value']:.4f}** on {rows} rows ({'; '.join(beside)})"
+    score, worth = f"{_name(metric)} {assessment['value']:.4f}", f"({'; '.join(beside)})"
+    return _fit("How good? ", [f"**{score}** on {rows} rows {worth}", f"**{rows} {score}** {worth}"])
 
 
 def _describe_reservations(training: Training, looks: Mapping[str, Any] | None) -> list[str]:

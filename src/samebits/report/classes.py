@@ -23,7 +23,7 @@ from samebits.report.drawing import (
     shorten,
     thin,
 )
-from samebits.report.words import join_names, name_class
+from samebits.report.words import as_share, join_names, name_class
 from samebits.text import shorten_list
 
 MOST_CLASSES = 20  # of which a picture shows the most frequent
@@ -58,7 +58,7 @@ def plot_confusion(account: Account) -> Plot:
         axes.set_xticks(places, names, rotation=90 if is_crowded else 0, fontsize=letters)
         axes.set_yticks(places, names, fontsize=letters)
         for row, column in np.ndindex(*counts.shape) if digits >= _LEAST_LETTERS else ():
-            share = f"\n{shares[row, column]:.0%}" if has_shares else ""
+            share = f"\n{as_share(shares[row, column])}" if has_shares else ""
             colour = "white" if shares[row, column] > 0.55 else INK
             axes.text(
                 column + 0.5, row + 0.5, f"{counts[row, column]:,}{share}", ha="center", va="center", color=colour, fontsize=digits

@@ -28,6 +28,7 @@ from samebits.report.account import Account
 from samebits.report.words import (
     as_quantity,
     as_score,
+    as_share,
     begin,
     begin_remarks,
     describe_rows,
@@ -247,12 +248,12 @@ def _list_columns(account: Account) -> dict[str, Any]:
 def _describe_column(one: Mapping[str, Any], n_rows: int) -> str:
     if "counts" in one and isinstance(one["counts"], dict):
         most = sorted(one["counts"].items(), key=lambda item: (-item[1], item[0]))[:3]
-        shares = ", ".join(f"{_cut(name, 30)} {count / n_rows:.0%}" for name, count in most)
+        shares = ", ".join(f"{_cut(name, 30)} {as_share(count / n_rows)}" for name, count in most)
         return f"{one.get('n_distinct', len(one['counts']))} values: {shares}{', …' if len(one['counts']) > 3 else ''}"
     if "mean" not in one:
         return "nothing but missing values"
     if one.get("kind") == "boolean":
-        return f"true in {one['mean']:.0%}"
+        return f"true in {as_share(one['mean'])}"
     if one.get("kind") == "date":
         first, last = (np.datetime64(0, "D") + np.timedelta64(int(one["edges"][end]), "D") for end in (0, -1))
         return f"{first} to {last}"
@@ -358,12 +359,12 @@ def _note_result(account: Account) -> list[str]:
 
 
 def _list_groups(account: Account) -> list[dict[str, Any]]:
-    told = []
+    told, order = [], list(account.metrics)
     for column, groups in account.assessment.get("groups", {}).items():
-        chosen = account.assessment.get("metric")
+        asked = _list_asked(account, column)
         found = {name for one in groups for name in one["metrics"]}
-        names = sorted(found, key=lambda name: (name != chosen, list(account.metrics).index(name) if name in account.metrics else 99))
-        names = names[:_MOST_GROUP_METRICS]
+        names = sorted(found, key=lambda name: (name not in asked, order.index(name) if name in order else len(order)))
+        names = names[: max(_MOST_GROUP_METRICS, len(asked))]
         rows = [
             {
                 "value": _cut(one["value"]),
@@ -374,6 +375,13 @@ def _list_groups(account: Account) -> list[dict[str, Any]]:
         ]
         told.append({"column": _cut(column), "metrics": [name_in_words(name) for name in names], "rows": rows})
     return told
+
+
+def _list_asked(account: Account, column: str) -> set[str]:
+    """Return the metrics that whoever reads of a column's groups is sure to look for: the one that chose, and the claimed ones."""
+    claims = dict(account.config.get("claims") or {})
+    gap = claims.pop("group_gap", None) or {}
+    return {str(account.assessment.get("metric")), *claims, *([str(gap["metric"])] if gap.get("column") == column else [])}
 
 
 def _cut(text: Any, most: int = _MOST_LETTERS) -> str:

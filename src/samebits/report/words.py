@@ -167,6 +167,17 @@ def as_quantity(value: float, scale: float = 0.0) -> str:
     return f"{value:,.0f}" if 1000 <= size < _MOST_WRITTEN else f"{value:.4g}"
 
 
+def as_share(share: float) -> str:
+    """Return a share in whole percent, where what is not none or all is not called so.
+
+    >>> as_share(0.5), as_share(0.0), as_share(0.002), as_share(0.998)
+    ('50%', '0%', '<1%', '>99%')
+    """
+    if 0 < share < 0.005:
+        return "<1%"
+    return ">99%" if 0.995 <= share < 1 else f"{share:.0%}"
+
+
 def describe_score(account: Account) -> str:
     """Return the metric that chose, on the rows nobody chose by."""
     if not account.assessment:
@@ -270,16 +281,26 @@ def list_promises(account: Account) -> list[tuple[bool, str, str]]:
 def list_claims(account: Account) -> list[tuple[bool, str, str]]:
     """Return what was claimed before training, likewise."""
     claims = account.assessment.get("claims", [])
-    return [(bool(one["kept"]), "Kept" if one["kept"] else "Broken", describe_judged(one)) for one in claims]
+    return [(bool(one["kept"]), "Kept" if one["kept"] else "Broken", describe_claim(one)) for one in claims]
 
 
-def describe_judged(one: Mapping[str, Any]) -> str:
-    """Return a claim and what came of it."""
+def describe_claim(one: Mapping[str, Any]) -> str:
+    """Return a judged claim and what came of it.
+
+    >>> describe_claim({"claim": "average_precision", "at_least": 0.9, "found": 0.95123, "kept": True})
+    'average precision 0.9512, claimed at least 0.9'
+    """
     words = {"at_least": "at least", "at_most": "at most"}
-    bounds = " and ".join(f"{text} {as_number(one[name])}" for name, text in words.items() if name in one)
+    bounds = " and ".join(f"{text} {one[name]:.15g}" for name, text in words.items() if name in one)
     found = "not computed" if one.get("found") is None else as_score(str(one["claim"]), one["found"])
     without = f" (not computed for {shorten_list(map(str, one['left_out']))})" if one.get("left_out") else ""
-    return f"{name_in_words(str(one['claim']))} {found}{without}, claimed {bounds}"
+    return f"{_name_claim(str(one['claim']))} {found}{without}, claimed {bounds}"
+
+
+def _name_claim(claim: str) -> str:
+    """A metric, or the gap of one between groups of a column, whose name stays as the table has it."""
+    metric, between, column = claim.removeprefix("gap of ").partition(" between groups of ")
+    return f"gap of {name_in_words(metric)}{between}{column}" if between else name_in_words(claim)
 
 
 def describe_split(account: Account) -> list[str]:

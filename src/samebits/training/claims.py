@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from samebits.keys.judging import Claims
-from samebits.text import shorten_list
 from samebits.training.groups import Groups
 
 
@@ -37,16 +36,3 @@ def _judge(claim: str, found: float | None, at_least: float | None, at_most: flo
     kept = found is not None and (at_least is None or found >= at_least) and (at_most is None or found <= at_most)
     bounds = {"at_least": at_least, "at_most": at_most}
     return {"claim": claim, **{name: value for name, value in bounds.items() if value is not None}, "found": found, "kept": kept}
-
-
-def describe_claim(judged: dict[str, Any]) -> str:
-    """Return a judged claim in words.
-
-    >>> describe_claim({"claim": "recall", "at_least": 0.9, "found": 0.95, "kept": True})
-    'recall 0.9500, claimed at least 0.9: kept'
-    """
-    found = "not computed" if judged["found"] is None else f"{float(judged['found']):.4f}"
-    words = {"at_least": "at least", "at_most": "at most"}
-    bounds = " and ".join(f"{text} {judged[name]:g}" for name, text in words.items() if name in judged)
-    without = f" (not computed for {shorten_list(judged['left_out'])})" if judged.get("left_out") else ""
-    return f"{judged['claim']} {found}{without}, claimed {bounds}: {'kept' if judged['kept'] else 'BROKEN'}"
