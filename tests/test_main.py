@@ -78,6 +78,11 @@ def test_a_mistyped_command_is_no_config(word: str, said: str, capsys: pytest.Ca
     assert f"command '{word}': expected a command, or the path of a config file, found neither. {said}" in capsys.readouterr().err
 
 
+def test_help_on_a_mistyped_command_suggests_too(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["help", "tarin"]) == 2
+    assert "command 'tarin': expected a command" in (said := capsys.readouterr().err) and "Did you mean `samebits train`?" in said
+
+
 @pytest.mark.parametrize("words", [["train"], ["data"], ["data", "pin"], []])
 def test_missing_words_are_refused(words: list[str]) -> None:
     assert run_samebits(*words).returncode == 2

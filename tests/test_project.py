@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
+from samebits import project
 from samebits.errors import ConfigError, TrackingError
 from samebits.parcels import spool
 from samebits.project import expand_home, find_config, list_code_folders
@@ -47,3 +49,26 @@ def test_own_modules_lie_in_the_projects_folder_and_in_src_where_there_is_one(tm
     (tmp_path / "src").mkdir()
 
     assert list_code_folders(tmp_path) == [str(tmp_path), str(tmp_path / "src")]
+
+
+@pytest.mark.parametrize(
+    ("files", "program", "recipes"),
+    [
+        ((), "samebits", False),
+        (("uv.lock",), "uv run samebits", False),
+        (("uv.lock", ".samebits-project.json"), "uv run samebits", True),
+    ],
+)
+def test_a_reader_is_told_to_call_samebits_as_it_can_be_called_there(
+    files: tuple[str, ...], program: str, recipes: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".git").mkdir()
+    for name in files:
+        (tmp_path / name).touch()
+    monkeypatch.setattr(project, "is_checkout", lambda: False)
+    monkeypatch.setattr(sys, "prefix", str(tmp_path / ".venv"))
+    monkeypatch.chdir(tmp_path)
+
+    assert (project.name_program(), project.has_recipes()) == (program, recipes)
+    monkeypatch.setattr(sys, "prefix", "/elsewhere")
+    assert project.name_program() == "samebits"

@@ -62,6 +62,7 @@ def complete_words(words: Sequence[str]) -> list[str]:
 
 def find_slip(words: Sequence[str]) -> Problem | None:
     """Return what is wrong with a first word that is neither a command nor a path; None where it is one."""
+    words = words[1:] if words[:1] == ["help"] else words  # whose word is a command too
     first = next(iter(words), "-")
     is_path = len(Path(first).parts) > 1 or Path(first).suffix or os.path.exists(first)  # noqa: PTH110 - which never raises
     if is_path or first.startswith("-") or first in (*COMMANDS, *_ASKS):

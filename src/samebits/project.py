@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from samebits.errors import ConfigError, Problem
 
 PACKAGE = Path(__file__).parent
+NOTE = ".samebits-project.json"  # which `samebits init` leaves in a project
 
 
 def is_checkout() -> bool:
@@ -23,6 +25,18 @@ def find_project_root() -> Path:
         if (folder / "MLproject").is_file() or (folder / ".git").exists():
             return folder
     return here
+
+
+def name_program() -> str:
+    """Return how samebits is called from a shell here: through uv, where the environment is the one that uv made in the project."""
+    root = find_project_root()
+    is_uvs = (root / "uv.lock").is_file() and Path(sys.prefix).is_relative_to(root)
+    return "uv run samebits" if is_checkout() or is_uvs else "samebits"
+
+
+def has_recipes() -> bool:
+    """Tell whether the project has samebits' own recipes: it is a checkout, or `samebits init` made it."""
+    return is_checkout() or (find_project_root() / NOTE).is_file()
 
 
 def list_code_folders(root: Path) -> list[str]:

@@ -14,6 +14,7 @@ import json
 import logging
 import os
 import re
+import shlex
 import sys
 import threading
 import traceback
@@ -269,6 +270,18 @@ def _close_tail(match: re.Match[str]) -> str:
         is_open = name.lower() in _OPEN_PARAMETERS if is_named else not part or (sign == "#" and part.startswith("/"))
         kept += (("?" if sign == "&" and "?" not in kept else sign) + part) if is_open else ""
     return match["head"] + kept
+
+
+def quote_word(word: str) -> str:
+    r"""Return a word as a shell takes it, also one with letters that are not shown.
+
+    >>> quote_word("my table.yaml"), quote_word("n\nl.yaml")
+    ("'my table.yaml'", "$'n\\nl.yaml'")
+    """
+    if word.isprintable():
+        return shlex.quote(word)
+    escaped = [f"\\{letter}" if letter in "'\\" else letter if letter.isprintable() else ascii(letter)[1:-1] for letter in word]
+    return f"$'{''.join(escaped)}'"
 
 
 def escape_markdown(text: str) -> str:

@@ -15,6 +15,7 @@ import yaml
 from conftest import ROOT, SMALL, merge, run_samebits
 from recorded_runs import open_client, train
 
+from samebits.application.drift_measures import MEASURES
 from samebits.application.prediction_file import name_files
 from samebits.application.prediction_record import KIND, check_record, find_record
 from samebits.application.stored_model import StoredModel, load_stored_model, take_folder, take_run
@@ -67,7 +68,7 @@ def test_predictions_of_the_test_rows_are_the_runs_own_to_the_bit(
     assert found["row"].astype(int).tolist() == list(range(len(recorded)))
     assert found["predicted"].astype(str).tolist() == recorded["predicted"].tolist()
     responses = recorded["response"].astype(float) if suffix == ".parquet" else recorded["response"]
-    assert found["probability"].tolist() == responses.tolist()
+    assert found["probability_M"].tolist() == responses.tolist()
 
 
 def test_equal_predictions_leave_equal_bytes_and_a_record_that_verifies(
@@ -87,7 +88,9 @@ def test_equal_predictions_leave_equal_bytes_and_a_record_that_verifies(
     capsys.readouterr()
     assert run_verify(str(record), as_json=True) == Verdict.IDENTICAL
     assert len(json.loads(capsys.readouterr().out)["checks"]) == 2
+    assert run_verify(str(output), as_json=False) == Verdict.IDENTICAL  # whoever names the predictions means their record
     output.write_bytes(before[0] + b"\n")
+    assert run_verify(str(output), as_json=False) == Verdict.DIFFERENT
     assert run_verify(str(record), as_json=False) == Verdict.DIFFERENT
     output.unlink()
     assert run_verify(str(record), as_json=False) == Verdict.INCONCLUSIVE
@@ -248,7 +251,9 @@ def test_drift_of_the_runs_own_table_is_none_and_of_a_moved_one_is_said(
     capsys.readouterr()
 
     assert measure_table(stored, TABLE, None, as_json=False).exit_code == 0
-    assert "score: probability" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "score: probability" in said
+    assert all(re.search(rf"^limit   {name} \d\S* +[A-Z].*\.$", said, re.MULTILINE) for name in MEASURES)
     assert measure_table(stored, tmp_path / "moved.csv", tmp_path / "found", as_json=True).exit_code == 1
     report = json.loads(capsys.readouterr().out)
     assert {"psi", "ks", "wasserstein"} <= set(next(one for one in report["columns"] if one["name"] == "mean_radius")["over"])

@@ -29,6 +29,7 @@ def test_the_model_says_of_the_runs_own_table_what_it_said_before(shipped: Shipp
     assert (
         said["predicted"].tolist() == run.predictions["recorded"].tolist() or (said["predicted"] == run.predictions["predicted"]).all()
     )
+    assert list(said) == ["predicted", "probability_M"]
     assert said["probability_M"].tolist() == pytest.approx(run.predictions["response"].tolist())
     check_is_fitted(samebits.load(run))
     with pytest.raises(DataError, match=r"column 'mean_area': expected numbers, found 'x'"):

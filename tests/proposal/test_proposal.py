@@ -75,6 +75,7 @@ def test_a_text_is_read_however_it_is_laid_out(name: str, tmp_path: Path) -> Non
     proposal = propose(write(tmp_path / "table.csv", lay_out(frame), encoding))
 
     assert read_said(proposal) == said
+    assert any("a comma is the decimal mark: " in one.line for one in proposal.findings) == ("decimal" in said)
     dataset = prepare_rows(check_document(proposal.document), tmp_path).dataset
     assert dataset.frame["income"].tolist() == frame["income"].tolist()
     assert dataset.kinds["city"] == "categorical"

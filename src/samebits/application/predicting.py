@@ -19,7 +19,7 @@ from samebits.candidates.fitting import FAILURES, lend_threads_to_predict
 from samebits.config.catalog import Task
 from samebits.data.target import Target, choose_positive
 from samebits.errors import DataError, Problem
-from samebits.estimation.prediction import Answers, name_response_method, predict_rows, tabulate_scores
+from samebits.estimation.prediction import Answers, choose_score, name_response_method, predict_rows, tabulate_scores
 
 BLOCK_ROWS = 1 << 16
 _LEAST_ROWS = 1 << 10
@@ -58,6 +58,17 @@ class Predictor:
             found = f"{type(error).__name__}: {' '.join(str(error).split())}"
             raise DataError(Problem("model", "rows that it can be asked of", found, "Look at these columns.")) from None
         return tabulate_scores(prediction, self.target.labels, method)
+
+    def tabulate(self, X: pd.DataFrame) -> dict[str, np.ndarray]:
+        """Return the columns of a file of predictions: `predicted`, and `probability_<class>`, of two classes the positive one's.
+
+        Raises
+        ------
+        DataError
+            The model cannot be asked of these rows.
+        """
+        said = self.predict(X)
+        return {f"{name}_{self.target.positive}" if name == choose_score(said) != "predicted" else name: said[name] for name in said}
 
 
 def make_predictor(lineage: dict[str, Any], model: Any) -> Predictor:

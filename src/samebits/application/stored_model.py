@@ -12,7 +12,7 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -213,30 +213,45 @@ def load_stored_model(files: ModelFiles, is_trusted: bool) -> Iterator[StoredMod
     ProvenanceError
         It is made of somebody's code, and the caller does not trust it.
     """
-    from samebits.model.file import load_model
-
-    content = files.read(MODEL_FILE, MOST_MODEL_BYTES)
-    stage = files.lineage["stages"]["model"]
-    _hold(f"run {files.run_id}: {MODEL_FILE}", stage["file_digest"], digest_bytes(content))
     with contextlib.ExitStack() as open_until_done:
         try:
-            model = load_model(content)
+            model = load_recorded(files)
         except LineageError:
             allow = files.lineage["stages"]["config"]["resolved"].get("allow")
             if not allow or not isinstance(allow, list):
                 raise
             require_trust(files.run_id, files.lineage_bytes, files.lineage, files.addresses, is_trusted, LOADED)
             open_until_done.enter_context(_lay_out_code(files))
-            model = _load_with_code(content, [str(name) for name in allow])
+            model = _load_with_code(files, [str(name) for name in allow])
         other = _list_other_versions(files.lineage)
-        yield StoredModel(files, model, _digest_content(files, model, len(content), other), other)
+        size_bytes = files.files[MODEL_FILE].stat().st_size
+        yield StoredModel(files, model, _digest_content(files, model, size_bytes, other), other)
 
 
-def _load_with_code(content: bytes, allow: list[str]) -> Any:
+def load_recorded(files: ModelFiles, allow: Sequence[str] = ()) -> Any:
+    """Return a run's model, from a file that is the recorded one; no code of anybody's is looked for.
+
+    Parameters
+    ----------
+    allow
+        Packages that are trusted beside scikit-learn and samebits.
+
+    Raises
+    ------
+    LineageError
+        The file is not what the run recorded, is damaged, or holds what is on no list.
+    """
     from samebits.model.file import load_model
 
+    content = files.read(MODEL_FILE, MOST_MODEL_BYTES)
+    recorded = str(files.lineage["stages"]["model"]["file_digest"])
+    _hold(f"run {files.run_id}: {MODEL_FILE}", recorded, digest_bytes(content))
+    return load_model(content, allow)
+
+
+def _load_with_code(files: ModelFiles, allow: list[str]) -> Any:
     try:
-        return load_model(content, allow)
+        return load_recorded(files, allow)
     except SamebitsError:
         raise
     except Exception as error:  # of a stranger's module as it is imported

@@ -61,6 +61,7 @@ def measure_table(stored: StoredModel, table: Path, folder: Path | None, as_json
     report = _describe(stored, rows, ordered, thresholds, outcome)
     if folder is not None:
         _leave(folder, report, ordered, counts, thresholds)
+        warn(f"wrote   {folder / REPORT}, {folder / PICTURE}")
     if as_json:
         tell_json(report)
     else:
@@ -141,11 +142,21 @@ def _print(report: dict[str, Any], columns: Sequence[ColumnDrift], rows: LaterTa
     tell(*("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells))
     tell(f"run     {report['run_id']}, config {report['config_version']}")
     tell(f"table   {rows.digest}  {rows.n_rows:,} rows")
-    limits = [f"{name} {limit:g}" for name, limit in report["thresholds"].items() if name in _HEADER and limit is not None]
-    tell(f"limits  {', '.join(limits)}: what is over one has drifted (the config's drift); dates and texts by what is missing alone")
+    tell(*_explain_measures(thresholds))
+    tell("        a column at one or over it has drifted, a date or a text by what is missing alone; p decides nothing")
     over = [column.name for column in columns if column.over]
     few = f": fewer rows than drift.min_rows ({thresholds.min_rows}), chance alone moves their shares"
     tell(f"outcome {outcome}{few if rows.n_rows < thresholds.min_rows else f': {shorten_list(over, 8)}' if over else ''}")
+
+
+def _explain_measures(thresholds: Drift) -> list[str]:
+    """Return each measure with its limit, which the config's section `drift` sets, and with what it measures."""
+    from samebits.application.drift_measures import MEASURES
+
+    fields, limits = type(thresholds).model_fields, thresholds.model_dump()
+    named = [f"{name} {'without' if limits[name] is None else format(limits[name], 'g')}" for name in MEASURES]
+    width = max(map(len, named))
+    return [f"limit   {said:{width}}  {fields[name].description}" for name, said in zip(MEASURES, named, strict=True)]
 
 
 def _list_cells(column: ColumnDrift) -> tuple[str, ...]:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import shlex
 from pathlib import Path
 
 from samebits.errors import ConfigError, DataError, Problem, suggest
-from samebits.project import expand_home, find_project_root, is_checkout
-from samebits.text import tell, warn
+from samebits.project import expand_home, find_project_root, name_program
+from samebits.text import quote_word, tell, warn
 
 _SUFFIXES = (".yaml", ".yml")
 _TABLE_SUFFIXES = (
@@ -49,19 +48,7 @@ def run_new(table: str, target: str | None, output: str | None) -> None:
     warn(*(finding.line for finding in proposal.findings))
     _write_new(conf, proposal.document.text)
     shown = _name_from(conf, root) if Path.cwd() == root else str(conf)  # who stands elsewhere would look for it there
-    tell(f"wrote     {shown}", f"next      {'uv run ' if is_checkout() else ''}samebits train {quote_word(shown)}")
-
-
-def quote_word(word: str) -> str:
-    r"""Return a word as a shell takes it, also one with letters that are not shown.
-
-    >>> quote_word("my table.yaml"), quote_word("n\nl.yaml")
-    ("'my table.yaml'", "$'n\\nl.yaml'")
-    """
-    if word.isprintable():
-        return shlex.quote(word)
-    escaped = [f"\\{letter}" if letter in "'\\" else letter if letter.isprintable() else ascii(letter)[1:-1] for letter in word]
-    return f"$'{''.join(escaped)}'"
+    tell(f"wrote     {shown}", f"next      {name_program()} train {quote_word(shown)}")
 
 
 def _find_table(table: str, root: Path) -> Path:

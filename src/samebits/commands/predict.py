@@ -12,8 +12,8 @@ from samebits.delivery.offline import connect_for
 from samebits.errors import ProvenanceError
 from samebits.lineage.manifest import PREDICTIONS_SUFFIX
 from samebits.numerics.profile import PINNED_MARK, ProfileName, pin_profile
-from samebits.project import expand_home, find_project_root
-from samebits.text import shorten_list, tell, warn
+from samebits.project import expand_home, find_project_root, name_program
+from samebits.text import quote_word, shorten_list, tell, warn
 
 if TYPE_CHECKING:
     from samebits.application.later_rows import LaterTable
@@ -69,7 +69,7 @@ def write_predictions(stored: StoredModel, table: Path, path: Path, overwrite: b
     columns: dict[str, Any] = {}
     with PredictionFile(path) as file, PredictionFile(record) as beside:
         for first, block in read_blocks(rows, block_rows):
-            columns = predictor.predict(block)
+            columns = predictor.tabulate(block)
             unseen.count(block)
             file.write(first, columns)
         file.finish()
@@ -91,6 +91,7 @@ def _say(stored: StoredModel, rows: LaterTable, unseen: Unseen, columns: list[st
     tell(f"model   {model['digest']}  {model['name']} of run {stored.files.run_id}, config {version}")
     tell(f"table   {rows.digest}  {rows.n_rows:,} rows")
     tell(f"output  {path}  {', '.join(columns)}")
+    tell(f"record  {path.name}{PREDICTIONS_SUFFIX} beside it: {name_program()} verify {quote_word(str(path))}")
     threshold = stages["threshold"].get("value")
     if threshold is not None:
         tell(f"label   positive from {columns[-1]} {threshold:.6g} on, the run's threshold")

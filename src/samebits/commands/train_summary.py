@@ -13,7 +13,7 @@ from samebits.lineage.found_values import describe_found
 from samebits.lineage.gaps import list_unrestorable
 from samebits.lineage.manifest import take_held_back
 from samebits.lineage.tracked_values import VIEW, is_turned, name_score, turn_score
-from samebits.project import is_checkout
+from samebits.project import has_recipes, name_program
 from samebits.text import hide_credentials, shorten_list, tell, tell_json, warn
 from samebits.tracking.address import is_http
 
@@ -67,7 +67,7 @@ def tell_end(ended: Ended, as_json: bool) -> None:
     warn(*(f"remark {remark}" for remark in lineage.get("remarks", [])))
     if ended.page is not None:
         warn(f"see    {ended.page}", f"runs   {ended.table}")
-        program = "uv run samebits" if is_checkout() else "samebits"
+        program = name_program()
         warn(f"again  {program} reproduce {ended.run_id}", f"apply  {program} predict {ended.run_id} TABLE --output FILE")
     warn(*_list_loose_inputs(lineage), *_list_losses(lineage))
 
@@ -117,7 +117,7 @@ def _name_page(experiment_id: str, path: str) -> str:
     page = f"/#/experiments/{experiment_id}/{path}workflowType=machine_learning"  # else the page for traces opens
     if is_http(uri):
         return uri.rstrip("/") + page
-    serve = "uv run just ui" if is_checkout() else f"mlflow server --backend-store-uri {uri}"
+    serve = "uv run just ui" if has_recipes() else f"mlflow server --backend-store-uri {uri}"
     return f"http://127.0.0.1:5000{page} after `{serve}`"
 
 

@@ -78,6 +78,8 @@ def hold_predictions(path: Path, is_trusted: bool) -> tuple[list[Check], list[st
     LineageError
         It is one, and cannot be read.
     """
+    beside = path.with_name(path.name + PREDICTIONS_SUFFIX) if path.name else path
+    path = beside if names_file(str(path)) and names_file(str(beside)) else path  # who names predictions means their record
     if not path.name.endswith(PREDICTIONS_SUFFIX) or not names_file(str(path)):
         return None
     from samebits.application.prediction_record import check_record, find_record

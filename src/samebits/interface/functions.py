@@ -160,7 +160,9 @@ def load(run: RunLike, *, allow: Sequence[str] = ()) -> Any:
 
 
 def predict(run: RunLike, frame: pd.DataFrame, *, allow: Sequence[str] = ()) -> pd.DataFrame:
-    """Return what a run's model says of a table's rows, in this process: `predicted`, and `probability_<class>` for each class.
+    """Return what a run's model says of a table's rows, in this process: the columns that `samebits predict` writes.
+
+    These are `predicted`, and `probability_<class>` for each of several classes; of two, for the positive one.
 
     Parameters
     ----------

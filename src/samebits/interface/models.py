@@ -1,4 +1,4 @@
-"""A run's model in the caller's own process: checked by its digest, loaded without pickle, and asked about other rows.
+"""A run's model in the caller's own process: held to its record, loaded without pickle, and asked about other rows.
 
 Its predictions are made with the packages, threads and kernels of that process, which no profile pins: those on record are the run's.
 """
@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from samebits.interface.run import Run
-from samebits.lineage.manifest import MODEL_FILE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,21 +27,15 @@ def load_run_model(run: Run, allow: Sequence[str] = ()) -> Any:
     LineageError
         Its file has not the recorded digest, is damaged, or holds a class that is on no list.
     """
-    content = run.read_file(MODEL_FILE)
-    from samebits.model.file import load_model
+    from samebits.application.stored_model import ModelFiles, load_recorded
 
     resolved = run.lineage["stages"]["config"]["resolved"]
     own = [str(name) for name in resolved.get("allow", [])] if run.is_own else []
-    return load_model(content, [*allow, *own])
+    return load_recorded(ModelFiles(run.read_lineage(), run.lineage, run.paths, []), [*allow, *own])
 
 
 def predict_frame(run: Run, frame: pd.DataFrame, allow: Sequence[str] = ()) -> pd.DataFrame:
-    """Return what a run's model says of a table's rows, under the table's index.
-
-    Returns
-    -------
-    DataFrame
-        `predicted`; of a classifier that gives them, `probability_<class>` for each class.
+    """Return what a run's model says of a table's rows, under the table's index: the columns that `samebits predict` writes.
 
     Raises
     ------
@@ -54,11 +47,9 @@ def predict_frame(run: Run, frame: pd.DataFrame, allow: Sequence[str] = ()) -> p
     import pandas as pd
 
     from samebits.application.input_columns import describe_inputs
+    from samebits.application.predicting import make_predictor
     from samebits.interface.tables import settle_inputs
 
     model = load_run_model(run, allow)
     X = settle_inputs(describe_inputs(run.lineage, model), frame)
-    found: dict[str, Any] = {"predicted": model.predict(X)}
-    if hasattr(model, "predict_proba"):
-        found |= {f"probability_{label}": column for label, column in zip(model.classes_, model.predict_proba(X).T, strict=True)}
-    return pd.DataFrame(found, index=frame.index)
+    return pd.DataFrame(make_predictor(run.lineage, model).tabulate(X), index=frame.index)

@@ -65,8 +65,11 @@ class Run:
     @cached_property
     def lineage(self) -> dict[str, Any]:
         """Its lineage: the record that everything else is held to."""
-        path = Path(self._fetch()["files"][FILE_NAME])
-        return read_lineage(_read(path, MAX_BYTES), f"run {self.id}: {FILE_NAME}")
+        return read_lineage(self.read_lineage(), f"run {self.id}: {FILE_NAME}")
+
+    def read_lineage(self) -> bytes:
+        """Return the bytes of its lineage, which its digest is of."""
+        return _read(self.paths[FILE_NAME], MAX_BYTES)
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -87,6 +90,11 @@ class Run:
     def files(self) -> list[str]:
         """The paths of its artifacts; the model's are below `model/`."""
         return sorted(self._fetch()["files"])
+
+    @property
+    def paths(self) -> dict[str, Path]:
+        """Where each of its artifacts lies on this machine, by its path in the run."""
+        return {name: Path(path) for name, path in self._fetch()["files"].items()}
 
     @cached_property
     def predictions(self) -> pd.DataFrame:

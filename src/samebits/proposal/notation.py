@@ -100,6 +100,9 @@ def read_columns(table: RawTable, read: Read) -> Notation:
         reason = "holds no plain values"
         text = f"{shorten_list(unreadable)}: values inside values, or bytes; dropped"
         findings.append(Finding("unread", text, tuple((name, reason) for name in unreadable)))
+    if isinstance(read.decimal, dict):
+        marks = sorted({("a comma" if mark == "," else repr(mark)) for mark in read.decimal.values()})
+        findings.insert(0, Finding("numbers", f"{' or '.join(marks)} is the decimal mark: {shorten_list(read.decimal, 12)}"))
     return Notation(_join_marks(read, table, columns), columns, unreadable, findings)
 
 

@@ -15,8 +15,8 @@ from samebits import __version__
 from samebits.digests import digest_bytes, digest_file
 from samebits.errors import ConfigError, Problem
 from samebits.plain_files import read_plain
+from samebits.project import NOTE
 
-NOTE = ".samebits-project.json"
 _MOST_BYTES = 1 << 20
 
 

@@ -12,9 +12,10 @@ from pathlib import Path
 
 from samebits.digests import digest_bytes
 from samebits.errors import ConfigError, Problem, ProvenanceError
+from samebits.project import NOTE
 from samebits.starter.installer import LOCK, REQUIREMENTS, lock_packages
 from samebits.starter.making import list_wheel, write_files
-from samebits.starter.note import NOTE, Note, digest_files, is_untouched, leads_outside, read_note, write_note
+from samebits.starter.note import Note, digest_files, is_untouched, leads_outside, read_note, write_note
 from samebits.starter.project_name import choose_package
 from samebits.starter.rendering import list_export_options, render_project
 from samebits.starter.source import WHEEL_NAME, WHEELS, Source
