@@ -290,8 +290,16 @@ def escape_markdown(text: str) -> str:
     >>> print(escape_markdown("a_b <img src=x> [c](javascript:d)"))
     a\_b \<img src=x\> \[c\](javascript:d)
     """
-    escaped = re.sub(r"([\\`*_\[\]<>|~&!$])", r"\\\1", clean_text(text)).replace("://", "\\://")
-    return re.sub(r"^(\s*)([-+#=]|\d+(?=[.)]))", lambda start: f"{start[1]}{_escape_start(start[2])}", escaped)
+    return re.sub(r"^(\s*)([-+#=]|\d+(?=[.)]))", lambda start: f"{start[1]}{_escape_start(start[2])}", escape_cell(text))
+
+
+def escape_cell(text: str) -> str:
+    r"""Return a cleaned text that Markdown shows as it is in the middle of a line, such as a cell, where a number begins no list.
+
+    >>> print(escape_cell("0.38|x"))
+    0.38\|x
+    """
+    return re.sub(r"([\\`*_\[\]<>|~&!$])", r"\\\1", clean_text(text)).replace("://", "\\://")
 
 
 def _escape_start(mark: str) -> str:

@@ -46,6 +46,7 @@ def test_every_form_has_the_same_rows(shipped: ShippedRun) -> None:
 
     assert text[0].split() == list(COLUMNS) and len(text) == len(rows) + 1
     assert markdown[0] == f"| {' | '.join(COLUMNS)} |" and len(markdown) == len(rows) + 2
+    assert f" | {rows[0]['cv']:.6f} | " in markdown[2]  # as a reader of the text reads it too
     assert [(row["run"], float(row["cv"])) for row in table] == [(row["run"], row["cv"]) for row in rows]
 
 

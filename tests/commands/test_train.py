@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -425,7 +426,9 @@ def test_with_json_stdout_holds_what_was_made_and_nothing_that_a_class_prints(
     shown = {name.removeprefix("test_"): value for name, value in run.data.metrics.items()}
     assert made["metrics"] == {name: shown[name] for name in made["metrics"]}
     assert (made["reused"], made["waiting"], made["rows"], made["best"]) == (False, None, "test", "a")
-    assert made["page"] and made["page"] in done.stderr and "imported\n" in done.stderr and "fitted\n" in done.stderr
+    assert re.fullmatch(rf"http://127\.0\.0\.1:5000/#/experiments/\d+/runs/{made['run_id']}\?\S+", made["page"])
+    assert made["serve"] == "uv run just ui" and f"see    {made['page']} after `uv run just ui`" in done.stderr
+    assert "imported\n" in done.stderr and "fitted\n" in done.stderr
 
 
 def test_looks_are_asked_for_before_anything_is_trained(write_config: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:

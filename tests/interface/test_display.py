@@ -45,6 +45,28 @@ def test_a_run_answers_the_four_questions() -> None:
         assert said in text
 
 
+def test_a_run_says_what_its_score_is_worth_and_errors_as_positive_numbers() -> None:
+    lineage = make_lineage("ridge")
+    lineage["stages"]["cross_validation"] = {
+        "best": "ridge",
+        "scoring": "neg_root_mean_squared_error",
+        "candidates": {"ridge": {"mean": -58.5, "scores": [-58.0, -59.0]}, "tree": {"mean": -70.25, "scores": []}},
+    }
+    lineage["stages"]["metrics"]["test"] = {"rmse": 56.2}
+    lineage["stages"]["assessment"] = {
+        "uncertainty": {"confidence": 0.95, "intervals": {"rmse": [51.0, 64.5]}},
+        "baseline": {"metrics": {"rmse": 80.25}},
+        "claims": [{"claim": "rmse", "at_most": 50, "found": 56.2, "kept": False}],
+    }
+
+    text = re.sub("<[^>]+>", " ", show_run("5e2c", "a", {}, lineage, {}))
+
+    worth = "rmse 56.2000 on the test rows (95% interval 51.0000 to 64.5000; knowing nothing scores 80.2500)"
+    assert f"{worth}; cross-validated rmse 58.5000 ± 0.5000" in text
+    assert "70.2500" in text and "-70.25" not in text
+    assert "BROKEN: RMSE 56.20, claimed at most 50" in text
+
+
 def test_no_text_of_a_run_or_a_proof_is_markup_or_a_secret() -> None:
     tags = {"level": HOSTILE, "verdict": HOSTILE, "git_commit": HOSTILE}
     differences = [{"path": HOSTILE, "what": HOSTILE}, {"name": HOSTILE, "recorded": HOSTILE, "observed": 1}]

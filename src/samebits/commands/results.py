@@ -18,7 +18,7 @@ from samebits.errors import Problem, TrackingError, suggest
 from samebits.holdings.runs import list_experiments, list_originals
 from samebits.lineage.tracked_values import name_score, turn_score
 from samebits.project import find_project_root
-from samebits.text import clean_text, escape_markdown, tell, tell_json
+from samebits.text import clean_text, escape_cell, tell, tell_json
 from samebits.tracking.server import connect, explain_failures
 
 COLUMNS = ("started", "experiment", "version", "data", "model", "scoring", "cv", "spread", "test", "level", "verdict", "run")
@@ -145,7 +145,7 @@ def _print_text(rows: list[dict[str, Any]]) -> None:
 
 
 def _print_markdown(rows: list[dict[str, Any]]) -> None:
-    lines = [[escape_markdown(cell) for cell in _list_cells(row)] for row in rows]
+    lines = [[escape_cell(cell) for cell in _list_cells(row)] for row in rows]
     tell(*(f"| {' | '.join(line)} |" for line in [list(COLUMNS), ["---"] * len(COLUMNS), *lines]))
 
 

@@ -21,6 +21,7 @@ _HEADLINE = (
     *("accuracy", "balanced_accuracy", "matthews_corrcoef", "precision", "precision_macro"),
     *("r2", "rmse", "mae", "median_absolute_error"),
 )
+_OWN_SERVER = "http://127.0.0.1:5000"  # where MLflow serves a store that is none of a server's
 _ROWS = {"test": "test", "out_of_fold": "folds"}  # as they are called in what is printed
 
 
@@ -66,7 +67,8 @@ def tell_end(ended: Ended, as_json: bool) -> None:
     _say_assessment(lineage)
     warn(*(f"remark {remark}" for remark in lineage.get("remarks", [])))
     if ended.page is not None:
-        warn(f"see    {ended.page}", f"runs   {ended.table}")
+        after = f" after `{serve}`" if (serve := name_server()) else ""
+        warn(f"see    {ended.page}{after}", f"runs   {ended.table}{after}")
         program = name_program()
         warn(f"again  {program} reproduce {ended.run_id}", f"apply  {program} predict {ended.run_id} TABLE --output FILE")
     warn(*_list_loose_inputs(lineage), *_list_losses(lineage))
@@ -112,13 +114,19 @@ def _list_losses(lineage: dict[str, Any]) -> list[str]:
 
 
 def _name_page(experiment_id: str, path: str) -> str:
-    """Return where something is looked at: its page on the server, or what serves the store first."""
+    """Return the address of a page, on the server or on the one that is to be started first."""
     uri = hide_credentials(os.environ["MLFLOW_TRACKING_URI"])
-    page = f"/#/experiments/{experiment_id}/{path}workflowType=machine_learning"  # else the page for traces opens
+    server = uri.rstrip("/") if is_http(uri) else _OWN_SERVER
+    return f"{server}/#/experiments/{experiment_id}/{path}workflowType=machine_learning"  # else the page for traces opens
+
+
+def name_server() -> str | None:
+    """Return the command that serves the store; None where a server has it already."""
+    uri = hide_credentials(os.environ["MLFLOW_TRACKING_URI"])
     if is_http(uri):
-        return uri.rstrip("/") + page
-    serve = "uv run just ui" if has_recipes() else f"mlflow server --backend-store-uri {uri}"
-    return f"http://127.0.0.1:5000{page} after `{serve}`"
+        return None
+    program = name_program().removesuffix("samebits")
+    return f"{program}just ui" if has_recipes() else f"{program}mlflow server --backend-store-uri {uri}"
 
 
 def _say_assessment(lineage: dict[str, Any]) -> None:
@@ -163,6 +171,7 @@ def _make_document(ended: Ended) -> dict[str, Any]:
         "reused": ended.is_reused,
         "waiting": ended.waits.as_document() if ended.waits is not None else None,
         "page": ended.page,
+        "serve": name_server() if ended.page else None,
         "digests": {
             "inputs": lineage["inputs_digest"],
             "outputs": lineage["outputs_digest"],

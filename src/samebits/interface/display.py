@@ -17,6 +17,7 @@ from samebits.config.catalog import name_metric
 from samebits.lineage.found_values import describe_found
 from samebits.lineage.manifest import take_held_back
 from samebits.lineage.standing import describe_standing
+from samebits.lineage.tracked_values import name_score, turn_score
 from samebits.text import clean_text
 
 MOST_PICTURES = 6
@@ -26,6 +27,7 @@ _ROWS = {"test": "the test rows", "out_of_fold": "the folds' rows"}
 _TYPED = re.compile("`([^`]*)`")
 _PNG = b"\x89PNG\r\n\x1a\n"
 _CELL = "text-align:left;vertical-align:top;padding:3px 12px 3px 0;border-bottom:1px solid rgba(128,128,128,.35)"
+_WORDS = f"{_CELL};overflow-wrap:anywhere"
 _NUMBER = f"{_CELL};text-align:right;font-variant-numeric:tabular-nums"
 _BLOCK = "font-family:system-ui,sans-serif;font-size:14px;line-height:1.45;max-width:60em;color:inherit"
 _HEADING = "font-weight:600;margin:12px 0 4px"
@@ -43,7 +45,8 @@ def show_run(run_id: str, name: str, tags: Mapping[str, str], lineage: Mapping[s
     parts = [
         f"<div style='{_HEADING}'>{_say(name)} <code>{_say(run_id)}</code></div>",
         _table([*((label, _say(text)) for label, text in answers), ("Again", f"<code>samebits reproduce {_say(run_id)}</code>")]),
-        _show_remarks(lineage.get("remarks", [])),
+        _show_lines("Claimed", _list_claims(stages.get("assessment", {}))),
+        _show_lines("Remarked", lineage.get("remarks", [])),
         _section("Metrics", _show_metrics(stages["metrics"])),
         _section("Candidates", _show_candidates(stages["cross_validation"])),
         *_show_pictures(pictures),
@@ -77,7 +80,7 @@ def _say(text: Any) -> str:
 def _say_what(stages: Mapping[str, Any]) -> str:
     resolved, data = stages["config"]["resolved"], stages["data"]
     name = f"{resolved.get('name')} {stages['config'].get('version', '')}".strip()
-    classes = f" of {data.get('path')}, {data.get('n_rows', 0)} rows"
+    classes = f" of {data.get('path')}, {data.get('n_rows', 0):,} rows"
     return f"{name}: {stages['model'].get('name')} for {resolved['data'].get('target')}{classes}"
 
 
@@ -85,9 +88,25 @@ def _say_how_good(stages: Mapping[str, Any]) -> str:
     scores = stages["cross_validation"]
     rows, metrics = take_held_back(stages["metrics"])
     metric = name_metric(str(scores["scoring"]))
-    held_back = f"{metric} {metrics[metric]:.4f} on {_ROWS[rows]}; " if isinstance(metrics.get(metric), float) else ""
-    mean, spread = _measure(scores["candidates"][scores["best"]])
-    return f"{held_back}cross-validated {scores['scoring']} {mean:.4f} ± {spread:.4f}"
+    worth = _say_worth(stages.get("assessment", {}), metric)
+    held_back = f"{metric} {metrics[metric]:.4f} on {_ROWS[rows]}{worth}; " if isinstance(metrics.get(metric), float) else ""
+    mean, spread = _measure(scores, scores["best"])
+    return f"{held_back}cross-validated {name_score(scores['scoring'])} {mean:.4f} ± {spread:.4f}"
+
+
+def _say_worth(assessment: Mapping[str, Any], metric: str) -> str:
+    """How far the score may be off, and what knowing nothing scores; a run that was made before this was assessed has neither."""
+    uncertainty, nothing = assessment.get("uncertainty", {}), assessment.get("baseline", {}).get("metrics", {}).get(metric)
+    ends = uncertainty.get("intervals", {}).get(metric)
+    said = [f"{uncertainty['confidence']:.0%} interval {float(ends[0]):.4f} to {float(ends[1]):.4f}"] if ends else []
+    said += [f"knowing nothing scores {float(nothing):.4f}"] if nothing is not None else []
+    return f" ({'; '.join(said)})" if said else ""
+
+
+def _list_claims(assessment: Mapping[str, Any]) -> list[str]:
+    from samebits.report.words import describe_claim  # which imports pandas
+
+    return [f"{'kept' if one['kept'] else 'BROKEN'}: {describe_claim(one)}" for one in assessment.get("claims", [])]
 
 
 def _say_trust(tags: Mapping[str, str]) -> str:
@@ -95,10 +114,12 @@ def _say_trust(tags: Mapping[str, str]) -> str:
     return re.sub(r"\\(.)|`", lambda found: found[1] or "", line)
 
 
-def _measure(candidate: Mapping[str, Any]) -> tuple[float, float]:
-    scores = [float(score) for score in candidate.get("scores", [])]
-    mean = float(candidate["mean"])
-    return mean, (sum((score - mean) ** 2 for score in scores) / len(scores)) ** 0.5 if scores else 0.0
+def _measure(stage: Mapping[str, Any], name: str) -> tuple[float, float]:
+    """Return a candidate's score over the folds as a page has it, an error as a positive number, and its spread."""
+    candidate = stage["candidates"][name]
+    scores, mean = [float(score) for score in candidate.get("scores", [])], float(candidate["mean"])
+    spread = (sum((score - mean) ** 2 for score in scores) / len(scores)) ** 0.5 if scores else 0.0
+    return turn_score(stage["scoring"], mean), spread
 
 
 def _show_metrics(metrics: dict[str, Any]) -> str:
@@ -111,9 +132,9 @@ def _show_metrics(metrics: dict[str, Any]) -> str:
 def _show_candidates(scores: Mapping[str, Any]) -> str:
     ordered = sorted(scores["candidates"].items(), key=lambda item: (item[0] != scores["best"], -float(item[1]["mean"])))
     rows = [
-        (name, *(f"{value:.4f}" for value in _measure(found)), describe_found(scores, name)) for name, found in ordered[:_MOST_ROWS]
+        (name, *(f"{value:.4f}" for value in _measure(scores, name)), describe_found(scores, name)) for name, _ in ordered[:_MOST_ROWS]
     ]
-    heads = ("Candidate", scores["scoring"], "± over folds", "Found by search")
+    heads = ("Candidate", name_score(scores["scoring"]), "± over folds", "Found by search")
     return _grid(heads, rows) if "search" in scores else _grid(heads[:3], [row[:3] for row in rows])
 
 
@@ -121,8 +142,8 @@ def _number(value: Any) -> str:
     return f"{value:.4f}" if isinstance(value, float) else "" if value is None else str(value)
 
 
-def _show_remarks(remarks: Sequence[str]) -> str:
-    return _section("Remarked", _list(remarks)) if remarks else ""
+def _show_lines(title: str, lines: Sequence[str]) -> str:
+    return _section(title, _list(lines)) if lines else ""
 
 
 def _show_pictures(pictures: Mapping[str, bytes]) -> list[str]:
@@ -162,7 +183,7 @@ def _list(lines: Iterable[str]) -> str:
 def _table(rows: Iterable[tuple[str, str]]) -> str:
     """Rows of a label and what is HTML already."""
     body = "".join(
-        f"<tr><th scope='row' style='{_CELL};white-space:nowrap'>{escape(label)}</th><td style='{_CELL}'>{cell}</td></tr>"
+        f"<tr><th scope='row' style='{_CELL};white-space:nowrap'>{escape(label)}</th><td style='{_WORDS}'>{cell}</td></tr>"
         for label, cell in rows
     )
     return f"<table style='{_TABLE}'>{body}</table>"
