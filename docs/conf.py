@@ -11,6 +11,7 @@ project = "samebits"
 version = "".join(re.findall(r'__version__ = "(.+)"', _PACKAGE.read_text(encoding="utf-8")))
 html_title = f"samebits {version}"
 html_theme = "furo"
+html_static_path, html_css_files = ["_static"], ["narrow.css"]
 extensions = ["myst_parser"]
 root_doc = "index"
 exclude_patterns = ["notebooks/**"]  # run by a test, and read in Jupyter

@@ -162,7 +162,8 @@ def plot_dependence(account: Account) -> Plot:
 
     return Plot(
         "What the model makes of the most important columns",
-        f"{begin(of)}, on average over {found['n_rows']:,} {account.rows_name}, were the column to have this value in each of them.",
+        f"Of the most important columns, those of numbers: {of}, on average over {found['n_rows']:,} {account.rows_name}, "
+        "were the column to have this value in each of them.",
         f"Partial dependence of the prediction on {', '.join(columns)}.",
         found,
         paint,
