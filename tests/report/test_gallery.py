@@ -265,7 +265,10 @@ def test_a_class_that_is_no_word_is_told_with_its_column_in_pictures() -> None:
     found = draw_all(account)
 
     assert "rows of survived = 0" in found["roc"].caption and "called survived = 1 are so" in found["precision_recall"].caption
-    assert "survived = 1: " in found["scores"].svg and "those of numbers: response for survived = 1," in found["partial_dependence"].caption
+    assert (
+        "survived = 1: " in found["scores"].svg
+        and "those of numbers: response for survived = 1," in found["partial_dependence"].caption
+    )
 
 
 def test_the_trials_of_a_search_are_shown_where_there_was_one() -> None:
