@@ -529,7 +529,6 @@ FOREIGN: dict[str, tuple[bytes, str]] = {
     "book.xlsx": (pack_zip("[Content_Types].xml", "xl/workbook.xml"), "an Excel workbook (.xlsx). Save the table as CSV"),
     "old.xls": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 99, "an old Excel workbook (.xls)"),
     "sheet.ods": (pack_zip("mimetype", content=b"application/vnd.oasis.opendocument.spreadsheet"), "an OpenDocument file"),
-    "a.feather": (b"ARROW1\x00\x00" + b"\0" * 99, "an Arrow IPC (Feather) file"),
     "a.h5": (b"\x89HDF\r\n\x1a\n" + b"\0" * 99, "an HDF5 file"),
     "a.json": (b'[{"x": 1, "y": "a"}]', "a JSON file"),
     "a.jsonl": (b'{"x": 1, "y": "a"}\n', "a JSON file"),

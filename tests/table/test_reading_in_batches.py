@@ -138,7 +138,7 @@ def test_a_parquet_file_that_changes_while_it_is_read_is_refused(tmp_path: Path,
         pq.write_table(pa.table({"a": [1, 2, 4]}), path)
         return pa.table({"a": [1, 2, 3]})
 
-    monkeypatch.setattr("samebits.table.reading.store_parquet", change)
+    monkeypatch.setattr("samebits.table.reading.store_typed", change)
 
     assert "stays as it is" in read(path, 2)
 

@@ -22,11 +22,11 @@ from samebits.application.input_columns import InputColumns
 from samebits.digests import digest_file, digest_manifest
 from samebits.errors import DataError, Problem, describe_unreadable
 from samebits.keys.table import Read
-from samebits.table.arrow_file import open_parquet, take_column
+from samebits.table.arrow_file import open_typed, take_column
 from samebits.table.columns import RawColumn
 from samebits.table.csv_file import Refusal, find_short_row, parse_csv_in_parts
 from samebits.table.files import choose_parts, read_partitions
-from samebits.table.formats import DAMAGED, check_format, decompress, describe_damage, find_compression, is_parquet, read_head
+from samebits.table.formats import DAMAGED, check_format, decompress, describe_damage, find_compression, is_typed, read_head
 from samebits.table.reading import DigestingFile, describe_changed
 
 _OWN_ROW = re.compile(r"\bin row (\d+)")
@@ -68,7 +68,7 @@ class LaterTable:
         try:
             for name, file in choose_parts(self.path).items():
                 check_format(file)
-                read = self._read_arrow if is_parquet(file, self.inputs.read) else self._read_csv
+                read = self._read_arrow if is_typed(file, self.inputs.read) else self._read_csv
                 yield from read(file, name, digests)
         except DataError as error:
             raise DataError(*(_tell_whose_settings(problem, self.inputs.read) for problem in error.problems)) from None
@@ -110,7 +110,7 @@ class LaterTable:
         self.size_bytes += path.stat().st_size
 
     def _read_batches(self, file: BinaryIO, name: str) -> Iterator[pd.DataFrame]:
-        source = open_parquet(file)
+        source = open_typed(file)
         names = source.schema_arrow.names
         wanted = [column for column in names if column in self.inputs.kinds]
         self._check_names([*names, *self._name_made(name)])

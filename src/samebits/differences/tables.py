@@ -18,8 +18,9 @@ import pandas as pd
 
 from samebits.errors import DataError, Problem
 from samebits.keys.table import Read
+from samebits.table.arrow_file import count_cells, parse_typed
 from samebits.table.files import list_table_files, read_partitions
-from samebits.table.formats import is_parquet, list_csv_settings, read_decompressed
+from samebits.table.formats import is_typed, list_csv_settings, read_decompressed
 
 MAX_EXAMPLES = 5
 MOST_CELLS = 50_000_000  # of one Parquet file: each is compared as text
@@ -114,9 +115,9 @@ def _read_part(path: Path, read: Read) -> pd.DataFrame:
         raise DataError(Problem(str(path), "the table", "no such file", "Check data.path."))
     content = read_decompressed(path)
     try:
-        if is_parquet(path, read):
+        if is_typed(path, read):
             _refuse_many_cells(path, content)
-        return _parse_parquet(content) if is_parquet(path, read) else _parse_csv(content, read)
+        return _parse_typed(content) if is_typed(path, read) else _parse_csv(content, read)
     except (ValueError, OSError, LookupError, pd.errors.ParserWarning) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
         problem = Problem(str(path), "a table as data.read says", reason, "Check data.read (sep, encoding, quotechar…).")
@@ -124,12 +125,10 @@ def _read_part(path: Path, read: Read) -> pd.DataFrame:
 
 
 def _refuse_many_cells(path: Path, content: bytes) -> None:
-    """Parquet writes a value that repeats once, however many rows have it."""
-    from pyarrow import parquet
-
-    metadata = parquet.ParquetFile(io.BytesIO(content)).metadata
-    if metadata.num_rows * metadata.num_columns > MOST_CELLS:
-        found = f"{metadata.num_rows} rows of {metadata.num_columns}"
+    """Parquet and Arrow write a value that repeats once, however many rows have it."""
+    n_rows, n_columns = count_cells(content)
+    if n_rows * n_columns > MOST_CELLS:
+        found = f"{n_rows} rows of {n_columns}"
         raise DataError(Problem(str(path), f"at most {MOST_CELLS} cells to compare", found, "Its digest says that it differs."))
 
 
@@ -146,9 +145,9 @@ def _parse_csv(content: bytes, read: Read) -> pd.DataFrame:
     return frame.fillna("")  # the Python parser's answer to a row with too few fields
 
 
-def _parse_parquet(content: bytes) -> pd.DataFrame:
+def _parse_typed(content: bytes) -> pd.DataFrame:
     # Arrow's own types: through NumPy's, one missing value makes floats of a column of integers
-    frame: pd.DataFrame = pd.read_parquet(io.BytesIO(content), dtype_backend="pyarrow")
+    frame: pd.DataFrame = parse_typed(content).to_pandas(types_mapper=pd.ArrowDtype)
     named = [name for name in frame.index.names if name is not None]
     frame = frame.reset_index(named) if named else frame
     return pd.DataFrame({str(name): pd.Series(map(_write_value, frame[name].tolist()), dtype="str") for name in frame.columns})

@@ -19,9 +19,9 @@ from samebits.keys.config import Config
 from samebits.lineage.manifest import OUT_OF_FOLD_FILE
 from samebits.restoring.restoration import Restoration
 from samebits.restoring.restored_config import read_resolved, write_config
-from samebits.table.arrow_file import parse_parquet
+from samebits.table.arrow_file import parse_typed
 from samebits.table.files import digest_table, list_table_files
-from samebits.table.formats import is_parquet, list_csv_settings, read_decompressed
+from samebits.table.formats import is_typed, list_csv_settings, read_decompressed
 
 
 def write_control_config(lineage: dict[str, Any], restoration: Restoration, recorded: Mapping[str, Path]) -> tuple[Path, str]:
@@ -76,7 +76,7 @@ def _change_one_value(resolved: dict[str, Any], restoration: Restoration, is_tra
             changed = _swap_value(frame, config, is_trained_on, first_row)
         first_row += len(frame)
         (target / name).parent.mkdir(parents=True, exist_ok=True)
-        _write_plainly(frame, target / name, config, is_parquet(path, config.data.read))
+        _write_plainly(frame, target / name, config, is_typed(path, config.data.read))
     return (target if restoration.data.is_dir() else target / restoration.data.name), changed
 
 
@@ -99,8 +99,8 @@ def _swap_value(frame: pd.DataFrame, config: Config, is_trained_on: Callable[[in
 
 
 def _read_plainly(path: Path, config: Config) -> pd.DataFrame:
-    if is_parquet(path, config.data.read):
-        exact: pd.DataFrame = parse_parquet(path.read_bytes()).to_pandas(types_mapper=pd.ArrowDtype, ignore_metadata=True)
+    if is_typed(path, config.data.read):
+        exact: pd.DataFrame = parse_typed(path.read_bytes()).to_pandas(types_mapper=pd.ArrowDtype, ignore_metadata=True)
         return exact
     settings = list_csv_settings(config.data.read)
     content = io.BytesIO(read_decompressed(path))

@@ -27,7 +27,7 @@ from samebits.proposal.findings import Finding
 from samebits.table.columns import MISSING_WORDS, RawColumn
 from samebits.table.csv_file import parse_csv_in_parts
 from samebits.table.files import choose_parts
-from samebits.table.formats import DAMAGED, check_format, decompress, describe_damage, find_compression, is_parquet, read_head
+from samebits.table.formats import DAMAGED, check_format, decompress, describe_damage, find_compression, is_typed, read_head
 from samebits.table.numerals import clean_numbers, read_numerals
 from samebits.text import shorten_text
 
@@ -81,7 +81,7 @@ def find_layout(path: Path) -> tuple[Read, list[Finding]]:
     parts = list(choose_parts(path).values())
     for part in parts:
         check_format(part)
-    if is_parquet(parts[0], Read()):
+    if is_typed(parts[0], Read()):
         return Read(), []
     _refuse_no_text(parts)
     encoding, odd = _find_encoding(parts)
@@ -185,7 +185,7 @@ def has_leading_zeros(path: Path, read: Read) -> bool:
     between = r"\s" if read.sep == _SPACED else re.escape(read.sep)
     ends = rf"[\n\r{re.escape(read.quotechar)}{between}]"
     field = re.compile(rf"0(?<={ends}0)[0-9]+(?={ends}|$)")  # what it begins with is looked for first, which is fast
-    parts = [part for part in choose_parts(path).values() if not is_parquet(part, read)]
+    parts = [part for part in choose_parts(path).values() if not is_typed(part, read)]
     return any(field.search(text) for part in parts for text in _read_texts(part, read.encoding))
 
 

@@ -39,7 +39,7 @@ from samebits.proposal.survey import (
 )
 from samebits.proposal.writing import write_config
 from samebits.table.csv_file import Refusal
-from samebits.table.formats import is_parquet
+from samebits.table.formats import is_typed
 from samebits.table.reading import RawTable, read_table
 
 _SEED = 42
@@ -132,7 +132,7 @@ def check_target(table: Path, wanted: str | None) -> None:
         None is named, or there is no such column.
     """
     read, _ = find_layout(table)
-    if table.is_dir() or is_parquet(table, read):
+    if table.is_dir() or is_typed(table, read):
         choose_column(_read_leniently(table, read)[0].names, wanted, table)
         return
     with contextlib.suppress(Refusal):  # the table has more to say for itself

@@ -1,4 +1,4 @@
-"""A Parquet file, read by Arrow's own types: exact integers and decimals, durations and times of day in seconds, names as text.
+"""A Parquet or Arrow IPC file, read by Arrow's own types: exact integers and decimals, durations in seconds, names as text.
 
 Nothing goes through what another library makes of a type. What a config calls a category or text becomes the text of the exact value.
 Columns of values inside values are refused in words, unless they are dropped.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 import uuid
+from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -23,31 +24,54 @@ from samebits.keys.table import Read
 from samebits.stored.raw_parts import store_arrow
 from samebits.table.columns import RawColumn
 
+_IPC_FILE, _IPC_STREAM = b"ARROW1", b"\xff\xff\xff\xff"
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
 
-def parse_parquet(content: bytes) -> pa.Table:
-    """Return a Parquet file's table; a named index of pandas is its first columns, an unnamed one is none.
+class _IpcSource:
+    """An Arrow IPC file or stream, asked as a Parquet file is."""
+
+    def __init__(self, reader: Any) -> None:
+        self._reader = reader
+        self.schema_arrow = reader.schema
+
+    def read(self) -> pa.Table:
+        return self._reader.read_all()
+
+    def iter_batches(self, n_rows: int, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
+        for batch in self._list_batches():
+            taken = batch if columns is None else batch.select(columns)
+            for start in range(0, taken.num_rows, n_rows):
+                yield taken.slice(start, n_rows)
+
+    def _list_batches(self) -> Iterator[pa.RecordBatch]:
+        if hasattr(self._reader, "num_record_batches"):
+            return (self._reader.get_batch(index) for index in range(self._reader.num_record_batches))
+        return iter(self._reader)
+
+
+def parse_typed(content: bytes) -> pa.Table:
+    """Return the table of a Parquet or Arrow IPC file; a named index of pandas is its first columns, an unnamed one is none.
 
     Raises
     ------
     ValueError, OSError
-        It is no Parquet file, or damaged.
+        It is no such file, or damaged.
     """
-    return _put_indexes_first(open_parquet(pa.BufferReader(content)).read())
+    return _put_indexes_first(open_typed(pa.BufferReader(content)).read())
 
 
-def store_parquet(file: BinaryIO, n_rows: int) -> pa.Table:
-    """Return a Parquet file's table as `parse_parquet` does, but on disk: it is read by so many rows at a time.
+def store_typed(file: BinaryIO, n_rows: int) -> pa.Table:
+    """Return a file's table as `parse_typed` does, but on disk: it is read by so many rows at a time.
 
     Raises
     ------
     ValueError, OSError
-        It is no Parquet file, or damaged.
+        It is no such file, or damaged.
     DataError
         There is no room on the disk.
     """
-    source = open_parquet(file)
+    source = open_typed(file)
     batches = source.iter_batches(n_rows)
     first = next(batches, None)
     if first is None:
@@ -65,15 +89,35 @@ def _put_indexes_first(table: pa.Table) -> pa.Table:
     return table.select([*named, *others])
 
 
-def open_parquet(source: Any) -> pq.ParquetFile:
-    """Return a Parquet file, opened.
+def open_typed(source: Any) -> pq.ParquetFile | _IpcSource:
+    """Return a Parquet or Arrow IPC file, opened.
 
     Raises
     ------
     ValueError, OSError
-        It is no Parquet file, or damaged.
+        It is no such file, or damaged.
     """
+    head = source.read(len(_IPC_FILE))
+    source.seek(0)
+    if head == _IPC_FILE:
+        return _IpcSource(pa.ipc.open_file(source))
+    if head.startswith(_IPC_STREAM):
+        return _IpcSource(pa.ipc.open_stream(source))
     return pq.ParquetFile(source, coerce_int96_timestamp_unit="us")  # nanoseconds wrap after 2262
+
+
+def count_cells(content: bytes) -> tuple[int, int]:
+    """Return the rows and columns of a Parquet or Arrow IPC file, none of its values read.
+
+    Raises
+    ------
+    ValueError, OSError
+        It is no such file, or damaged.
+    """
+    source = open_typed(pa.BufferReader(content))
+    if isinstance(source, _IpcSource):
+        return sum(batch.num_rows for batch in source.iter_batches(1 << 40)), len(source.schema_arrow.names)
+    return source.metadata.num_rows, source.metadata.num_columns
 
 
 def _list_index_columns(metadata: dict[bytes, bytes]) -> list[str]:

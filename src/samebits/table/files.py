@@ -7,6 +7,7 @@ Spark and pandas write it.
 
 from __future__ import annotations
 
+import json
 import os
 from collections import Counter
 from collections.abc import Iterator
@@ -15,11 +16,13 @@ from urllib.parse import unquote
 
 from samebits.digests import digest_file, digest_folder, digest_manifest
 from samebits.errors import DataError, Problem, suggest
-from samebits.plain_files import is_plain
+from samebits.plain_files import is_plain, read_plain
 from samebits.text import shorten_list
 
 _COMPRESSED_SUFFIXES = (".gz", ".bz2", ".xz", ".zst", ".zip")
-_KNOWN_KINDS = ("parquet", ".csv", ".tsv", ".txt", ".tab", ".data", ".dat")
+_KNOWN_KINDS = ("parquet", ".arrow", ".csv", ".tsv", ".txt", ".tab", ".data", ".dat")
+_SAVED_DATASET = ("state.json", "dataset_info.json")
+_MOST_STATE_BYTES = 16 << 20
 _MISSING_PARTITION = "__HIVE_DEFAULT_PARTITION__"  # what Hive and Spark write for a missing value
 
 
@@ -29,8 +32,34 @@ def list_table_files(path: Path) -> dict[str, Path]:
         return {path.name: path}
     found = [Path(root, name) for root, names in _walk_once(path) for name in names]
     by_name = {file.relative_to(path).as_posix(): file for file in found}
-    kept = [name for name in by_name if not _is_marker(name)]
+    kept = [name for name in by_name if not _is_marker(name) and not (is_saved_dataset(path) and name in _SAVED_DATASET)]
     return {name: by_name[name] for name in sorted(kept, key=os.fsencode)}
+
+
+def is_saved_dataset(path: Path) -> bool:
+    """Tell whether a folder is what Hugging Face's `Dataset.save_to_disk` writes: Arrow files, and two that tell of them."""
+    return all((path / name).is_file() for name in _SAVED_DATASET)
+
+
+def _refuse_other_dataset(path: Path) -> None:
+    """Of a saved dataset, the files must be all its rows, in the order of their names."""
+    if (path / "dataset_dict.json").is_file():
+        splits = ", ".join(sorted(folder.name for folder in path.iterdir() if folder.is_dir()))
+        remedy = "Name the folder of one of them in data.path."
+        raise DataError(Problem(str(path), "one saved dataset", f"several ({splits})", remedy))
+    if not is_saved_dataset(path):
+        return
+    try:
+        state = json.loads(read_plain(path / _SAVED_DATASET[0], _MOST_STATE_BYTES))
+        names = [str(file["filename"]) for file in state["_data_files"]]
+        has_selection = bool(state.get("_indices_files"))
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        where, found = str(path / _SAVED_DATASET[0]), repr(error)[:100]
+        raise DataError(Problem(where, "what save_to_disk writes", found, "Save it again.")) from None
+    if has_selection or names != list(list_table_files(path)):
+        found = "a selection of their rows" if has_selection else f"in another order or number: {shorten_list(names)}"
+        remedy = "Save it again after dataset.flatten_indices()."
+        raise DataError(Problem(str(path), "a saved dataset that is all rows of its files", found, remedy))
 
 
 def _walk_once(path: Path) -> Iterator[tuple[str, list[str]]]:
@@ -63,6 +92,7 @@ def choose_parts(path: Path) -> dict[str, Path]:
         beside = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
         raise DataError(Problem(str(path), "the table", "no such file", suggest(path.name, beside, "Check data.path.")))
     _refuse_table_format(path)
+    _refuse_other_dataset(path)
     parts = list_table_files(path)
     if not parts:
         raise DataError(

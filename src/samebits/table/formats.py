@@ -24,6 +24,8 @@ _HEAD_BYTES = 512
 _READ_BYTES = 1 << 24
 MOST_COMPARED_BYTES = 2 << 30  # of one file, decompressed
 _PARQUET = b"PAR1"
+_ARROW = (b"ARROW1\x00\x00", b"\xff\xff\xff\xff")  # an IPC file (Feather 2), and an IPC stream
+_TYPED_SUFFIXES = (".parquet", ".pq", ".arrow", ".feather")
 _COMPRESSIONS = {b"\x1f\x8b\x08": "gzip", b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd": "zstd", b"PK\x03\x04": "zip"}
 DAMAGED = (EOFError, OSError, lzma.LZMAError, zipfile.BadZipFile, RuntimeError, NotImplementedError)  # of a compressed file
 _AS_TABLE = "Save the table as CSV or Parquet, and name that file in data.path."
@@ -34,7 +36,6 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _FOREIGN: list[tuple[int, bytes, str]] = [
     (0, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Excel workbook (.xls) or another OLE file"),
     (0, b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
-    (0, b"ARROW1\x00\x00", "an Arrow IPC (Feather) file"),
     (0, b"Obj\x01", "an Avro file"),
     (0, b"SQLite format 3\x00", "an SQLite database"),
     (0, b"\x93NUMPY", "a NumPy array (.npy)"),
@@ -53,7 +54,6 @@ _FOREIGN: list[tuple[int, bytes, str]] = [
     (257, b"ustar", "a tar archive"),
     (0, b"\x7fELF", "a program"),
     (8, b"DUCK", "a DuckDB database"),
-    (0, b"\xff\xff\xff\xff", "an Arrow IPC stream"),
     (0, b"\x1f\x9d", "a file compressed by compress (.Z)"),
 ]
 _SAS_HEAD = b"\x00" * 12 + b"\xc2\xea\x81\x60\xb3\x14\x11\xcf\xbd\x92\x08\x00\x09\xc7\x31\x8c"
@@ -86,9 +86,10 @@ def refuse_foreign_format(path: Path, head: bytes) -> None:
     DataError
         It is a pointer, or of another format: it is named, with what to do.
     """
-    if head.startswith(_PARQUET) and find_compression(read_head(path)) is not None:
-        remedy = "Unpack it: Parquet compresses what is in it by itself."
-        raise DataError(Problem(str(path), "a table in CSV or Parquet", "a compressed Parquet file", remedy))
+    if head.startswith((_PARQUET, *_ARROW)) and find_compression(read_head(path)) is not None:
+        name = "Parquet" if head.startswith(_PARQUET) else "Arrow"
+        remedy = f"Unpack it: {name} compresses what is in it by itself."
+        raise DataError(Problem(str(path), "a table in CSV or Parquet", f"a compressed {name} file", remedy))
     if _LFS_POINTER.match(head):
         remedy = "Fetch the table itself: git lfs pull."
         raise DataError(Problem(str(path), "the table", "a Git LFS pointer to it", remedy))
@@ -158,11 +159,11 @@ def check_format(path: Path) -> None:
     refuse_foreign_format(path, head)
 
 
-def is_parquet(path: Path, read: Read) -> bool:
-    """Tell whether a file is read as Parquet: as data.read.format says, or else by its first bytes or its suffix."""
+def is_typed(path: Path, read: Read) -> bool:
+    """Tell whether a file holds values of Arrow's types (Parquet, Arrow IPC): by data.read.format, its first bytes, or its suffix."""
     if read.format != "auto":
         return read.format == "parquet"
-    return read_head(path).startswith(_PARQUET) or path.suffix.lower() in (".parquet", ".pq")
+    return read_head(path).startswith((_PARQUET, *_ARROW)) or path.suffix.lower() in _TYPED_SUFFIXES
 
 
 def find_compression(head: bytes) -> str | None:

@@ -22,7 +22,7 @@ from samebits.digests import PREFIX, digest_file, digest_manifest
 from samebits.errors import DataError, Problem, describe_unreadable
 from samebits.keys.table import Read
 from samebits.stored.raw_parts import StoredFrame
-from samebits.table.arrow_file import parse_parquet, store_parquet, take_column
+from samebits.table.arrow_file import parse_typed, store_typed, take_column
 from samebits.table.columns import Column, RawColumn, canonicalise_column
 from samebits.table.csv_file import Refusal, find_short_row, parse_csv, parse_csv_in_parts
 from samebits.table.files import choose_parts, read_partitions
@@ -32,7 +32,7 @@ from samebits.table.formats import (
     decompress,
     describe_damage,
     find_compression,
-    is_parquet,
+    is_typed,
     read_head,
 )
 from samebits.table.numerals import MAX_EXACT_INTEGER
@@ -235,10 +235,10 @@ def check_pin(path: Path, digest: str, pin: str | None) -> None:
 
 
 def _read_part(path: Path, name: str, read: Read, batch_rows: int | None) -> _Part:
-    if is_parquet(path, read):
+    if is_typed(path, read):
         is_plain = find_compression(read_head(path)) is None
         is_stored = batch_rows is not None and is_plain
-        return _store_file(path, name, batch_rows or 0) if is_stored else _parse_file(path, name, _parse_parquet_file)
+        return _store_file(path, name, batch_rows or 0) if is_stored else _parse_file(path, name, _parse_typed_file)
     part = _parse_file(path, name, lambda stream: _parse_text(stream, read, batch_rows))
     is_whole = part.failure is not None or read.allow_short_rows or len(part.names) < 2
     may_be_short = not is_whole and any(piece.isna().any() or _has_empty_text(piece) for piece in part.list_pieces(part.names[-1]))
@@ -253,8 +253,8 @@ def _parse_text(
     return StoredFrame(parse_csv_in_parts(stream, read, batch_rows, forms))
 
 
-def _parse_parquet_file(stream: BinaryIO) -> pa.Table:
-    return _explain_arrow(lambda: parse_parquet(stream.read()))
+def _parse_typed_file(stream: BinaryIO) -> pa.Table:
+    return _explain_arrow(lambda: parse_typed(stream.read()))
 
 
 def _explain_arrow(parse: Callable[[], pa.Table]) -> pa.Table:
@@ -263,17 +263,17 @@ def _explain_arrow(parse: Callable[[], pa.Table]) -> pa.Table:
     except (pa.ArrowException, OSError) as error:
         reason = " ".join(str(error).split()).rstrip(".")
         raise Refusal(
-            "a Parquet file", f"one that Arrow cannot read ({reason})", "Write it again, or check data.read.format."
+            "a Parquet or Arrow file", f"one that Arrow cannot read ({reason})", "Write it again, or check data.read.format."
         ) from None
 
 
 def _store_file(path: Path, name: str, batch_rows: int) -> _Part:
-    """Keep a Parquet file's rows on disk; its bytes are digested before and after, since it is read here and there."""
+    """Keep a typed file's rows on disk; its bytes are digested before and after, since it is read here and there."""
     try:
         with path.open("rb") as file:
             before, content, failure = digest_file(path), pd.DataFrame(), None
             try:
-                content = _explain_arrow(lambda: store_parquet(file, batch_rows))
+                content = _explain_arrow(lambda: store_typed(file, batch_rows))
             except Refusal as refusal:
                 failure = Problem(str(path), *refusal.facts)
             if digest_file(path) != before:
