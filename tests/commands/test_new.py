@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import functools
 import gzip
+import http.server
+import threading
 from pathlib import Path
 
 import pytest
@@ -8,6 +11,7 @@ from conftest import ROOT, run_samebits
 
 from samebits.commands.new import name_table, run_new
 from samebits.config.loading import check_config
+from samebits.digests import digest_file
 from samebits.errors import ConfigError, DataError
 
 TABLE = ROOT / "data/raw/diabetes.csv"
@@ -92,3 +96,16 @@ def test_a_misspelt_target_is_told_before_a_file_that_is_there(project: Path) ->
         run_new("data/diabetes.csv", "progresion", None)
     with pytest.raises(ConfigError, match="expected a new file"):
         run_new("data/diabetes.csv", "progression", None)
+
+
+def test_a_table_that_lies_elsewhere_is_fetched_and_named_by_its_address(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(project / "cache"))
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(TABLE.parent))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}/diabetes.csv?raw=1"
+        run_new(address, "progression", None)
+        server.shutdown()
+
+    data = check_config(project / "diabetes.yaml").config.data
+    assert (data.path, data.digest) == (address, digest_file(TABLE))

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from samebits.errors import ConfigError, DataError, Problem, suggest
 from samebits.project import expand_home, find_project_root, name_program
+from samebits.sources.address import is_address
+from samebits.sources.bringing import bring_named
 from samebits.text import quote_word, tell, warn
 
 _SUFFIXES = (".yaml", ".yml")
@@ -34,9 +36,9 @@ def run_new(table: str, target: str | None, output: str | None) -> None:
         The file is there already, or cannot be written.
     """
     root = find_project_root()
-    path = _find_table(table, root)
+    path, named = _find_table(table, root)
     try:
-        conf = _choose_place(output, path, root)
+        conf = _choose_place(output, named, root)
     except ConfigError:
         from samebits.proposal.proposal import check_target
 
@@ -44,18 +46,22 @@ def run_new(table: str, target: str | None, output: str | None) -> None:
         raise
     from samebits.proposal.proposal import Place, propose_config  # which imports scikit-learn
 
-    proposal = propose_config(Place(path, _name_from(path, root), name_table(path), conf, root), target)
+    proposal = propose_config(Place(path, named, _name_config(named), conf, root), target)
     warn(*(finding.line for finding in proposal.findings))
     _write_new(conf, proposal.document.text)
     shown = _name_from(conf, root) if Path.cwd() == root else str(conf)  # who stands elsewhere would look for it there
     tell(f"wrote     {shown}", f"next      {name_program()} train {quote_word(shown)}")
 
 
-def _find_table(table: str, root: Path) -> Path:
+def _find_table(table: str, root: Path) -> tuple[Path, str]:
+    """Return where a table lies, brought here where it lies elsewhere, and how a config names it."""
     given = expand_home(table)
-    for path in (Path.cwd() / given, root / given):
+    for place in (Path.cwd() / given, root / given):
+        path = Path(os.path.abspath(place))  # noqa: PTH100 - without `..`, and links as they are
         if path.exists():
-            return Path(os.path.abspath(path))  # noqa: PTH100 - without `..`, and links as they are
+            return path, _name_from(path, root)
+        if (brought := bring_named(table, path, None, "TABLE", warn)) is not None:
+            return brought.path, table if is_address(table) else _name_from(path, root)
     folder = (Path.cwd() / given).parent
     beside = [other.name for other in folder.iterdir()] if folder.is_dir() else []
     raise DataError(
@@ -63,10 +69,11 @@ def _find_table(table: str, root: Path) -> Path:
     )
 
 
-def _choose_place(output: str | None, table: Path, root: Path) -> Path:
+def _choose_place(output: str | None, named: str, root: Path) -> Path:
     if output is None:
-        folder = root / "confs" if (root / "confs").is_dir() else table.parent
-        path = folder / f"{name_table(table)}.yaml"
+        beside = Path.cwd() if is_address(named) else (root / named).parent
+        folder = root / "confs" if (root / "confs").is_dir() else beside
+        path = folder / f"{_name_config(named)}.yaml"
     else:
         path = Path(os.path.abspath(expand_home(output)))  # noqa: PTH100
     if path.suffix.lower() not in _SUFFIXES:
@@ -77,6 +84,10 @@ def _choose_place(output: str | None, table: Path, root: Path) -> Path:
     if not path.parent.is_dir():
         raise ConfigError(Problem(str(path), "a folder to write into", "none", f"Make {path.parent}, or name another --output."))
     return path
+
+
+def _name_config(named: str) -> str:
+    return name_table(Path(named.partition("?")[0] if is_address(named) else named))
 
 
 def name_table(path: Path) -> str:

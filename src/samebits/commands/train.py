@@ -197,13 +197,13 @@ class _Shelf:
     def keep_tables(self, sources: list[Any]) -> None:
         from samebits.stores.store import list_stores, open_named
 
-        names = list_stores(self._root) if self._wish != "never" else []
-        for source in sources if names else ():
-            try:
+        try:
+            names = list_stores(self._root) if self._wish != "never" else []
+            for source in sources if names else ():
                 open_named(names[0]).put(source.path, source.digest)
                 self.kept.add(source.digest)
-            except SamebitsError as error:
-                warn(f"the table is not in the store: {error}")
+        except SamebitsError as error:
+            warn(f"the table is not in the store: {error}")
 
 
 @contextlib.contextmanager

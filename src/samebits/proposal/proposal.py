@@ -38,6 +38,7 @@ from samebits.proposal.survey import (
     survey_columns,
 )
 from samebits.proposal.writing import write_config
+from samebits.sources.bringing import bring_inputs
 from samebits.table.csv_file import Refusal
 from samebits.table.formats import is_typed
 from samebits.table.reading import RawTable, read_table
@@ -197,7 +198,7 @@ def _try(draft: _Draft, form: Read, division: Division) -> Proposal:
     values = _list_values(draft, form, division, features, list(reasons))
     notes = _write_notes(values["preprocessing"]["categorical_imputer"])
     document = write_config(draft.place.conf, values, list(_write_head(draft.place, findings)), reasons, notes)
-    loaded = check_document(document)
+    loaded = bring_inputs(check_document(document), draft.place.root)
     build_candidates(loaded.config, prepare_rows(loaded, draft.place.root))
     return Proposal(document, findings)
 

@@ -6,6 +6,7 @@ pyproject.toml, a text or a list.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from samebits.config.documents import read_document, take_section
-from samebits.errors import DataError, Problem
+from samebits.errors import ConfigError, DataError, Problem
 from samebits.project import expand_home
 from samebits.sources.address import BUCKETS, is_address
 from samebits.sources.buckets import Bucket
@@ -101,8 +102,10 @@ def take_from(stores: tuple[Store, ...], digest: str) -> tuple[Path, str] | None
 
 def find_stores(root: Path) -> Iterator[Store]:
     """Yield the stores that can be opened: whoever looks for a table goes on to the next place where one cannot."""
-    for name in list_stores(root):
-        try:
+    try:
+        names = list_stores(root)
+    except ConfigError:  # a pyproject.toml that cannot be read
+        return
+    for name in names:
+        with contextlib.suppress(DataError):
             yield open_named(name)
-        except DataError:
-            continue
