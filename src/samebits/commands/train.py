@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
 import datetime
 import gc
 import os
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from samebits.commands.train_summary import Ended, tell_end
+from samebits.commands.train_summary import Ended, keep_stdout, tell_end
 from samebits.config.documents import Document
 from samebits.config.loading import check_document, read_config_document
-from samebits.digests import digest_bytes
-from samebits.errors import EXIT_BROKEN_CLAIM, SamebitsError, TrackingError, Undelivered
-from samebits.lineage.manifest import SCHEMA, write_lineage
+from samebits.errors import EXIT_BROKEN_CLAIM, SamebitsError
 from samebits.numerics.profile import pin_profile
 from samebits.project import find_config, find_project_root, list_code_folders
 from samebits.text import warn
 from samebits.tracking.patience import ServerGone
 from samebits.tracking.server import prepare_tracking
-from samebits.trust.own_runs import note_own_run
 from samebits.voice import choose_voice
 
 _REUSE_TRIED = "SAMEBITS_REUSE_TRIED"
@@ -67,7 +61,7 @@ def run_train(conf_file: str, wishes: TrainWishes) -> int:
         path = find_config(conf_file, root)
         document = read_config_document(path)
         if wishes.reuse and (found := _hand_back(document, root, wishes)) is not None:
-            return _choose_exit(found, wishes)
+            return _choose_exit([found], wishes)
         profile = document.value.get("numeric_profile", "portable")
         pin_profile(profile if profile in ("portable", "native") else "portable")
     except SamebitsError as error:
@@ -76,9 +70,10 @@ def run_train(conf_file: str, wishes: TrainWishes) -> int:
     return _choose_exit(_train_pinned(conf_file, document, root, wishes), wishes)
 
 
-def _choose_exit(lineage: dict[str, Any], wishes: TrainWishes) -> int:
+def _choose_exit(lineages: list[dict[str, Any]], wishes: TrainWishes) -> int:
     """Runs that knew no claims have none that is broken."""
-    is_broken = any(not claim["kept"] for claim in lineage["stages"].get("assessment", {}).get("claims", []))
+    claims = [claim for lineage in lineages for claim in lineage["stages"].get("assessment", {}).get("claims", [])]
+    is_broken = any(not claim["kept"] for claim in claims)
     return EXIT_BROKEN_CLAIM if wishes.strict and is_broken else 0
 
 
@@ -102,7 +97,8 @@ def _hand_back(document: Document, root: Path, wishes: TrainWishes) -> dict[str,
     return lineage
 
 
-def _train_pinned(conf_file: str, document: Document, root: Path, wishes: TrainWishes) -> dict[str, Any]:
+def _train_pinned(conf_file: str, document: Document, root: Path, wishes: TrainWishes) -> list[dict[str, Any]]:
+    """Return the lineage of the run, or those of a backtest's windows."""
     started = datetime.datetime.now(datetime.UTC)
     uri = prepare_tracking(root)
     os.chdir(root)
@@ -114,100 +110,22 @@ def _train_pinned(conf_file: str, document: Document, root: Path, wishes: TrainW
     try:
         watch_imports().note_loaded()
         code = identify_code(root, list_wanted(document.value))  # before anything of the user's is imported
-        with _keep_stdout(wishes.as_json):
+        with keep_stdout(wishes.as_json):
             loaded = check_document(document)
     except SamebitsError as error:
         _report_to_adopted_run(error, root)
         raise
-    from samebits.delivery.open_run import open_run
-    from samebits.delivery.orphans import close_orphans
-    from samebits.parcels.packing import pack_training
-    from samebits.proof.ledger import enter_ledger
-    from samebits.registry.registration import say_registration
-    from samebits.training.stages import list_input_paths
-    from samebits.training.training import make_training
+    from samebits.commands.recording import Job, record_run
+    from samebits.training.training import Beforehand
 
     gc.freeze()  # what was imported stays
     gc.enable()
-    with open_run(loaded.config.name, conf_file, uri, root, loaded.config.tracking.offline) as run:
-        if run.client is not None:
-            close_orphans(run.client, root)
-        looks = _Looks(run.client)
-        with _keep_stdout(wishes.as_json):
-            training = make_training(loaded, root, choose_voice(wishes.quiet), code, looks.note_rows)
-        lineage = pack_training(run.parcel, training, started, root, looks.count(training.stages))
-        training.journal.forget()  # what came of it is in the parcel
-        note_own_run(run.run_id, digest_bytes(write_lineage(lineage)))
-        try:
-            run_id = run.deliver()
-        except Undelivered as error:
-            with contextlib.suppress(BrokenPipeError):  # nobody reads it: that the run waits is what counts
-                tell_end(Ended(run.run_id, lineage, None, error), wishes.as_json)
-            raise
-    with contextlib.suppress(BrokenPipeError):  # nobody reads it: it is registered all the same
-        tell_end(Ended(run_id, lineage, run.parcel.note["experiment_id"]), wishes.as_json)
-    with contextlib.suppress(BrokenPipeError), _keep_stdout(wishes.as_json):
-        say_registration(run.client, run_id, lineage)
-    _say_changed_blobs(root, list_input_paths(loaded, root)[1:])
-    enter_ledger(run.client, run_id, lineage)
-    return lineage
+    job = Job(conf_file, uri, root, choose_voice(wishes.quiet), Beforehand(code), started, wishes.as_json)
+    if loaded.config.backtest is not None:
+        from samebits.commands.train_windows import train_windows
 
-
-class _Looks:
-    """Who was judged by the rows that a run holds back: asked before anything is trained, so that nothing computed waits for it.
-
-    Nothing depends on the looks: where the server cannot be asked then, they are not said.
-    """
-
-    def __init__(self, client: Any) -> None:
-        self._client = client
-        self._judged: list[Any] | None = None
-
-    def note_rows(self, stages: dict[str, Any]) -> None:
-        from samebits.holdings.looks import find_judged
-
-        try:
-            self._judged = find_judged(self._client, stages) if self._client is not None else None
-        except TrackingError as error:
-            warn(f"how often these test rows were looked at is not known: {error}")
-
-    def count(self, stages: dict[str, Any]) -> dict[str, Any] | None:
-        from samebits.holdings.looks import count_looks
-        from samebits.lineage.tracked_values import list_params
-
-        if self._judged is None:
-            return None
-        try:  # of what others wrote on the server
-            return dataclasses.asdict(count_looks(self._judged, stages, list_params({"schema": SCHEMA, "stages": stages})))
-        except Exception as error:
-            warn(f"how often these test rows were looked at is not known: {type(error).__name__}: {error}")
-            return None
-
-
-@contextlib.contextmanager
-def _keep_stdout(as_json: bool) -> Iterator[None]:
-    """Let what a config's own classes print, in any process, go to stderr, where stdout is to hold JSON alone."""
-    if not as_json:
-        yield
-        return
-    sys.stdout.flush()
-    kept = os.dup(1)
-    os.dup2(2, 1)
-    try:
-        yield
-    finally:
-        sys.stdout.flush()
-        os.dup2(kept, 1)
-        os.close(kept)
-
-
-def _say_changed_blobs(root: Path, inputs: list[Path]) -> None:
-    from samebits.provenance.blobs import describe_changed_blobs
-    from samebits.table.files import list_table_files
-
-    for path in inputs:
-        for line in describe_changed_blobs(root, list(list_table_files(path).values())):
-            warn(line)
+        return train_windows(loaded, job)
+    return [record_run(loaded, job, lambda ended: tell_end(ended, wishes.as_json))]
 
 
 def _report_to_adopted_run(error: SamebitsError, root: Path) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,12 +50,29 @@ class Ended:
         """Where it is looked at."""
         if self.experiment_id is None:
             return None
-        return _name_page(self.experiment_id, f"runs/{self.run_id}?")
+        return name_run_page(self.experiment_id, self.run_id)
 
     @property
     def table(self) -> str | None:
         """Where it is looked at beside the other runs of its experiment, in the columns that tell them apart."""
         return None if self.experiment_id is None else _name_page(self.experiment_id, f"runs?viewStateShareKey={VIEW}&")
+
+
+@contextlib.contextmanager
+def keep_stdout(as_json: bool) -> Iterator[None]:
+    """Let what a config's own classes print, in any process, go to stderr, where stdout is to hold JSON alone."""
+    if not as_json:
+        yield
+        return
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 def tell_end(ended: Ended, as_json: bool) -> None:
@@ -109,6 +129,11 @@ def _list_losses(lineage: dict[str, Any]) -> list[str]:
     if changed := lineage["stages"]["code"].get("changed_meanwhile"):
         found.append(f"changed while this run trained, and recorded as it was before: {shorten_list(changed)}")
     return found
+
+
+def name_run_page(experiment_id: str, run_id: str) -> str:
+    """Return where a run is looked at."""
+    return _name_page(experiment_id, f"runs/{run_id}?")
 
 
 def _name_page(experiment_id: str, path: str) -> str:

@@ -40,7 +40,7 @@ def find_reusable_run(document: Document, root: Path) -> tuple[str, dict[str, An
         return None
     here = Path.cwd()
     try:
-        return _find_run(connect(root), request_digest)
+        return find_finished_run(connect(root), request_digest)
     finally:
         os.chdir(here)
 
@@ -62,7 +62,14 @@ def _digest_request(document: Document, root: Path) -> str | None:
     return digest_request(loaded, code, environment, data_digest, root)
 
 
-def _find_run(client: Any, request_digest: str) -> tuple[str, dict[str, Any]] | None:
+def find_finished_run(client: Any, request_digest: str) -> tuple[str, dict[str, Any]] | None:
+    """Return the id and lineage of a finished run that was made of a request, and verifies; None where there is none.
+
+    Raises
+    ------
+    TrackingError
+        The server cannot be searched.
+    """
     condition = f"tags.request_digest = '{request_digest}' AND attributes.status = 'FINISHED'"
     for run in search_runs(client, condition, page_size=_FEW):
         run_id = str(run.info.run_id)
