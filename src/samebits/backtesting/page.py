@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from samebits.backtesting.summary import Summary
+from samebits.backtesting.summary import Summary, say_mean, say_reservations
 from samebits.lineage.standing import describe_standing
 from samebits.parcels.page import shorten_number
 from samebits.text import escape_markdown
@@ -40,7 +40,7 @@ def describe_backtest(
     lines = [
         f"- **What?** {_say_what(summary, table)}",
         f"- **How good?** {_say_how_good(summary)}",
-        f"- **Note** {say_reservations(summary)}",
+        f"- **Note** {escape_markdown(say_reservations(summary))}",
         f"- **Again?** `samebits reproduce {run_id[:_SHORT_ID]}` · {describe_standing(tags)}",
         "",
         *_list_windows(summary, experiment_id, windows),
@@ -61,24 +61,9 @@ def _say_how_good(summary: Summary) -> str:
     return f"**{_name(metric)} {say_mean(summary)}** ({min(values):.3g} to {max(values):.3g}{_say_baseline(summary)})"
 
 
-def say_mean(summary: Summary) -> str:
-    """Return the mean over the windows, and the spread where there is one."""
-    spread = summary["spread"][summary["metric"]]
-    return f"{summary['mean'][summary['metric']]:.4f}" + (f" ± {spread:.4f}" if spread is not None else "")
-
-
 def _say_baseline(summary: Summary) -> str:
     found = [window["baseline"] for window in summary["windows"] if window["baseline"] is not None]
     return f"; baseline {sum(found) / len(found):.3g}" if found else ""
-
-
-def say_reservations(summary: Summary) -> str:
-    """Return what must be known beside the mean: the worst window, and in how many it is worth anything."""
-    worst, n_windows = summary["windows"][summary["worst"] - 1], len(summary["windows"])
-    said = [f"claims broken in {summary['n_with_broken_claims']} windows"] if summary["n_with_broken_claims"] else []
-    said += [f"worst {worst['value']:.4g} at {_name(worst['cutoff'])}"]
-    said += [f"better than the baseline in {summary['n_above_baseline']} of {n_windows}"] if summary["n_with_baseline"] else []
-    return "; ".join(said)
 
 
 def _list_windows(summary: Summary, experiment_id: str, windows: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -108,3 +108,18 @@ def list_steps(summary: Summary) -> list[Step]:
         for window in summary["windows"]
         for name, value in window["metrics"].items()
     ]
+
+
+def say_mean(summary: Summary) -> str:
+    """Return the mean over the windows, and the spread where there is one."""
+    spread = summary["spread"][summary["metric"]]
+    return f"{summary['mean'][summary['metric']]:.4f}" + (f" ± {spread:.4f}" if spread is not None else "")
+
+
+def say_reservations(summary: Summary) -> str:
+    """Return what must be known beside the mean: the worst window, and in how many it is worth anything."""
+    worst, n_windows = summary["windows"][summary["worst"] - 1], len(summary["windows"])
+    said = [f"claims broken in {summary['n_with_broken_claims']} windows"] if summary["n_with_broken_claims"] else []
+    said += [f"worst {worst['value']:.4g} at {worst['cutoff']}"]
+    said += [f"better than the baseline in {summary['n_above_baseline']} of {n_windows}"] if summary["n_with_baseline"] else []
+    return "; ".join(said)

@@ -56,6 +56,13 @@ class TrainedWindow:
             "was_there": self.is_taken,
         }
 
+    def say(self, n_windows: int) -> str:
+        """Return the line that says that it is made."""
+        how = "made before" if self.is_taken else "waits" if self.waits is not None else "made"
+        assessment = self.lineage["stages"]["assessment"]
+        score = f"{assessment['metric']} {float(assessment['value']):.6f}"
+        return f"window  {self.window.number} of {n_windows}  {self.window.cutoff}: {score}, {how} as run {self.run_id}"
+
 
 def make_telling(
     loaded: LoadedConfig,

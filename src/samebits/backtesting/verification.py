@@ -8,7 +8,7 @@ from typing import Any
 from samebits.backtesting.summary import list_metrics, list_steps, summarise, write_summary
 from samebits.digests import digest_bytes
 from samebits.errors import LineageError, SamebitsError, describe_unreadable
-from samebits.holdings.runs import RecordedRun, open_recorded_run
+from samebits.holdings.runs import RecordedRun, open_recorded_run, search_runs
 from samebits.lineage.backtest_record import (
     BACKTEST_FILE,
     SUMMARY_FILE,
@@ -21,9 +21,11 @@ from samebits.lineage.backtest_record import (
 from samebits.lineage.manifest import MAX_BYTES, write_lineage
 from samebits.plain_files import read_plain
 from samebits.proof.candidates import read_steps
-from samebits.proof.verification import Check, conclude, digest_files, is_same
+from samebits.proof.verification import Check, check_record, conclude, digest_files, is_same
+from samebits.text import warn
 from samebits.verdicts import Level, Verdict
 
+_FEW = 5  # backtests that are asked for at once: mostly the first one verifies
 CheckRun = Callable[[RecordedRun], Sequence[Check]]
 
 
@@ -41,6 +43,34 @@ def open_record(recorded: RecordedRun) -> tuple[dict[str, Any], bytes]:
     except OSError as error:
         raise LineageError(describe_unreadable(path, error)) from None
     return read_record(content, f"run {recorded.run_id}: {BACKTEST_FILE}"), content
+
+
+def find_finished_backtest(client: Any, request_digest: str) -> tuple[str, dict[str, Any], list[dict[str, Any]]] | None:
+    """Return the id, the record and the windows' lineages of a finished backtest of a request that verifies; None where none does.
+
+    Raises
+    ------
+    TrackingError
+        The server cannot be searched.
+    """
+    condition = f"tags.request_digest = '{request_digest}' AND attributes.status = 'FINISHED' AND tags.backtest != ''"
+    for run in search_runs(client, condition, page_size=_FEW):
+        run_id = str(run.info.run_id)
+        try:
+            with open_recorded_run(client, run_id) as recorded:
+                wrong = [check.name for check in check_backtest(recorded, check_record) if not check.passed]
+                if not wrong:
+                    record, _ = open_record(recorded)
+                    return run_id, record, [_read_lineage(client, str(window["run_id"])) for window in record["windows"]]
+        except SamebitsError as error:
+            wrong = [str(error)]
+        warn(f"backtest {run_id} has the same inputs but does not verify, and is not handed back: {', '.join(wrong[:3])}")
+    return None
+
+
+def _read_lineage(client: Any, run_id: str) -> dict[str, Any]:
+    with open_recorded_run(client, run_id) as run:
+        return run.read_lineage()
 
 
 def check_backtest(recorded: RecordedRun, check_run: CheckRun) -> list[Check]:

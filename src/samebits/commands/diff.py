@@ -51,28 +51,38 @@ def run_diff(left: str, right: str, as_json: bool, is_trusted: bool = False) -> 
     with contextlib.ExitStack() as stack:
         opened = list(stack.enter_context(_open_sides([left, right], root)))
         if any(isinstance(side, BacktestSide) for side in opened):
-            return _diff_backtests(opened, as_json, is_trusted)
-        sides = [side for side in opened if isinstance(side, Side)]
-        differences = diff_lineages(sides[0].lineage, sides[1].lineage)
-        comparison = _compare(*sides)
-        contents = compare_contents(sides[0], sides[1], [root], is_trusted or all(map(_is_own, sides)))
+            return _diff_backtests(opened, root, as_json, is_trusted)
+        compared = _compare_runs(opened, root, is_trusted)
     if as_json:
-        tell_json(_make_document(sides, comparison, differences, contents))
+        tell_json(_make_document(*compared))
     else:
-        _print_screen(sides, comparison, differences, contents)
-    return comparison.verdict
+        _print_screen(*compared)
+    return compared[1].verdict
 
 
-def _diff_backtests(opened: list[Side | BacktestSide], as_json: bool, is_trusted: bool) -> Verdict:
+def _compare_runs(
+    opened: list[Side | BacktestSide], root: Path, is_trusted: bool
+) -> tuple[list[Side], Comparison, list[Difference], dict[str, Any]]:
+    left, right = sides = [side for side in opened if isinstance(side, Side)]
+    differences = diff_lineages(left.lineage, right.lineage)
+    contents = compare_contents(left, right, [root], is_trusted or all(map(_is_own, sides)))
+    return sides, _compare(left, right), differences, contents
+
+
+def _diff_backtests(opened: list[Side | BacktestSide], root: Path, as_json: bool, is_trusted: bool) -> Verdict:
     """Say of two backtests which window is the first to part, and what differs between the two runs of it."""
-    left, right = check_kinds(opened)
-    compared = compare_backtests(left, right)
-    if as_json and compared.parting is None:
-        tell_json(compared.as_document())
-    elif not as_json:
+    compared = compare_backtests(*check_kinds(opened))
+    document = compared.as_document()
+    if not as_json:
         tell(*compared.list_lines())
     if compared.parting is not None:
-        run_diff(*compared.parting, as_json, is_trusted)
+        with _open_sides(list(compared.parting), root) as sides:
+            of_window = _compare_runs(sides, root, is_trusted)
+        if not as_json:
+            _print_screen(*of_window)
+        document |= {"first_unequal_window": _make_document(*of_window)}
+    if as_json:
+        tell_json(document)
     return compared.verdict
 
 

@@ -61,6 +61,8 @@ class ComparedBacktests:
             "equal_windows": self.equal,
             "unequal_windows": self.parted,
             "windows_of_one_side": self.alone,
+            "differences": [{"path": f"window {cutoff}", "what": "not equal"} for cutoff in self.parted],
+            "not_checked": ["whether either record is still what it was: `samebits verify RUN`"],
         }
 
     def list_lines(self) -> list[str]:

@@ -94,7 +94,10 @@ def _tell(run_id: str, verdict: Verdict, reasons: list[str], reports: list[Repor
         not_checked = list(dict.fromkeys(line for report in reports for line in report.list_not_checked()))
         level = min((report.level for report in reports if report.level is not None), default=None)
         document = {"schema": 1, "reproduces": run_id, "verdict": verdict, "reasons": reasons, "level": level}
-        tell_json({**document, "windows": windows, "not_checked": not_checked})
+        differences = [
+            {"path": f"run {one.reproduces}", "what": str(one.verdict)} for one in reports if one.verdict != Verdict.IDENTICAL
+        ]
+        tell_json({**document, "differences": differences, "windows": windows, "not_checked": not_checked})
         return
     tell(f"backtest    {run_id}  {len(reports)} windows made again")
     tell(*list_in_column("verdict", [str(verdict), *reasons]))

@@ -61,7 +61,7 @@ def run_train(conf_file: str, wishes: TrainWishes) -> int:
         path = find_config(conf_file, root)
         document = read_config_document(path)
         if wishes.reuse and (found := _hand_back(document, root, wishes)) is not None:
-            return _choose_exit([found], wishes)
+            return _choose_exit(found, wishes)
         profile = document.value.get("numeric_profile", "portable")
         pin_profile(profile if profile in ("portable", "native") else "portable")
     except SamebitsError as error:
@@ -77,24 +77,52 @@ def _choose_exit(lineages: list[dict[str, Any]], wishes: TrainWishes) -> int:
     return EXIT_BROKEN_CLAIM if wishes.strict and is_broken else 0
 
 
-def _hand_back(document: Document, root: Path, wishes: TrainWishes) -> dict[str, Any] | None:
-    """Print the finished run with the same inputs as if it had been trained now, say that it was not, and return its lineage."""
+def _hand_back(document: Document, root: Path, wishes: TrainWishes) -> list[dict[str, Any]] | None:
+    """Print the finished run with the same inputs as if it had been trained now, say that it was not, and return its lineage.
+
+    Of a backtest, those of its windows.
+    """
     if os.environ.pop(_REUSE_TRIED, None):  # by this process, before it pinned its profile
         return None
-    from samebits.proof.reuse import find_reusable_run
-
+    hand_back = _hand_back_run if document.value.get("backtest") is None else _hand_back_backtest
     try:
-        found = find_reusable_run(document, root)
+        found = hand_back(document, root, wishes.as_json)
     except ServerGone as error:
         warn(f"no earlier run was looked for: {error}")
         found = None
     if found is None:
         os.environ[_REUSE_TRIED] = "1"
+    return found
+
+
+def _hand_back_run(document: Document, root: Path, as_json: bool) -> list[dict[str, Any]] | None:
+    from samebits.proof.reuse import find_reusable_run
+
+    found = find_reusable_run(document, root)
+    if found is None:
         return None
     run_id, lineage = found
-    tell_end(Ended(run_id, lineage, lineage["run"]["experiment_id"], is_reused=True), wishes.as_json)
+    tell_end(Ended(run_id, lineage, lineage["run"]["experiment_id"], is_reused=True), as_json)
     warn(f"reused: trained {lineage['run']['started']} from the same inputs; its artifacts verify")
-    return lineage
+    return [lineage]
+
+
+def _hand_back_backtest(document: Document, root: Path, as_json: bool) -> list[dict[str, Any]] | None:
+    from samebits.backtesting.summary import summarise
+    from samebits.backtesting.verification import find_finished_backtest
+    from samebits.commands.backtest_summary import EndedBacktest, tell_backtest
+    from samebits.proof.reuse import look_for_request
+
+    found = look_for_request(document, root, find_finished_backtest)
+    if found is None:
+        return None
+    run_id, record, lineages = found
+    summary, data_digest = summarise(record["config"]["resolved"], lineages), lineages[0]["stages"]["data"]["digest"]
+    tell_backtest(
+        EndedBacktest(run_id, summary, record["windows"], data_digest, record["run"]["experiment_id"], is_reused=True), as_json
+    )
+    warn(f"reused: trained {record['run']['started']} from the same inputs; its artifacts and those of its windows verify")
+    return lineages
 
 
 def _train_pinned(conf_file: str, document: Document, root: Path, wishes: TrainWishes) -> list[dict[str, Any]]:

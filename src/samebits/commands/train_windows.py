@@ -19,7 +19,7 @@ from samebits.backtesting.sending import send_telling
 from samebits.backtesting.summary import summarise
 from samebits.backtesting.telling import TrainedWindow, make_telling
 from samebits.candidates.materials import prepare_materials
-from samebits.commands.backtest_summary import EndedBacktest, say_window, tell_backtest
+from samebits.commands.backtest_summary import EndedBacktest, tell_backtest
 from samebits.commands.recording import Job, record_run
 from samebits.commands.train_summary import Ended, keep_stdout
 from samebits.config.loading import LoadedConfig, load_document
@@ -150,7 +150,7 @@ def _take_or_train(planned: _Planned, n_windows: int, parent: OpenRun, job: Job)
         trained = TrainedWindow(window, run_id, lineage, is_taken=True, waits=waits if is_waiting else None)
     else:
         trained = _train(planned, parent, job)
-    job.voice.follow(say_window(trained, n_windows))
+    job.voice.follow(trained.say(n_windows))
     return trained
 
 
@@ -176,7 +176,8 @@ def _end(loaded: LoadedConfig, job: Job, parent: OpenRun, trained: list[TrainedW
         They are not, or the server does not take it; what was made is told all the same.
     """
     summary = summarise(loaded.resolved, [one.lineage for one in trained])
-    ended = EndedBacktest(parent.run_id, summary, trained, parent.parcel.note["experiment_id"])
+    windows, data_digest = [one.describe() for one in trained], trained[0].lineage["stages"]["data"]["digest"]
+    ended = EndedBacktest(parent.run_id, summary, windows, data_digest, parent.parcel.note["experiment_id"])
     try:
         if waiting := [problem for one in trained if one.waits is not None for problem in one.waits.problems]:
             raise Undelivered(
