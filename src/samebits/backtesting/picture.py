@@ -34,11 +34,11 @@ def plot_backtest(summary: Summary) -> Plot:
     said = f"mean {mean:.4g}, worst {worst['value']:.4g} at {worst['cutoff']}"
 
     def paint(figure: Figure) -> None:
-        axes = place_axes(figure, left=0.15, bottom=0.24)
+        axes = place_axes(figure, left=0.15, bottom=0.25, top=0.87)
         _draw_windows(axes, windows, mean)
         axes.set_ylabel(f"{shorten(metric)} ({better})")
-        axes.set_xlabel(f"{shorten(summary['column'])}, cut-offs labelled")
-        axes.legend(loc="best", ncols=2, fontsize=8)
+        axes.set_xlabel(f"{shorten(summary['column'])} (labelled: the cut-offs)")
+        axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=4, fontsize=8, frameon=False, columnspacing=1.2)
 
     return Plot(
         "Scores over time",

@@ -24,6 +24,7 @@ from samebits.lineage.standing import NOTE_TAG
 from samebits.lineage.tracked_values import list_tags as list_window_tags
 from samebits.table.dates import read_moment
 from samebits.training.stages import describe_config
+from samebits.verdicts import Level
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ class TrainedWindow:
             "window": self.window.number,
             "cutoff": self.window.cutoff,
             "run_id": self.run_id,
+            "model": self.lineage["stages"]["model"]["name"],
             "inputs_digest": self.lineage["inputs_digest"],
             "outputs_digest": self.lineage["outputs_digest"],
             "lineage_digest": digest_bytes(write_lineage(self.lineage)),
@@ -87,7 +89,7 @@ def make_telling(
     windows = [one.describe() for one in trained]
     record = make_record(describe_config(loaded, project_root), windows, artifacts, facts, shared, request_digest)
     content = write_record(record)
-    tags = list_tags(record, content)
+    tags = {**list_tags(record, content), "level": str(Level.L0)}
     table = Path(trained[0].lineage["stages"]["data"]["path"]).name
     note = describe_backtest(summary, run["run_id"], table, str(run["experiment_id"]), windows, tags)
     milliseconds = int(ended.timestamp() * 1000)

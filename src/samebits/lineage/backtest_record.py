@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from typing import Any
 
 from samebits import __version__
@@ -20,7 +21,7 @@ SCHEMA = 1
 BACKTEST_FILE = "backtest_lineage.json"
 SUMMARY_FILE = "backtest.json"
 _FORM: dict[str, type] = {"run": dict, "config": dict, "windows": list, "artifacts": dict, "inputs_digest": str, "outputs_digest": str}
-_OF_WINDOW = ("cutoff", "run_id", "inputs_digest", "outputs_digest", "lineage_digest")
+_OF_WINDOW = ("cutoff", "model", "run_id", "inputs_digest", "outputs_digest", "lineage_digest")
 _SHARED_TAGS = ("data_hash", "git_commit", "git_dirty", "config_version", "numeric_profile")  # with the windows, by a window's lineage
 
 
@@ -123,4 +124,11 @@ def list_params(record: dict[str, Any]) -> dict[str, str]:
 def list_tags(record: dict[str, Any], content: bytes) -> dict[str, str]:
     """Return the tags of a backtest's run that follow from its record."""
     own = {name: str(record[name]) for name in ("inputs_digest", "outputs_digest", "request_digest")}
-    return {**record["shared"], **own, "lineage_digest": digest_bytes(content), "backtest": f"{len(record['windows'])} windows"}
+    told = {"backtest": f"{len(record['windows'])} windows", "best_model": _name_best(record["windows"])}
+    return {**record["shared"], **own, **told, "lineage_digest": digest_bytes(content)}
+
+
+def _name_best(windows: list[dict[str, Any]]) -> str:
+    """Return the model that was chosen in most windows, and in how many where that is not all; of equally many the first."""
+    (name, count), *_ = Counter(str(window["model"]) for window in windows).most_common()
+    return name if count == len(windows) else f"{name} ({count} of {len(windows)})"

@@ -52,7 +52,8 @@ def list_params(lineage: dict[str, Any]) -> dict[str, str]:
 
 def choose_params(values: dict[str, Any]) -> dict[str, str]:
     """Return of a config's keys, by their dotted names, those that a reader compares, as text."""
-    return write_params({name: value for name, value in values.items() if not _is_left_out(name, value)})
+    unsaid = {"split.test_size"} if any(name == "split.train_until" or name.startswith("backtest.") for name in values) else set()
+    return write_params({name: value for name, value in values.items() if name not in unsaid and not _is_left_out(name, value)})
 
 
 def has_chosen_values(lineage: dict[str, Any]) -> bool:
