@@ -53,7 +53,7 @@ def describe_backtest(
 def _say_what(summary: Summary, table: str) -> str:
     windows = summary["windows"]
     first, last = windows[0]["cutoff"], windows[-1]["cutoff"]
-    return f"backtest of {_name(summary['target'])} from {_name(table)}: {len(windows)} cut-offs, {_name(first)} to {_name(last)}"
+    return f"{_name(summary['target'])} from {_name(table)}: {len(windows)} cut-offs, {_name(first)} to {_name(last)}"
 
 
 def _say_how_good(summary: Summary) -> str:

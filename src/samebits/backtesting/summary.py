@@ -7,14 +7,39 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from samebits.digests import canonical_json
+from samebits.errors import Undelivered
 from samebits.keys.division import BOUNDS
 from samebits.lineage.tracked_values import measure_spread
 
 Summary = dict[str, Any]
 Step = tuple[str, float, int]  # a metric's name, value, and the window's number
+
+
+@dataclass(frozen=True)
+class EndedBacktest:
+    """A backtest whose windows are all made.
+
+    Parameters
+    ----------
+    windows
+        Of each its cut-off, its run, its digests, and whether it was there before, as the record has them.
+    experiment_id
+        None where no server has it.
+    waits
+        Why something of it is not on the server; None where all is.
+    """
+
+    run_id: str
+    summary: Summary
+    windows: Sequence[dict[str, Any]]
+    data_digest: str
+    experiment_id: str | None
+    waits: Undelivered | None = None
+    is_reused: bool = False
 
 
 def summarise(resolved: dict[str, Any], lineages: Sequence[dict[str, Any]]) -> Summary:

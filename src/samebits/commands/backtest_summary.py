@@ -2,43 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from samebits.backtesting.summary import Summary, say_mean, say_reservations
+from samebits.backtesting.summary import EndedBacktest, say_mean, say_reservations
 from samebits.commands.train_summary import name_run_page
-from samebits.errors import Undelivered
 from samebits.project import is_checkout
 from samebits.text import tell, tell_json, warn
-
-
-@dataclass(frozen=True)
-class EndedBacktest:
-    """A backtest whose windows are all made.
-
-    Parameters
-    ----------
-    windows
-        Of each its cut-off, its run, its digests, and whether it was there before, as the record has them.
-    experiment_id
-        None where no server has it.
-    waits
-        Why something of it is not on the server; None where all is.
-    """
-
-    run_id: str
-    summary: Summary
-    windows: Sequence[dict[str, Any]]
-    data_digest: str
-    experiment_id: str | None
-    waits: Undelivered | None = None
-    is_reused: bool = False
-
-    @property
-    def page(self) -> str | None:
-        """Where it is looked at."""
-        return name_run_page(self.experiment_id, self.run_id) if self.experiment_id is not None and self.waits is None else None
 
 
 def tell_backtest(ended: EndedBacktest, as_json: bool) -> None:
@@ -52,9 +21,14 @@ def tell_backtest(ended: EndedBacktest, as_json: bool) -> None:
         tell(*(_describe(told, str(one["run_id"])) for told, one in zip(summary["windows"], ended.windows, strict=True)))
         tell(f"mean   {summary['metric']} {say_mean(summary)} over {len(summary['windows'])} windows{less}")
     warn(f"worth  {summary['metric']}: {say_reservations(summary)}")
-    if ended.page is not None:
+    if (page := _name_page(ended)) is not None:
         program = "uv run samebits" if is_checkout() else "samebits"
-        warn(f"see    {ended.page}", f"again  {program} reproduce {ended.run_id}")
+        warn(f"see    {page}", f"again  {program} reproduce {ended.run_id}")
+
+
+def _name_page(ended: EndedBacktest) -> str | None:
+    """Return where it is looked at; None where it is not on its server."""
+    return name_run_page(ended.experiment_id, ended.run_id) if ended.experiment_id is not None and ended.waits is None else None
 
 
 def _describe(told: dict[str, Any], run_id: str) -> str:
@@ -69,7 +43,7 @@ def _make_document(ended: EndedBacktest) -> dict[str, Any]:
         "run_id": ended.run_id,
         "reused": ended.is_reused,
         "waiting": ended.waits.as_document() if ended.waits is not None else None,
-        "page": ended.page,
+        "page": _name_page(ended),
         "data": ended.data_digest,
         "backtest": ended.summary,
         "windows": ended.windows,

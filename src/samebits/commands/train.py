@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from samebits.commands.train_summary import Ended, keep_stdout, tell_end
+from samebits.commands.train_summary import Ended, tell_end
 from samebits.config.documents import Document
 from samebits.config.loading import check_document, read_config_document
 from samebits.errors import EXIT_BROKEN_CLAIM, SamebitsError
@@ -19,7 +19,7 @@ from samebits.project import find_config, find_project_root, list_code_folders
 from samebits.text import warn
 from samebits.tracking.patience import ServerGone
 from samebits.tracking.server import prepare_tracking
-from samebits.voice import choose_voice
+from samebits.voice import choose_voice, keep_stdout
 
 _REUSE_TRIED = "SAMEBITS_REUSE_TRIED"
 
@@ -108,9 +108,9 @@ def _hand_back_run(document: Document, root: Path, as_json: bool) -> list[dict[s
 
 
 def _hand_back_backtest(document: Document, root: Path, as_json: bool) -> list[dict[str, Any]] | None:
-    from samebits.backtesting.summary import summarise
+    from samebits.backtesting.summary import EndedBacktest, summarise
     from samebits.backtesting.verification import find_finished_backtest
-    from samebits.commands.backtest_summary import EndedBacktest, tell_backtest
+    from samebits.commands.backtest_summary import tell_backtest
     from samebits.proof.reuse import look_for_request
 
     found = look_for_request(document, root, find_finished_backtest)
@@ -143,17 +143,22 @@ def _train_pinned(conf_file: str, document: Document, root: Path, wishes: TrainW
     except SamebitsError as error:
         _report_to_adopted_run(error, root)
         raise
-    from samebits.commands.recording import Job, record_run
+    from samebits.recording.run import Job, Made, record_run
     from samebits.training.training import Beforehand
 
     gc.freeze()  # what was imported stays
     gc.enable()
     job = Job(conf_file, uri, root, choose_voice(wishes.quiet), Beforehand(code), started, wishes.as_json)
     if loaded.config.backtest is not None:
-        from samebits.commands.train_windows import train_windows
+        from samebits.backtesting.running import train_windows
+        from samebits.commands.backtest_summary import tell_backtest
 
-        return train_windows(loaded, job)
-    return [record_run(loaded, job, lambda ended: tell_end(ended, wishes.as_json))]
+        return train_windows(loaded, job, lambda ended: tell_backtest(ended, wishes.as_json))
+
+    def tell(made: Made) -> None:
+        tell_end(Ended(made.run_id, made.lineage, made.experiment_id, made.waits), wishes.as_json)
+
+    return [record_run(loaded, job, tell)]
 
 
 def _report_to_adopted_run(error: SamebitsError, root: Path) -> None:

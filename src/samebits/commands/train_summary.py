@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,23 +53,6 @@ class Ended:
     def table(self) -> str | None:
         """Where it is looked at beside the other runs of its experiment, in the columns that tell them apart."""
         return None if self.experiment_id is None else _name_page(self.experiment_id, f"runs?viewStateShareKey={VIEW}&")
-
-
-@contextlib.contextmanager
-def keep_stdout(as_json: bool) -> Iterator[None]:
-    """Let what a config's own classes print, in any process, go to stderr, where stdout is to hold JSON alone."""
-    if not as_json:
-        yield
-        return
-    sys.stdout.flush()
-    kept = os.dup(1)
-    os.dup2(2, 1)
-    try:
-        yield
-    finally:
-        sys.stdout.flush()
-        os.dup2(kept, 1)
-        os.close(kept)
 
 
 def tell_end(ended: Ended, as_json: bool) -> None:

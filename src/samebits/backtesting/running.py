@@ -16,12 +16,9 @@ from typing import Any
 from samebits.backtesting.cutoffs import Window, describe_windows, settle_windows
 from samebits.backtesting.resuming import find_window
 from samebits.backtesting.sending import send_telling
-from samebits.backtesting.summary import summarise
+from samebits.backtesting.summary import EndedBacktest, summarise
 from samebits.backtesting.telling import TrainedWindow, make_telling
 from samebits.candidates.materials import prepare_materials
-from samebits.commands.backtest_summary import EndedBacktest, tell_backtest
-from samebits.commands.recording import Job, record_run
-from samebits.commands.train_summary import Ended, keep_stdout
 from samebits.config.loading import LoadedConfig, load_document
 from samebits.config.variants import place_window
 from samebits.data.dataset import Dataset, load_dataset
@@ -33,10 +30,11 @@ from samebits.holdings.runs import PARENT_TAG, WINDOW_TAG
 from samebits.numerics.seeds import plant_seeds
 from samebits.provenance.environment import read_environment
 from samebits.provenance.modules import identify_modules
+from samebits.recording.run import Job, Made, record_run
 from samebits.tracking.server import name_user
 from samebits.training.stages import digest_request
 from samebits.training.training import make_room, read_own_kernels
-from samebits.voice import Voice
+from samebits.voice import Voice, keep_stdout
 
 _PUSH = "`samebits push`, then run the same command again: none of them is trained anew."
 
@@ -50,8 +48,13 @@ class _Planned:
     request_digest: str
 
 
-def train_windows(loaded: LoadedConfig, job: Job) -> list[dict[str, Any]]:
+def train_windows(loaded: LoadedConfig, job: Job, tell: Callable[[EndedBacktest], None]) -> list[dict[str, Any]]:
     """Train a backtest, record it, and return the lineages of its windows.
+
+    Parameters
+    ----------
+    tell
+        Called with what was made, on the server or waiting.
 
     Raises
     ------
@@ -67,8 +70,9 @@ def train_windows(loaded: LoadedConfig, job: Job) -> list[dict[str, Any]]:
         with keep_stdout(job.is_json):
             planned, own_digest, job = _plan(loaded, job)
         trained = [_take_or_train(one, len(planned), parent, job) for one in planned]
-        ended = _end(loaded, job, parent, trained, own_digest)
-    tell_backtest(ended, job.is_json)
+        ended = _end(loaded, job, parent, trained, own_digest, tell)
+    with contextlib.suppress(BrokenPipeError):  # nobody reads it: it is recorded all the same
+        tell(ended)
     return [one.lineage for one in trained]
 
 
@@ -160,14 +164,21 @@ def _train(planned: _Planned, parent: OpenRun, job: Job) -> TrainedWindow:
     experiment_id = parent.parcel.note["experiment_id"]
     tags = {**below, WINDOW_TAG: str(window.cutoff), "backtest_window": str(window.number)}
     place = Place(f"{window.cutoff} · {config.name} {config.version}", experiment_id, tags)
-    made: list[Ended] = []
+    made: list[Made] = []
     with contextlib.suppress(Undelivered):  # it waits, and the others are trained all the same
         record_run(planned.loaded, dataclasses.replace(job, started=datetime.datetime.now(datetime.UTC)), made.append, place)
     [ended] = made
     return TrainedWindow(window, ended.run_id, ended.lineage, waits=ended.waits)
 
 
-def _end(loaded: LoadedConfig, job: Job, parent: OpenRun, trained: list[TrainedWindow], request_digest: str) -> EndedBacktest:
+def _end(
+    loaded: LoadedConfig,
+    job: Job,
+    parent: OpenRun,
+    trained: list[TrainedWindow],
+    request_digest: str,
+    tell: Callable[[EndedBacktest], None],
+) -> EndedBacktest:
     """Tell of the windows on the run above them, once all are on the server.
 
     Raises
@@ -188,6 +199,6 @@ def _end(loaded: LoadedConfig, job: Job, parent: OpenRun, trained: list[TrainedW
         parent.complete(send_telling(telling, parent.parcel.scratch, is_named=bool(parent.parcel.note.get("run_name"))))
     except Undelivered as error:
         with contextlib.suppress(BrokenPipeError):
-            tell_backtest(dataclasses.replace(ended, waits=error), job.is_json)
+            tell(dataclasses.replace(ended, waits=error))
         raise
     return ended

@@ -1,38 +1,31 @@
-"""One training recorded as one run: opened on the server, trained, packed, delivered, and compared with earlier runs.
-
-`train` calls it for a config, and for each window of a backtest: so the run of a window is the run of that window's config. Importing
-it imports all that a training needs, MLflow too.
-"""
+"""One training recorded as one run: opened on the server, trained, packed, delivered, and compared with earlier runs."""
 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import datetime
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from samebits.commands.train_summary import Ended, keep_stdout
 from samebits.config.loading import LoadedConfig
 from samebits.delivery.open_run import Place, open_run
 from samebits.delivery.orphans import close_orphans
 from samebits.digests import digest_bytes
-from samebits.errors import TrackingError, Undelivered
-from samebits.holdings.looks import count_looks, find_judged
-from samebits.lineage.manifest import SCHEMA, write_lineage
-from samebits.lineage.tracked_values import list_params
+from samebits.errors import Undelivered
+from samebits.lineage.manifest import write_lineage
 from samebits.parcels.packing import pack_training
 from samebits.proof.ledger import enter_ledger
 from samebits.provenance.blobs import describe_changed_blobs
+from samebits.recording.looks import AskedLooks
 from samebits.registry.registration import say_registration
 from samebits.table.files import list_table_files
 from samebits.text import warn
 from samebits.training.stages import list_input_paths
 from samebits.training.training import Beforehand, make_training
 from samebits.trust.own_runs import note_own_run
-from samebits.voice import Voice
+from samebits.voice import Voice, keep_stdout
 
 
 @dataclass(frozen=True)
@@ -56,7 +49,25 @@ class Job:
     is_json: bool = False
 
 
-def record_run(loaded: LoadedConfig, job: Job, tell: Callable[[Ended], None], place: Place | None = None) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Made:
+    """A run that is made.
+
+    Parameters
+    ----------
+    experiment_id
+        None where no server has it.
+    waits
+        Why it waits in the spool; None where it was delivered.
+    """
+
+    run_id: str
+    lineage: dict[str, Any]
+    experiment_id: str | None
+    waits: Undelivered | None = None
+
+
+def record_run(loaded: LoadedConfig, job: Job, tell: Callable[[Made], None], place: Place | None = None) -> dict[str, Any]:
     """Train what a config says, record it as one run on the tracking server, and return its lineage.
 
     Parameters
@@ -76,7 +87,7 @@ def record_run(loaded: LoadedConfig, job: Job, tell: Callable[[Ended], None], pl
     with open_run(loaded.config.name, job.conf_file, job.uri, job.root, loaded.config.tracking.offline, place) as run:
         if run.client is not None:
             close_orphans(run.client, job.root)
-        looks = _Looks(run.client)
+        looks = AskedLooks(run.client)
         with keep_stdout(job.is_json):
             training = make_training(loaded, job.root, job.voice, job.beforehand, looks.note_rows)
         lineage = pack_training(run.parcel, training, job.started, job.root, looks.count(training.stages))
@@ -86,41 +97,15 @@ def record_run(loaded: LoadedConfig, job: Job, tell: Callable[[Ended], None], pl
             run_id = run.deliver()
         except Undelivered as error:
             with contextlib.suppress(BrokenPipeError):  # nobody reads it: that the run waits is what counts
-                tell(Ended(run.run_id, lineage, None, error))
+                tell(Made(run.run_id, lineage, None, error))
             raise
     with contextlib.suppress(BrokenPipeError):  # nobody reads it: it is registered all the same
-        tell(Ended(run_id, lineage, run.parcel.note["experiment_id"]))
+        tell(Made(run_id, lineage, run.parcel.note["experiment_id"]))
     with contextlib.suppress(BrokenPipeError), keep_stdout(job.is_json):
         say_registration(run.client, run_id, lineage)
     _say_changed_blobs(job.root, list_input_paths(loaded, job.root)[1:])
     enter_ledger(run.client, run_id, lineage)
     return lineage
-
-
-class _Looks:
-    """Who was judged by the rows that a run holds back: asked before anything is trained, so that nothing computed waits for it.
-
-    Nothing depends on the looks: where the server cannot be asked then, they are not said.
-    """
-
-    def __init__(self, client: Any) -> None:
-        self._client = client
-        self._judged: list[Any] | None = None
-
-    def note_rows(self, stages: dict[str, Any]) -> None:
-        try:
-            self._judged = find_judged(self._client, stages) if self._client is not None else None
-        except TrackingError as error:
-            warn(f"how often these test rows were looked at is not known: {error}")
-
-    def count(self, stages: dict[str, Any]) -> dict[str, Any] | None:
-        if self._judged is None:
-            return None
-        try:  # of what others wrote on the server
-            return dataclasses.asdict(count_looks(self._judged, stages, list_params({"schema": SCHEMA, "stages": stages})))
-        except Exception as error:
-            warn(f"how often these test rows were looked at is not known: {type(error).__name__}: {error}")
-            return None
 
 
 def _say_changed_blobs(root: Path, inputs: list[Path]) -> None:
