@@ -30,7 +30,7 @@ from samebits.lineage.manifest import FILE_NAME, MODEL_FILE, OUTPUT_STAGES, dige
 from samebits.lineage.tracked_candidates import CANDIDATE_TAG
 from samebits.lineage.tracked_values import list_metrics, list_tags
 from samebits.proof.model_content import ModelCheck
-from samebits.proof.verification import is_same, check_level, check_record, check_sources, conclude
+from samebits.proof.verification import check_level, check_record, check_sources, conclude, is_same
 from samebits.verdicts import Verdict
 
 pytestmark = pytest.mark.xdist_group("verify")
