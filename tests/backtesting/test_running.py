@@ -175,6 +175,21 @@ def list_runs(store: str) -> list[Any]:
     return list(client.search_runs([one.experiment_id for one in client.search_experiments()]))
 
 
+def test_a_run_that_somebody_made_for_it_tells_of_the_windows(tmp_path: Path, own_store: str) -> None:
+    """As `mlflow run` does it."""
+    client = open_client(own_store)
+    given = client.create_run(client.create_experiment("given"), run_name="friday").info.run_id
+    config = write_config(tmp_path, "adopted", backtest={"windows": 2, "horizon": "30d"}, models={"dummy": {}})
+
+    document = train(config, own_store, MLFLOW_RUN_ID=given, MLFLOW_RUN_NAME="friday")
+
+    assert document["run_id"] == given and client.get_run(given).info.run_name == "friday"
+    windows = [client.get_run(window["run_id"]) for window in document["windows"]]
+    assert {window.data.tags[PARENT_TAG] for window in windows} == {given}
+    assert {window.info.experiment_id for window in windows} == {client.get_run(given).info.experiment_id}
+    assert [window.info.run_name for window in windows] == ["2020-06-27 · adopted 2026.11.0", "2020-07-27 · adopted 2026.11.0"]
+
+
 def test_windows_made_without_a_server_wait_and_are_taken_when_it_is_there(tmp_path: Path, own_store: str) -> None:
     place = {"XDG_STATE_HOME": str(tmp_path / "state")}
     changes: dict[str, Any] = {"backtest": {"windows": 2, "horizon": "30d"}, "models": {"dummy": {}}}

@@ -19,7 +19,7 @@ from samebits.plain_files import read_plain
 from samebits.proof.ledger import enter_ledger
 from samebits.proof.reuse import find_finished_run
 from samebits.text import hide_credentials, warn
-from samebits.tracking.patience import PATIENCE
+from samebits.tracking.patience import PATIENCE, ServerGone
 from samebits.tracking.server import explain_failures, set_tags
 
 Found = tuple[str, dict[str, Any], bool]  # a run's id, its lineage, and whether it waits for its server
@@ -40,10 +40,14 @@ def find_window(client: Any, root: Path, request_digest: str, parent_id: str | N
     Raises
     ------
     TrackingError
-        The server cannot be searched.
+        The server answers, and cannot be searched.
     """
     has_server = client is not None and not PATIENCE.is_gone
-    found = find_finished_run(client, request_digest) if has_server else None
+    try:
+        found = find_finished_run(client, request_digest) if has_server else None
+    except ServerGone as error:
+        warn(f"window not looked for on the server: {error}")
+        found, has_server = None, False
     if found is None:
         waiting = _find_waiting(root, request_digest, client)
         if waiting is None:
