@@ -1,7 +1,7 @@
 """Times samebits beside what a user would do instead, in turn in one run, and prints medians, ratios and peak memory.
 
 just bench [small] [large] [hash] [help] [profile] [verify] [predict] [reproduce] [diff] [reuse] [report] [search]
-           [batches] [engine] [growth] [http] [push] [spool] [guards] [--runs N]
+           [backtest] [batches] [engine] [growth] [http] [push] [spool] [guards] [--runs N]
 """
 
 from __future__ import annotations
@@ -213,6 +213,35 @@ def compare_search(folder: Path, runs: int) -> None:
         print_ratio(f"search, {n_rows:,} x 14", LABELS["wall"], pairs)
 
 
+def compare_backtest(folder: Path, runs: int) -> None:
+    """Six windows of a table against the same config trained by itself for each of them, one after the other."""
+    table, n_rows, horizon = folder / "days.csv", 20_000, 1_000
+    subprocess.run([sys.executable, "-c", DAYS_TABLE, str(table), str(n_rows)], check=True)
+    base = {"name": "backtest", "version": "2026.11.0", "seed": 1, "data": {"path": str(table), "target": "y"}}
+    base |= {"models": {"boosting": {}}, "cv": {"n_splits": 3}}
+    split = {"method": "time", "column": "day"}
+    cutoffs = [n_rows - horizon * left for left in range(6, 0, -1)]
+    configs = [{**base, "split": split, "backtest": {"windows": 6, "horizon": horizon}}]
+    configs += [{**base, "split": {**split, "train_until": cutoff, "test_until": cutoff + horizon}} for cutoff in cutoffs]
+    paths = [folder / f"days_{number}.json" for number in range(len(configs))]
+    for path, config in zip(paths, configs, strict=True):
+        path.write_text(json.dumps(config), encoding="utf-8")
+    fresh = "export MLFLOW_TRACKING_URI=sqlite:///$(mktemp -d)/mlflow.db"
+    each = f"{fresh}; for one; do {' '.join(SAMEBITS)} train --quiet $one || exit; done"
+    left, right = (["sh", "-c", each, "sh", *map(str, some)] for some in (paths[:1], paths[1:]))
+    compare("6 windows, 6 single runs", left, right, folder, runs)
+
+
+DAYS_TABLE = """
+import sys
+import numpy as np, pandas as pd
+n_rows, rng = int(sys.argv[2]), np.random.default_rng(0)
+frame = pd.DataFrame({"day": np.arange(n_rows), **{f"x{i}": rng.normal(size=n_rows) for i in range(14)}})
+frame["y"] = frame["x0"] + frame["x1"] * frame["x2"] + np.sin(frame["day"] / 365) + rng.normal(size=n_rows)
+frame.to_csv(sys.argv[1], index=False)
+"""
+
+
 CASES = {
     "small": compare_small,
     "large": compare_large,
@@ -226,6 +255,7 @@ CASES = {
     "reuse": compare_reuse,
     "report": compare_report,
     "search": compare_search,
+    "backtest": compare_backtest,
     "engine": compare_engine,
     "batches": compare_batches,
     "growth": measure_growth,

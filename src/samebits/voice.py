@@ -6,9 +6,10 @@ What is told decides nothing and stands in no record.
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from samebits.text import clean_text, warn
@@ -47,6 +48,23 @@ def show_over(line: str) -> None:
 def choose_voice(is_quiet: bool) -> Voice:
     """Return the voice that speaks on stderr, in a terminal or into a pipe."""
     return Voice(warn, ignore) if is_quiet else Voice(warn, warn, show_over if sys.stderr.isatty() else None)
+
+
+@contextlib.contextmanager
+def keep_stdout(as_json: bool) -> Iterator[None]:
+    """Let what a config's own classes print, in any process, go to stderr, where stdout is to hold JSON alone."""
+    if not as_json:
+        yield
+        return
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 SILENT = Voice(ignore, ignore)

@@ -32,7 +32,6 @@ from conftest import (
 from mlflow.exceptions import ExecutionException
 from recorded_runs import ShippedRun, open_client, record_shipped
 
-from samebits.commands.train import _Looks
 from samebits.config.loading import check_config
 from samebits.digests import digest_bytes, digest_file
 from samebits.errors import Interrupted, Problem, TrackingError
@@ -40,6 +39,7 @@ from samebits.holdings.runs import list_candidate_runs
 from samebits.lineage.manifest import INPUT_STAGES, OUTPUT_STAGES
 from samebits.lineage.tracked_values import digest_held_rows
 from samebits.numerics.profile import make_environment
+from samebits.recording.looks import AskedLooks
 from samebits.training.training import make_training
 
 pytestmark = pytest.mark.xdist_group("train")
@@ -452,8 +452,8 @@ def test_a_server_that_cannot_be_asked_for_looks_costs_only_them(monkeypatch: py
     def refuse(*_: Any) -> None:
         raise TrackingError(Problem("server", "an answer", "none", "Wait."))
 
-    monkeypatch.setattr("samebits.holdings.looks.find_judged", refuse)
-    looks = _Looks(object())
+    monkeypatch.setattr("samebits.recording.looks.find_judged", refuse)
+    looks = AskedLooks(object())
 
     looks.note_rows({})
 

@@ -30,7 +30,7 @@ from samebits.lineage.manifest import FILE_NAME, MODEL_FILE, OUTPUT_STAGES, dige
 from samebits.lineage.tracked_candidates import CANDIDATE_TAG
 from samebits.lineage.tracked_values import list_metrics, list_tags
 from samebits.proof.model_content import ModelCheck
-from samebits.proof.verification import _is_same, check_level, check_record, check_sources, conclude
+from samebits.proof.verification import check_level, check_record, check_sources, conclude, is_same
 from samebits.verdicts import Verdict
 
 pytestmark = pytest.mark.xdist_group("verify")
@@ -447,9 +447,9 @@ def test_a_metric_that_is_no_number_is_no_number_on_the_server_either() -> None:
     """MLflow keeps NaN as it is, and the largest float in place of infinity."""
     largest = sys.float_info.max
 
-    assert _is_same(math.nan, math.nan) and _is_same(-math.inf, -largest)
-    assert not _is_same(math.nan, 0.5)
-    assert not _is_same(math.inf, -largest) and not _is_same(math.inf, 0.5)
+    assert is_same(math.nan, math.nan) and is_same(-math.inf, -largest)
+    assert not is_same(math.nan, 0.5)
+    assert not is_same(math.inf, -largest) and not is_same(math.inf, 0.5)
 
 
 def test_a_damaged_bundle_of_the_only_copy_of_a_commit_is_named(store: str, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from samebits.data.preparation import prepare_dataset
 from samebits.data.split import find_time_border, read_row_numbers
 from samebits.data.target import read_target
 from samebits.digests import digest_file
-from samebits.errors import DataError
+from samebits.errors import DataError, SamebitsError
 from samebits.keys.config import Config
 
 N = 60
@@ -287,3 +287,68 @@ def test_more_folds_than_times_are_refused(tmp_path: Path) -> None:
 
     with pytest.raises(DataError, match=r"expected more different times of 'day'.*, found 8 in the training rows for cv\.n_splits: 9"):
         split(tmp_path / "t.parquet", split={"method": "time", "column": "day"}, cv={"n_splits": 9})
+
+
+BETWEEN = {"method": "time", "column": "day", "train_until": "2020-02-10"}
+
+
+def test_times_in_the_config_divide_the_rows_and_a_gap_is_in_no_part(tmp_path: Path) -> None:
+    bounds = {"train_from": "2020-01-05", "test_from": "2020-02-12", "test_until": "2020-02-20"}
+
+    _, dataset, found = split(tmp_path / "t.parquet", split={**BETWEEN, **bounds})
+
+    train, test = (dataset.read_column("day").iloc[rows] for rows in (found.train_rows, found.test_rows))
+    assert [str(day.date()) for day in (train.iloc[0], train.iloc[-1])] == ["2020-01-05", "2020-02-09"]
+    assert [str(day.date()) for day in (test.iloc[0], test.iloc[-1])] == ["2020-02-12", "2020-02-19"]
+    assert train.is_monotonic_increasing and test.is_monotonic_increasing
+
+
+def test_a_time_in_the_config_divides_as_the_size_that_comes_to_it(tmp_path: Path) -> None:
+    _, _, by_time = split(tmp_path / "t.parquet", split=BETWEEN)
+
+    _, _, by_size = split(tmp_path / "t.parquet", split={"method": "time", "column": "day", "test_size": 20})
+
+    assert by_time.train_rows.tolist() == by_size.train_rows.tolist() and by_time.test_rows.tolist() == by_size.test_rows.tolist()
+    assert [fit.tolist() for fit, _ in by_time.folds] == [fit.tolist() for fit, _ in by_size.folds]
+
+
+def test_a_time_zone_in_the_config_is_reckoned_in(tmp_path: Path) -> None:
+    _, _, plain = split(tmp_path / "t.parquet", split=BETWEEN)
+
+    _, _, shifted = split(tmp_path / "t.parquet", split={**BETWEEN, "train_until": "2020-02-10T05:00+05:00"})
+
+    assert shifted.train_rows.tolist() == plain.train_rows.tolist()
+
+
+@pytest.mark.parametrize(
+    ("bounds", "message"),
+    [
+        (
+            {"train_until": "2019-01-01"},
+            "split.train_until: expected training rows before 2019-01-01, found none: 'day' goes from 2020-01-01 to 2020-02-29. Move it.",
+        ),
+        (
+            {"test_from": "2021-01-01"},
+            "split.test_from: expected test rows from 2021-01-01, found none: 'day' goes from 2020-01-01 to 2020-02-29. Move it.",
+        ),
+        (
+            {"test_from": "2020-01-01"},
+            "split.test_from: expected a time from split.train_until (2020-02-10) on, found 2020-01-01. No row may be in both parts.",
+        ),
+        (
+            {"train_until": 7},
+            "split.train_until: expected a date by ISO 8601 (2026-11-25, 2026-11-25T10:00), as the column has dates, found 7. Write it so.",
+        ),
+        (
+            {"train_until": "today"},
+            "split.train_until: expected a date by ISO 8601 (2026-11-25, 2026-11-25T10:00), as the column has dates, found 'today'. "
+            "Write it so.",
+        ),
+        ({"column": "z"}, "split.train_until: expected a number, as the column has, found '2020-02-10'. Write it so."),
+    ],
+)
+def test_times_that_divide_nothing_are_refused(tmp_path: Path, bounds: dict[str, Any], message: str) -> None:
+    with pytest.raises(SamebitsError) as refused:
+        split(tmp_path / "t.parquet", split={**BETWEEN, **bounds})
+
+    assert str(refused.value) == message

@@ -14,9 +14,9 @@ from sklearn.pipeline import Pipeline
 from samebits.candidates.batches import check_batches
 from samebits.candidates.pipeline import build_candidates
 from samebits.config.loading import LoadedConfig
-from samebits.data.dataset import Dataset
+from samebits.data.dataset import Dataset, load_dataset
 from samebits.data.folds import Split
-from samebits.data.preparation import prepare_rows
+from samebits.data.preparation import ReadDataset, prepare_rows
 from samebits.data.target import Target
 from samebits.estimation.scoring import make_scorer, name_scoring
 from samebits.estimation.target_transform import check_transform
@@ -109,15 +109,20 @@ class Materials:
         return read_rows(X), y
 
 
-def prepare_materials(loaded: LoadedConfig, project_root: Path) -> Materials:
+def prepare_materials(loaded: LoadedConfig, project_root: Path, read: ReadDataset = load_dataset) -> Materials:
     """Read the table and prepare all that training needs.
+
+    Parameters
+    ----------
+    read
+        By which the table is read.
 
     Raises
     ------
     ConfigError, DataError
         The config and the table do not fit each other, in any way that can be known before training.
     """
-    config, rows = loaded.config, prepare_rows(loaded, project_root)
+    config, rows = loaded.config, prepare_rows(loaded, project_root, read)
     check_transform(loaded, rows.dataset, rows.target)
     candidates, seeds, settings = build_candidates(config, rows)
     check_batches(loaded, rows, candidates)

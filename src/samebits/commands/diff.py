@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from samebits.commands.diff_windows import BacktestSide, check_kinds, compare_backtests, open_backtest
 from samebits.differences.comparison import Comparison, compare_outputs, is_specified_output, list_unlike_unmade, may_be_unmade
 from samebits.differences.contents import Side, compare_contents
 from samebits.differences.lineages import Difference, diff_lineages, name_cause
@@ -48,24 +49,50 @@ def run_diff(left: str, right: str, as_json: bool, is_trusted: bool = False) -> 
     """
     root = find_project_root()
     with contextlib.ExitStack() as stack:
-        sides = list(stack.enter_context(_open_sides([left, right], root)))
-        differences = diff_lineages(sides[0].lineage, sides[1].lineage)
-        comparison = _compare(*sides)
-        contents = compare_contents(sides[0], sides[1], [root], is_trusted or all(map(_is_own, sides)))
+        opened = list(stack.enter_context(_open_sides([left, right], root)))
+        if any(isinstance(side, BacktestSide) for side in opened):
+            return _diff_backtests(opened, root, as_json, is_trusted)
+        compared = _compare_runs(opened, root, is_trusted)
     if as_json:
-        tell_json(_make_document(sides, comparison, differences, contents))
+        tell_json(_make_document(*compared))
     else:
-        _print_screen(sides, comparison, differences, contents)
-    return comparison.verdict
+        _print_screen(*compared)
+    return compared[1].verdict
+
+
+def _compare_runs(
+    opened: list[Side | BacktestSide], root: Path, is_trusted: bool
+) -> tuple[list[Side], Comparison, list[Difference], dict[str, Any]]:
+    left, right = sides = [side for side in opened if isinstance(side, Side)]
+    differences = diff_lineages(left.lineage, right.lineage)
+    contents = compare_contents(left, right, [root], is_trusted or all(map(_is_own, sides)))
+    return sides, _compare(left, right), differences, contents
+
+
+def _diff_backtests(opened: list[Side | BacktestSide], root: Path, as_json: bool, is_trusted: bool) -> Verdict:
+    """Say of two backtests which window is the first to part, and what differs between the two runs of it."""
+    compared = compare_backtests(*check_kinds(opened))
+    document = compared.as_document()
+    if not as_json:
+        tell(*compared.list_lines())
+    if compared.parting is not None:
+        with _open_sides(list(compared.parting), root) as sides:
+            of_window = _compare_runs(sides, root, is_trusted)
+        if not as_json:
+            _print_screen(*of_window)
+        document |= {"first_unequal_window": _make_document(*of_window)}
+    if as_json:
+        tell_json(document)
+    return compared.verdict
 
 
 @contextlib.contextmanager
-def _open_sides(references: list[str], root: Path) -> Iterator[list[Side]]:
+def _open_sides(references: list[str], root: Path) -> Iterator[list[Side | BacktestSide]]:
     """A lineage file is read as it is, with the artifacts that lie beside it; a server is asked only for what is no file."""
     here = Path.cwd()
     paths = [here / expand_home(reference) for reference in references]
     with contextlib.ExitStack() as stack:
-        sides = []
+        sides: list[Side | BacktestSide] = []
         for reference, path in zip(references, paths, strict=True):
             if names_file(str(path)):
                 sides.append(_read_side(reference, path))
@@ -87,10 +114,13 @@ def _read_side(name: str, path: Path) -> Side:
 
 
 @contextlib.contextmanager
-def _open_run(client: Any, reference: str) -> Iterator[Side]:
+def _open_run(client: Any, reference: str) -> Iterator[Side | BacktestSide]:
     from samebits.holdings.runs import open_recorded_run
 
     with open_recorded_run(client, reference) as recorded:
+        if recorded.is_backtest:
+            yield open_backtest(recorded)
+            return
         lineage = recorded.read_lineage()
         yield Side(f"run {recorded.run_id}", lineage, recorded.files, recorded.archive, str(recorded.run.info.status))
 

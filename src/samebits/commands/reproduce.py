@@ -39,7 +39,7 @@ _OTHER_FOLDER_NAME = "samebits ändere Ordner-"
 
 
 def run_reproduce(reference: str, wishes: Wishes) -> Verdict:
-    """Make a run again, print the report, leave it on the server, and return the verdict.
+    """Make a run again, print the report, leave it on the server, and return the verdict; of a backtest, each of its windows.
 
     Raises
     ------
@@ -50,24 +50,46 @@ def run_reproduce(reference: str, wishes: Wishes) -> Verdict:
     reference = settle_reference(reference)
     client, reference = connect_for(reference, root)
     with open_recorded_run(client, reference) as recorded:
-        lineage = recorded.read_lineage()
-        report = Report(recorded.run_id, wishes)
-        report.say(f"run         {recorded.run_id}  {_describe_original(lineage)}")
-        with ThreadPoolExecutor(1) as sweeper:
-            try:
-                with _make_folder(report, sweeper) as folder:
-                    _reproduce(recorded, lineage, report, folder, root)
-            except SamebitsError as error:
-                report.verdict, report.reasons = Verdict.INCONCLUSIVE, str(error).splitlines()
-            except (Interrupted, KeyboardInterrupt) as interruption:
-                report.verdict, report.reasons = Verdict.INCONCLUSIVE, [str(interruption) or "stopped from the keyboard"]
-            leave_report(recorded, lineage, report)
-        if report.restored and report.level is not None:  # else nobody trusted the record
-            from samebits.registry.registration import say_rule_applied
+        if recorded.is_backtest:
+            from samebits.commands.reproduce_windows import reproduce_windows
 
-            say_rule_applied(client, recorded.run_id, lineage, report.level, report.say)
+            return reproduce_windows(recorded, wishes, lambda run_id: reproduce_run(client, run_id, wishes, root))
+        report = _reproduce_recorded(recorded, wishes, root)
     print_report(report)
     return report.verdict
+
+
+def reproduce_run(client: Any, run_id: str, wishes: Wishes, root: Path) -> Report:
+    """Make a run again, leave the report on the server, and return it.
+
+    Raises
+    ------
+    TrackingError, LineageError
+        There is no such run, or it is not finished.
+    """
+    with open_recorded_run(client, run_id) as recorded:
+        return _reproduce_recorded(recorded, wishes, root)
+
+
+def _reproduce_recorded(recorded: RecordedRun, wishes: Wishes, root: Path) -> Report:
+    lineage = recorded.read_lineage()
+    report = Report(recorded.run_id, wishes)
+    report.say(f"run         {recorded.run_id}  {_describe_original(lineage)}")
+    with ThreadPoolExecutor(1) as sweeper:
+        try:
+            with _make_folder(report, sweeper) as folder:
+                _reproduce(recorded, lineage, report, folder, root)
+        except SamebitsError as error:
+            report.verdict, report.reasons = Verdict.INCONCLUSIVE, str(error).splitlines()
+        except (Interrupted, KeyboardInterrupt) as interruption:
+            report.verdict, report.reasons = Verdict.INCONCLUSIVE, [str(interruption) or "stopped from the keyboard"]
+            report.is_interrupted = True
+        leave_report(recorded, lineage, report)
+    if report.restored and report.level is not None:  # else nobody trusted the record
+        from samebits.registry.registration import say_rule_applied
+
+        say_rule_applied(recorded.client, recorded.run_id, lineage, report.level, report.say)
+    return report
 
 
 def _describe_original(lineage: dict[str, Any]) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -51,7 +52,7 @@ def run_results(experiment: str | None, form: str, sort: str | None, is_reversed
     client = connect(find_project_root())
     rows = _choose(_list_rows(client, experiment), [one for one in wanted if one[0] != "spread"])
     for row in rows:
-        row["spread"] = _measure_spread(client, row) if row["spread"] is None else row["spread"]
+        row["spread"] = _measure_spread(client, row) if row["spread"] is None and row["cv"] is not None else row["spread"]
     rows = _choose(rows, wanted)
     _PRINTERS[form](_sort(rows, key, is_reversed) if key else rows[::-1] if is_reversed else rows)
 
@@ -94,7 +95,7 @@ def _list_rows(client: Any, experiment: str | None) -> list[dict[str, Any]]:
 
 def _describe(run: Any, experiment: str) -> dict[str, Any]:
     tags, metrics, best = run.data.tags, run.data.metrics, run.data.tags.get("best_model", "")
-    scoring = run.data.params.get("scoring", "")
+    scoring = run.data.params.get("scoring") or _find_scoring(metrics)
     metric = name_metric(scoring)
     return {
         "started": _as_moment(run.info.start_time),
@@ -104,12 +105,19 @@ def _describe(run: Any, experiment: str) -> dict[str, Any]:
         "model": best,
         "scoring": name_score(scoring),
         "cv": _read_cv(scoring, metrics),
-        "spread": metrics.get("cv_spread"),
+        "spread": metrics.get(f"test_{metric}_spread", metrics.get("cv_spread")),
         "test": metrics.get(f"test_{metric}", metrics.get(f"out_of_fold_{metric}")),
         "level": tags.get("level", "L0 recorded"),
         "verdict": tags.get("verdict", ""),
         "run": run.info.run_id,
     }
+
+
+def _find_scoring(metrics: dict[str, float]) -> str:
+    """Return what a run was chosen by whose config names no scorer, by the metric; of a backtest, by that of its worst window."""
+    worst = [found[1] for name in metrics if (found := re.fullmatch("test_(.+)_worst", name))]
+    folds = [found[1] for name in metrics if (found := re.fullmatch("cv_(?!spread$|score$)(.+)", name))]
+    return next(iter([*worst, *folds]), "")
 
 
 def _read_cv(scoring: str, metrics: dict[str, float]) -> float | None:

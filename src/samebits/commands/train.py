@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
 import datetime
 import gc
 import os
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,16 +13,13 @@ from typing import Any
 from samebits.commands.train_summary import Ended, tell_end
 from samebits.config.documents import Document
 from samebits.config.loading import check_document, read_config_document
-from samebits.digests import digest_bytes
-from samebits.errors import EXIT_BROKEN_CLAIM, SamebitsError, TrackingError, Undelivered
-from samebits.lineage.manifest import SCHEMA, write_lineage
+from samebits.errors import EXIT_BROKEN_CLAIM, SamebitsError
 from samebits.numerics.profile import pin_profile
 from samebits.project import find_config, find_project_root, list_code_folders
 from samebits.text import warn
 from samebits.tracking.patience import ServerGone
 from samebits.tracking.server import prepare_tracking
-from samebits.trust.own_runs import note_own_run
-from samebits.voice import choose_voice
+from samebits.voice import choose_voice, keep_stdout
 
 _REUSE_TRIED = "SAMEBITS_REUSE_TRIED"
 
@@ -76,33 +70,63 @@ def run_train(conf_file: str, wishes: TrainWishes) -> int:
     return _choose_exit(_train_pinned(conf_file, document, root, wishes), wishes)
 
 
-def _choose_exit(lineage: dict[str, Any], wishes: TrainWishes) -> int:
+def _choose_exit(lineages: list[dict[str, Any]], wishes: TrainWishes) -> int:
     """Runs that knew no claims have none that is broken."""
-    is_broken = any(not claim["kept"] for claim in lineage["stages"].get("assessment", {}).get("claims", []))
+    claims = [claim for lineage in lineages for claim in lineage["stages"].get("assessment", {}).get("claims", [])]
+    is_broken = any(not claim["kept"] for claim in claims)
     return EXIT_BROKEN_CLAIM if wishes.strict and is_broken else 0
 
 
-def _hand_back(document: Document, root: Path, wishes: TrainWishes) -> dict[str, Any] | None:
-    """Print the finished run with the same inputs as if it had been trained now, say that it was not, and return its lineage."""
+def _hand_back(document: Document, root: Path, wishes: TrainWishes) -> list[dict[str, Any]] | None:
+    """Print the finished run with the same inputs as if it had been trained now, say that it was not, and return its lineage.
+
+    Of a backtest, those of its windows.
+    """
     if os.environ.pop(_REUSE_TRIED, None):  # by this process, before it pinned its profile
         return None
-    from samebits.proof.reuse import find_reusable_run
-
+    hand_back = _hand_back_run if document.value.get("backtest") is None else _hand_back_backtest
     try:
-        found = find_reusable_run(document, root)
+        found = hand_back(document, root, wishes.as_json)
     except ServerGone as error:
         warn(f"no earlier run was looked for: {error}")
         found = None
     if found is None:
         os.environ[_REUSE_TRIED] = "1"
+    return found
+
+
+def _hand_back_run(document: Document, root: Path, as_json: bool) -> list[dict[str, Any]] | None:
+    from samebits.proof.reuse import find_reusable_run
+
+    found = find_reusable_run(document, root)
+    if found is None:
         return None
     run_id, lineage = found
-    tell_end(Ended(run_id, lineage, lineage["run"]["experiment_id"], is_reused=True), wishes.as_json)
+    tell_end(Ended(run_id, lineage, lineage["run"]["experiment_id"], is_reused=True), as_json)
     warn(f"reused: trained {lineage['run']['started']} from the same inputs; its artifacts verify")
-    return lineage
+    return [lineage]
 
 
-def _train_pinned(conf_file: str, document: Document, root: Path, wishes: TrainWishes) -> dict[str, Any]:
+def _hand_back_backtest(document: Document, root: Path, as_json: bool) -> list[dict[str, Any]] | None:
+    from samebits.backtesting.summary import EndedBacktest, summarise
+    from samebits.backtesting.verification import find_finished_backtest
+    from samebits.commands.backtest_summary import tell_backtest
+    from samebits.proof.reuse import look_for_request
+
+    found = look_for_request(document, root, find_finished_backtest)
+    if found is None:
+        return None
+    run_id, record, lineages = found
+    summary, data_digest = summarise(record["config"]["resolved"], lineages), lineages[0]["stages"]["data"]["digest"]
+    tell_backtest(
+        EndedBacktest(run_id, summary, record["windows"], data_digest, record["run"]["experiment_id"], is_reused=True), as_json
+    )
+    warn(f"reused: trained {record['run']['started']} from the same inputs; its artifacts and those of its windows verify")
+    return lineages
+
+
+def _train_pinned(conf_file: str, document: Document, root: Path, wishes: TrainWishes) -> list[dict[str, Any]]:
+    """Return the lineage of the run, or those of a backtest's windows."""
     started = datetime.datetime.now(datetime.UTC)
     uri = prepare_tracking(root)
     os.chdir(root)
@@ -114,122 +138,27 @@ def _train_pinned(conf_file: str, document: Document, root: Path, wishes: TrainW
     try:
         watch_imports().note_loaded()
         code = identify_code(root, list_wanted(document.value))  # before anything of the user's is imported
-        with _keep_stdout(wishes.as_json):
+        with keep_stdout(wishes.as_json):
             loaded = check_document(document)
     except SamebitsError as error:
         _report_to_adopted_run(error, root)
         raise
-    from samebits.delivery.open_run import open_run
-    from samebits.delivery.orphans import close_orphans
-    from samebits.parcels.packing import pack_training
-    from samebits.proof.ledger import enter_ledger
-    from samebits.registry.registration import say_registration
-    from samebits.training.stages import list_input_paths
-    from samebits.training.training import make_training
+    from samebits.recording.run import Job, Made, record_run
+    from samebits.training.training import Beforehand
 
     gc.freeze()  # what was imported stays
     gc.enable()
-    with open_run(loaded.config.name, conf_file, uri, root, loaded.config.tracking.offline) as run:
-        if run.client is not None:
-            close_orphans(run.client, root)
-        looks, shelf = _Looks(run.client), _Shelf(root, loaded.config.data.archive)
-        with _keep_stdout(wishes.as_json):
-            training = make_training(loaded, root, choose_voice(wishes.quiet), code, looks.note_rows, shelf.keep_tables)
-        lineage = pack_training(run.parcel, training, started, root, looks.count(training.stages), shelf.kept)
-        training.journal.forget()  # what came of it is in the parcel
-        note_own_run(run.run_id, digest_bytes(write_lineage(lineage)))
-        try:
-            run_id = run.deliver()
-        except Undelivered as error:
-            with contextlib.suppress(BrokenPipeError):  # nobody reads it: that the run waits is what counts
-                tell_end(Ended(run.run_id, lineage, None, error), wishes.as_json)
-            raise
-    with contextlib.suppress(BrokenPipeError):  # nobody reads it: it is registered all the same
-        tell_end(Ended(run_id, lineage, run.parcel.note["experiment_id"]), wishes.as_json)
-    with contextlib.suppress(BrokenPipeError), _keep_stdout(wishes.as_json):
-        say_registration(run.client, run_id, lineage)
-    _say_changed_blobs(root, list_input_paths(training.loaded, root)[1:])
-    enter_ledger(run.client, run_id, lineage)
-    return lineage
+    job = Job(conf_file, uri, root, choose_voice(wishes.quiet), Beforehand(code), started, wishes.as_json)
+    if loaded.config.backtest is not None:
+        from samebits.backtesting.running import train_windows
+        from samebits.commands.backtest_summary import tell_backtest
 
+        return train_windows(loaded, job, lambda ended: tell_backtest(ended, wishes.as_json))
 
-class _Looks:
-    """Who was judged by the rows that a run holds back: asked before anything is trained, so that nothing computed waits for it.
+    def tell(made: Made) -> None:
+        tell_end(Ended(made.run_id, made.lineage, made.experiment_id, made.waits), wishes.as_json)
 
-    Nothing depends on the looks: where the server cannot be asked then, they are not said.
-    """
-
-    def __init__(self, client: Any) -> None:
-        self._client = client
-        self._judged: list[Any] | None = None
-
-    def note_rows(self, stages: dict[str, Any]) -> None:
-        from samebits.holdings.looks import find_judged
-
-        try:
-            self._judged = find_judged(self._client, stages) if self._client is not None else None
-        except TrackingError as error:
-            warn(f"how often these test rows were looked at is not known: {error}")
-
-    def count(self, stages: dict[str, Any]) -> dict[str, Any] | None:
-        from samebits.holdings.looks import count_looks
-        from samebits.lineage.tracked_values import list_params
-
-        if self._judged is None:
-            return None
-        try:  # of what others wrote on the server
-            return dataclasses.asdict(count_looks(self._judged, stages, list_params({"schema": SCHEMA, "stages": stages})))
-        except Exception as error:
-            warn(f"how often these test rows were looked at is not known: {type(error).__name__}: {error}")
-            return None
-
-
-class _Shelf:
-    """The team's store, where one is set: it keeps a run's tables once for all experiments, before anything is computed.
-
-    One that does not take them costs no run: they go with the experiment then.
-    """
-
-    def __init__(self, root: Path, wish: str) -> None:
-        self._root, self._wish = root, wish
-        self.kept: set[str] = set()
-
-    def keep_tables(self, sources: list[Any]) -> None:
-        from samebits.stores.store import list_stores, open_named
-
-        try:
-            names = list_stores(self._root) if self._wish != "never" else []
-            for source in sources if names else ():
-                open_named(names[0]).put(source.path, source.digest)
-                self.kept.add(source.digest)
-        except SamebitsError as error:
-            warn(f"the table is not in the store: {error}")
-
-
-@contextlib.contextmanager
-def _keep_stdout(as_json: bool) -> Iterator[None]:
-    """Let what a config's own classes print, in any process, go to stderr, where stdout is to hold JSON alone."""
-    if not as_json:
-        yield
-        return
-    sys.stdout.flush()
-    kept = os.dup(1)
-    os.dup2(2, 1)
-    try:
-        yield
-    finally:
-        sys.stdout.flush()
-        os.dup2(kept, 1)
-        os.close(kept)
-
-
-def _say_changed_blobs(root: Path, inputs: list[Path]) -> None:
-    from samebits.provenance.blobs import describe_changed_blobs
-    from samebits.table.files import list_table_files
-
-    for path in inputs:
-        for line in describe_changed_blobs(root, list(list_table_files(path).values())):
-            warn(line)
+    return [record_run(loaded, job, tell)]
 
 
 def _report_to_adopted_run(error: SamebitsError, root: Path) -> None:

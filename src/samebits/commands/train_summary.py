@@ -48,7 +48,7 @@ class Ended:
         """Where it is looked at."""
         if self.experiment_id is None:
             return None
-        return _name_page(self.experiment_id, f"runs/{self.run_id}?")
+        return name_run_page(self.experiment_id, self.run_id)
 
     @property
     def table(self) -> str | None:
@@ -111,6 +111,11 @@ def _list_losses(lineage: dict[str, Any]) -> list[str]:
     if changed := lineage["stages"]["code"].get("changed_meanwhile"):
         found.append(f"changed while this run trained, and recorded as it was before: {shorten_list(changed)}")
     return found
+
+
+def name_run_page(experiment_id: str, run_id: str) -> str:
+    """Return where a run is looked at."""
+    return _name_page(experiment_id, f"runs/{run_id}?")
 
 
 def _name_page(experiment_id: str, path: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import sys
 from collections.abc import Callable, Sequence
@@ -61,13 +62,31 @@ def run_verify(reference: str, as_json: bool, with_content: bool = False, is_tru
         reference = settle_reference(reference)
         client, reference = connect_for(reference, root)
         with open_recorded_run(client, reference) as recorded:
-            checks, not_checked = verify_run(recorded, root, model_check, with_content, is_trusted)
+            if recorded.is_backtest:
+                checks, not_checked = _verify_backtest(recorded, root, with_content, is_trusted)
+            else:
+                checks, not_checked = verify_run(recorded, root, model_check, with_content, is_trusted)
             verdict = conclude(checks)
             _print_report(recorded, verdict, checks, not_checked, as_json)
             _leave_verdict(recorded, verdict)
-            if verdict == Verdict.IDENTICAL:
+            if verdict == Verdict.IDENTICAL and not recorded.is_backtest:
                 _apply_rule(recorded, warn if as_json else tell)
     return verdict
+
+
+def _verify_backtest(recorded: RecordedRun, root: Path, with_content: bool, is_trusted: bool) -> tuple[list[Check], list[str]]:
+    """Return every check of a backtest, whose windows are each verified as by themselves, and what none of them looks at."""
+    from samebits.backtesting.verification import check_backtest
+
+    unseen: dict[str, None] = {}
+
+    def check_window(window: RecordedRun) -> list[Check]:
+        with ModelCheck() if with_content else contextlib.nullcontext() as model_check:
+            checks, not_checked = verify_run(window, root, model_check, with_content, is_trusted)
+        unseen.update(dict.fromkeys(not_checked))
+        return checks
+
+    return check_backtest(recorded, check_window), list(unseen)
 
 
 def hold_predictions(path: Path, is_trusted: bool) -> tuple[list[Check], list[str]] | None:
@@ -125,20 +144,36 @@ def run_lineage(reference: str) -> None:
     reference = settle_reference(reference)
     client, reference = connect_for(reference, find_project_root())
     with open_recorded_run(client, reference) as recorded:
-        recorded.read_lineage()
-        if sys.stdout.isatty():
-            tell(*recorded.lineage_bytes.decode("utf-8").splitlines())  # a terminal would do what a stranger's text tells it
-        else:
-            sys.stdout.buffer.write(recorded.lineage_bytes)
+        content = _read_any_record(recorded)
+    if sys.stdout.isatty():
+        tell(*content.decode("utf-8").splitlines())  # a terminal would do what a stranger's text tells it
+    else:
+        sys.stdout.buffer.write(content)
+
+
+def _read_any_record(recorded: RecordedRun) -> bytes:
+    if recorded.is_backtest:
+        from samebits.backtesting.verification import open_record
+
+        return open_record(recorded)[1]
+    recorded.read_lineage()
+    return recorded.lineage_bytes
 
 
 def verify_run(
-    recorded: RecordedRun, root: Path, model_check: ModelCheck, with_content: bool, is_trusted: bool = False
+    recorded: RecordedRun, root: Path, model_check: ModelCheck | None, with_content: bool, is_trusted: bool = False
 ) -> tuple[list[Check], list[str]]:
-    """Return every check of a run, and what none of them looks at."""
+    """Return every check of a run, and what none of them looks at.
+
+    Parameters
+    ----------
+    model_check
+        By which its model is loaded; None: it is not.
+    """
     model_file = recorded.files.get(MODEL_FILE)
-    is_loaded = model_file is not None and (with_content or model_file.stat().st_size <= _LOADED_BYTES)
-    if model_file is not None and is_loaded and _is_as_recorded(recorded, MODEL_FILE):
+    is_small = model_file is not None and model_file.stat().st_size <= _LOADED_BYTES
+    is_loaded = model_check is not None and model_file is not None and (with_content or is_small)
+    if model_check is not None and model_file is not None and is_loaded and _is_as_recorded(recorded, MODEL_FILE):
         model_check.ask(model_file)
     with ThreadPoolExecutor(1) as pool:
         of_record = pool.submit(check_record, recorded)
@@ -151,7 +186,7 @@ def verify_run(
         of_level, unread = check_level(lineage, recorded)
         checks = [*of_record.result(), *of_level, *of_sources]
     not_checked = [*_list_not_checked(lineage), *unread]
-    if is_loaded:
+    if model_check is not None and is_loaded:
         is_file_whole = any(check.name == f"artifact {MODEL_FILE}" and check.passed for check in checks)
         content = model_check.answer(lineage, is_file_whole)
         if isinstance(content, Check):
@@ -159,7 +194,8 @@ def verify_run(
         else:
             not_checked.append(content)
     elif model_file is not None:
-        not_checked.append(f"the model's content beyond its file of over {_LOADED_BYTES >> 20} MiB: --content")
+        size = "" if is_small else f" of over {_LOADED_BYTES >> 20} MiB"
+        not_checked.append(f"the model's content beyond its file{size}: --content")
     return checks, not_checked
 
 
@@ -191,7 +227,7 @@ def _print_report(recorded: RecordedRun, verdict: Verdict, checks: Sequence[Chec
     tell(f"run         {recorded.run_id}")
     tell(f"checked     {len(checks)}: {len(passed)} as recorded")
     for check in checks:
-        if check.name in ("data", "commit") or not check.passed:
+        if check.name in ("data", "commit") or check.name.startswith("window ") or not check.passed:
             mark = "" if check.passed else "DIFFERS  " if check.passed is False else "UNKNOWN  "
             tell(f"{mark}{check.name}: recorded {check.recorded}, observed {check.observed}")
     tell(f"verdict     {verdict}")

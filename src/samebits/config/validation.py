@@ -15,11 +15,11 @@ from pydantic_core import ErrorDetails
 
 from samebits.config import catalog
 from samebits.config.documents import Document, Facts, KeyPath, take_section
-from samebits.config.variants import check_search
+from samebits.config.variants import check_backtest, check_search
 from samebits.errors import Problem, suggest
 from samebits.keys.config import Config
 from samebits.keys.derivation import DERIVATIONS
-from samebits.keys.division import Split
+from samebits.keys.division import BOUNDS, Split
 from samebits.keys.judging import THRESHOLD_METHODS
 from samebits.keys.learning import Interval
 from samebits.keys.sections import MLFLOW_NAME
@@ -107,6 +107,7 @@ def _hint(key_path: KeyPath) -> str:
     hints: dict[KeyPath, str] = {
         ("version",): "Write YYYY.M.PATCH, in quotes if it has one dot only.",
         ("data", "digest"): "Let `samebits data pin` write it.",
+        **{("backtest", key): "Write such as 30d, 12h, 4w or 90s, or a number." for key in ("horizon", "gap", "training", "step")},
     }
     return hints.get(key_path, "Change the value.")
 
@@ -135,7 +136,8 @@ def _find_section(annotation: Any) -> Any:
     return found[0] if found else None
 
 
-_BRANCHES = {"str", "int", "float", "bool", "constrained-str", Range.__name__, Interval.__name__}
+_CONSTRAINED = {"constrained-str", "constrained-int", "constrained-float"}
+_BRANCHES = {"str", "int", "float", "bool", *_CONSTRAINED, Range.__name__, Interval.__name__}
 
 
 def _check_marks(read: dict[str, Any]) -> Iterator[tuple[KeyPath, Facts]]:
@@ -169,6 +171,7 @@ def _find_contradictions(raw: dict[str, Any]) -> Iterator[tuple[KeyPath, Facts]]
     yield from _check_weights(take_section(raw, "weights"), data, raw.get("task", "auto"))
     yield from _check_claims(take_section(raw, "claims"), take_section(raw, "report"), raw.get("task", "auto"))
     yield from _check_registry(take_section(raw, "registry"))
+    yield from check_backtest(raw)
     yield from check_search(take_section(raw, "search"), take_section(raw, "models"), take_section(raw, "split"))
     if raw.get("n_jobs") == 0:
         yield ("n_jobs",), ("-1 or at least 1", "0", "Write 1 for one process.")
@@ -280,7 +283,7 @@ def _check_choices(raw: dict[str, Any]) -> Iterator[tuple[KeyPath, Facts]]:
 # What each way to divide rows takes beside `class`, test_size and the ways of folding; and what it needs.
 _SPLIT_KEYS: dict[str, tuple[str, ...]] = {
     "random": ("column", "random_state", "strata_bins"),
-    "time": ("column",),
+    "time": ("column", *BOUNDS),
     "group": ("column", "random_state"),
     "value": ("column", "test", "validation"),
     "file": ("test", "validation"),
@@ -297,7 +300,7 @@ _SPLIT_NEEDS: dict[str, dict[str, str]] = {
     "rows": {"rows_file": "the file of row numbers", "rows_digest": "the digest of split.rows_file"},
 }
 _WITHOUT_SIZE = ("value", "file", "path", "rows", "none")
-_OWN_KEYS = ("column", "test", "validation", "rows_file", "rows_digest", "n_train", "strata_bins", "random_state")
+_OWN_KEYS = ("column", "test", "validation", "rows_file", "rows_digest", "n_train", "strata_bins", "random_state", *BOUNDS)
 PIN_REMEDY = "Let `samebits data pin CONF` write it."
 
 
@@ -313,12 +316,26 @@ def _check_split_keys(method: str, split: dict[str, Any]) -> Iterator[tuple[KeyP
     size = split.get("test_size")
     if size not in (None, 0.2) and (method in _WITHOUT_SIZE or split.get("n_train") is not None):
         yield ("split", "test_size"), (f"no such key under method {method}", "it", "Remove it: it says nothing there.")
+    yield from _check_bounds(method, split)
     if split.get("strata_bins") is not None and split.get("stratify") is False:
         yield ("split", "strata_bins"), ("strata, or stratify: false", "both", "Remove one of the two.")
     if method == "class" and split.get("method", "random") != "random":
         yield ("split", "method"), ("class or method", "both", "Keep one.")
     if method == "random" and split.get("column") is not None and split.get("stratify") is False:
         yield ("split", "stratify"), ("nothing, since split.column names the strata", "false", "Remove one of the two.")
+
+
+def _check_bounds(method: str, split: dict[str, Any]) -> Iterator[tuple[KeyPath, Facts]]:
+    named = [key for key in BOUNDS if split.get(key) is not None]
+    if not named or method != "time":
+        return
+    if split.get("train_until") is None:
+        yield ("split", "train_until"), (f"the end of the training rows beside {named[0]}", "nothing", "Add it.")
+    if split.get("test_size") not in (None, 0.2):
+        yield (
+            ("split", "test_size"),
+            (f"no such key beside split.{named[0]}", "it", "Remove one of the two: both say what is tested."),
+        )
 
 
 def _check_test_table(method: str, data: dict[str, Any]) -> Iterator[tuple[KeyPath, Facts]]:

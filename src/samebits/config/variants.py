@@ -1,7 +1,7 @@
-"""Variants of a config: some values of a candidate, or of the preprocessing, replaced, as a search tries them; and its own rules.
+"""Variants of a config, some of its values replaced: as a search tries them, as a backtest divides the rows; and the rules of both.
 
 A value goes by the key that it would have in the config (`models.boosting.max_depth`, `preprocessing.outlier_factor`), so that what a
-search found can be written there. How values are proposed and scored is for `search`.
+search found can be written there. How values are proposed and scored is for `search`; which windows there are, for `backtesting`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 from samebits.config.documents import Facts, KeyPath, take_section
 from samebits.errors import ConfigError, Problem, suggest
 from samebits.keys.config import Config
+from samebits.keys.division import BOUNDS
 from samebits.keys.learning import Interval, Model, Preprocessing
 
 Space = dict[str, list[Any] | Interval]  # the key in the config: the values that are tried
@@ -81,6 +82,56 @@ def _replace(section: Any, parts: list[str], value: Any, where: str) -> Any:
         return {**section, first: _replace(section[first], rest, value, where) if rest else value}
     known = f"one of {', '.join(section)}" if isinstance(section, dict) and section else "a key that the config has"
     raise ConfigError(Problem(f"search.{where}", known, repr(first), "Name a parameter as the config has it, parts joined by points."))
+
+
+def place_window(value: Mapping[str, Any], bounds: Mapping[str, str | int | float]) -> dict[str, Any]:
+    """Return the plain values of a backtest's config for one of its windows: a config that is trained once, divided at some times.
+
+    >>> place_window({"backtest": {"windows": 2}, "split": {"method": "time"}, "seed": 1}, {"train_until": "2026-01-01"})
+    {'split': {'method': 'time', 'train_until': '2026-01-01'}, 'seed': 1}
+    """
+    kept = {key: member for key, member in value.items() if key != "backtest"}
+    return {**kept, "split": {**kept.get("split", {}), **bounds}}
+
+
+def check_backtest(raw: dict[str, Any]) -> Iterator[tuple[KeyPath, Facts]]:
+    """Yield what is wrong with a backtest beside the form of its keys."""
+    backtest, split = take_section(raw, "backtest"), take_section(raw, "split")
+    if not backtest:
+        return
+    if split.get("class") is not None or split.get("method", "random") != "time":
+        found = "class" if split.get("class") is not None else str(split.get("method", "random"))
+        yield (
+            ("split", "method"),
+            ("time, for the cut-off times of backtest", found, "Write method: time, and the column."),
+        )
+    for key in [key for key in BOUNDS if split.get(key) is not None]:
+        yield ("split", key), ("no such key beside backtest, which says it for each window", "it", "Remove one of the two.")
+    if split.get("test_size") not in (None, 0.2):
+        yield ("split", "test_size"), ("no such key beside backtest.horizon", "it", "Remove it.")
+    if take_section(raw, "registry").get("name") is not None:
+        yield (
+            ("registry", "name"),
+            ("no registered model beside backtest", "it", "Remove it: train without backtest what is registered."),
+        )
+    yield from _check_windows(backtest)
+
+
+def _check_windows(backtest: dict[str, Any]) -> Iterator[tuple[KeyPath, Facts]]:
+    cutoffs = backtest.get("cutoffs")
+    if (cutoffs is None) == (backtest.get("windows") is None):
+        found = "neither" if cutoffs is None else "both"
+        yield ("backtest", "windows"), ("windows, how many there are, or cutoffs, the times themselves", found, "Keep one of the two.")
+    for key in [key for key in ("step", "until") if cutoffs is not None and backtest.get(key) is not None]:
+        yield ("backtest", key), ("no such key beside cutoffs", "it", "Remove it: it says nothing there.")
+    for key in ("horizon", "training", "step"):
+        if is_no_time(backtest.get(key)):
+            yield ("backtest", key), ("a time above 0", repr(backtest[key]), "Write such as 30d.")
+
+
+def is_no_time(duration: Any) -> bool:
+    """Tell whether a duration is of no length."""
+    return duration == 0 or (isinstance(duration, str) and duration[:-1].isdecimal() and int(duration[:-1]) == 0)
 
 
 _SEARCH_KEYS: dict[str, tuple[str, ...]] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from samebits.data.split import read_row_numbers
 from samebits.data.target import Target, check_task, read_target
 from samebits.keys.config import Config
 from samebits.row_columns import list_inputs, name_operation
+
+ReadDataset = Callable[..., Dataset]  # `load_dataset`, or what hands on what that has read before
 
 
 @dataclass(frozen=True)
@@ -41,8 +44,13 @@ class PreparedRows:
     rows_file: bytes | None
 
 
-def prepare_rows(loaded: LoadedConfig, project_root: Path) -> PreparedRows:
+def prepare_rows(loaded: LoadedConfig, project_root: Path, read: ReadDataset = load_dataset) -> PreparedRows:
     """Read the table that a config names, and settle which rows and columns are used for what.
+
+    Parameters
+    ----------
+    read
+        By which the table is read.
 
     Raises
     ------
@@ -52,13 +60,19 @@ def prepare_rows(loaded: LoadedConfig, project_root: Path) -> PreparedRows:
         What the config asks for is nothing for this target or these rows.
     """
     config = loaded.config
-    dataset = prepare_dataset(config, *loaded.find_tables(project_root))
+    dataset = prepare_own_dataset(loaded, project_root, read)
     target = read_target(config, dataset)
     check_task(loaded, target)
     features = list_features(config, dataset)
     test_numbers, rows_file = _read_test_numbers(loaded, project_root)
     split = split_rows(config, dataset, target, test_numbers)
     return PreparedRows(dataset, target, features, list_model_inputs(dataset, features), split, rows_file)
+
+
+def prepare_own_dataset(loaded: LoadedConfig, project_root: Path, read: ReadDataset = load_dataset) -> Dataset:
+    """Do as `prepare_dataset` for the tables that a config names."""
+    path, *others = loaded.find_tables(project_root)
+    return prepare_dataset(loaded.config, path, others[0] if others else None, read)
 
 
 def _read_test_numbers(loaded: LoadedConfig, project_root: Path) -> tuple[np.ndarray | None, bytes | None]:
@@ -68,7 +82,7 @@ def _read_test_numbers(loaded: LoadedConfig, project_root: Path) -> tuple[np.nda
     return read_row_numbers(loaded.find(split.rows_file, project_root), split.rows_digest)
 
 
-def prepare_dataset(config: Config, path: Path, test_path: Path | None = None) -> Dataset:
+def prepare_dataset(config: Config, path: Path, test_path: Path | None = None, read: ReadDataset = load_dataset) -> Dataset:
     """Read the table, keep the rows that the config's rules keep, and make its derived columns.
 
     A rule is applied before any column is derived, unless it, or one before it, names a derived column: what has no logarithm can be
@@ -78,6 +92,8 @@ def prepare_dataset(config: Config, path: Path, test_path: Path | None = None) -
     ----------
     test_path
         Where the test rows lie, if not in the same file.
+    read
+        By which the table is read.
 
     Raises
     ------
@@ -87,7 +103,7 @@ def prepare_dataset(config: Config, path: Path, test_path: Path | None = None) -
         A function of a derived column is not to be found or not allowed.
     """
     derived = [one.name for one in config.features.derived]
-    dataset = load_dataset(config.data, path, _list_kept(config), test_path, derived, _list_named_elsewhere(config), config.batches)
+    dataset = read(config.data, path, _list_kept(config), test_path, derived, _list_named_elsewhere(config), config.batches)
     n_early, n_rules = count_early_rules(config), len(config.data.rows)
     return keep_rows(config, add_derived_columns(config, keep_rows(config, dataset, 0, n_early)), n_early, n_rules)
 

@@ -19,9 +19,11 @@ from samebits.data.target import Target, find_name, write_texts
 from samebits.digests import digest_bytes
 from samebits.errors import ConfigError, DataError, Problem
 from samebits.keys.config import Config
+from samebits.keys.division import Split
 from samebits.numerics.seeds import derive_seed, seed_component
 from samebits.plain_files import read_plain
 from samebits.row_columns import read_texts, write_as
+from samebits.table.dates import read_moment, write_moment
 from samebits.table.reading import check_pin
 from samebits.text import shorten_list
 
@@ -168,10 +170,50 @@ def _count_test_rows(test_size: int | float, n_rows: int) -> int:
 def _split_by_time(config: Config, dataset: Dataset, target: Target, seeds: dict[str, int], _: Any) -> _Rows:
     times = read_split_column(config, dataset)
     order = np.argsort(times, kind="stable")  # an unstable sort orders ties by the CPU
+    if config.split.bounds:
+        return _take_between(config.split, times, order)
     n_test = _count_test_rows(config.split.test_size, len(order))
     cut = find_time_border(times[order], len(order) - n_test)
     _check_last_times(config, len(order), n_test, len(order) - cut)
     return order[:cut], order[cut:]
+
+
+def _take_between(split: Split, times: np.ndarray, order: np.ndarray) -> _Rows:
+    """Return the rows between the times that the config names; those of a gap, and later ones, are in no part."""
+    bounds = {name: read_bound(value, times, f"split.{name}") for name, value in split.bounds.items()}
+    bounds = {"test_from": bounds["train_until"], **bounds}
+    if bounds["test_from"] < bounds["train_until"]:
+        expected = f"a time from split.train_until ({split.train_until}) on"
+        raise ConfigError(Problem("split.test_from", expected, f"{split.test_from}", "No row may be in both parts."))
+    train = _take_part("train", "training", bounds, times[order], split)
+    return order[train], order[_take_part("test", "test", bounds, times[order], split)]
+
+
+def read_bound(written: str | int | float, times: np.ndarray, key: str) -> Any:
+    """Return a time that the config names at a key, as the column of times has it.
+
+    Raises
+    ------
+    DataError
+        It is of another kind than the column.
+    """
+    try:
+        return read_moment(written, times)
+    except ValueError as error:
+        raise DataError(Problem(key, str(error), repr(written), "Write it so.")) from None
+
+
+def _take_part(part: str, name: str, bounds: dict[str, Any], times: np.ndarray, split: Split) -> slice:
+    """Return where in some sorted times a part lies."""
+    start, end = bounds.get(f"{part}_from"), bounds.get(f"{part}_until")
+    first = 0 if start is None else int(np.searchsorted(times, start))
+    after = len(times) if end is None else int(np.searchsorted(times, end))
+    if first >= after:
+        said = [f"{word} {write_moment(bound)}" for word, bound in (("from", start), ("before", end)) if bound is not None]
+        found = f"none: {split.column!r} goes from {write_moment(times[0])} to {write_moment(times[-1])}"
+        key = "split.train_until" if part == "train" else "split.test_from"
+        raise DataError(Problem(key, f"{name} rows {' and '.join(said)}", found, "Move it."))
+    return slice(first, after)
 
 
 def find_time_border(times: np.ndarray, cut: int) -> int:

@@ -12,6 +12,8 @@ import os
 import tempfile
 import threading
 import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -33,6 +35,23 @@ from samebits.tracking.patience import PATIENCE, SILENCE_SECONDS, UNHEARD, Serve
 from samebits.tracking.server import MAX_TAG_LENGTH, explain_failures, make_client, set_tags
 
 HEARTBEAT_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a run stands that is one of several below another.
+
+    Parameters
+    ----------
+    experiment_id
+        Of the run above it; None where that has no server.
+    tags
+        Which it has from its beginning on.
+    """
+
+    run_name: str
+    experiment_id: str | None
+    tags: dict[str, str]
 
 
 class OpenRun:
@@ -80,6 +99,32 @@ class OpenRun:
         self.is_delivered = True
         self.parcel.let_go()
         return run_id
+
+    def complete(self, send: Callable[[Any, str], None]) -> str:
+        """Close a run that is told of others: what it has is in no parcel, and can be made of them again. Return its id on the server.
+
+        Parameters
+        ----------
+        send
+            Called with the client and the run's id; sends all of it, and closes the run.
+
+        Raises
+        ------
+        Undelivered
+            There is no server, or it did not take everything.
+        """
+        remedy = "What it is made of is kept: run the same command again."
+        try:
+            if self.client is None:
+                raise Undelivered(Problem(f"run {self.run_id}", "a server that takes it", "none", remedy))
+            send(self.client, self.run_id)
+        except Undelivered:
+            raise
+        except (TrackingError, OSError) as error:
+            raise Undelivered(Problem(f"run {self.run_id}", "a server that takes it", name_obstacle(error), remedy)) from None
+        self.is_delivered = True
+        self.parcel.let_go()
+        return self.run_id
 
     def _find_client(self) -> Any:
         """A server that was silent when the run began may be there when it ends."""
@@ -177,7 +222,9 @@ def close_run(client: Any, run_id: str, status: str, reason: str, text: str | No
     return True
 
 
-def open_run(experiment_name: str, conf_file: str, uri: str, project_root: Path, is_offline: bool = False) -> OpenRun:
+def open_run(
+    experiment_name: str, conf_file: str, uri: str, project_root: Path, is_offline: bool = False, place: Place | None = None
+) -> OpenRun:
     """Adopt the run that `mlflow run` created, or create one in the experiment that the environment or the config names.
 
     Where no server answers, the run is opened without one: what it makes waits in the spool.
@@ -186,6 +233,8 @@ def open_run(experiment_name: str, conf_file: str, uri: str, project_root: Path,
     ----------
     is_offline
         The config wants no server to be asked.
+    place
+        Of one of several runs, which is made anew in any case.
 
     Raises
     ------
@@ -194,7 +243,7 @@ def open_run(experiment_name: str, conf_file: str, uri: str, project_root: Path,
     """
     check_limits()
     server = None if is_offline else hide_credentials(uri)
-    parcel = open_parcel(project_root, {**_note_run(experiment_name, conf_file, is_offline), "server": server})
+    parcel = open_parcel(project_root, {**_note_run(experiment_name, conf_file, is_offline), **_note_place(place), "server": server})
     client = None
     try:
         if not is_offline:
@@ -256,6 +305,13 @@ def _note_run(experiment_name: str, conf_file: str, is_offline: bool) -> dict[st
         "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "is_offline": is_offline,
     }
+
+
+def _note_place(place: Place | None) -> dict[str, Any]:
+    if place is None:
+        return {}
+    wanted = {"wanted_experiment_id": place.experiment_id} if place.experiment_id is not None else {}
+    return {"wanted_run_id": None, "run_name": place.run_name, "tags": place.tags, **wanted}
 
 
 def _stand_on_server(client: Any, parcel: Parcel) -> None:

@@ -73,7 +73,7 @@ def send_parcel(client: Any, parcel: Parcel) -> str:
     store.send({FILE_NAME: parcel.folder / FILE_NAME}, is_anew=False)
     if is_anew:
         explain_failures("search its runs", lambda: _drop_others(client, parcel, run_id))
-    _finish(client, run_id, values, missing)
+    finish_run(client, run_id, values["ended"], missing)
     return run_id
 
 
@@ -127,10 +127,23 @@ def _drop_others(client: Any, parcel: Parcel, run_id: str) -> None:
             client.delete_run(run.info.run_id)
 
 
-def _finish(client: Any, run_id: str, values: dict[str, Any], missing: list[str]) -> None:
-    """Close a run of which the server shows every value, and see that it is closed."""
+def finish_run(client: Any, run_id: str, ended: int, missing: list[str]) -> None:
+    """Close a run of which the server shows every value, and see that it is closed.
+
+    Parameters
+    ----------
+    ended
+        In milliseconds since 1970.
+    missing
+        In words, what the server does not show.
+
+    Raises
+    ------
+    TrackingError
+        Something is missing, or it is not closed.
+    """
     if not missing:
-        explain_failures("close the run", lambda: client.set_terminated(run_id, "FINISHED", end_time=values["ended"]))
+        explain_failures("close the run", lambda: client.set_terminated(run_id, "FINISHED", end_time=ended))
         status = explain_failures("show the run", lambda: client.get_run(run_id)).info.status
         missing = [] if status == "FINISHED" else [f"status FINISHED ({status})"]
     if missing:

@@ -22,6 +22,7 @@ from samebits.errors import LineageError, Problem, TrackingError, describe_unrea
 from samebits.holdings.archive import Archive
 from samebits.holdings.downloads import fetch_files
 from samebits.holdings.named_models import check_model_is_the_runs, find_named_model, list_models
+from samebits.lineage.backtest_record import BACKTEST_FILE
 from samebits.lineage.manifest import FILE_NAME, MAX_BYTES, read_lineage
 from samebits.lineage.tracked_candidates import CANDIDATE_TAG
 from samebits.plain_files import read_plain
@@ -36,6 +37,7 @@ _FEW = 20  # of which the first that fits is wanted: a run is read in two millis
 # Runs that exist only beside another are not "the last run".
 PARCEL_TAG = "parcel_id"  # stands on a run from its beginning, and is its id where it was made without a server
 DERIVED_TAGS = ("reproduces", "control_of", CANDIDATE_TAG)
+WINDOW_TAG = "backtest_cutoff"  # on the run of a backtest's window, which is told of with the others on the run above it
 PARENT_TAG = "mlflow.parentRunId"  # by which MLflow nests a run below another
 
 
@@ -74,6 +76,11 @@ class RecordedRun:
         return str(self.run.info.run_id)
 
     @property
+    def is_backtest(self) -> bool:
+        """Whether it tells of a backtest, whose windows are runs of their own."""
+        return BACKTEST_FILE in self.files
+
+    @property
     def where(self) -> str:
         """What an error calls its lineage."""
         return str(self.given_path) if self.given_path else f"run {self.run_id}: {FILE_NAME}"
@@ -91,6 +98,9 @@ class RecordedRun:
         LineageError
             It has none, so that it is not a finished run, or what it has is no lineage.
         """
+        if self.is_backtest:
+            remedy = "Name the run of one of its windows: its page and `samebits lineage` list them."
+            raise LineageError(Problem(f"run {self.run_id}", "a run with a model of its own", "a backtest of several", remedy))
         if not self.lineage_bytes:
             found = f"none, in a run that ended as {self.run.info.status}"
             raise LineageError(Problem(f"run {self.run_id}", f"a finished run with its {FILE_NAME}", found, "Name another run."))
@@ -269,7 +279,7 @@ def search_runs(client: Any, condition: str, page_size: int = _PAGE) -> Iterator
 
 
 def list_originals(client: Any, page_size: int = _PAGE) -> Iterator[Any]:
-    """Yield every finished run of samebits that is none made from another, the latest first.
+    """Yield every finished run of samebits that is none made from another, and no window of a backtest, the latest first.
 
     Parameters
     ----------
@@ -282,7 +292,7 @@ def list_originals(client: Any, page_size: int = _PAGE) -> Iterator[Any]:
         The server cannot be searched.
     """
     found = search_runs(client, "attributes.status = 'FINISHED' AND tags.outputs_digest != ''", page_size)
-    return (run for run in found if not any(tag in run.data.tags for tag in DERIVED_TAGS))
+    return (run for run in found if not any(tag in run.data.tags for tag in (*DERIVED_TAGS, WINDOW_TAG)))
 
 
 def list_candidate_runs(client: Any, run: Any) -> list[Any]:

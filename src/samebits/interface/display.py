@@ -54,6 +54,19 @@ def show_run(run_id: str, name: str, tags: Mapping[str, str], lineage: Mapping[s
     return f"<div style='{_BLOCK}'>{''.join(parts)}</div>"
 
 
+def show_backtest(run_id: str, summary: Mapping[str, Any], windows: Sequence[str]) -> str:
+    """Return the HTML of a backtest: the mean over its windows, and each of them with its run."""
+    metric, heads = summary["metric"], ("Cut-off", summary["metric"], "low", "high", "baseline", "Run")
+    rows = [
+        (str(told["cutoff"]), *(_number(told[name]) for name in ("value", "low", "high", "baseline")), one)
+        for told, one in zip(summary["windows"], windows, strict=True)
+    ]
+    mean = f"{metric} {_number(summary['mean'][metric])} over {len(rows)} windows"
+    heading = f"<div style='{_HEADING}'>backtest <code>{_say(run_id)}</code></div>"
+    answers = [("How good", _say(mean)), ("Again", f"<code>samebits reproduce {_say(run_id)}</code>")]
+    return f"<div style='{_BLOCK}'>{heading}{_table(answers)}{_section('Windows', _grid(heads, rows[:_MOST_ROWS]))}</div>"
+
+
 def show_outcome(
     of: str, verdict: str, level: str | None, reasons: Sequence[str], differences: Sequence[Mapping[str, Any]], unseen: Sequence[str]
 ) -> str:

@@ -40,7 +40,8 @@ def train(config: str | os.PathLike[str] | Mapping[str, Any], *, reuse: bool = F
     Returns
     -------
     Run
-        Where the server was not reached it waits in the spool, and that is said; `samebits push` delivers it.
+        Where the server was not reached it waits in the spool, and that is said; `samebits push` delivers it. Of a config with
+        `backtest:`, the run that tells of all windows; they are its `windows`.
 
     Raises
     ------

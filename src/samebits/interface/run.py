@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from samebits.digests import digest_bytes
 from samebits.errors import LineageError, Problem, describe_unreadable
 from samebits.interface.child import ask_module
-from samebits.interface.display import MOST_PICTURE_BYTES, MOST_PICTURES, show_page, show_run
+from samebits.interface.display import MOST_PICTURE_BYTES, MOST_PICTURES, show_backtest, show_page, show_run
 from samebits.lineage.manifest import FILE_NAME, MAX_BYTES, read_lineage, take_held_back
 from samebits.lineage.tracked_values import list_params
 from samebits.plain_files import read_plain
@@ -72,8 +72,15 @@ class Run:
         return _read(self.paths[FILE_NAME], MAX_BYTES)
 
     @property
+    def windows(self) -> list[Run]:
+        """Of a backtest that was trained just now, the runs of its windows; else none."""
+        return [Run(str(window["run_id"])) for window in self.answer.get("windows", [])]
+
+    @property
     def metrics(self) -> dict[str, float]:
-        """Its metrics on the test rows; where none were held back, on the rows that the folds left out."""
+        """Its metrics on the test rows, or on the rows that the folds left out where none were held back; of a backtest, the means."""
+        if "backtest" in self.answer:
+            return dict(self.answer["backtest"]["mean"])
         return dict(take_held_back(self.lineage["stages"]["metrics"])[1])
 
     @property
@@ -161,6 +168,8 @@ class Run:
         return self
 
     def _repr_html_(self) -> str:
+        if "backtest" in self.answer:
+            return show_backtest(self.id, self.answer["backtest"], [window.id for window in self.windows])
         known, artifacts = self._fetch(), self.lineage["artifacts"]
         names = [
             name for name in sorted(artifacts) if _PICTURE.fullmatch(name) and artifacts[name]["size_bytes"] <= MOST_PICTURE_BYTES

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from samebits.keys.derivation import Features
-from samebits.keys.division import CrossValidation, Split
+from samebits.keys.division import Backtest, CrossValidation, Split
 from samebits.keys.judging import Business, Claims, Drift, Report, Tolerance, take_detail
 from samebits.keys.keeping import Code, Registry, Tracking
 from samebits.keys.learning import Batches, Engine, Model, Preprocessing, Search, Weights
@@ -30,6 +30,11 @@ class Config(Section):
     )
     data: Data = Field(description="The table.")
     split: Split = Field(default_factory=lambda: Split(), description="Rows held back for the final test.")
+    backtest: Backtest | None = Field(
+        None,
+        exclude_if=lambda value: value is None,
+        description="Cut-off times, for each of which it is trained; null: one run.",
+    )
     weights: Weights = Field(default_factory=lambda: Weights(), description="Sample weights, for fits only.")
     features: Features = Field(default_factory=lambda: Features(), description="Derived columns.")
     preprocessing: Preprocessing = Field(default_factory=lambda: Preprocessing(), description="From columns to numbers.")

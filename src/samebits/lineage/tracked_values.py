@@ -46,8 +46,14 @@ def list_params(lineage: dict[str, Any]) -> dict[str, str]:
     scores = stages["cross_validation"]
     values = {**flatten_config(resolved), **json.loads(canonical_json(take_found(scores, scores["best"])))}
     if has_chosen_values(lineage):
-        return write_params({name: value for name, value in values.items() if not _is_left_out(name, value)})
+        return choose_params(values)
     return write_params({**values, "data_hash": stages["data"]["digest"], "git_commit": stages["code"]["commit"] or "none"})
+
+
+def choose_params(values: dict[str, Any]) -> dict[str, str]:
+    """Return of a config's keys, by their dotted names, those that a reader compares, as text."""
+    unsaid = {"split.test_size"} if any(name == "split.train_until" or name.startswith("backtest.") for name in values) else set()
+    return write_params({name: value for name, value in values.items() if name not in unsaid and not _is_left_out(name, value)})
 
 
 def has_chosen_values(lineage: dict[str, Any]) -> bool:
@@ -151,12 +157,12 @@ def list_cv_metrics(scoring: str, folds: dict[str, Any]) -> dict[str, float]:
     >>> list_cv_metrics("neg_root_mean_squared_error", {"mean": -2.0, "scores": [-1.0, -3.0]})
     {'cv_rmse': 2.0, 'cv_spread': 1.0}
     """
-    spread = _measure_spread(take_scores(scoring, folds))
+    spread = measure_spread(take_scores(scoring, folds))
     mean = turn_score(scoring, float(folds["mean"]))
     return {f"cv_{name_score(scoring)}": mean, **({"cv_spread": spread} if spread is not None else {})}
 
 
-def _measure_spread(scores: Sequence[float]) -> float | None:
+def measure_spread(scores: Sequence[float]) -> float | None:
     """Return the standard deviation; None of one score, and of what is no number."""
     if len(scores) < 2 or not all(map(math.isfinite, scores)):
         return None

@@ -57,6 +57,7 @@ class Report:
     control: dict[str, Any] | None = None
     level: Level | None = None
     other_machine: bool | None = None
+    is_interrupted: bool = False
 
     def say(self, line: str) -> None:
         """Print a line of progress; on stderr where stdout is to hold JSON alone."""

@@ -7,8 +7,9 @@ that digest is looked up, and its artifacts are held to its lineage before it is
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from samebits.config.documents import Document
 from samebits.config.loading import load_document
@@ -24,6 +25,7 @@ from samebits.text import warn
 from samebits.tracking.server import connect
 from samebits.training.stages import digest_request
 
+T = TypeVar("T")
 _FEW = 5  # runs that are asked for at once: mostly the first one verifies
 
 
@@ -35,12 +37,28 @@ def find_reusable_run(document: Document, root: Path) -> tuple[str, dict[str, An
     TrackingError, ProvenanceError
         The server cannot be searched, or Git cannot read the repository.
     """
+    return look_for_request(document, root, find_finished_run)
+
+
+def look_for_request(document: Document, root: Path, find: Callable[[Any, str], T | None]) -> T | None:
+    """Return what a look on the server finds for what a config asks; None where that is not in order, or nothing is found.
+
+    Parameters
+    ----------
+    find
+        Called with the client and the digest of the request.
+
+    Raises
+    ------
+    TrackingError, ProvenanceError
+        The server cannot be searched, or Git cannot read the repository.
+    """
     request_digest = _digest_request(document, root)
     if request_digest is None:
         return None
     here = Path.cwd()
     try:
-        return _find_run(connect(root), request_digest)
+        return find(connect(root), request_digest)
     finally:
         os.chdir(here)
 
@@ -61,7 +79,14 @@ def _digest_request(document: Document, root: Path) -> str | None:
     return digest_request(loaded, code, environment, data_digest, root)
 
 
-def _find_run(client: Any, request_digest: str) -> tuple[str, dict[str, Any]] | None:
+def find_finished_run(client: Any, request_digest: str) -> tuple[str, dict[str, Any]] | None:
+    """Return the id and lineage of a finished run that was made of a request, and verifies; None where there is none.
+
+    Raises
+    ------
+    TrackingError
+        The server cannot be searched.
+    """
     condition = f"tags.request_digest = '{request_digest}' AND attributes.status = 'FINISHED'"
     for run in search_runs(client, condition, page_size=_FEW):
         run_id = str(run.info.run_id)

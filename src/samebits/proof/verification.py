@@ -160,7 +160,7 @@ def _check_tracked_values(lineage: dict[str, Any], recorded: RecordedRun) -> lis
     ]
     checks = []
     for kind, expected, observed in kinds:
-        wrong = [name for name, value in expected.items() if not _is_same(value, observed.get(name))]
+        wrong = [name for name, value in expected.items() if not is_same(value, observed.get(name))]
         checks += [Check(f"{kind} {name}", expected[name], observed.get(name, "missing"), False) for name in wrong]
         if not wrong:
             checks.append(Check(f"{kind}s on the server", f"{len(expected)} as in the lineage", "the same", True))
@@ -181,7 +181,7 @@ def _check_datasets(lineage: dict[str, Any], recorded: RecordedRun) -> Iterator[
 
 
 def _check_candidates(lineage: dict[str, Any], recorded: RecordedRun) -> list[Check]:
-    n_candidates, wrong = list_differing(lineage, recorded, _is_same)
+    n_candidates, wrong = list_differing(lineage, recorded, is_same)
     if n_candidates and not wrong:
         return [Check("candidates on the server", f"{n_candidates} as in the lineage", "the same", True)]
     return [Check(name, before, now, False) for name, before, now in wrong]
@@ -223,13 +223,13 @@ def _check_fold_scores(lineage: dict[str, Any], recorded: RecordedRun) -> list[C
     checks = []
     for name, scores in list_fold_scores(lineage).items():
         observed = read_steps(recorded.client, recorded.run_id, name)
-        is_same = len(observed) == len(scores) and all(map(_is_same, scores, observed))
-        checks.append(Check(f"metric {name}", scores, observed, is_same))
+        is_equal = len(observed) == len(scores) and all(map(is_same, scores, observed))
+        checks.append(Check(f"metric {name}", scores, observed, is_equal))
     return checks
 
 
-def _is_same(recorded: Any, observed: Any) -> bool:
-    """MLflow keeps the largest float in place of infinity."""
+def is_same(recorded: Any, observed: Any) -> bool:
+    """Tell whether a value is as it was recorded; MLflow keeps the largest float in place of infinity."""
     if isinstance(recorded, float) and isinstance(observed, float) and not math.isfinite(recorded):
         return math.isnan(observed) if math.isnan(recorded) else observed in (recorded, math.copysign(sys.float_info.max, recorded))
     return bool(recorded == observed)

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 from samebits.candidates.materials import Materials, prepare_materials
 from samebits.config.loading import LoadedConfig
-from samebits.data.dataset import list_reading_lines
+from samebits.data.dataset import list_reading_lines, load_dataset
+from samebits.data.preparation import ReadDataset
 from samebits.data.target import describe_choice
 from samebits.digests import canonical_json
 from samebits.engines.opening import check_engine, open_engine
@@ -62,6 +63,25 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Beforehand:
+    """What is known before a training; several in one process have it in common, so that each is as the first would be.
+
+    Parameters
+    ----------
+    code
+        As it was identified before anything of the config's was imported; None: as it is now.
+    kernels
+        Of the numeric libraries, as they were before any training loaded more of them; None: as they are now.
+    read
+        By which the table is read; None: as it lies there now, once there is found to be room for it.
+    """
+
+    code: CodeIdentity | None = None
+    kernels: Kernels | None = None
+    read: ReadDataset | None = None
+
+
+@dataclass(frozen=True)
 class Training:
     """Everything that one run used and made.
 
@@ -95,7 +115,7 @@ def make_training(
     loaded: LoadedConfig,
     project_root: Path,
     voice: Voice = SILENT,
-    code: CodeIdentity | None = None,
+    beforehand: Beforehand = Beforehand(),
     note_rows: Callable[[dict[str, Stage]], None] = lambda _: None,
     note_tables: Callable[[list[Source]], None] = lambda _: None,
 ) -> Training:
@@ -105,8 +125,8 @@ def make_training(
     ----------
     voice
         Told before training starts what was read and what is kept of the code, and then how far the training is.
-    code
-        As it was identified before anything of the config's was imported; else as it is now.
+    beforehand
+        What is known already, and how the table is read.
     note_rows
         Told before training starts which rows are held back, where any are, by the stages that say so.
     note_tables
@@ -123,18 +143,19 @@ def make_training(
     plant_seeds(config.seed, "run")
     with loaded.naming_lines():
         check_engine(config)
-    code = code or identify_code(project_root, config.code.keep)
+    code = beforehand.code or identify_code(project_root, config.code.keep)
     code = identify_modules(code, config.allow, project_root)
     refuse_changed_imports(code)
     environment = read_environment(project_root, config.further_packages)
-    kernels = read_kernels("torch" in environment.packages, wants_gpu(loaded.resolved["models"]))
+    kernels = beforehand.kernels or read_own_kernels(loaded, environment)
     check_kernels(config.numeric_profile, kernels)
     kept = _keep_environment(environment, project_root, code.commit)  # now, since training may take hours
+    if beforehand.read is None:
+        with loaded.naming_lines():
+            loaded = bring_inputs(loaded, project_root, voice.follow)
+        make_room(loaded, project_root, voice)
     with loaded.naming_lines():
-        loaded = bring_inputs(loaded, project_root, voice.follow)
-    _make_room(loaded, project_root, voice)
-    with loaded.naming_lines():
-        materials = prepare_materials(loaded, project_root)
+        materials = prepare_materials(loaded, project_root, beforehand.read or load_dataset)
     if kernels.torch is not None and config.numeric_profile == "portable":
         kernels = _say_unproven(materials, kernels, voice)
     told = describe_kept(add_imported(code), list_input_paths(loaded, project_root))
@@ -169,8 +190,19 @@ def make_training(
     return Training(loaded, code, environment, materials, result, stages, request_digest, files, project_root, journal)
 
 
-def _make_room(loaded: LoadedConfig, project_root: Path, voice: Voice) -> None:
-    """A run on a table that memory is too small for would be ended by the system, without a word."""
+def read_own_kernels(loaded: LoadedConfig, environment: Environment) -> Kernels:
+    """Return what the numeric libraries say of themselves now, those that the config asks for."""
+    return read_kernels("torch" in environment.packages, wants_gpu(loaded.resolved["models"]))
+
+
+def make_room(loaded: LoadedConfig, project_root: Path, voice: Voice) -> None:
+    """Prepare for a large table; a run on one that memory is too small for would be ended by the system, without a word.
+
+    Raises
+    ------
+    DataError
+        There is not memory enough for it.
+    """
     files = [file for path in loaded.find_tables(project_root) for file in choose_parts(path).values()]
     if is_large(files):
         return_memory_at_once()

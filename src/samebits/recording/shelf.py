@@ -1,0 +1,36 @@
+"""The team's store, where one is set: a run's tables are kept there, once for all experiments, before anything is computed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from samebits.errors import SamebitsError
+from samebits.stores.store import list_stores, open_named
+from samebits.table.reading import Source
+from samebits.text import warn
+
+
+class Shelf:
+    """What of a run's tables the store has.
+
+    A store that does not take them costs no run: they go with the experiment then.
+
+    Parameters
+    ----------
+    wish
+        The config's `data.archive`: of a table that is never to be kept, nothing goes to the store either.
+    """
+
+    def __init__(self, root: Path, wish: str) -> None:
+        self._root, self._wish = root, wish
+        self.kept: set[str] = set()
+
+    def keep_tables(self, sources: list[Source]) -> None:
+        """Keep tables in the store, if there is one, and note the digests of those that it has."""
+        try:
+            names = list_stores(self._root) if self._wish != "never" else []
+            for source in sources if names else ():
+                open_named(names[0]).put(source.path, source.digest)
+                self.kept.add(source.digest)
+        except SamebitsError as error:
+            warn(f"the table is not in the store: {error}")
