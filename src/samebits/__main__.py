@@ -118,6 +118,11 @@ def _run_command(options: Any) -> int:
         from samebits.commands.new import run_new
 
         run_new(options.table, options.target, options.output)
+    elif options.command == "steps":
+        from samebits.commands.steps import StepsWishes, run_steps
+
+        asked = StepsWishes(options.run, options.only, options.again, options.dvc, options.rehash, options.json)
+        return run_steps(options.conf_file, asked)
     elif options.command == "train":
         from samebits.commands.train import TrainWishes, run_train
 

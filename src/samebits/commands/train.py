@@ -121,6 +121,7 @@ def _train_pinned(conf_file: str, document: Document, root: Path, wishes: TrainW
         raise
     from samebits.delivery.open_run import open_run
     from samebits.delivery.orphans import close_orphans
+    from samebits.holdings.data_store import bring_to_place
     from samebits.parcels.packing import pack_training
     from samebits.proof.ledger import enter_ledger
     from samebits.registry.registration import say_registration
@@ -134,7 +135,7 @@ def _train_pinned(conf_file: str, document: Document, root: Path, wishes: TrainW
             close_orphans(run.client, root)
         looks = _Looks(run.client)
         with _keep_stdout(wishes.as_json):
-            training = make_training(loaded, root, choose_voice(wishes.quiet), code, looks.note_rows)
+            training = make_training(loaded, root, choose_voice(wishes.quiet), code, looks.note_rows, bring_to_place)
         lineage = pack_training(run.parcel, training, started, root, looks.count(training.stages))
         training.journal.forget()  # what came of it is in the parcel
         note_own_run(run.run_id, digest_bytes(write_lineage(lineage)))

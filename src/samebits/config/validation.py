@@ -15,6 +15,7 @@ from pydantic_core import ErrorDetails
 
 from samebits.config import catalog
 from samebits.config.documents import Document, Facts, KeyPath, take_section
+from samebits.config.graph import find_step_problems
 from samebits.config.variants import check_search
 from samebits.errors import Problem, suggest
 from samebits.keys.config import Config
@@ -115,11 +116,8 @@ def _list_keys(key_path: KeyPath) -> Iterator[str]:
     """Return the keys that the section at a path allows."""
     section: Any = Config
     for part in key_path:
-        section = (
-            _find_section(section.model_fields[part].annotation)
-            if _is_section(section) and isinstance(part, str) and (part in section.model_fields)
-            else section
-        )
+        is_key = _is_section(section) and isinstance(part, str) and part in section.model_fields
+        section = (_find_section(section.model_fields[part].annotation) if is_key else None) or section
     for name, field in section.model_fields.items():
         yield field.alias or name
 
@@ -167,6 +165,7 @@ def _find_contradictions(raw: dict[str, Any]) -> Iterator[tuple[KeyPath, Facts]]
     yield from _check_claims(take_section(raw, "claims"), take_section(raw, "report"), raw.get("task", "auto"))
     yield from _check_registry(take_section(raw, "registry"))
     yield from check_search(take_section(raw, "search"), take_section(raw, "models"), take_section(raw, "split"))
+    yield from find_step_problems(raw)
     if raw.get("n_jobs") == 0:
         yield ("n_jobs",), ("-1 or at least 1", "0", "Write 1 for one process.")
     sums, ratios = take_section(raw, "features", "weighted_sums"), take_section(raw, "features", "ratios")

@@ -98,6 +98,20 @@ def copy_whole(source: Path, target: Path, digest: str) -> None:
         ) from None
 
 
+def bring_to_place(digest: str, place: Path) -> bool:
+    """Bring what has a digest from the store to a place where nothing is, and tell whether it is there; without a store it is not.
+
+    Raises
+    ------
+    DataError
+        There is no room for it, or the store is named and is not there.
+    """
+    source = open_store().find(digest) if os.environ.get(STORE_VARIABLE) else None
+    if source is not None:
+        copy_whole(source, place, digest)
+    return source is not None
+
+
 def _name_finally(copied: Path, target: Path) -> None:
     """A link, not a rename, fails where a file is there; a folder is renamed only over an empty one."""
     try:

@@ -29,6 +29,7 @@ from samebits.holdings.archive import CAP_BYTES, name_code_entry, name_data_entr
 from samebits.holdings.looks import Looks
 from samebits.lineage.manifest import FILE_NAME, PAGE_FILE, assemble_lineage, write_lineage
 from samebits.lineage.standing import NOTE_TAG
+from samebits.lineage.step_stage import list_raw
 from samebits.lineage.tracked_values import DATASET_DIGEST_LENGTH, list_fold_scores, list_metrics, list_params, list_tags
 from samebits.model import mlflow_flavor
 from samebits.model.file import list_trusted_types
@@ -208,7 +209,18 @@ def _keep_inputs(parcel: Parcel, training: Training) -> dict[str, Any]:
     kinds = ("data", "test_data")
     sources = training.materials.dataset.sources
     tables = {kind: _keep_table(parcel, source, wish) for kind, source in zip(kinds, sources, strict=False)}
-    return {**tables, "code": _keep_commit(parcel, training)}
+    raw = _keep_raw(parcel, training, wish)
+    return {**tables, **({"raw": raw} if raw else {}), "code": _keep_commit(parcel, training)}
+
+
+def _keep_raw(parcel: Parcel, training: Training, wish: str) -> dict[str, str]:
+    """Keep what the steps' first inputs are, as the table is, so that a run can be made again from them."""
+    found = {}
+    for path, digest in list_raw(training.stages["steps"]).items():
+        place = training.project_root / path
+        size_bytes = sum(file.stat().st_size for file in list_table_files(place).values()) if place.exists() else 0
+        found[path] = _keep_table(parcel, Source(place, digest, size_bytes, 0), wish)
+    return found
 
 
 def _keep_table(parcel: Parcel, source: Source, wish: str) -> str:
@@ -217,6 +229,8 @@ def _keep_table(parcel: Parcel, source: Source, wish: str) -> str:
     if wish == "auto" and source.size_bytes > CAP_BYTES:
         return "over the cap"
     entry = parcel.folder / ARCHIVE / name_data_entry(source.digest)
+    if entry.exists():  # of another file with the same bytes
+        return "kept"
     if not source.path.exists() or not all(_copy(path, entry / name) for name, path in list_table_files(source.path).items()):
         shutil.rmtree(entry, ignore_errors=True)
         return "gone meanwhile"  # what was made is kept all the same

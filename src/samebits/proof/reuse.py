@@ -12,13 +12,14 @@ from typing import Any
 
 from samebits.config.documents import Document
 from samebits.config.loading import load_document
-from samebits.errors import ConfigError, SamebitsError
+from samebits.errors import ConfigError, DataError, SamebitsError
 from samebits.holdings.runs import DERIVED_TAGS, open_recorded_run, search_runs
 from samebits.project import find_data
 from samebits.proof.verification import check_record
 from samebits.provenance.code import identify_code
 from samebits.provenance.environment import read_environment
 from samebits.provenance.modules import identify_modules
+from samebits.steps.stage import find_steps
 from samebits.table.files import digest_table
 from samebits.text import warn
 from samebits.tracking.server import connect
@@ -46,20 +47,26 @@ def find_reusable_run(document: Document, root: Path) -> tuple[str, dict[str, An
 
 
 def _digest_request(document: Document, root: Path) -> str | None:
-    """None where the config or the table is not in order: training says in words what is wrong."""
+    """None where the config or the table is not in order: training says in words what is wrong. None, too, where a step would run."""
     try:
         loaded = load_document(document)
     except ConfigError:
         return None
     data, split = loaded.config.data, loaded.config.split
     pins = {data.path: data.digest, data.test_path: data.test_digest, split.rows_file: split.rows_digest}
+    try:
+        steps = find_steps(loaded, root)
+    except DataError:
+        return None
+    if steps is None:
+        return None
     digests = {name: digest_table(find_data(name, document.path, root)) for name in pins if name is not None}
     data_digest = digests[data.path]
     if data_digest is None or any(pins[name] not in (None, digest) for name, digest in digests.items()):
         return None
     code = identify_modules(identify_code(root, loaded.config.code.keep), loaded.config.allow, root)
     environment = read_environment(root, loaded.config.further_packages)
-    return digest_request(loaded, code, environment, data_digest, root)
+    return digest_request(loaded, code, environment, steps, data_digest, root)
 
 
 def _find_run(client: Any, request_digest: str) -> tuple[str, dict[str, Any]] | None:

@@ -19,6 +19,7 @@ from samebits.numerics.profile import HASH_SEED, Kernels
 from samebits.project import find_data
 from samebits.provenance.code import CodeIdentity
 from samebits.provenance.environment import Environment
+from samebits.steps.graph import list_step_paths
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,12 +34,19 @@ if TYPE_CHECKING:
 
 
 def describe_inputs(
-    loaded: LoadedConfig, code: CodeIdentity, environment: Environment, kernels: Kernels, materials: Materials, project_root: Path
+    loaded: LoadedConfig,
+    code: CodeIdentity,
+    environment: Environment,
+    kernels: Kernels,
+    materials: Materials,
+    steps: Stage,
+    project_root: Path,
 ) -> dict[str, Stage]:
     """Return the stages of what went in."""
     return {
         "code": describe_code(code, list_input_paths(loaded, project_root), project_root),
         "config": describe_config(loaded, project_root),
+        "steps": steps,
         "data": _describe_data(materials.dataset, project_root),
         "environment": describe_environment(environment),
         "numeric_profile": describe_profile(loaded.config.numeric_profile, kernels),
@@ -61,7 +69,9 @@ def _describe_seeds(root_seed: int, materials: Materials) -> Stage:
     return make_stage({"root": root_seed, "planted": materials.seeds, **settings})
 
 
-def digest_request(loaded: LoadedConfig, code: CodeIdentity, environment: Environment, data_digest: str, project_root: Path) -> str:
+def digest_request(
+    loaded: LoadedConfig, code: CodeIdentity, environment: Environment, steps: Stage, data_digest: str, project_root: Path
+) -> str:
     """Digest what decides a run's inputs: the kernels follow from the packages, the profile and, under `native`, the machine."""
     gpu = {"gpu": read_gpu()} if wants_gpu(loaded.resolved["models"]) else {}
     machine = {"cpu": environment.cpu, "flags": environment.cpu_flags, "libc": environment.libc}
@@ -70,6 +80,7 @@ def digest_request(loaded: LoadedConfig, code: CodeIdentity, environment: Enviro
             "schema": SCHEMA,
             "code": describe_code(code, list_input_paths(loaded, project_root), project_root)["digest"],
             "config": loaded.digest,
+            "steps": steps["digest"],
             "data": data_digest,
             "environment": describe_environment(environment)["digest"],
             "numeric_profile": loaded.config.numeric_profile,
@@ -80,9 +91,11 @@ def digest_request(loaded: LoadedConfig, code: CodeIdentity, environment: Enviro
 
 
 def list_input_paths(loaded: LoadedConfig, project_root: Path) -> list[Path]:
-    """Return the files that have a digest of their own in a lineage: the config, and all that it reads."""
+    """Return the files that have a digest of their own in a lineage: the config, and all that it and its steps read, or write."""
     named = [loaded.config.data.path, loaded.config.data.test_path, loaded.config.split.rows_file]
-    return [loaded.document.path, *(find_data(name, loaded.document.path, project_root) for name in named if name is not None)]
+    read = [find_data(name, loaded.document.path, project_root) for name in named if name is not None]
+    files = [one.path for one in loaded.document.sections.values()]
+    return [loaded.document.path, *read, *files, *list_step_paths(loaded.document.value, loaded.document.path, project_root)]
 
 
 def describe_code(code: CodeIdentity, paths_with_own_stage: list[Path], project_root: Path) -> Stage:

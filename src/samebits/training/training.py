@@ -16,7 +16,7 @@ from samebits.candidates.materials import Materials, prepare_materials
 from samebits.config.loading import LoadedConfig
 from samebits.data.dataset import list_reading_lines
 from samebits.data.target import describe_choice
-from samebits.digests import canonical_json
+from samebits.digests import canonical_json, digest_bytes
 from samebits.engines.opening import check_engine, open_engine
 from samebits.estimation.portability import list_unproven
 from samebits.installed.kept import collect_environment_files, pack_local_wheels, pack_own_wheel
@@ -32,9 +32,9 @@ from samebits.lineage.manifest import (
     list_unmade,
     list_wheels,
 )
+from samebits.numerics.generators import plant_seeds
 from samebits.numerics.gpu import wants_gpu
 from samebits.numerics.profile import UNFUSED_PROBE, Kernels, check_kernels, read_kernels
-from samebits.numerics.seeds import plant_seeds
 from samebits.project import find_data
 from samebits.provenance.code import CodeIdentity, describe_kept, describe_modules, identify_code
 from samebits.provenance.environment import Environment, read_environment
@@ -42,6 +42,8 @@ from samebits.provenance.modules import add_imported, identify_modules, note_wha
 from samebits.report.account import Account, read_predictions
 from samebits.search.journal import Journal
 from samebits.search.trials import write_trials
+from samebits.steps.running import Bring, bring_nothing
+from samebits.steps.stage import hold_made, make_steps
 from samebits.stored.room import is_large, judge_room, return_memory_at_once
 from samebits.table.files import choose_parts
 from samebits.training.result import Result, make_result
@@ -96,6 +98,7 @@ def make_training(
     voice: Voice = SILENT,
     code: CodeIdentity | None = None,
     note_rows: Callable[[dict[str, Stage]], None] = lambda _: None,
+    bring: Bring = bring_nothing,
 ) -> Training:
     """Train what a config says, and describe it.
 
@@ -107,6 +110,8 @@ def make_training(
         As it was identified before anything of the config's was imported; else as it is now.
     note_rows
         Told before training starts which rows are held back, where any are, by the stages that say so.
+    bring
+        Asked for outputs of steps that are missing, by digest and place, before the step runs again.
 
     Raises
     ------
@@ -126,9 +131,12 @@ def make_training(
     kernels = read_kernels("torch" in environment.packages, wants_gpu(loaded.resolved["models"]))
     check_kernels(config.numeric_profile, kernels)
     kept = _keep_environment(environment, project_root, code.commit)  # now, since training may take hours
+    with loaded.naming_lines():
+        steps = make_steps(loaded, project_root, voice, bring)
     _make_room(loaded, project_root, voice)
     with loaded.naming_lines():
         materials = prepare_materials(loaded, project_root)
+        _hold_to_steps(steps, materials)
     if kernels.torch is not None and config.numeric_profile == "portable":
         kernels = _say_unproven(materials, kernels, voice)
     told = describe_kept(add_imported(code), list_input_paths(loaded, project_root))
@@ -138,7 +146,7 @@ def make_training(
         voice.say(line)
     if len(materials.split.test_rows):
         note_rows(describe_rows(loaded, materials, project_root))
-    request_digest = digest_request(loaded, code, environment, materials.dataset.digest, project_root)
+    request_digest = digest_request(loaded, code, environment, steps, materials.dataset.digest, project_root)
     journal = Journal(request_digest if config.search is not None else "")
     request = _describe_process(config, environment, kernels, code, project_root)
     with loaded.naming_lines(), open_engine(config, request, voice) as engine:
@@ -148,7 +156,7 @@ def make_training(
     for line in (line for line in describe_modules(code) if line not in told):  # of what was imported since
         voice.say(line)
     stages = {
-        **describe_inputs(loaded, code, environment, kernels, materials, project_root),
+        **describe_inputs(loaded, code, environment, kernels, materials, steps, project_root),
         **describe_outputs(materials, result),
     }
     stages["environment"] |= told_of_engine
@@ -157,9 +165,17 @@ def make_training(
     for line in list_unmade(stages):
         voice.say(f"{line}; the run is kept without it")
     dataset = materials.dataset
-    request_digest = digest_request(loaded, code, environment, dataset.digest, project_root)
+    request_digest = digest_request(loaded, code, environment, steps, dataset.digest, project_root)
     files = _collect_files(loaded, code, result, stages, kept, materials.rows_file) | (report.list_files() if report else {})
     return Training(loaded, code, environment, materials, result, stages, request_digest, files, project_root, journal)
+
+
+def _hold_to_steps(steps: Stage, materials: Materials) -> None:
+    """What was read is what the steps made."""
+    for key, source in zip(("data.path", "data.test_path"), materials.dataset.sources, strict=False):
+        hold_made(steps, key, source.digest)
+    if materials.rows_file is not None:
+        hold_made(steps, "split.rows_file", digest_bytes(materials.rows_file))
 
 
 def _make_room(loaded: LoadedConfig, project_root: Path, voice: Voice) -> None:

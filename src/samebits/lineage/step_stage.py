@@ -1,0 +1,78 @@
+"""The stage of a run's steps: what of it decides, whether it is whole, and what in it parts two runs first.
+
+How it is made of steps that ran is `steps`. A run without steps has a stage that holds nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from samebits.digests import digest_value
+
+STEP_FACTS = frozenset({"order", "paths", "raw", "ran", "made"})
+NO_STEPS: dict[str, Any] = {"digest": digest_value({})}
+# Of one step, in the order in which it is asked why it is another: what it is told to do comes before what it is made of.
+PARTS = ("function", "command", "parameters", "seed", "modules", "inputs", "outputs")
+_DIGESTED = ("inputs", "modules", "outputs")
+
+
+def has_steps(stage: Mapping[str, Any] | None) -> bool:
+    """Tell whether a run had steps; one of a schema that knew none had none."""
+    return bool(stage) and bool((stage or {}).get("order"))
+
+
+def is_whole(stage: Mapping[str, Any]) -> bool:
+    """Tell whether a stage of steps has all that a reader takes for granted."""
+    if set(stage) == {"digest"}:
+        return True
+    steps, order, paths = stage.get("steps"), stage.get("order"), stage.get("paths")
+    if not (isinstance(steps, dict) and isinstance(order, list) and isinstance(paths, dict) and isinstance(stage.get("ran"), dict)):
+        return False
+    return (
+        sorted(map(str, order)) == sorted(steps) == sorted(paths)
+        and all(isinstance(step, dict) and all(_has_texts(step.get(kind)) for kind in _DIGESTED) for step in steps.values())
+        and all(isinstance(one, dict) and all(_has_texts(one.get(kind)) for kind in ("inputs", "outputs")) for one in paths.values())
+        and all(paths[name][kind].keys() == steps[name][kind].keys() for name in steps for kind in ("inputs", "outputs"))
+        and _has_texts(stage.get("raw"))
+        and _has_texts(stage.get("made"))
+    )
+
+
+def _has_texts(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(one, str) for one in value.values())
+
+
+def list_outputs(stage: Mapping[str, Any]) -> dict[str, tuple[str, str, str]]:
+    """Return the step, the name and the digest of each output, by its path from the project's root."""
+    return {
+        path: (step, name, stage["steps"][step]["outputs"][name])
+        for step in stage.get("order", [])
+        for name, path in stage["paths"][step]["outputs"].items()
+    }
+
+
+def list_raw(stage: Mapping[str, Any]) -> dict[str, str]:
+    """Return the digest of each raw input, by its path: from the project's root, or the whole of it."""
+    return dict(stage.get("raw", {}))
+
+
+def rank_leaf(leaf: str, order: list[str]) -> tuple[int, int]:
+    """Return where a leaf of the stage (`steps.NAME.modules…`) stands among all that part two runs: by step, then by part."""
+    _, name, part, *_ = [*leaf.split("."), "", ""]
+    place = order.index(name) if name in order else len(order)
+    return place, PARTS.index(part) if part in PARTS else len(PARTS)
+
+
+def join_orders(left: Mapping[str, Any], right: Mapping[str, Any]) -> list[str]:
+    """Return the steps of two runs, in the order of the first, those that only the second has behind."""
+    return list(dict.fromkeys([*left.get("order", []), *right.get("order", [])]))
+
+
+def is_output(leaf: str) -> bool:
+    """Tell whether a leaf of the stage is the digest of an output.
+
+    >>> is_output("steps.clean.outputs.table"), is_output("steps.clean.inputs.outputs")
+    (True, False)
+    """
+    return [*leaf.split("."), "", ""][2] == "outputs"
