@@ -148,7 +148,7 @@ def _run_command(options: Any) -> int:
         from samebits.proof.reproduction import Wishes
 
         wishes = {name.replace("-", "_"): getattr(options, name.replace("-", "_")) for name in REPRODUCE_OPTIONS}
-        return run_reproduce(options.run, Wishes(**wishes, as_json=options.json)).exit_code
+        return run_reproduce(options.run, Wishes(**wishes, as_json=options.json, from_raw=options.origin == "raw")).exit_code
     elif options.command == "diff":
         from samebits.commands.diff import run_diff
 

@@ -36,6 +36,7 @@ STEPS_OPTIONS = {
     "dvc": "print an equivalent dvc.yaml instead",
     "rehash": "read every file, whatever was found of it before",
 }
+ORIGINS = ("table", "raw")  # of what a run is made again
 DATA_COMMANDS = {
     "push": "keep the tables of configs in the store that SAMEBITS_DATA_STORE names, each once, by its digest",
     "pull": "bring the pinned tables of configs from the store to where they are read; nothing is overwritten",
@@ -129,6 +130,8 @@ def make_parser() -> argparse.ArgumentParser:
     _add_run(reproduce)
     for option, text in REPRODUCE_OPTIONS.items():
         reproduce.add_argument(f"--{option}", action="store_true", help=text)
+    text = "raw: run the steps again from the raw files, where the run had steps; table: take the table that they made (by default)"
+    reproduce.add_argument("--from", dest="origin", choices=ORIGINS, default=ORIGINS[0], help=text)
     _add_json(reproduce)
     diff = _add_command(commands, "diff", "say what differs between two runs or lineages, the most likely cause first")
     _add_run(diff, "left")

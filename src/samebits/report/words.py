@@ -13,6 +13,7 @@ import numpy as np
 
 from samebits.config.catalog import name_metric
 from samebits.lineage.manifest import INPUT_STAGES, STAGES
+from samebits.lineage.step_stage import has_steps
 from samebits.report.account import Account
 from samebits.text import shorten_list
 
@@ -27,6 +28,7 @@ _ORDER = list(STAGES)
 _WHAT_DECIDES = {
     "code": "the program: samebits' own files, the commit, and each changed file beside it",
     "config": "every key of the config that can change a result",
+    "steps": "each step that made the table: its work, and the digests of its inputs, modules and outputs",
     "data": "every byte of the table",
     "environment": "the Python version and each package with its version",
     "numeric_profile": "threads, kernels, and what they compute of known numbers",
@@ -413,8 +415,15 @@ def describe_stages(stages: Mapping[str, Any]) -> list[dict[str, str]]:
             "covers": _WHAT_DECIDES.get(name, "what its name says"),
             "digest": str(stage.get("digest", "not known yet")),
         }
-        for name, stage in sorted(stages.items(), key=lambda item: _ORDER.index(item[0]) if item[0] in _ORDER else len(_ORDER))
+        for name, stage in sorted(
+            _leave_out_empty(stages).items(), key=lambda item: _ORDER.index(item[0]) if item[0] in _ORDER else len(_ORDER)
+        )
     ]
+
+
+def _leave_out_empty(stages: Mapping[str, Any]) -> dict[str, Any]:
+    """A run without steps has nothing to say of them."""
+    return {name: stage for name, stage in stages.items() if name != "steps" or has_steps(stage)}
 
 
 def list_facts(run: Mapping[str, Any], stages: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from samebits.config.loading import LoadedConfig
+from samebits.digests import canonical_json
 from samebits.errors import Problem, ProvenanceError
 from samebits.lineage.manifest import MAX_BYTES, Stage, make_stage, read_bounded_json
 from samebits.lineage.step_stage import NO_STEPS, is_whole
@@ -140,7 +141,8 @@ def _take_recorded(path: Path, loaded: LoadedConfig) -> Stage:
     steps = {name: step.model_dump(mode="json") for name, step in (loaded.config.steps or {}).items()}
     is_sound = isinstance(stage, dict) and is_whole(stage) and make_stage({"steps": stage.get("steps")})["digest"] == stage["digest"]
     recorded = stage["steps"] if is_sound else {}
-    if {name: _take_work(one) for name, one in recorded.items()} != {name: _take_work(one) for name, one in steps.items()}:
+    works = [{name: _take_work(one) for name, one in found.items()} for found in (recorded, steps)]
+    if canonical_json(works[0]) != canonical_json(works[1]):
         raise ProvenanceError(Problem(RECORDED, "the recorded steps of this config", "others", remedy))
     return dict(stage)
 
