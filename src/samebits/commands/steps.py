@@ -90,8 +90,10 @@ def _draw(standings: Mapping[str, Standing]) -> list[str]:
 
 def _say_flow(standing: Standing) -> str:
     step = standing.step
+    unstable = standing.record.find_unstable(standing.run) if standing.record is not None and standing.run is not None else []
     flow = f"{', '.join(one.path for one in step.inputs.values()) or 'nothing'} -> {', '.join(step.outputs.values())}"
-    return f"{standing.reason}: {flow}" if standing.reason else flow
+    reason = standing.reason or ("unstable: it gave other bytes before" if unstable else "")
+    return f"{reason}: {flow}" if reason else flow
 
 
 def _describe(standing: Standing) -> dict[str, Any]:

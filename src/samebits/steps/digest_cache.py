@@ -6,6 +6,7 @@ holds it with its index). Who trusts nothing of this asks for a cache that does 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import time
@@ -34,6 +35,7 @@ class DigestCache:
         self._kept: dict[str, list[Any]] = _read(self._name) if is_trusted else {}
         self._asked: dict[str, list[Any]] = {}
         self._read_now: dict[str, list[Any]] = {}
+        self._brought: dict[str, list[Any]] = {}
 
     def digest(self, path: Path) -> str | None:
         """Return the digest of a file, or of a folder's files as of a table's; None where nothing readable is."""
@@ -46,15 +48,21 @@ class DigestCache:
 
     def _digest_file(self, path: Path) -> str:
         place, facts = str(path), _read_facts(path)
-        for known in (self._read_now, self._kept):
+        for known in (self._brought, self._read_now, self._kept):
             if known.get(place, [])[:-1] == facts:
-                self._asked[place] = known[place]
+                self._asked |= {place: known[place]} if known is not self._brought else {}
                 return str(known[place][-1])
         now = time.time_ns()
         found = digest_file(path)
         if _read_facts(path) == facts and now - max(facts[1], facts[3]) >= _RACY_NS:
             self._read_now[place] = self._asked[place] = [*facts, found]
         return found
+
+    def note(self, path: Path, digest: str) -> None:
+        """Take a file that this process has just brought to its place for what was digested of it, until the process ends."""
+        with contextlib.suppress(OSError):
+            if path.is_file():
+                self._brought[str(path)] = [*_read_facts(path), digest]
 
     def save(self) -> None:
         """Keep what was read, for the next process; where there is no place for it, nothing is kept."""

@@ -57,11 +57,14 @@ class Done:
     ----------
     modules, places
         As a `StepRun` has them.
+    is_watched
+        Whether any of its processes was a Python that noted what it did.
     """
 
     modules: dict[str, str]
     places: dict[str, str]
     network: list[str]
+    is_watched: bool
 
 
 def run_process(desk: Desk, step: PlannedStep, workplace: Workplace) -> Done:
@@ -83,17 +86,18 @@ def run_process(desk: Desk, step: PlannedStep, workplace: Workplace) -> Done:
         path = _name_in_project(desk, written[0])
         remedy = "Let it write an output instead."
         raise DataError(Problem(f"steps.{step.name}", "inputs that are only read", f"a write to {path}", remedy))
+    if exit_code != 0:
+        raise DataError(_describe_failure(desk, step, workplace, notes, exit_code))
     undeclared = _list_undeclared(notes, {str(place.resolve()) for place in workplace.links.values()})
     if undeclared:
         shown = shorten_list([_name_in_project(desk, path) for path in undeclared], 5)
         raise DataError(Problem(f"steps.{step.name}", "files that it declares", f"others opened: {shown}", "Name them under inputs."))
-    if exit_code != 0:
-        raise DataError(_describe_failure(desk, step, workplace, notes, exit_code))
     imported = [note for note in notes if "module" in note]
     modules = {name_module(desk.graph.root.resolve(), note["module"], note["place"]): note["digest"] for note in imported}
     outside = {name: place for name, place in modules if place is not None}
     found = {**named, **{name: digest for (name, _), digest in modules.items()}}
-    return Done(dict(sorted(found.items())), outside, sorted({note["network"] for note in notes if "network" in note}))
+    network = sorted({note["network"] for note in notes if "network" in note})
+    return Done(dict(sorted(found.items())), outside, network, any("begun" in note for note in notes))
 
 
 def _start(desk: Desk, step: PlannedStep, workplace: Workplace) -> int:

@@ -18,6 +18,7 @@ from samebits.steps.process import FAILED, run_process
 from samebits.steps.record import StepRecord, StepRun
 from samebits.steps.states import Desk, Standing, judge_graph, judge_step, refuse_edited
 from samebits.steps.workplace import collect_outputs, lay_out, list_left_out, place_output
+from samebits.table.files import digest_table
 from samebits.text import shorten_list
 from samebits.voice import SILENT, Voice
 
@@ -110,12 +111,17 @@ def _settle(desk: Desk, standing: Standing, voice: Voice, bring: Bring) -> Outco
     step, record, run = standing.step, standing.record, standing.run
     assert record is not None  # no input is still to be made
     if standing.state == "unchanged" and run is not None:
-        voice.follow(f"step    {step.name}  unchanged")
-        return Outcome(step, record, run, True, record.find_unstable(run))
+        return _say_found(Outcome(step, record, run, True, record.find_unstable(run)), voice, "")
     if run is not None and _bring_missing(desk, run, bring):
-        voice.follow(f"step    {step.name}  unchanged, its outputs from the data store")
-        return Outcome(step, record, run, True, record.find_unstable(run))
+        return _say_found(Outcome(step, record, run, True, record.find_unstable(run)), voice, ", its outputs from the data store")
     return _run(desk, step, record, voice, is_placed=True)
+
+
+def _say_found(outcome: Outcome, voice: Voice, how: str) -> Outcome:
+    voice.follow(f"step    {outcome.step.name}  unchanged{how}")
+    for line in describe_unstable(outcome):
+        voice.say(line)
+    return outcome
 
 
 def _bring_missing(desk: Desk, run: StepRun, bring: Bring) -> bool:
@@ -137,7 +143,7 @@ def _run(desk: Desk, step: PlannedStep, record: StepRecord, voice: Voice, is_pla
     with lay_out(desk, step) as workplace:
         done = run_process(desk, step, workplace)
         sources = collect_outputs(workplace, step)
-        outputs = {name: {"path": step.outputs[name], "digest": str(desk.cache.digest(source))} for name, source in sources.items()}
+        outputs = {name: {"path": step.outputs[name], "digest": str(digest_table(source))} for name, source in sources.items()}
         run = StepRun(done.modules, outputs, round(time.monotonic() - started, 3), when, done.places, done.network)
         observed = {name: desk.cache.digest(desk.graph.root / path) for name, path in step.outputs.items()}
         if is_placed:
@@ -148,8 +154,11 @@ def _run(desk: Desk, step: PlannedStep, record: StepRecord, voice: Voice, is_pla
         for name, source in sources.items() if is_placed else ():
             if observed[name] != run.digests[name]:
                 place_output(source, desk.graph.root / step.outputs[name])
+                desk.cache.note(desk.graph.root / step.outputs[name], run.digests[name])
     outcome = Outcome(step, whole, run, False, whole.find_unstable(run))
     _say_ran(outcome, voice, how)
+    if not done.is_watched:
+        voice.say(f"step {step.name}: no Python of its command was watched: what it opened beside its inputs is not known")
     return outcome
 
 

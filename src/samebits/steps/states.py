@@ -74,9 +74,8 @@ def judge_step(desk: Desk, step: PlannedStep, waiting: list[str] | None = None) 
     DataError
         An input cannot be read, or is not the pinned one.
     """
-    edited = _find_edited(desk, step)
     if waiting:
-        after = f"after step {', '.join(waiting)}"
+        edited, after = _find_edited(desk, step), f"after step {', '.join(waiting)}"
         return Standing(step, "refused" if edited else "runs", edited or after)
     record = desk.records.find(_make_record(desk, step))
     matching = [run for run in record.runs if _holds_modules(desk, run)]
@@ -84,7 +83,7 @@ def judge_step(desk: Desk, step: PlannedStep, waiting: list[str] | None = None) 
     whole = next((run for run in reversed(matching) if run.digests == observed), None)
     if whole is not None:
         return Standing(step, "unchanged", "", record, whole)
-    if edited:
+    if edited := _find_edited(desk, step):
         return Standing(step, "refused", edited, record)
     if matching:
         other = next(name for name in step.outputs if observed[name] != matching[-1].digests.get(name))

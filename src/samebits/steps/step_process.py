@@ -41,6 +41,7 @@ def begin() -> None:
     plant_generators(plan["seed"])
     sys.meta_path.insert(0, _StepImports(_Notes(notes), plan["seed"]))
     sys.addaudithook(_Ear(plan, _Notes(notes)))
+    _Notes(notes).add(begun=os.getpid())
 
 
 class _Notes:
@@ -108,6 +109,8 @@ class _Ear:
     def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
         if event == "open":
             self._hear_open(*arguments)
+        elif event == "sqlite3.connect":
+            self._hear_open(*_read_database(arguments[0]))
         elif event == "socket.connect" and isinstance(arguments[1], tuple):
             self._notes.add(network=":".join(map(str, arguments[1][:2])))
 
@@ -115,15 +118,15 @@ class _Ear:
         if not isinstance(path, str | bytes):
             return
         name = os.fsdecode(path)
-        writes = any(sign in mode for sign in "wax+") if isinstance(mode, str) else bool(flags & (os.O_WRONLY | os.O_RDWR))
-        if (name, writes) in self._seen and os.path.isabs(name):  # noqa: PTH117
+        reads, writes = _read_mode(mode, flags)
+        if ((name, writes) in self._seen and os.path.isabs(name)) or "\0" in name:  # noqa: PTH117
             return
         self._seen.add((name, writes))
         real = os.path.realpath(name)
         if writes and real in self._inputs:
             self._notes.add(written=real)
             raise PermissionError(13, "an input of this step, which it may not write to", name)
-        if not writes and real not in self._inputs and not self._is_free(real) and os.path.isfile(real):  # noqa: PTH113
+        if reads and real not in self._inputs and not self._is_free(real) and os.path.isfile(real):  # noqa: PTH113
             self._notes.add(opened=real)
 
     def _is_free(self, real: str) -> bool:
@@ -133,6 +136,20 @@ class _Ear:
             return True
         own = tuple(place for place in self._free if place.startswith(self._project))
         return real.startswith(own if real.startswith(self._project) else self._free)
+
+
+def _read_mode(mode: Any, flags: Any) -> tuple[bool, bool]:
+    """Tell whether a file is opened to be read, and whether to be written."""
+    if isinstance(mode, str):
+        return "r" in mode or ("+" in mode and "w" not in mode), any(sign in mode for sign in "wax+")
+    access = flags & os.O_ACCMODE if isinstance(flags, int) else os.O_RDONLY
+    return access != os.O_WRONLY, access != os.O_RDONLY
+
+
+def _read_database(name: Any) -> tuple[str, str, int]:
+    """Return a database as a file that is read, be it named by its address."""
+    text = os.fsdecode(name) if isinstance(name, str | bytes | os.PathLike) else ""
+    return text.removeprefix("file:").partition("?")[0] if text.startswith("file:") else text, "rb", 0
 
 
 def _list_free(folder: str) -> tuple[str, ...]:
@@ -149,6 +166,8 @@ def run() -> None:
     plan = json.loads(Path(os.environ[PLAN]).read_text(encoding="utf-8"))
     sys.path += plan["code"]
     try:
+        if not any(isinstance(finder, _StepImports) for finder in sys.meta_path):
+            raise RuntimeError("this process is not watched: another sitecustomize stands before samebits' own")
         function = _find(plan["function"])
         arguments = _bind(function, plan)
         plant_generators(plan["seed"])

@@ -32,6 +32,7 @@ from samebits.lineage.manifest import (
     list_unmade,
     list_wheels,
 )
+from samebits.lineage.step_stage import list_outputs
 from samebits.numerics.generators import plant_seeds
 from samebits.numerics.gpu import wants_gpu
 from samebits.numerics.profile import UNFUSED_PROBE, Kernels, check_kernels, read_kernels
@@ -152,7 +153,7 @@ def make_training(
     with loaded.naming_lines(), open_engine(config, request, voice) as engine:
         result = make_result(config, materials, voice, journal, engine)
     told_of_engine = {"engine": engine.describe()} if engine is not None else {}
-    code = note_what_ran(code, project_root)
+    code = _leave_out_made(note_what_ran(code, project_root), steps, project_root)
     for line in (line for line in describe_modules(code) if line not in told):  # of what was imported since
         voice.say(line)
     stages = {
@@ -176,6 +177,14 @@ def _hold_to_steps(steps: Stage, materials: Materials) -> None:
         hold_made(steps, key, source.digest)
     if materials.rows_file is not None:
         hold_made(steps, "split.rows_file", digest_bytes(materials.rows_file))
+
+
+def _leave_out_made(code: CodeIdentity, steps: Stage, project_root: Path) -> CodeIdentity:
+    """What steps of this run wrote is no change of code that somebody made meanwhile."""
+    made = {(project_root / path).resolve() for path in list_outputs(steps)}
+    root = code.root or project_root
+    names = [name for name in code.changed_meanwhile if not made & {path := (root / name).resolve(), *path.parents}]
+    return dataclasses.replace(code, changed_meanwhile=names)
 
 
 def _make_room(loaded: LoadedConfig, project_root: Path, voice: Voice) -> None:
