@@ -8,14 +8,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from samebits.config import catalog
 from samebits.config.documents import Document, Facts, KeyPath, take_section
-from samebits.config.graph import find_step_problems
+from samebits.config.step_order import find_step_problems
 from samebits.config.variants import check_search
 from samebits.errors import Problem, suggest
 from samebits.keys.config import Config
@@ -24,6 +24,7 @@ from samebits.keys.division import Split
 from samebits.keys.judging import THRESHOLD_METHODS
 from samebits.keys.learning import Interval
 from samebits.keys.sections import MLFLOW_NAME
+from samebits.keys.steps import InputFile
 from samebits.keys.table import ROW_RULES, Range
 
 
@@ -115,11 +116,17 @@ def _hint(key_path: KeyPath) -> str:
 def _list_keys(key_path: KeyPath) -> Iterator[str]:
     """Return the keys that the section at a path allows."""
     section: Any = Config
+    is_name = False  # a name in a mapping of sections is no key of theirs
     for part in key_path:
-        is_key = _is_section(section) and isinstance(part, str) and part in section.model_fields
-        section = (_find_section(section.model_fields[part].annotation) if is_key else None) or section
+        is_key = not is_name and _is_section(section) and isinstance(part, str) and part in section.model_fields
+        annotation = section.model_fields[part].annotation if is_key else None
+        section, is_name = _find_section(annotation) or section, _holds_mapping(annotation)
     for name, field in section.model_fields.items():
         yield field.alias or name
+
+
+def _holds_mapping(annotation: Any) -> bool:
+    return get_origin(annotation) is dict or any(map(_holds_mapping, get_args(annotation)))
 
 
 def _is_section(annotation: Any) -> bool:
@@ -133,7 +140,7 @@ def _find_section(annotation: Any) -> Any:
     return found[0] if found else None
 
 
-_BRANCHES = {"str", "int", "float", "bool", "constrained-str", Range.__name__, Interval.__name__}
+_BRANCHES = {"str", "int", "float", "bool", "constrained-str", Range.__name__, Interval.__name__, InputFile.__name__}
 
 
 def _check_marks(read: dict[str, Any]) -> Iterator[tuple[KeyPath, Facts]]:

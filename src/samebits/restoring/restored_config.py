@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from samebits.config.documents import read_document
-from samebits.config.graph import normalise_path
+from samebits.config.step_order import normalise_path
 from samebits.errors import SamebitsError
 from samebits.holdings.runs import RecordedRun
 from samebits.keys.steps import take_path

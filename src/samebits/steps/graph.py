@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from samebits.config.documents import KeyPath, take_section
-from samebits.config.graph import PLACEHOLDER, find_maker, find_makers, list_paths, normalise_path, order_steps
+from samebits.config.step_order import PLACEHOLDER, find_maker, find_makers, list_paths, normalise_path, order_steps
 from samebits.errors import DataError, Problem, suggest
 from samebits.keys.steps import InputFile, Step, take_path
 from samebits.numerics.profile import ProfileName
