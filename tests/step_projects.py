@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from samebits.config.loading import LoadedConfig, load_config
 from samebits.keys.steps import Step
 from samebits.steps.graph import Graph, plan_steps
 from samebits.steps.running import Outcome, bring_nothing, run_graph
+from samebits.steps.stage import make_steps
 from samebits.steps.states import Desk, Standing, judge_graph, open_desk
 from samebits.voice import Voice
 
@@ -75,6 +78,16 @@ class Project:
 
     def read(self, path: str) -> str:
         return (self.root / path).read_text(encoding="utf-8")
+
+    def load(self, **keys: Any) -> LoadedConfig:
+        """Return a whole config with the project's steps, whose table is what they make."""
+        data = {"path": "data/processed/clean.csv", "target": "age"}
+        raw = {"name": "churn", "version": "2026.11.0", "seed": 1, "allow": ["churn"], "models": {"dummy": {}}, "data": data}
+        path = self.write("confs/churn.yaml", json.dumps({**raw, "steps": self.steps, **keys}))
+        return load_config(path)
+
+    def make_stage(self, **keys: Any) -> dict[str, Any]:
+        return make_steps(self.load(**keys), self.root)
 
     def take_step(self, code: str, **step: Any) -> None:
         """Have one step alone: the function `work` of the module `one`, its code given."""

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from samebits.config.decisive import is_default
 from samebits.lineage.manifest import INPUT_STAGES, OUTPUT_STAGES, PACKAGES_FILE, STAGES, is_fact
-from samebits.lineage.step_stage import NO_STEPS, is_output, join_orders, rank_leaf
+from samebits.lineage.step_stage import NO_STEPS, StepRanks, rank_steps
 
 Kind = Literal["changed", "added", "removed"]
 # Packages whose numbers end in a model; the others seldom move a bit.
@@ -77,8 +77,8 @@ def diff_lineages(left: dict[str, Any], right: dict[str, Any]) -> list[Differenc
     Differences that decide come first, then what came out in the order of the flow, then digests, artifacts and facts.
     """
     found = list(_walk(left, right, ()))
-    order = join_orders(*(side.get("stages", {}).get("steps", NO_STEPS) for side in (left, right)))
-    return sorted(found, key=lambda difference: (*_rank(difference, order), difference.path))
+    ranks = rank_steps(*(side.get("stages", {}).get("steps", NO_STEPS) for side in (left, right)))
+    return sorted(found, key=lambda difference: (*_rank(difference, ranks), difference.path))
 
 
 def _walk(left: Any, right: Any, path: tuple[str, ...]) -> Iterator[Difference]:
@@ -119,9 +119,9 @@ def _is_new_default(path: tuple[str, ...], kind: Kind, value: Any) -> bool:
     return path[1:3] == ("config", "resolved") and kind != "changed" and is_default(".".join(path[3:]), value)
 
 
-def _rank(difference: Difference, order: list[str]) -> tuple[int, ...]:
+def _rank(difference: Difference, ranks: StepRanks) -> tuple[int, ...]:
     if difference.decides:
-        return _rank_cause(difference.path, order)
+        return _rank_cause(difference.path, ranks)
     stage = difference.stage
     if stage in OUTPUT_STAGES:
         return 1, STAGES.index(stage)
@@ -130,13 +130,13 @@ def _rank(difference: Difference, order: list[str]) -> tuple[int, ...]:
     return (3, STAGES.index(stage)) if stage in STAGES else (4, 0)
 
 
-def _rank_cause(path: str, order: list[str]) -> tuple[int, ...]:
-    """What a step gave follows from what it was made of, and in: by itself it is the last to be a cause."""
+def _rank_cause(path: str, ranks: StepRanks) -> tuple[int, ...]:
+    """What a step gave follows from what it was made of, and in."""
     index = next((index for index, prefix in enumerate(_CAUSES) if path.startswith(prefix)), len(_CAUSES))
     if not path.startswith(_STEPS):
         return 0, index
     leaf = path.removeprefix("stages.steps.")
-    return 0, len(_CAUSES) if is_output(leaf) else index, *rank_leaf(leaf, order)
+    return 0, len(_CAUSES) if ranks.follows(leaf) else index, *ranks.rank(leaf)
 
 
 def name_cause(differences: list[Difference]) -> str:

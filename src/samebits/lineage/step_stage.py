@@ -5,7 +5,8 @@ How it is made of steps that ran is `steps`. A run without steps has a stage tha
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from samebits.digests import digest_value
@@ -57,22 +58,43 @@ def list_raw(stage: Mapping[str, Any]) -> dict[str, str]:
     return dict(stage.get("raw", {}))
 
 
-def rank_leaf(leaf: str, order: list[str]) -> tuple[int, int]:
-    """Return where a leaf of the stage (`steps.NAME.modules…`) stands among all that part two runs: by step, then by part."""
-    _, name, part, *_ = [*leaf.split("."), "", ""]
-    place = order.index(name) if name in order else len(order)
-    return place, PARTS.index(part) if part in PARTS else len(PARTS)
+@dataclass(frozen=True)
+class StepRanks:
+    """Which leaf of the stages of two runs parts them first.
 
-
-def join_orders(left: Mapping[str, Any], right: Mapping[str, Any]) -> list[str]:
-    """Return the steps of two runs, in the order of the first, those that only the second has behind."""
-    return list(dict.fromkeys([*left.get("order", []), *right.get("order", [])]))
-
-
-def is_output(leaf: str) -> bool:
-    """Tell whether a leaf of the stage is the digest of an output.
-
-    >>> is_output("steps.clean.outputs.table"), is_output("steps.clean.inputs.outputs")
-    (True, False)
+    Parameters
+    ----------
+    order
+        The steps of both.
+    followers
+        Leaves (`steps.NAME.outputs…`) of what follows from something before it: what a step gave, and what another read of that.
     """
-    return [*leaf.split("."), "", ""][2] == "outputs"
+
+    order: list[str]
+    followers: frozenset[str]
+
+    def follows(self, leaf: str) -> bool:
+        """Tell whether a leaf follows from others, so that by itself it is the last to be a cause."""
+        return leaf in self.followers
+
+    def rank(self, leaf: str) -> tuple[int, int]:
+        """Return where a leaf stands: by step, then by part."""
+        _, name, part, *_ = [*leaf.split("."), "", ""]
+        place = self.order.index(name) if name in self.order else len(self.order)
+        return place, PARTS.index(part) if part in PARTS else len(PARTS)
+
+
+def rank_steps(left: Mapping[str, Any], right: Mapping[str, Any]) -> StepRanks:
+    """Return the ranks of two runs' stages: in the order of the first, with steps that only the second has behind."""
+    left, right = (stage if is_whole(stage) else NO_STEPS for stage in (left, right))
+    order = list(dict.fromkeys([*left.get("order", []), *right.get("order", [])]))
+    return StepRanks(order, frozenset([*_list_followers(left), *_list_followers(right)]))
+
+
+def _list_followers(stage: Mapping[str, Any]) -> Iterator[str]:
+    made = list_outputs(stage)
+    for name in stage.get("order", []):
+        yield from (f"steps.{name}.outputs.{key}" for key in stage["paths"][name]["outputs"])
+        for key, path in stage["paths"][name]["inputs"].items():
+            if any(path == output or path.startswith(f"{output}/") for output in made):
+                yield f"steps.{name}.inputs.{key}"
