@@ -91,6 +91,34 @@ def rank_steps(left: Mapping[str, Any], right: Mapping[str, Any]) -> StepRanks:
     return StepRanks(order, frozenset([*_list_followers(left), *_list_followers(right)]))
 
 
+def place_steps(stage: Mapping[str, Any]) -> tuple[dict[str, tuple[int, int]], list[tuple[str, str]]]:
+    """Return where a drawing has each node, as column and row from 0, and which leads to which; nothing in it is of one run alone.
+
+    Nodes are `raw NAME DIGEST` for each input that no step made, `step NAME`, and `training`, to which what it reads leads.
+    """
+    made = list_outputs(stage)
+    edges = []
+    for name in sorted(stage["order"]):
+        for key, path in sorted(stage["paths"][name]["inputs"].items()):
+            maker = next((one for output, (one, _, _) in made.items() if path == output or path.startswith(f"{output}/")), None)
+            raw = f"raw {key} {stage['steps'][name]['inputs'][key]}"
+            edges.append((raw if maker is None else f"step {maker}", f"step {name}"))
+    read = set(stage["made"].values())
+    edges += [(f"step {step}", "training") for step, _, digest in made.values() if digest in read]
+    edges = list(dict.fromkeys(edges))
+    depths: dict[str, int] = {}
+    for name in stage["order"]:  # each after those that it needs
+        depths[f"step {name}"] = 1 + max((depths.get(one, 0) for one, other in edges if other == f"step {name}"), default=0)
+    last = 1 + max(depths.values())
+    columns = {**{one: 0 for one, _ in edges if one.startswith("raw ")}, **depths, "training": last}
+    rows: dict[int, int] = {}
+    places = {}
+    for node in sorted(columns, key=lambda node: (columns[node], node)):
+        places[node] = (columns[node], rows.get(columns[node], 0))
+        rows[columns[node]] = places[node][1] + 1
+    return places, edges
+
+
 def _list_followers(stage: Mapping[str, Any]) -> Iterator[str]:
     made = list_outputs(stage)
     for name in stage.get("order", []):
