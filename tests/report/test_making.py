@@ -254,7 +254,9 @@ def test_steps_are_told_and_drawn_from_raw_files_to_the_training_and_a_run_witho
     assert len([one for one in outline.find("line") if one.get("stroke-opacity") == "0.5"]) == 4
     assert "How the table was made" in outline.text and "churn.preparation.join_tables" in outline.text
     assert "table sha256:f3c41e6a…" in outline.text and "script" not in {tag for tag, _ in outline.elements}
-    assert make_report(replace(account, stages={**account.stages, "steps": dict(NO_STEPS)})).page == plain
+    without = replace(account, stages={**account.stages, "steps": dict(NO_STEPS)})
+    assert make_report(without).page == plain
+    assert fill_page(plain, make_run(without)) == fill_page(plain, make_run(account))
     assert b"How the table was made" not in plain
 
 
