@@ -14,6 +14,12 @@ default:
 new table *options:
     @uv run python -m samebits new '{{ table }}' {{ options }}
 
+# Say how the steps of a config stand, and what would run: just steps CONF --run
+[group('run')]
+[no-exit-message]
+steps conf='confs/training.yaml' *options:
+    @uv run python -m samebits steps '{{ conf }}' {{ options }}
+
 # Train what a config says and record it as one MLflow run
 [group('run')]
 [no-exit-message]

@@ -169,6 +169,15 @@ def train(prepare: Callable[..., Any]) -> Callable[..., Any]:
     return train_frame
 
 
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Return a small project with two steps, whose digests are kept in a folder of its own."""
+    from step_projects import make_project
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return make_project(tmp_path / "project")
+
+
 def clean_environment(**changes: str) -> dict[str, str]:
     """Return this process's environment without what pins or tracks, and with changes."""
     drop = ("MLFLOW_", "SAMEBITS_", "OMP_", "OPENBLAS_", "NPY_", "MKL_", "PYTHONHASHSEED", "PYTHONPATH", "COVERAGE")

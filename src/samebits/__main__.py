@@ -118,6 +118,11 @@ def _run_command(options: Any) -> int:
         from samebits.commands.new import run_new
 
         run_new(options.table, options.target, options.output)
+    elif options.command == "steps":
+        from samebits.commands.steps import StepsWishes, run_steps
+
+        asked = StepsWishes(options.run, options.only, options.again, options.dvc, options.rehash, options.json)
+        return run_steps(options.conf_file, asked)
     elif options.command == "train":
         from samebits.commands.train import TrainWishes, run_train
 
@@ -143,7 +148,7 @@ def _run_command(options: Any) -> int:
         from samebits.proof.reproduction import Wishes
 
         wishes = {name.replace("-", "_"): getattr(options, name.replace("-", "_")) for name in REPRODUCE_OPTIONS}
-        return run_reproduce(options.run, Wishes(**wishes, as_json=options.json)).exit_code
+        return run_reproduce(options.run, Wishes(**wishes, as_json=options.json, from_raw=options.origin == "raw")).exit_code
     elif options.command == "diff":
         from samebits.commands.diff import run_diff
 

@@ -17,7 +17,7 @@ from samebits.errors import Problem
 from samebits.verdicts import EXIT_CODES_TEXT
 
 COMMANDS = (
-    *("new", "train", "push", "register", "status", "verify", "reproduce", "diff", "results", "report", "predict", "drift"),
+    *("new", "steps", "train", "push", "register", "status", "verify", "reproduce", "diff", "results", "report", "predict", "drift"),
     *("lineage", "data", "schema", "init", "worker"),
 )
 RESULT_FORMATS = ("text", "markdown", "csv", "json")
@@ -30,6 +30,13 @@ REPRODUCE_OPTIONS = {
     "keep": "keep the folder",
     "yes": "trust the run's code without being asked; a run that you made on this machine needs no word",
 }
+STEPS_OPTIONS = {
+    "run": "run those that must, without training",
+    "again": "also run every step once more, aside, and compare: exit code 1 where one gives other bytes",
+    "dvc": "print an equivalent dvc.yaml instead",
+    "rehash": "read every file, whatever was found of it before",
+}
+ORIGINS = ("table", "raw")  # of what a run is made again
 DATA_COMMANDS = {
     "push": "keep the tables of configs, and the tables and models of runs, in the store that SAMEBITS_DATA_STORE names, each once",
     "pull": "bring the pinned tables of configs to where they are read, and runs' tables and models here; nothing is overwritten",
@@ -88,6 +95,12 @@ def make_parser() -> argparse.ArgumentParser:
     new.add_argument("table", metavar="TABLE", help="file or folder: CSV in any layout, compressed or not, or Parquet")
     new.add_argument("--target", metavar="COLUMN", help="the column to predict; without it the columns are listed")
     new.add_argument("--output", metavar="CONF", help="file to write, a new one; by default in confs/, or beside the table")
+    steps = _add_command(commands, "steps", "say how the steps of a config stand, and what would run")
+    steps.add_argument("conf_file", metavar="CONF", help="config file (YAML, TOML or JSON), from the project's root")
+    for option, text in STEPS_OPTIONS.items():
+        steps.add_argument(f"--{option}", action="store_true", help=text)
+    steps.add_argument("--only", metavar="STEP", help="one step, run with those that it needs")
+    _add_json(steps)
     train = _add_command(commands, "train", "train what a config says and record it as one MLflow run")
     train.add_argument("conf_file", metavar="CONF", help="config file (YAML, TOML or JSON), from the project's root")
     train.add_argument("--quiet", action="store_true", help="say nothing while it runs but what stands in the way")
@@ -125,6 +138,8 @@ def make_parser() -> argparse.ArgumentParser:
     _add_run(reproduce)
     for option, text in REPRODUCE_OPTIONS.items():
         reproduce.add_argument(f"--{option}", action="store_true", help=text)
+    text = "raw: run the steps again from the raw files, where the run had steps; table: take the table that they made (by default)"
+    reproduce.add_argument("--from", dest="origin", choices=ORIGINS, default=ORIGINS[0], help=text)
     _add_json(reproduce)
     diff = _add_command(commands, "diff", "say what differs between two runs or lineages, the most likely cause first")
     _add_run(diff, "left")

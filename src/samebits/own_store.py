@@ -1,4 +1,4 @@
-"""Where samebits itself writes beside a project's code: the store that runs go to, and runs that wait to be sent.
+"""Where samebits itself writes beside a project's code: the store that runs go to, runs that wait to be sent, and records of steps.
 
 They change with every run and are none of its code. Derived from the tracking address alone, since no server may be asked here.
 """
@@ -15,13 +15,14 @@ from samebits.project import expand_home
 _SQLITE = re.compile(r"sqlite(?:\+\w+)?:///", flags=re.IGNORECASE)
 _OF_DATABASE = ("", ".lock", "-journal", "-wal", "-shm")
 _ARTIFACTS = ("mlruns", "mlartifacts")
-_SPOOL = (".samebits", "spool")
+_OWN_FOLDERS = ("spool", "steps")  # of `.samebits` in the project
 
 
 def list_own_places(project_root: Path) -> list[Path]:
     """Return the files and folders of the store in use, and of the project's own one, which is used where no address is given."""
     own = _list_of_database(project_root / "mlflow.db")
-    return [*own, *_list_of_address(os.environ.get("MLFLOW_TRACKING_URI", "")), project_root.joinpath(*_SPOOL)]
+    folders = [project_root / ".samebits" / name for name in _OWN_FOLDERS]
+    return [*own, *_list_of_address(os.environ.get("MLFLOW_TRACKING_URI", "")), *folders]
 
 
 def _list_of_address(address: str) -> list[Path]:

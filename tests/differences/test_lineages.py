@@ -10,7 +10,7 @@ from conftest import ROOT
 from samebits.differences.lineages import diff_lineages, name_cause
 from samebits.lineage.manifest import INPUT_STAGES
 
-LINEAGE: dict[str, Any] = json.loads((ROOT / "tests/goldens/lineage_2.json").read_text(encoding="utf-8"))
+LINEAGE: dict[str, Any] = json.loads((ROOT / "tests/goldens/lineage_6.json").read_text(encoding="utf-8"))
 
 
 def list_leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:

@@ -133,7 +133,7 @@ def test_a_file_that_is_no_lineage_is_refused(store: str, tmp_path: Path) -> Non
     path = tmp_path / "lineage.json"
     path.write_text("{}", encoding="utf-8")
 
-    with pytest.raises(LineageError, match=r"expected a lineage of schema 1, 2, 3, 4 or 5, found schema None"):
+    with pytest.raises(LineageError, match=r"expected a lineage of schema 1, 2, 3, 4, 5 or 6, found schema None"):
         open_recorded_run(open_client(store), str(path))
 
 

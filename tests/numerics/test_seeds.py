@@ -14,7 +14,8 @@ from sklearn.model_selection import GridSearchCV, KFold, RepeatedStratifiedKFold
 from sklearn.pipeline import Pipeline
 from sklearn.tree import DecisionTreeClassifier
 
-from samebits.numerics.seeds import derive_seed, plant_seeds, seed_component
+from samebits.numerics.generators import derive_seed, plant_seeds
+from samebits.numerics.seeds import seed_component
 
 
 def test_every_random_state_at_any_depth_gets_a_seed_of_its_own() -> None:

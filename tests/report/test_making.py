@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import TESTS, clean_environment
+from conftest import ROOT, TESTS, clean_environment
 from told_runs import METRICS, TASKS, describe, make_account, make_predictions, make_run
 
 from samebits.lineage.report_page import BEGIN, END, N_PLACES, digest_page
+from samebits.lineage.step_stage import NO_STEPS
 from samebits.report import gallery
 from samebits.report.account import Account
 from samebits.report.making import _describe_code, fill_page, is_report, make_report
@@ -236,6 +237,41 @@ def test_a_search_is_told_beside_its_candidates_and_what_it_is_worth() -> None:
     assert "Parameters were searched (grid): 6 trials, of which 1 failed; all are in search.csv." in page
     assert "the whole search comes to 0.6000 ± 0.1000." in page
     assert "search" not in plain
+
+
+def test_steps_are_told_and_drawn_from_raw_files_to_the_training_and_a_run_without_has_the_page_that_it_had() -> None:
+    account = make_account("binary")
+    golden = json.loads((ROOT / "tests/goldens/lineage_6.json").read_text(encoding="utf-8"))
+    steps = golden["stages"]["steps"]
+    plain = make_report(account).page
+    steps["steps"]["join"]["parameters"]["how"] = EVIL
+
+    outline = Outline(make_report(replace(account, stages={**account.stages, "steps": steps})).page)
+
+    assert [one["height"] for one in outline.find("rect") if one.get("rx") in ("4", "17")] == [
+        "34"
+    ] * 5  # two files, two steps, the training
+    assert len([one for one in outline.find("line") if one.get("stroke-opacity") == "0.5"]) == 4
+    assert "How the table was made" in outline.text and "churn.preparation.join_tables" in outline.text
+    assert "table sha256:f3c41e6a…" in outline.text and "script" not in {tag for tag, _ in outline.elements}
+    without = replace(account, stages={**account.stages, "steps": dict(NO_STEPS)})
+    assert make_report(without).page == plain
+    assert fill_page(plain, make_run(without)) == fill_page(plain, make_run(account))
+    assert b"How the table was made" not in plain
+
+
+def test_where_raw_files_lie_and_how_long_steps_took_is_in_no_output() -> None:
+    account = make_account("binary")
+    golden = json.loads((ROOT / "tests/goldens/lineage_6.json").read_text(encoding="utf-8"))
+    pages = []
+    for place, seconds, order in (("data/raw/orders.csv", 1.0, ["join", "clean"]), ("/elsewhere/orders.csv", 2.0, ["join", "clean"])):
+        steps = json.loads(json.dumps(golden["stages"]["steps"]))
+        steps["paths"]["join"]["inputs"]["orders"] = place
+        steps["ran"]["join"]["seconds"] = seconds
+        steps["order"] = order
+        pages.append(make_report(replace(account, stages={**account.stages, "steps": steps})).page)
+
+    assert pages[0] == pages[1]
 
 
 @pytest.mark.parametrize("is_enabled", [True, False])

@@ -17,7 +17,7 @@ from samebits.candidates import units
 from samebits.candidates.units import run_units
 from samebits.config.variants import vary
 from samebits.errors import DataError
-from samebits.numerics.seeds import derive_seed
+from samebits.numerics.generators import derive_seed
 from samebits.provenance.environment import read_environment
 from samebits.search import searching
 from samebits.search.journal import Journal

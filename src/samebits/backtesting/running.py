@@ -11,6 +11,7 @@ import dataclasses
 import datetime
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from samebits.backtesting.cutoffs import Window, describe_windows, settle_windows
@@ -27,11 +28,14 @@ from samebits.delivery.open_run import OpenRun, Place, open_run
 from samebits.delivery.orphans import close_orphans
 from samebits.errors import ConfigError, DataError, Problem, Undelivered
 from samebits.holdings.runs import PARENT_TAG, WINDOW_TAG
-from samebits.numerics.seeds import plant_seeds
+from samebits.lineage.manifest import Stage
+from samebits.numerics.generators import plant_seeds
 from samebits.provenance.environment import read_environment
 from samebits.provenance.modules import identify_modules
 from samebits.recording.run import Job, Made, record_run
 from samebits.sources.bringing import bring_inputs
+from samebits.steps.stage import make_steps
+from samebits.stores.store import bring_to_place
 from samebits.tracking.server import name_user
 from samebits.training.stages import digest_request
 from samebits.training.training import make_room, read_own_kernels
@@ -69,8 +73,10 @@ def train_windows(loaded: LoadedConfig, job: Job, tell: Callable[[EndedBacktest]
         if parent.client is not None:
             close_orphans(parent.client, job.root)
         with keep_stdout(job.is_json):
-            loaded = bring_inputs(loaded, job.root, job.voice.follow)
-            planned, own_digest, job = _plan(loaded, job)
+            with loaded.naming_lines():
+                steps = make_steps(loaded, job.root, job.voice, partial(bring_to_place, job.root))
+                loaded = bring_inputs(loaded, job.root, job.voice.follow)
+            planned, own_digest, job = _plan(loaded, steps, job)
         trained = [_take_or_train(one, len(planned), parent, job) for one in planned]
         ended = _end(loaded, job, parent, trained, own_digest, tell)
     with contextlib.suppress(BrokenPipeError):  # nobody reads it: it is recorded all the same
@@ -78,7 +84,7 @@ def train_windows(loaded: LoadedConfig, job: Job, tell: Callable[[EndedBacktest]
     return [one.lineage for one in trained]
 
 
-def _plan(loaded: LoadedConfig, job: Job) -> tuple[list[_Planned], str, Job]:
+def _plan(loaded: LoadedConfig, steps: Stage, job: Job) -> tuple[list[_Planned], str, Job]:
     """Read the table, settle its windows, say them, and refuse all that would stop one of them later.
 
     Returns
@@ -103,7 +109,7 @@ def _plan(loaded: LoadedConfig, job: Job) -> tuple[list[_Planned], str, Job]:
         _check(window, of_window, job)
     assert beforehand.code is not None
     code = identify_modules(beforehand.code, config.allow, root)
-    digests = [digest_request(one, code, environment, dataset.digest, root) for one in (*placed, loaded)]
+    digests = [digest_request(one, code, environment, steps, dataset.digest, root) for one in (*placed, loaded)]
     planned = [_Planned(*one) for one in zip(windows, placed, digests[:-1], strict=True)]
     return planned, digests[-1], job
 

@@ -25,7 +25,7 @@ from samebits.config.catalog import OPENMP_FITS, OPENMP_PREDICTS, PLAIN_STEPS, T
 from samebits.errors import DataError, Problem
 from samebits.estimation.boosting import set_fit_threads
 from samebits.estimation.target_transform import find_estimator
-from samebits.numerics.seeds import plant_seeds
+from samebits.numerics.generators import plant_seeds
 
 # What scikit-learn says of tables that need another preprocessing, and what it means here.
 _KNOWN_FAILURES = [

@@ -35,7 +35,7 @@ from samebits.data.target import Target
 from samebits.engines.units import Call, Engine, raise_failure, return_failure, run_over_workers
 from samebits.errors import DataError, Problem
 from samebits.estimation.prediction import RESPONSE_METHODS, Answers, Prediction, name_response_method, predict_rows
-from samebits.numerics.seeds import plant_seeds
+from samebits.numerics.generators import plant_seeds
 
 WORKERS_START_SECONDS = 4.0  # starting processes that import scikit-learn takes about this long
 WORKERS_FROM_CELLS = 4_000_000  # a table of more values is shared out from the start

@@ -230,7 +230,9 @@ def _describe_stage(stage: str, differences: list[Difference], contents: dict[st
         return [f"{own[0].left} -> {own[0].right}", *_describe_table(contents.get("data", {}))]
     if stage == "code" and own:
         return _describe_code(own, contents.get("code", {}))
-    prefix = {"config": "stages.config.resolved.", "environment": "stages.environment.packages."}.get(stage, f"stages.{stage}.")
+    prefix = {"config": "stages.config.resolved.", "steps": "stages.steps.steps.", "environment": "stages.environment.packages."}.get(
+        stage, f"stages.{stage}."
+    )
     return [f"{found.path.removeprefix(prefix)}: {_show(found.left, found)} -> {_show(found.right, found)}" for found in own]
 
 

@@ -18,8 +18,9 @@ from samebits.delivery.offline import connect_for
 from samebits.differences.comparison import Comparison, compare_outputs
 from samebits.differences.lineages import Difference, diff_lineages, name_cause
 from samebits.digests import digest_bytes
-from samebits.errors import Interrupted, LineageError, SamebitsError
+from samebits.errors import Interrupted, LineageError, Problem, ProvenanceError, SamebitsError
 from samebits.holdings.runs import RecordedRun, open_recorded_run, settle_reference
+from samebits.lineage.step_stage import has_steps
 from samebits.project import find_project_root
 from samebits.proof.control import write_control_config
 from samebits.proof.evidence import is_other_machine
@@ -73,10 +74,11 @@ def reproduce_run(client: Any, run_id: str, wishes: Wishes, root: Path) -> Repor
 
 def _reproduce_recorded(recorded: RecordedRun, wishes: Wishes, root: Path) -> Report:
     lineage = recorded.read_lineage()
-    report = Report(recorded.run_id, wishes)
+    report = Report(recorded.run_id, wishes, has_steps=has_steps(lineage["stages"].get("steps")))
     report.say(f"run         {recorded.run_id}  {_describe_original(lineage)}")
     with ThreadPoolExecutor(1) as sweeper:
         try:
+            _refuse_without_steps(report)
             with _make_folder(report, sweeper) as folder:
                 _reproduce(recorded, lineage, report, folder, root)
         except SamebitsError as error:
@@ -90,6 +92,12 @@ def _reproduce_recorded(recorded: RecordedRun, wishes: Wishes, root: Path) -> Re
 
         say_rule_applied(recorded.client, recorded.run_id, lineage, report.level, report.say)
     return report
+
+
+def _refuse_without_steps(report: Report) -> None:
+    if report.wishes.from_raw and not report.has_steps:
+        problem = Problem(f"run {report.reproduces}", "steps, which --from raw runs again", "none on record", "Leave it out.")
+        raise ProvenanceError(problem)
 
 
 def _describe_original(lineage: dict[str, Any]) -> str:
@@ -117,7 +125,7 @@ def _reproduce(recorded: RecordedRun, lineage: dict[str, Any], report: Report, f
         report.reasons.append("the record itself is not what it was, so there is nothing to compare with: `samebits verify` says more")
         return
     require_trust(str(lineage["run"].get("run_id")), recorded.lineage_bytes, lineage, list_addresses(recorded), report.wishes.yes)
-    restoration = restore_run(lineage, recorded, folder, root, report.wishes.here, report.say)
+    restoration = restore_run(lineage, recorded, folder, root, report.wishes.here, report.say, report.wishes.from_raw)
     report.restored = restoration.said
     _compare_probe(lineage, restoration, report)
     if report.wishes.restore_only:
@@ -160,7 +168,8 @@ def _compare_probe(lineage: dict[str, Any], restoration: Restoration, report: Re
 def _rerun(recorded: RecordedRun, lineage: dict[str, Any], restoration: Restoration, report: Report) -> Rerun:
     conditions = Conditions()
     if report.wishes.varied:
-        copy_data_in_other_order(restoration)
+        if restoration.data.exists():  # what steps are still to make has the order that they write it in
+            copy_data_in_other_order(restoration)
         folders = list_site_folders(restoration.python)
         conditions = vary_conditions(int(lineage["stages"]["config"]["resolved"]["n_jobs"]), folders)
         report.conditions = {**conditions.said, "path": str(restoration.folder), "file order": "reversed"}

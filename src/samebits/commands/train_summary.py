@@ -89,7 +89,8 @@ def _list_loose_inputs(lineage: dict[str, Any]) -> list[str]:
     """Return what may be another thing tomorrow under the same name."""
     config = lineage["stages"]["config"]
     name, found = config["file"], []
-    if config["resolved"]["data"]["digest"] is None:
+    is_made = "data.path" in lineage["stages"].get("steps", {}).get("made", {})  # by steps, of inputs that are on record
+    if config["resolved"]["data"]["digest"] is None and not is_made:
         found.append(f"the table is not pinned, so other bytes would be taken too: samebits data pin {name}")
     if lineage["stages"]["code"]["commit"] and Path(name).is_absolute():
         found.append(f"the config {name} lies outside the project, where no commit keeps it; this run does")

@@ -18,7 +18,8 @@ from samebits.keys.keeping import Code, Registry, Tracking
 from samebits.keys.learning import Preprocessing, Weights
 from samebits.keys.table import Data
 
-_UNDECISIVE_KEYS = ("name", "version", "n_jobs", "tolerance", "drift", "code", "tracking", "registry", "engine")
+# Steps have a stage of their own, which knows what they are made of.
+_UNDECISIVE_KEYS = ("name", "version", "n_jobs", "tolerance", "drift", "code", "tracking", "registry", "engine", "steps")
 _LATER_KEYS = ("search", "batches")  # null there means what a config meant that knew no such key
 _PLACES = {"data": ("path", "test_path", "digest", "archive", "database"), "split": ("rows_file",)}
 

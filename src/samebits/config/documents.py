@@ -40,6 +40,8 @@ class Document:
         From a key's path to the first and last offset of its value's text, in characters; YAML and JSON only.
     content
         The file's bytes; empty where a text was parsed.
+    sections
+        Files that a section's name stands for, by the section: its keys are located there.
     """
 
     path: Path
@@ -48,9 +50,12 @@ class Document:
     lines: dict[KeyPath, int] = field(default_factory=dict)
     spans: dict[KeyPath, tuple[int, int]] = field(default_factory=dict)
     content: bytes = b""
+    sections: dict[str, Document] = field(default_factory=dict)
 
     def locate(self, key_path: KeyPath) -> str:
         """Return `file:line: key.path` of a key, or of the nearest key above it that the file has."""
+        if len(key_path) > 1 and key_path[0] in self.sections:
+            return self.sections[str(key_path[0])].locate(key_path[1:])
         known = key_path
         while known and known not in self.lines:
             known = known[:-1]
@@ -60,6 +65,9 @@ class Document:
 
     def place(self, problem: Problem) -> Problem:
         """Return a problem that begins with one of the file's keys with the line of the file in which that key stands."""
+        section, _, rest = problem.where.partition(".")
+        if rest and section in self.sections:
+            return self.sections[section].place(replace(problem, where=rest))
         if problem.where.startswith(str(self.path)):
             return problem
         names = {".".join(map(str, key_path)): key_path for key_path in self.lines if key_path}

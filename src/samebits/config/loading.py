@@ -19,7 +19,7 @@ from samebits.config.documents import Document, read_document
 from samebits.config.validation import find_problems
 from samebits.errors import ConfigError, DataError, Problem, suggest
 from samebits.keys.config import Config
-from samebits.project import find_data
+from samebits.project import expand_home, find_data, find_project_root
 
 
 @dataclass(frozen=True)
@@ -148,17 +148,37 @@ def _take(document: Document, problems: list[Problem]) -> LoadedConfig:
 
 
 def read_config_document(path: Path) -> Document:
-    """Read a config file's plain values, the dataset filled in from datasets.yaml; nothing is validated yet.
+    """Read a config file's plain values, a dataset and steps filled in from their files; nothing is validated yet.
 
     Raises
     ------
     ConfigError
-        The file cannot be read, is no mapping, or names a dataset that datasets.yaml has not.
+        The file cannot be read, is no mapping, or names a dataset that datasets.yaml has not, or a file of steps that is not there.
     """
     document = read_document(path)
     if not isinstance(document.value, dict):
         raise ConfigError(Problem(str(path), "keys with values", type(document.value).__name__, "See confs/training.yaml."))
-    return dataclasses.replace(document, value=_fill_from_registry(document))
+    return _fill_steps(dataclasses.replace(document, value=_fill_from_registry(document)))
+
+
+def _fill_steps(document: Document) -> Document:
+    """Replace the name of a file of steps, from the project's root or the config's folder, by the mapping in it."""
+    named = document.value.get("steps")
+    if not isinstance(named, str):
+        return document
+    given = expand_home(named)
+    path = next((path for path in (find_project_root() / given, document.path.parent / given) if path.is_file()), None)
+    if path is None:
+        problem = Problem(document.locate(("steps",)), "steps, or a file of them", f"no file {named!r}", "Check the path.")
+        raise ConfigError(problem)
+    steps = read_document(path)
+    if not isinstance(steps.value, dict):
+        raise ConfigError(Problem(str(path), "steps by name", type(steps.value).__name__, "See docs/how-to/steps.md."))
+    inner = steps.value.get("steps") if set(steps.value) == {"steps"} and isinstance(steps.value["steps"], dict) else None
+    if inner is not None:
+        raise ConfigError(Problem(f"{path}: steps", "the steps themselves", "one more key above them", "Take `steps:` away."))
+    value = {**document.value, "steps": steps.value}
+    return dataclasses.replace(document, value=value, sections={**document.sections, "steps": steps})
 
 
 def _fill_from_registry(document: Document) -> dict[str, Any]:

@@ -8,13 +8,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from samebits.config import catalog
 from samebits.config.documents import Document, Facts, KeyPath, take_section
+from samebits.config.step_order import find_step_problems
 from samebits.config.variants import check_backtest, check_search
 from samebits.errors import Problem, suggest
 from samebits.keys.config import Config
@@ -23,6 +24,7 @@ from samebits.keys.division import BOUNDS, Split
 from samebits.keys.judging import THRESHOLD_METHODS
 from samebits.keys.learning import Interval
 from samebits.keys.sections import MLFLOW_NAME
+from samebits.keys.steps import InputFile
 from samebits.keys.table import ROW_RULES, Range
 
 
@@ -115,14 +117,17 @@ def _hint(key_path: KeyPath) -> str:
 def _list_keys(key_path: KeyPath) -> Iterator[str]:
     """Return the keys that the section at a path allows."""
     section: Any = Config
+    is_name = False  # a name in a mapping of sections is no key of theirs
     for part in key_path:
-        section = (
-            _find_section(section.model_fields[part].annotation)
-            if _is_section(section) and isinstance(part, str) and (part in section.model_fields)
-            else section
-        )
+        is_key = not is_name and _is_section(section) and isinstance(part, str) and part in section.model_fields
+        annotation = section.model_fields[part].annotation if is_key else None
+        section, is_name = _find_section(annotation) or section, _holds_mapping(annotation)
     for name, field in section.model_fields.items():
         yield field.alias or name
+
+
+def _holds_mapping(annotation: Any) -> bool:
+    return get_origin(annotation) is dict or any(map(_holds_mapping, get_args(annotation)))
 
 
 def _is_section(annotation: Any) -> bool:
@@ -137,7 +142,7 @@ def _find_section(annotation: Any) -> Any:
 
 
 _CONSTRAINED = {"constrained-str", "constrained-int", "constrained-float"}
-_BRANCHES = {"str", "int", "float", "bool", *_CONSTRAINED, Range.__name__, Interval.__name__}
+_BRANCHES = {"str", "int", "float", "bool", *_CONSTRAINED, Range.__name__, Interval.__name__, InputFile.__name__}
 
 
 def _check_marks(read: dict[str, Any]) -> Iterator[tuple[KeyPath, Facts]]:
@@ -173,6 +178,7 @@ def _find_contradictions(raw: dict[str, Any]) -> Iterator[tuple[KeyPath, Facts]]
     yield from _check_registry(take_section(raw, "registry"))
     yield from check_backtest(raw)
     yield from check_search(take_section(raw, "search"), take_section(raw, "models"), take_section(raw, "split"))
+    yield from find_step_problems(raw)
     if raw.get("n_jobs") == 0:
         yield ("n_jobs",), ("-1 or at least 1", "0", "Write 1 for one process.")
     sums, ratios = take_section(raw, "features", "weighted_sums"), take_section(raw, "features", "ratios")

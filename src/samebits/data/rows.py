@@ -13,7 +13,7 @@ from samebits.data.target import MAX_CLASSES_OF_INTEGERS
 from samebits.errors import DataError, Problem
 from samebits.keys.config import Config
 from samebits.keys.table import ROW_RULES, Range, RowRule
-from samebits.numerics.seeds import derive_seed
+from samebits.numerics.generators import derive_seed
 from samebits.row_columns import read_texts
 from samebits.stored.stored_table import StoredTable
 from samebits.table.columns import Kind

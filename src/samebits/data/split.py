@@ -20,7 +20,8 @@ from samebits.digests import digest_bytes
 from samebits.errors import ConfigError, DataError, Problem
 from samebits.keys.config import Config
 from samebits.keys.division import Split
-from samebits.numerics.seeds import derive_seed, seed_component
+from samebits.numerics.generators import derive_seed
+from samebits.numerics.seeds import seed_component
 from samebits.plain_files import read_plain
 from samebits.row_columns import read_texts, write_as
 from samebits.table.dates import read_moment, write_moment

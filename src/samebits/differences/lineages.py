@@ -11,12 +11,15 @@ from typing import Any, Literal
 
 from samebits.config.decisive import is_default
 from samebits.lineage.manifest import INPUT_STAGES, OUTPUT_STAGES, PACKAGES_FILE, STAGES, is_fact
+from samebits.lineage.step_stage import NO_STEPS, StepRanks, rank_steps
 
 Kind = Literal["changed", "added", "removed"]
 # Packages whose numbers end in a model; the others seldom move a bit.
 _NUMERIC_PACKAGES = ("scikit-learn", "numpy", "scipy", "pandas", "joblib", "pyarrow")
-# What is most often why two runs part, and most surely: the table, the settings, what computes, then the code, then the rest.
+# What is most often why two runs part, and most surely: the table and its steps, the settings, what computes, the code, then the rest.
+_STEPS = "stages.steps.steps."
 _CAUSES = (
+    _STEPS,
     "stages.data.digest",
     "stages.config.resolved.",
     "stages.config.digest",
@@ -74,7 +77,8 @@ def diff_lineages(left: dict[str, Any], right: dict[str, Any]) -> list[Differenc
     Differences that decide come first, then what came out in the order of the flow, then digests, artifacts and facts.
     """
     found = list(_walk(left, right, ()))
-    return sorted(found, key=lambda difference: (*_rank(difference), difference.path))
+    ranks = rank_steps(*(side.get("stages", {}).get("steps", NO_STEPS) for side in (left, right)))
+    return sorted(found, key=lambda difference: (*_rank(difference, ranks), difference.path))
 
 
 def _walk(left: Any, right: Any, path: tuple[str, ...]) -> Iterator[Difference]:
@@ -115,15 +119,24 @@ def _is_new_default(path: tuple[str, ...], kind: Kind, value: Any) -> bool:
     return path[1:3] == ("config", "resolved") and kind != "changed" and is_default(".".join(path[3:]), value)
 
 
-def _rank(difference: Difference) -> tuple[int, int]:
+def _rank(difference: Difference, ranks: StepRanks) -> tuple[int, ...]:
     if difference.decides:
-        return 0, next((index for index, prefix in enumerate(_CAUSES) if difference.path.startswith(prefix)), len(_CAUSES))
+        return _rank_cause(difference.path, ranks)
     stage = difference.stage
     if stage in OUTPUT_STAGES:
         return 1, STAGES.index(stage)
     if difference.path.endswith("digest") or difference.path.startswith("artifacts."):
         return 2, 0
     return (3, STAGES.index(stage)) if stage in STAGES else (4, 0)
+
+
+def _rank_cause(path: str, ranks: StepRanks) -> tuple[int, ...]:
+    """What a step gave follows from what it was made of, and in."""
+    index = next((index for index, prefix in enumerate(_CAUSES) if path.startswith(prefix)), len(_CAUSES))
+    if not path.startswith(_STEPS):
+        return 0, index
+    leaf = path.removeprefix("stages.steps.")
+    return 0, len(_CAUSES) if ranks.follows(leaf) else index, *ranks.rank(leaf)
 
 
 def name_cause(differences: list[Difference]) -> str:
@@ -133,13 +146,33 @@ def name_cause(differences: list[Difference]) -> str:
         return f"packages of the same versions have other files, or came from elsewhere: {PACKAGES_FILE}"
     if not deciding:
         return "no recorded input differs: something drew what no seed reaches, or something is not on record"
-    first = deciding[0]
+    first = _find_cause(deciding)
+    if first.stage == "steps":
+        return _describe_step(first)
     if first.stage == "numeric_profile":
         return _describe_kernels(deciding)
     name = first.path.removeprefix("stages.").replace("config.resolved.", "config ").replace(".packages.", " ").removesuffix(".digest")
     if name.startswith(("environment.modified.", "environment.startup.")):
         return _describe_installed(first)
     return f"{name}: {_shorten(first.left)} -> {_shorten(first.right)}"
+
+
+def _find_cause(deciding: list[Difference]) -> Difference:
+    """A table that steps made is another since they are, or since what they ran in is."""
+    of_steps = [found for found in deciding if found.path.startswith(_STEPS)]
+    others = [found for found in deciding if found.path != "stages.data.digest"]
+    return others[0] if of_steps else deciding[0]
+
+
+def _describe_step(first: Difference) -> str:
+    """Say of which step what is another; of one whose output alone is, that it is unstable."""
+    _, _, _, name, part, *rest = [*first.path.split("."), "", ""]
+    leaf = ".".join(filter(None, rest))
+    sides = f"{_shorten(first.left)} -> {_shorten(first.right)}"
+    words = {"parameters": "parameter", "modules": "module", "inputs": "input", "command": "word"}
+    if part == "outputs":
+        return f"step {name}: the same inputs, parameters and code gave other bytes of {leaf}: {sides}"
+    return f"step {name}: {' '.join(filter(None, [words.get(part, part), leaf]))}: {sides}"
 
 
 def _describe_installed(first: Difference) -> str:

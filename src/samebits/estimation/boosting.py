@@ -12,7 +12,7 @@ from sklearn.pipeline import Pipeline
 
 from samebits.config.catalog import CLASSIFICATION, Task
 from samebits.model.boosters import THREAD_NAMES
-from samebits.numerics.seeds import derive_seed
+from samebits.numerics.generators import derive_seed
 from samebits.transformers import EncodedLabels
 
 _LIBRARIES = {"lightgbm", "xgboost", "catboost"}

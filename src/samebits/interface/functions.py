@@ -102,6 +102,7 @@ def reproduce(
     restore_only: bool = False,
     keep: bool = False,
     yes: bool = False,
+    from_raw: bool = False,
 ) -> Outcome:
     """Make a run again from its id alone, and say whether it is the same to the bit.
 
@@ -119,13 +120,17 @@ def reproduce(
         Keep the folder.
     yes
         Trust the run's code; a run that you made on this machine needs no word.
+    from_raw
+        Run its steps again from the raw files, instead of taking the table that they made.
 
     Raises
     ------
     TrackingError, LineageError
         There is no such run, or it is not finished.
     """
-    return _prove("reproduce", [run], varied=varied, control=control, here=here, restore_only=restore_only, keep=keep, yes=yes)
+    return _prove(
+        "reproduce", [run], varied=varied, control=control, here=here, restore_only=restore_only, keep=keep, yes=yes, from_raw=from_raw
+    )
 
 
 def diff(left: RunLike, right: RunLike, *, recorded_places: bool = False) -> Outcome:
@@ -205,7 +210,9 @@ def results(experiment: str | None = None) -> pd.DataFrame:
 
 def _prove(command: str, runs: Sequence[RunLike], **wishes: bool) -> Outcome:
     words = [_name(run) for run in runs]
-    options = [f"--{name.replace('_', '-')}" for name, is_wished in wishes.items() if is_wished]
+    options = [
+        "--from=raw" if name == "from_raw" else f"--{name.replace('_', '-')}" for name, is_wished in wishes.items() if is_wished
+    ]
     outcome = read_outcome(" ".join([command, *words]), ask_command(command, "--json", *options, "--", *words))
     for run in runs:
         if isinstance(run, Run):

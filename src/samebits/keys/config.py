@@ -12,6 +12,7 @@ from samebits.keys.judging import Business, Claims, Drift, Report, Tolerance, ta
 from samebits.keys.keeping import Code, Registry, Tracking
 from samebits.keys.learning import Batches, Engine, Model, Preprocessing, Search, Weights
 from samebits.keys.sections import Detail, Section, Seed
+from samebits.keys.steps import Step, StepName
 from samebits.keys.table import Data
 
 
@@ -26,7 +27,12 @@ class Config(Section):
         "portable", description="portable: the same bits on every x86-64 with AVX2 and FMA; native: this machine's kernels."
     )
     allow: list[Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$")]] = Field(
-        default_factory=list, description="Packages beside scikit-learn and samebits that `class:` may name."
+        default_factory=list, description="Packages beside scikit-learn and samebits that `class:` and steps may name."
+    )
+    steps: dict[StepName, Step] | None = Field(
+        None,
+        exclude_if=lambda value: value is None,
+        description="Steps that make the table of raw files, by name, or the name of a YAML file of such; null: none.",
     )
     data: Data = Field(description="The table.")
     split: Split = Field(default_factory=lambda: Split(), description="Rows held back for the final test.")

@@ -40,7 +40,9 @@ def _list_data(lineage: dict[str, Any]) -> list[str]:
     tables = {"data": data, **({"test_data": data["test"]} if "test" in data else {})}
     archived = lineage.get("archive", {})
     missing = {kind: table for kind, table in tables.items() if archived.get(kind) not in _HAD_AGAIN}
-    return [f"the table {table['path']} (archive: {_say_of_table(table, archived.get(kind))})" for kind, table in missing.items()]
+    said = [f"the table {table['path']} (archive: {_say_of_table(table, archived.get(kind))})" for kind, table in missing.items()]
+    raw = {path: kept for path, kept in archived.get("raw", {}).items() if kept not in _HAD_AGAIN}
+    return [*said, *(f"the raw file {path} (archive: {_say_of_table({'path': path}, kept)})" for path, kept in raw.items())]
 
 
 def _say_of_table(table: dict[str, Any], kept: str | None) -> str:

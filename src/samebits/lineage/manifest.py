@@ -18,16 +18,18 @@ from samebits.config.catalog import Task
 from samebits.config.decisive import digest_config, is_decisive
 from samebits.digests import canonical_json, digest_value
 from samebits.errors import LineageError, Problem
+from samebits.lineage.step_stage import NO_STEPS, STEP_FACTS, is_whole, list_outputs
 
-SCHEMA = 5
+SCHEMA = 6
 MAX_BYTES = 32 << 20
 MAX_VALUES = 1_000_000
 MAX_LEVELS = 60
 MAX_ARTIFACTS = 100_000
-READABLE_SCHEMAS = (1, 2, 3, 4, 5)
-INPUT_STAGES = ("code", "config", "data", "environment", "numeric_profile", "seeds")
-_STAGES_SINCE = {"assessment": 5, "report": 5}  # the schema that first had them
-OUTPUT_STAGES = ("split", "cross_validation", "model", "threshold", "predictions", "metrics", "drift_baseline", *_STAGES_SINCE)
+READABLE_SCHEMAS = (1, 2, 3, 4, 5, 6)
+INPUT_STAGES = ("code", "config", "steps", "data", "environment", "numeric_profile", "seeds")
+_STAGES_SINCE = {"assessment": 5, "report": 5, "steps": 6}  # the schema that first had them
+_MAY_BE_UNMADE = ("assessment", "report")
+OUTPUT_STAGES = ("split", "cross_validation", "model", "threshold", "predictions", "metrics", "drift_baseline", *_MAY_BE_UNMADE)
 STAGES = (*INPUT_STAGES, *OUTPUT_STAGES)
 FILE_NAME = "lineage.json"
 MODEL_FILE = "model/model.skops"
@@ -68,6 +70,7 @@ _FACTS = {
         *("bystanders", "lock_digest", "not_held", "beside_lock", "local", "engine"),
         *("machine", "platform", "libc", "cpu", "cpu_flags", "n_cores"),
     },
+    "steps": STEP_FACTS,
     "split": {"n_train", "n_test", "n_folds"},
     "assessment": {UNMADE},
     "report": {UNMADE},
@@ -128,8 +131,8 @@ def list_stages(lineage: dict[str, Any], names: tuple[str, ...] = STAGES) -> tup
 
 
 def digest_stage(lineage: dict[str, Any], name: str) -> str | None:
-    """Return a stage's digest; None where the lineage's schema does not know the stage."""
-    stage = lineage["stages"].get(name)
+    """Return a stage's digest; None where its schema does not know the stage. No run had steps that could not record them."""
+    stage = lineage["stages"].get(name, NO_STEPS if name == "steps" else None)
     return None if stage is None else str(stage["digest"])
 
 
@@ -272,11 +275,14 @@ def _find_loose_ends(lineage: dict[str, Any], where: str) -> list[Problem]:
             isinstance(inner, dict) and _names_commit(inner) and _describes_code(inner) for inner in code.get("nested", {}).values()
         ),
         "an assessment of a metric that is there, in numbers": lineage["schema"] < 5 or _assesses(stages),
-        "what failed, each with why": all(_names_failures(stages.get(name, {}).get(UNMADE, {})) for name in _STAGES_SINCE),
+        "what failed, each with why": all(_names_failures(stages.get(name, {}).get(UNMADE, {})) for name in _MAY_BE_UNMADE),
         "claims with what was found": lineage["schema"] < 5 or all(map(_judges, _list_of(stages["assessment"].get("claims")))),
         "names of candidates that were as good": lineage["schema"] < 5
         or all(isinstance(name, str) for name in _list_of(stages["assessment"].get("as_good"))),
         "looks that are counted": _counts_looks(lineage.get("looks")),
+        "what became of raw files": _are_texts(lineage.get("archive", {}).get("raw", {})),
+        "steps with their inputs, modules and outputs": lineage["schema"] < 6
+        or (is_whole(stages["steps"]) and all(map(is_inner_path, list_outputs(stages["steps"])))),
     }
     return [
         Problem(where, expected, "something else", "It was edited: fetch it again.") for expected, is_so in sound.items() if not is_so
@@ -336,6 +342,10 @@ def _judges(claim: Any) -> bool:
         and (claim.get("found", "") is None or _is_number(claim["found"]))
         and all(isinstance(name, str) for name in _list_of(claim.get("left_out", [])))
     )
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(one, str) for one in value.values())
 
 
 def _is_finite(value: Any) -> bool:
@@ -483,7 +493,7 @@ def find_unmade(stages: dict[str, Stage]) -> dict[str, dict[str, str]]:
 
     The report tells of the assessment: without the one, the other is not whole.
     """
-    found = {name: stages[name][UNMADE] for name in _STAGES_SINCE if stages.get(name, {}).get(UNMADE)}
+    found = {name: stages[name][UNMADE] for name in _MAY_BE_UNMADE if stages.get(name, {}).get(UNMADE)}
     return {**found, "report": {**found["assessment"], **found.get("report", {})}} if "assessment" in found else found
 
 

@@ -1,47 +1,17 @@
-"""Seeds: one root seed in the config, and from it a seed for every place that draws random numbers.
+"""Seeds of components: one root seed in the config, and from it a seed for every place that draws random numbers.
 
-A place's seed depends on the root seed and the place's name alone, so adding a model moves no other model's numbers. A seed that
-the config writes out wins. Nothing is left to a global generator, but those are planted too, before each unit of work.
+A seed that the config writes out wins. The global generators, to which nothing is left, are `generators`.
 """
 
 from __future__ import annotations
 
 import functools
 import inspect
-import random
-import sys
-import zlib
 from typing import Any
 
-import numpy as np
 from sklearn.base import BaseEstimator
 
-
-def derive_seed(root_seed: int, place: str) -> int:
-    """Return the seed of a named place: 32 bits of NumPy's SeedSequence over the root seed and the name's CRC-32.
-
-    >>> derive_seed(42, "split") == derive_seed(42, "split") != derive_seed(42, "cv")
-    True
-    """
-    sequence = np.random.SeedSequence([root_seed, zlib.crc32(place.encode("utf-8"))])
-    return int(sequence.generate_state(1, np.uint32)[0])
-
-
-def plant_seeds(root_seed: int, place: str) -> None:
-    """Seed the global generators of Python and NumPy, and of PyTorch and TensorFlow where they are in use, for one place."""
-    seed = derive_seed(root_seed, place)
-    random.seed(seed)
-    np.random.seed(seed)
-    torch, tensorflow = sys.modules.get("torch"), sys.modules.get("tensorflow")
-    if torch is not None and hasattr(torch, "manual_seed"):  # not merely a folder of that name on the path
-        torch.manual_seed(seed)
-        torch.set_deterministic_debug_mode("error")  # as use_deterministic_algorithms(True), which imports a compiler first
-        torch.set_num_threads(1)
-        torch.backends.cudnn.benchmark = False
-        torch.backends.cudnn.deterministic = True
-    if tensorflow is not None and hasattr(tensorflow, "random"):
-        tensorflow.random.set_seed(seed)
-        tensorflow.config.experimental.enable_op_determinism()
+from samebits.numerics.generators import derive_seed
 
 
 def seed_component(component: Any, root_seed: int, place: str) -> dict[str, int]:

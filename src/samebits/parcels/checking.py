@@ -13,6 +13,7 @@ from samebits.errors import LineageError, Problem, TrackingError
 from samebits.history.entries import is_commit_id
 from samebits.holdings.archive import name_code_entry, name_data_entry
 from samebits.lineage.manifest import FILE_NAME, MAX_BYTES, read_lineage
+from samebits.lineage.step_stage import NO_STEPS, list_raw
 from samebits.parcels.packing import ARCHIVE, ARTIFACTS, BUNDLE, MODEL
 from samebits.parcels.parcel import Parcel
 from samebits.plain_files import read_plain
@@ -94,7 +95,10 @@ def _list_missing_entries(folder: Path, lineage: dict[str, Any]) -> list[str]:
         "test_data": name_data_entry(str(stages["data"].get("test", {}).get("digest"))),
         "code": f"{name_code_entry(str(stages['code']['commit']))}/{BUNDLE}",
     }
-    return [f"the archive's {kind}" for kind, name in expected.items() if kept.get(kind) == "kept" and not _holds(folder / name)]
+    wanted = [(kind, name) for kind, name in expected.items() if kept.get(kind) == "kept"]
+    raw = list_raw(stages.get("steps", NO_STEPS))
+    wanted += [(path, name_data_entry(raw[path])) for path, said in kept.get("raw", {}).items() if said == "kept" and path in raw]
+    return [f"the archive's {kind}" for kind, name in wanted if not _holds(folder / name)]
 
 
 def _holds(path: Path) -> bool:

@@ -45,6 +45,7 @@ from samebits.table.files import digest_table, list_table_files
 from samebits.table.reading import Source
 from samebits.text import shorten_list, warn
 from samebits.tracking.server import name_user
+from samebits.training.stages import list_raw_sources
 from samebits.training.training import Training
 from samebits.verdicts import Level
 
@@ -217,11 +218,14 @@ def _keep_inputs(parcel: Parcel, training: Training, stored: Collection[str]) ->
     wish = training.loaded.config.data.archive
     kinds = ("data", "test_data")
     sources = training.materials.dataset.sources
-    tables = {
-        kind: "stored" if source.digest in stored else _keep_table(parcel, source, wish)
-        for kind, source in zip(kinds, sources, strict=False)
-    }
-    return {**tables, "code": _keep_commit(parcel, training)}
+    tables = {kind: _keep_input(parcel, source, wish, stored) for kind, source in zip(kinds, sources, strict=False)}
+    raw_sources = list_raw_sources(training.stages["steps"], training.project_root)
+    raw = {path: _keep_input(parcel, source, wish, stored) for path, source in raw_sources.items()}
+    return {**tables, **({"raw": raw} if raw else {}), "code": _keep_commit(parcel, training)}
+
+
+def _keep_input(parcel: Parcel, source: Source, wish: str, stored: Collection[str]) -> str:
+    return "stored" if source.digest in stored else _keep_table(parcel, source, wish)
 
 
 def _keep_table(parcel: Parcel, source: Source, wish: str) -> str:
@@ -230,6 +234,8 @@ def _keep_table(parcel: Parcel, source: Source, wish: str) -> str:
     if wish == "auto" and source.size_bytes > CAP_BYTES:
         return "over the cap"
     entry = parcel.folder / ARCHIVE / name_data_entry(source.digest)
+    if entry.exists():  # of another file with the same bytes
+        return "kept"
     if not source.path.exists() or not all(_copy(path, entry / name) for name, path in list_table_files(source.path).items()):
         shutil.rmtree(entry, ignore_errors=True)
         return "gone meanwhile"  # what was made is kept all the same

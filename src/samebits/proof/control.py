@@ -49,7 +49,8 @@ def write_control_config(lineage: dict[str, Any], restoration: Restoration, reco
     digest = digest_table(changed)
     read = {**resolved["data"]["read"], "sep": _choose_separator(resolved["data"]["read"]["sep"])}
     data = {**resolved["data"], "path": str(changed), "digest": digest, "read": read}
-    return write_config(lineage, restoration, "control", data=data), said
+    made_by_none = {"steps": None} if resolved.get("steps") else {}  # no step made the changed table
+    return write_config(lineage, restoration, "control", data=data, **made_by_none), said
 
 
 def _choose_rows(recorded: Mapping[str, Path]) -> Callable[[int], bool]:

@@ -39,6 +39,7 @@ class Wishes:
     keep: bool = False
     as_json: bool = False
     yes: bool = False
+    from_raw: bool = False
 
 
 @dataclass
@@ -58,6 +59,7 @@ class Report:
     level: Level | None = None
     other_machine: bool | None = None
     is_interrupted: bool = False
+    has_steps: bool = False
 
     def say(self, line: str) -> None:
         """Print a line of progress; on stderr where stdout is to hold JSON alone."""
@@ -77,12 +79,15 @@ class Report:
             "unequal_artifacts": compared.artifacts if compared else {},
             "restored": self.restored,
             "probe_differences": self.probe,
-            "conditions": {"rebuilt": not self.wishes.here, "varied": self.wishes.varied, **self.conditions},
+            "conditions": {"rebuilt": not self.wishes.here, "varied": self.wishes.varied, **self._name_origin(), **self.conditions},
             "control": self.control,
             "other_machine": self.other_machine,
             "level": self.level,
             "not_checked": self.list_not_checked(),
         }
+
+    def _name_origin(self) -> dict[str, str]:
+        return {"from": "raw" if self.wishes.from_raw else "table"} if self.has_steps else {}
 
     def list_not_checked(self) -> list[str]:
         """Return what the verdict says nothing about."""
@@ -96,6 +101,8 @@ class Report:
             found.append(f"other conditions ({_CONDITIONS}): --varied")
         if not self.wishes.restore_only and not self.wishes.control:
             found.append("whether a changed input would have shown: --control")
+        if self.has_steps and not self.wishes.from_raw:
+            found.append("whether its steps make this table of the raw files again: --from raw")
         if self.wishes.here:
             found.append("the recorded environment: the present one was used (--here)")
         if not self.other_machine:

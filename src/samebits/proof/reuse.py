@@ -20,6 +20,7 @@ from samebits.provenance.code import identify_code
 from samebits.provenance.environment import read_environment
 from samebits.provenance.modules import identify_modules
 from samebits.sources.bringing import bring_inputs
+from samebits.steps.stage import find_steps
 from samebits.table.files import digest_table
 from samebits.text import warn
 from samebits.tracking.server import connect
@@ -64,9 +65,13 @@ def look_for_request(document: Document, root: Path, find: Callable[[Any, str], 
 
 
 def _digest_request(document: Document, root: Path) -> str | None:
-    """None where the config or the table is not in order: training says in words what is wrong."""
+    """None where the config or the table is not in order: training says in words what is wrong. None, too, where a step would run."""
     try:
-        loaded = bring_inputs(load_document(document), root)
+        loaded = load_document(document)
+        steps = find_steps(loaded, root)
+        if steps is None:
+            return None
+        loaded = bring_inputs(loaded, root)
     except (ConfigError, DataError):
         return None
     named = loaded.list_named().values()
@@ -76,7 +81,7 @@ def _digest_request(document: Document, root: Path) -> str | None:
         return None
     code = identify_modules(identify_code(root, loaded.config.code.keep), loaded.config.allow, root)
     environment = read_environment(root, loaded.config.further_packages)
-    return digest_request(loaded, code, environment, data_digest, root)
+    return digest_request(loaded, code, environment, steps, data_digest, root)
 
 
 def find_finished_run(client: Any, request_digest: str) -> tuple[str, dict[str, Any]] | None:

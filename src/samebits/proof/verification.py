@@ -22,14 +22,17 @@ from samebits.errors import LineageError, TrackingError
 from samebits.history.fetching import holds_commit, is_whole_bundle
 from samebits.holdings.archive import name_code_entry
 from samebits.holdings.code_search import list_code_sources, list_unasked
-from samebits.holdings.data_search import ARCHIVE, find_archived_data, find_recorded_data, list_unread
+from samebits.holdings.data_search import ARCHIVE, find_archived_data, find_recorded_data, is_inside, list_unread
 from samebits.holdings.runs import RecordedRun
 from samebits.lineage.manifest import FILE_NAME, MAX_BYTES, PAGE_FILE, REPORT_FILE, find_contradictions
 from samebits.lineage.report_page import digest_page
+from samebits.lineage.step_stage import NO_STEPS, list_raw
 from samebits.lineage.tracked_values import list_datasets, list_fold_scores, list_metrics, list_params, list_tags
 from samebits.plain_files import read_plain
 from samebits.proof.candidates import list_differing, read_steps
 from samebits.proof.evidence import collect_evidence
+from samebits.proof.processed import find_writer, list_processed
+from samebits.table.files import digest_table
 from samebits.text import clean_text
 from samebits.verdicts import Level, Verdict, compute_level
 
@@ -243,30 +246,41 @@ def check_sources(lineage: dict[str, Any], recorded: RecordedRun, project_root: 
     is_trusted
         Whether the places that the lineage names are asked too; otherwise only what is the caller's own, and the run's archive.
     """
-    stage = lineage["stages"]["data"]
-    tables = [*_check_table("data", stage, lineage, recorded, project_root, is_trusted)]
+    stage, archived = lineage["stages"]["data"], lineage.get("archive", {})
+    tables = [*_check_table("data", stage, archived.get("data"), recorded, project_root, is_trusted)]
     if "test" in stage:
-        tables += _check_table("test_data", stage["test"], lineage, recorded, project_root, is_trusted)
-    return [*tables, *_check_commit(lineage, recorded, project_root, is_trusted)]
+        tables += _check_table("test data", stage["test"], archived.get("test_data"), recorded, project_root, is_trusted)
+    for path, digest in list_raw(lineage["stages"].get("steps", NO_STEPS)).items():
+        raw = {"digest": digest, "path": path, **({"location": path} if Path(path).is_absolute() else {})}
+        tables += _check_table(f"raw {path}", raw, archived.get("raw", {}).get(path), recorded, project_root, is_trusted)
+    steps = [Check(*found) for found in list_processed(lineage, project_root, is_trusted)]
+    return [*tables, *steps, *_check_commit(lineage, recorded, project_root, is_trusted)]
 
 
 def _check_table(
-    kind: str, stage: dict[str, Any], lineage: dict[str, Any], recorded: RecordedRun, project_root: Path, is_trusted: bool
+    name: str, stage: dict[str, Any], kept: str | None, recorded: RecordedRun, project_root: Path, is_trusted: bool
 ) -> list[Check]:
-    name = kind.replace("_", " ")
     with tempfile.TemporaryDirectory(prefix="samebits-data-") as scratch:
         found = find_recorded_data(stage, [project_root], None, Path(scratch), is_trusted)
         archived = find_archived_data(stage, recorded.archive, Path(scratch))
-    checks = [Check(f"{name} at {path}", stage["digest"], digest, False) for path, digest in found.other_bytes.items()]
+    others = {path: digest for path, digest in found.other_bytes.items() if not _is_of_step(Path(path), project_root)}
+    checks = [Check(f"{name} at {path}", stage["digest"], digest, False) for path, digest in others.items()]
     wrong_copy = archived.other_bytes
     checks += [Check(f"{name} in {place}", stage["digest"], digest, False) for place, digest in wrong_copy.items()]
-    if archived.path is None and not wrong_copy and lineage.get("archive", {}).get(kind) == "kept":
+    if archived.path is None and not wrong_copy and kept == "kept":
         checks.append(Check(f"{name} in {ARCHIVE}", stage["digest"], "missing", False))
     places = [str(found.path)] * (found.path is not None) + [archived.place] * (archived.path is not None)
     unread = [] if is_trusted or found.path is not None else list_unread(stage, [project_root])
     said = _say_unasked(f"at {', '.join(places)}" if places else "found nowhere", unread)
     checks.append(Check(name, stage["digest"], said, bool(places) or None))
     return checks
+
+
+def _is_of_step(path: Path, project_root: Path) -> bool:
+    """What a step of this project wrote later to a table's place is no damage."""
+    is_own = path.is_absolute() and is_inside(path, project_root)
+    digest = digest_table(path) if is_own else None
+    return digest is not None and find_writer(project_root, path.relative_to(project_root).as_posix(), digest) is not None
 
 
 def _say_unasked(observed: str, places: list[str]) -> str:

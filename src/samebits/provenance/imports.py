@@ -153,10 +153,10 @@ def list_noted() -> list[tuple[str, str, Path, bytes]]:
     """Return each module that was imported, with its place below the folder it came from, its file and its bytes."""
     watch = _find_watch()
     noted = list(watch.noted.items()) if watch else []
-    return [(fullname, _name_place(fullname, path), path, content) for fullname, (path, content) in noted]
+    return [(fullname, name_place(fullname, path), path, content) for fullname, (path, content) in noted]
 
 
-def _name_place(fullname: str, path: Path) -> str:
+def name_place(fullname: str, path: Path) -> str:
     """Return a module's place below the folder it is imported from."""
     *packages, last = fullname.split(".")
     return "/".join([*packages, *([last] if path.name.startswith("__init__.") else []), path.name])

@@ -6,6 +6,7 @@ import contextlib
 import datetime
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from samebits.provenance.blobs import describe_changed_blobs
 from samebits.recording.looks import AskedLooks
 from samebits.recording.shelf import Shelf
 from samebits.registry.registration import say_registration
+from samebits.stores.store import bring_to_place
 from samebits.table.files import list_table_files
 from samebits.text import warn
 from samebits.training.stages import list_input_paths
@@ -90,7 +92,9 @@ def record_run(loaded: LoadedConfig, job: Job, tell: Callable[[Made], None], pla
             close_orphans(run.client, job.root)
         looks, shelf = AskedLooks(run.client), Shelf(job.root, loaded.config.data.archive)
         with keep_stdout(job.is_json):
-            training = make_training(loaded, job.root, job.voice, job.beforehand, looks.note_rows, shelf.keep_tables)
+            training = make_training(
+                loaded, job.root, job.voice, job.beforehand, looks.note_rows, shelf.keep_tables, partial(bring_to_place, job.root)
+            )
         lineage = pack_training(run.parcel, training, job.started, job.root, looks.count(training.stages), shelf.kept)
         training.journal.forget()  # what came of it is in the parcel
         note_own_run(run.run_id, digest_bytes(write_lineage(lineage)))

@@ -13,10 +13,12 @@ import numpy as np
 
 from samebits.config.catalog import name_metric
 from samebits.lineage.manifest import INPUT_STAGES, STAGES
+from samebits.lineage.step_stage import has_steps, place_steps
 from samebits.report.account import Account
 from samebits.text import shorten_list
 
 _MOST_LABELS = 8  # of a target of more classes
+_LONGEST_WORK = 120  # letters
 _PER = 1000
 _FIRST_LETTERS = 110  # of a remark that a card has room for
 _MOST_WRITTEN = 1e15  # in digits alone
@@ -27,6 +29,7 @@ _ORDER = list(STAGES)
 _WHAT_DECIDES = {
     "code": "the program: samebits' own files, the commit, and each changed file beside it",
     "config": "every key of the config that can change a result",
+    "steps": "each step that made the table: its work, and the digests of its inputs, modules and outputs",
     "data": "every byte of the table",
     "environment": "the Python version and each package with its version",
     "numeric_profile": "threads, kernels, and what they compute of known numbers",
@@ -425,6 +428,52 @@ def begin_remarks(remarks: Sequence[str]) -> tuple[str, str]:
     return f"{kept.rstrip(' ,;:')} …", f"whole below, and {more} more" if more else "whole below"
 
 
+_COLUMN, _ROW, _BOX = (190, 56), 64, 34  # of the drawing of steps: a column and what is between two, a row, a box's height
+
+
+def draw_steps(account: Account) -> dict[str, Any] | None:
+    """Return the boxes and lines of the drawing of a run's steps, in pixels, with a row for each step; None for a run without."""
+    stage = account.stages.get("steps")
+    if not has_steps(stage) or stage is None:
+        return None
+    places, edges = place_steps(stage)
+    width, gap = _COLUMN
+    corners = {node: (column * (width + gap) + 8, row * _ROW + 8) for node, (column, row) in places.items()}
+    boxes = []
+    for node, (x, y) in corners.items():
+        kind, name, *_ = [*node.split(" "), ""]
+        boxes.append({"kind": kind, "name": name or kind, "x": x, "y": y})
+    ends = [(corners[one], corners[other]) for one, other in edges]
+    lines = [{"x1": x1 + width, "y1": y1 + _BOX // 2, "x2": x2, "y2": y2 + _BOX // 2} for (x1, y1), (x2, y2) in ends]
+    return {
+        "boxes": boxes,
+        "lines": lines,
+        "box_width": width,
+        "box_height": _BOX,
+        "width": max(x for x, _ in corners.values()) + width + 8,
+        "height": max(y for _, y in corners.values()) + _BOX + 8,
+        "rows": [_describe_step(node[5:], stage["steps"][node[5:]]) for node in places if node.startswith("step ")],
+    }
+
+
+def _describe_step(name: str, step: Mapping[str, Any]) -> dict[str, str]:
+    work = step.get("function") or " ".join(map(str, step.get("command") or []))
+    settings = [f"{key} {value}" for key, value in sorted((step.get("parameters") or {}).items())]
+    settings += [f"seed {step['seed']}"] if step.get("seed") else []
+    return {
+        "name": name,
+        "work": str(work)[:_LONGEST_WORK],
+        "settings": shorten_list(settings, 6) or "none",
+        "inputs": _list_digests(step["inputs"]) or "none",
+        "code": f"{len(step['modules'])} file{'s' if len(step['modules']) != 1 else ''}",
+        "outputs": _list_digests(step["outputs"]),
+    }
+
+
+def _list_digests(digests: Mapping[str, str]) -> str:
+    return shorten_list([f"{name} {digest[:15]}…" for name, digest in sorted(digests.items())], 6)
+
+
 def describe_stages(stages: Mapping[str, Any]) -> list[dict[str, str]]:
     """Return each stage of a lineage in words: its name, whether it went in or came out, what its digest covers, and the digest."""
     return [
@@ -434,8 +483,15 @@ def describe_stages(stages: Mapping[str, Any]) -> list[dict[str, str]]:
             "covers": _WHAT_DECIDES.get(name, "what its name says"),
             "digest": str(stage.get("digest", "not known yet")),
         }
-        for name, stage in sorted(stages.items(), key=lambda item: _ORDER.index(item[0]) if item[0] in _ORDER else len(_ORDER))
+        for name, stage in sorted(
+            _leave_out_empty(stages).items(), key=lambda item: _ORDER.index(item[0]) if item[0] in _ORDER else len(_ORDER)
+        )
     ]
+
+
+def _leave_out_empty(stages: Mapping[str, Any]) -> dict[str, Any]:
+    """A run without steps has nothing to say of them."""
+    return {name: stage for name, stage in stages.items() if name != "steps" or has_steps(stage)}
 
 
 def list_facts(run: Mapping[str, Any], stages: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from samebits.numerics.profile import ProfileName, make_environment
 from samebits.project import PACKAGE
+from samebits.steps.stage import RECORDED
 from samebits.trust.variables import list_run_variables
 
 
@@ -44,6 +45,10 @@ class Restoration:
         Those that the run kept, by package: of samebits itself, where it was made from one, and of packages that are in no index.
     is_installed
         Whether the environment holds samebits itself.
+    steps_file
+        The stage of the run's recorded steps, which its rerun takes as they are; None where it had none, or they are run again.
+    moved
+        Where raw inputs of steps lie now that lay outside of the project, by the paths that they had.
     addresses
         Of the tracking server and of its artifacts.
     said
@@ -64,6 +69,8 @@ class Restoration:
     is_installed: bool = False
     addresses: list[str] = field(default_factory=list)
     modules: Path | None = None
+    steps_file: Path | None = None
+    moved: dict[str, Path] = field(default_factory=dict)
     said: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -94,8 +101,9 @@ class Restoration:
         places = {"TMPDIR": make_folder(self.folder / "tmp"), "XDG_STATE_HOME": make_folder(self.folder / "state")}
         if self.modules is not None:
             kept["PYTHONPATH"] = os.pathsep.join(filter(None, [kept.get("PYTHONPATH"), str(self.modules)]))
+        recorded = {RECORDED: str(self.steps_file)} if self.steps_file is not None else {}
         path = f"{self.python.parent}{os.pathsep}{kept.get('PATH', '')}"
-        own = {**{name: str(place) for name, place in places.items()}, "PATH": path, "MLFLOW_TRACKING_URI": tracking_uri}
+        own = {**{name: str(place) for name, place in places.items()}, "PATH": path, "MLFLOW_TRACKING_URI": tracking_uri, **recorded}
         return make_environment(self.profile, {**kept, **own})
 
 

@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from samebits.config.documents import read_document
+from samebits.config.step_order import normalise_path
 from samebits.errors import SamebitsError
 from samebits.holdings.runs import RecordedRun
+from samebits.keys.steps import take_path
+from samebits.lineage.step_stage import NO_STEPS, has_steps
 from samebits.restoring.restoration import Restoration, make_folder
 from samebits.table.files import list_table_files
 
@@ -19,10 +22,13 @@ from samebits.table.files import list_table_files
 def write_config(lineage: dict[str, Any], restoration: Restoration, name: str, **changes: Any) -> Path:
     """Write the config as it was resolved, the restored table in it, with changes to its top level; return its path."""
     resolved = read_resolved(lineage, restoration)
+    steps = lineage["stages"].get("steps", NO_STEPS)
     data = {**resolved["data"], "path": str(restoration.data), "digest": lineage["stages"]["data"]["digest"]}
+    if has_steps(steps) and restoration.steps_file is None and "data.path" in steps["made"]:
+        data["digest"] = None  # made again, so that a table that comes out otherwise is compared, not refused
     if restoration.test_data is not None:
         data["test_path"] = str(restoration.test_data)
-    config = {**resolved, "data": data, **changes}
+    config = {**resolved, "data": data, **_place_steps(resolved, restoration), **changes}
     if "tracking" in resolved:  # a rerun is recorded beside its original, wherever that is
         config["tracking"] = {**resolved["tracking"], "offline": False}
     if "registry" in resolved:  # and none of what is registered
@@ -33,6 +39,19 @@ def write_config(lineage: dict[str, Any], restoration: Restoration, name: str, *
     path = restoration.folder / f"{name}.json"
     path.write_text(json.dumps(config, indent=2, ensure_ascii=False), encoding="utf-8")
     return path
+
+
+def _place_steps(resolved: dict[str, Any], restoration: Restoration) -> dict[str, Any]:
+    """Return the steps with those inputs in their new places that lay outside of the project."""
+    if not resolved.get("steps"):
+        return {}
+    steps = {name: {**step, "inputs": dict(step["inputs"])} for name, step in resolved["steps"].items()}
+    for step in steps.values():
+        for key, value in step["inputs"].items():
+            path = normalise_path(take_path(value))
+            moved = str(restoration.moved.get(path, path))
+            step["inputs"][key] = {**value, "path": moved} if isinstance(value, dict) else moved
+    return {"steps": steps}
 
 
 def read_resolved(lineage: dict[str, Any], restoration: Restoration) -> dict[str, Any]:

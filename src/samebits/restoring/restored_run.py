@@ -21,12 +21,18 @@ from samebits.provenance.code import read_sources_digest
 from samebits.restoring.restoration import Restoration, make_folder
 from samebits.restoring.restored_code import restore_changes, restore_modules
 from samebits.restoring.restored_config import read_config_as_written
-from samebits.restoring.restored_data import restore_data
+from samebits.restoring.restored_data import restore_data, restore_raw
 from samebits.restoring.restored_environment import restore_environment
 
 
 def restore_run(
-    lineage: dict[str, Any], recorded: RecordedRun, folder: Path, caller: Path, here: bool, say: Callable[[str], None]
+    lineage: dict[str, Any],
+    recorded: RecordedRun,
+    folder: Path,
+    caller: Path,
+    here: bool,
+    say: Callable[[str], None],
+    from_raw: bool = False,
 ) -> Restoration:
     """Bring back all that a run was made of.
 
@@ -40,6 +46,8 @@ def restore_run(
         Take the present environment instead of rebuilding the recorded one.
     say
         Called with a line as each part is there.
+    from_raw
+        Bring back what the run's steps started from, instead of the table that they made.
 
     Raises
     ------
@@ -66,7 +74,8 @@ def restore_run(
             problems.extend(error.problems)
 
     attempt("code", lambda: _restore_code(lineage, recorded, restoration, caller))
-    attempt("data", lambda: restore_data(lineage, recorded, restoration, caller))
+    restore = restore_raw if from_raw else restore_data
+    attempt("data", lambda: restore(lineage, recorded, restoration, caller))
     if "code" in restoration.said:
         attempt("environment", lambda: restore_environment(lineage, recorded, restoration, here))
     if problems:

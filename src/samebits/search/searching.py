@@ -23,7 +23,7 @@ from samebits.engines.units import Engine
 from samebits.errors import ConfigError, DataError, Problem
 from samebits.keys.config import Config
 from samebits.lineage.found_values import name_trial
-from samebits.numerics.seeds import derive_seed
+from samebits.numerics.generators import derive_seed
 from samebits.search.journal import Journal
 from samebits.search.proposals import Proposal, Rounds, draw_rows, propose
 from samebits.search.trials import Trial, is_better, make_trial

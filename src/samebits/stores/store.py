@@ -19,7 +19,7 @@ from samebits.project import expand_home
 from samebits.sources.address import BUCKETS, is_address
 from samebits.sources.buckets import Bucket
 from samebits.stores.bucket import BucketStore
-from samebits.stores.folder import FolderStore
+from samebits.stores.folder import FolderStore, copy_whole
 
 STORE_VARIABLE = "SAMEBITS_DATA_STORE"
 _KEY = "data_store"
@@ -109,3 +109,17 @@ def find_stores(root: Path) -> Iterator[Store]:
     for name in names:
         with contextlib.suppress(DataError):
             yield open_named(name)
+
+
+def bring_to_place(root: Path, digest: str, place: Path) -> bool:
+    """Bring what has a digest from a store to a place where nothing is, and tell whether it is there; without a store it is not.
+
+    Raises
+    ------
+    DataError
+        There is no room for it, or what a store has is not what its name says.
+    """
+    found = take_from(tuple(find_stores(root)), digest)
+    if found is not None:
+        copy_whole(found[0], place, digest)
+    return found is not None

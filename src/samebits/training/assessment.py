@@ -22,7 +22,7 @@ from samebits.estimation.resampling import CONFIDENCE, resample_metrics
 from samebits.estimation.scoring import compute_metrics
 from samebits.keys.config import Config
 from samebits.lineage.manifest import UNMADE
-from samebits.numerics.seeds import derive_seed
+from samebits.numerics.generators import derive_seed
 from samebits.training.claims import judge_claims
 from samebits.training.groups import Groups, describe_groups
 

@@ -19,7 +19,7 @@ from samebits.estimation.prediction import RESPONSE_METHODS, Answers, Prediction
 from samebits.estimation.target_transform import find_estimator
 from samebits.keys.config import Config
 from samebits.networks import ModuleClassifier, ModuleRegressor
-from samebits.numerics.seeds import derive_seed, plant_seeds
+from samebits.numerics.generators import derive_seed, plant_seeds
 
 MOST_COLUMNS = 60  # of a short report: more would take as long as the training itself
 _ROWS = {"short": 1000, "full": 5000}

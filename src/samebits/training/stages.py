@@ -14,10 +14,14 @@ from samebits.config.loading import LoadedConfig
 from samebits.digests import digest_bytes, digest_value
 from samebits.lineage.found_values import MOST_SHOWN
 from samebits.lineage.manifest import SCHEMA, UNMADE, Stage, make_stage
+from samebits.lineage.step_stage import list_raw
 from samebits.numerics.gpu import read_gpu, wants_gpu
 from samebits.numerics.profile import HASH_SEED, Kernels
 from samebits.provenance.code import CodeIdentity
 from samebits.provenance.environment import Environment
+from samebits.steps.graph import list_step_paths
+from samebits.table.files import list_table_files
+from samebits.table.reading import Source
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,17 +31,23 @@ if TYPE_CHECKING:
     from samebits.data.folds import Split
     from samebits.report.making import Report
     from samebits.search.trials import Trial
-    from samebits.table.reading import Source
     from samebits.training.result import Result, SearchResult
 
 
 def describe_inputs(
-    loaded: LoadedConfig, code: CodeIdentity, environment: Environment, kernels: Kernels, materials: Materials, project_root: Path
+    loaded: LoadedConfig,
+    code: CodeIdentity,
+    environment: Environment,
+    kernels: Kernels,
+    materials: Materials,
+    steps: Stage,
+    project_root: Path,
 ) -> dict[str, Stage]:
     """Return the stages of what went in."""
     return {
         "code": describe_code(code, list_input_paths(loaded, project_root), project_root),
         "config": describe_config(loaded, project_root),
+        "steps": steps,
         "data": _describe_data(loaded, materials.dataset, project_root),
         "environment": describe_environment(environment),
         "numeric_profile": describe_profile(loaded.config.numeric_profile, kernels),
@@ -60,7 +70,9 @@ def _describe_seeds(root_seed: int, materials: Materials) -> Stage:
     return make_stage({"root": root_seed, "planted": materials.seeds, **settings})
 
 
-def digest_request(loaded: LoadedConfig, code: CodeIdentity, environment: Environment, data_digest: str, project_root: Path) -> str:
+def digest_request(
+    loaded: LoadedConfig, code: CodeIdentity, environment: Environment, steps: Stage, data_digest: str, project_root: Path
+) -> str:
     """Digest what decides a run's inputs: the kernels follow from the packages, the profile and, under `native`, the machine."""
     gpu = {"gpu": read_gpu()} if wants_gpu(loaded.resolved["models"]) else {}
     machine = {"cpu": environment.cpu, "flags": environment.cpu_flags, "libc": environment.libc}
@@ -69,6 +81,7 @@ def digest_request(loaded: LoadedConfig, code: CodeIdentity, environment: Enviro
             "schema": SCHEMA,
             "code": describe_code(code, list_input_paths(loaded, project_root), project_root)["digest"],
             "config": loaded.digest,
+            "steps": steps["digest"],
             "data": data_digest,
             "environment": describe_environment(environment)["digest"],
             "numeric_profile": loaded.config.numeric_profile,
@@ -79,8 +92,20 @@ def digest_request(loaded: LoadedConfig, code: CodeIdentity, environment: Enviro
 
 
 def list_input_paths(loaded: LoadedConfig, project_root: Path) -> list[Path]:
-    """Return the files that have a digest of their own in a lineage: the config, and all that it reads."""
-    return [loaded.document.path, *(loaded.find(name, project_root) for name, _ in loaded.list_named().values())]
+    """Return the files that have a digest of their own in a lineage: the config, and all that it and its steps read, or write."""
+    read = [loaded.find(name, project_root) for name, _ in loaded.list_named().values()]
+    files = [one.path for one in loaded.document.sections.values()]
+    return [loaded.document.path, *read, *files, *list_step_paths(loaded.document.value, loaded.document.path, project_root)]
+
+
+def list_raw_sources(steps: Stage, project_root: Path) -> dict[str, Source]:
+    """Return the raw files that steps began with, by their paths; what is there no more has no size."""
+    found = {}
+    for path, digest in list_raw(steps).items():
+        place = project_root / path
+        size_bytes = sum(file.stat().st_size for file in list_table_files(place).values()) if place.exists() else 0
+        found[path] = Source(place, digest, size_bytes, 0)
+    return found
 
 
 def describe_code(code: CodeIdentity, paths_with_own_stage: list[Path], project_root: Path) -> Stage:

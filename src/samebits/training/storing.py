@@ -22,7 +22,7 @@ from sklearn.pipeline import Pipeline
 from samebits.errors import ConfigError, LineageError, Problem
 from samebits.model.file import dump_model, is_trusted, load_model, settle_model
 from samebits.model.fingerprint import digest_model
-from samebits.numerics.seeds import plant_seeds
+from samebits.numerics.generators import plant_seeds
 from samebits.stored.stored_table import Rows, read_rows
 
 REHEARSAL_ROWS = 50

@@ -17,7 +17,7 @@ from samebits.config.loading import LoadedConfig
 from samebits.data.dataset import list_reading_lines, load_dataset
 from samebits.data.preparation import ReadDataset
 from samebits.data.target import describe_choice
-from samebits.digests import canonical_json
+from samebits.digests import canonical_json, digest_bytes
 from samebits.engines.opening import check_engine, open_engine
 from samebits.estimation.portability import list_unproven
 from samebits.installed.kept import collect_environment_files, pack_local_wheels, pack_own_wheel
@@ -33,9 +33,10 @@ from samebits.lineage.manifest import (
     list_unmade,
     list_wheels,
 )
+from samebits.lineage.step_stage import list_outputs
+from samebits.numerics.generators import plant_seeds
 from samebits.numerics.gpu import wants_gpu
 from samebits.numerics.profile import UNFUSED_PROBE, Kernels, check_kernels, read_kernels
-from samebits.numerics.seeds import plant_seeds
 from samebits.provenance.code import CodeIdentity, describe_kept, describe_modules, identify_code
 from samebits.provenance.environment import Environment, read_environment
 from samebits.provenance.modules import add_imported, identify_modules, note_what_ran, refuse_changed_imports
@@ -43,6 +44,8 @@ from samebits.report.account import Account, read_predictions
 from samebits.search.journal import Journal
 from samebits.search.trials import write_trials
 from samebits.sources.bringing import bring_inputs
+from samebits.steps.running import Bring, bring_nothing
+from samebits.steps.stage import hold_made, make_steps
 from samebits.stored.room import is_large, judge_room, return_memory_at_once
 from samebits.table.files import choose_parts
 from samebits.table.reading import Source
@@ -54,6 +57,7 @@ from samebits.training.stages import (
     describe_rows,
     digest_request,
     list_input_paths,
+    list_raw_sources,
 )
 from samebits.voice import SILENT, Voice
 
@@ -118,6 +122,7 @@ def make_training(
     beforehand: Beforehand = Beforehand(),
     note_rows: Callable[[dict[str, Stage]], None] = lambda _: None,
     note_tables: Callable[[list[Source]], None] = lambda _: None,
+    bring: Bring = bring_nothing,
 ) -> Training:
     """Train what a config says, and describe it.
 
@@ -131,6 +136,8 @@ def make_training(
         Told before training starts which rows are held back, where any are, by the stages that say so.
     note_tables
         Told before training starts which tables were read.
+    bring
+        Asked for outputs of steps that are missing, by digest and place, before the step runs again.
 
     Raises
     ------
@@ -150,12 +157,14 @@ def make_training(
     kernels = beforehand.kernels or read_own_kernels(loaded, environment)
     check_kernels(config.numeric_profile, kernels)
     kept = _keep_environment(environment, project_root, code.commit)  # now, since training may take hours
+    with loaded.naming_lines():
+        steps = make_steps(loaded, project_root, voice, bring)
+        loaded = loaded if beforehand.read is not None else bring_inputs(loaded, project_root, voice.follow)
     if beforehand.read is None:
-        with loaded.naming_lines():
-            loaded = bring_inputs(loaded, project_root, voice.follow)
         make_room(loaded, project_root, voice)
     with loaded.naming_lines():
         materials = prepare_materials(loaded, project_root, beforehand.read or load_dataset)
+        _hold_to_steps(steps, materials)
     if kernels.torch is not None and config.numeric_profile == "portable":
         kernels = _say_unproven(materials, kernels, voice)
     told = describe_kept(add_imported(code), list_input_paths(loaded, project_root))
@@ -163,20 +172,20 @@ def make_training(
         voice.follow(line)
     for line in [*told, *_describe_wheels(environment, kept)]:
         voice.say(line)
-    note_tables(materials.dataset.sources)
+    note_tables([*materials.dataset.sources, *list_raw_sources(steps, project_root).values()])
     if len(materials.split.test_rows):
         note_rows(describe_rows(loaded, materials, project_root))
-    request_digest = digest_request(loaded, code, environment, materials.dataset.digest, project_root)
+    request_digest = digest_request(loaded, code, environment, steps, materials.dataset.digest, project_root)
     journal = Journal(request_digest if config.search is not None else "")
     request = _describe_process(config, environment, kernels, code, project_root)
     with loaded.naming_lines(), open_engine(config, request, voice) as engine:
         result = make_result(config, materials, voice, journal, engine)
     told_of_engine = {"engine": engine.describe()} if engine is not None else {}
-    code = note_what_ran(code, project_root)
+    code = _leave_out_made(note_what_ran(code, project_root), steps, project_root)
     for line in (line for line in describe_modules(code) if line not in told):  # of what was imported since
         voice.say(line)
     stages = {
-        **describe_inputs(loaded, code, environment, kernels, materials, project_root),
+        **describe_inputs(loaded, code, environment, kernels, materials, steps, project_root),
         **describe_outputs(materials, result),
     }
     stages["environment"] |= told_of_engine
@@ -185,9 +194,25 @@ def make_training(
     for line in list_unmade(stages):
         voice.say(f"{line}; the run is kept without it")
     dataset = materials.dataset
-    request_digest = digest_request(loaded, code, environment, dataset.digest, project_root)
+    request_digest = digest_request(loaded, code, environment, steps, dataset.digest, project_root)
     files = _collect_files(loaded, code, result, stages, kept, materials.rows_file) | (report.list_files() if report else {})
     return Training(loaded, code, environment, materials, result, stages, request_digest, files, project_root, journal)
+
+
+def _hold_to_steps(steps: Stage, materials: Materials) -> None:
+    """What was read is what the steps made."""
+    for key, source in zip(("data.path", "data.test_path"), materials.dataset.sources, strict=False):
+        hold_made(steps, key, source.digest)
+    if materials.rows_file is not None:
+        hold_made(steps, "split.rows_file", digest_bytes(materials.rows_file))
+
+
+def _leave_out_made(code: CodeIdentity, steps: Stage, project_root: Path) -> CodeIdentity:
+    """What steps of this run wrote is no change of code that somebody made meanwhile."""
+    made = {(project_root / path).resolve() for path in list_outputs(steps)}
+    root = code.root or project_root
+    names = [name for name in code.changed_meanwhile if not made & {path := (root / name).resolve(), *path.parents}]
+    return dataclasses.replace(code, changed_meanwhile=names)
 
 
 def read_own_kernels(loaded: LoadedConfig, environment: Environment) -> Kernels:

@@ -1,0 +1,88 @@
+"""Digests of files that did not change since they were last read: by size, inode and times, in the user's own cache folder.
+
+A file that changed less than two seconds before it was read may change again within one tick of its clock, and is read again (as Git
+holds it with its index). Who trusts nothing of this asks for a cache that does not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from samebits.digests import digest_bytes, digest_file, digest_manifest
+from samebits.private_files import read_private, write_private
+from samebits.table.files import list_table_files
+
+_RACY_NS = 2_000_000_000
+_MOST_KEPT = 50_000  # files; a larger cache is begun anew with those just asked for
+
+
+class DigestCache:
+    """The digests of one project's files.
+
+    Parameters
+    ----------
+    is_trusted
+        Whether what was found before counts: otherwise each file is read, once.
+    """
+
+    def __init__(self, root: Path, is_trusted: bool = True) -> None:
+        self._name = f"digests/{digest_bytes(os.fsencode(root.resolve())).partition(':')[2][:32]}.json"
+        self._kept: dict[str, list[Any]] = _read(self._name) if is_trusted else {}
+        self._asked: dict[str, list[Any]] = {}
+        self._read_now: dict[str, list[Any]] = {}
+        self._brought: dict[str, list[Any]] = {}
+
+    def digest(self, path: Path) -> str | None:
+        """Return the digest of a file, or of a folder's files as of a table's; None where nothing readable is."""
+        try:
+            if not path.is_dir():
+                return self._digest_file(path) if path.is_file() else None
+            return digest_manifest((name, self._digest_file(file)) for name, file in list_table_files(path).items())
+        except OSError:
+            return None
+
+    def _digest_file(self, path: Path) -> str:
+        place, facts = str(path), _read_facts(path)
+        for known in (self._brought, self._read_now, self._kept):
+            if known.get(place, [])[:-1] == facts:
+                self._asked |= {place: known[place]} if known is not self._brought else {}
+                return str(known[place][-1])
+        now = time.time_ns()
+        found = digest_file(path)
+        if _read_facts(path) == facts and now - max(facts[1], facts[3]) >= _RACY_NS:
+            self._read_now[place] = self._asked[place] = [*facts, found]
+        return found
+
+    def note(self, path: Path, digest: str) -> None:
+        """Take a file that this process has just brought to its place for what was digested of it, until the process ends."""
+        with contextlib.suppress(OSError):
+            if path.is_file():
+                self._brought[str(path)] = [*_read_facts(path), digest]
+
+    def save(self) -> None:
+        """Keep what was read, for the next process; where there is no place for it, nothing is kept."""
+        if not self._read_now:
+            return
+        kept = {**_read(self._name), **self._read_now}
+        if len(kept) > _MOST_KEPT:
+            kept = self._asked
+        write_private("cache", self._name, json.dumps(kept).encode("utf-8"))
+
+
+def _read_facts(path: Path) -> list[int]:
+    found = path.stat()
+    return [found.st_size, found.st_mtime_ns, found.st_ino, found.st_ctime_ns, found.st_dev]
+
+
+def _read(name: str) -> dict[str, list[Any]]:
+    try:
+        found = json.loads(read_private("cache", name) or b"{}")
+    except ValueError:
+        return {}
+    entries = found if isinstance(found, dict) else {}
+    return {path: facts for path, facts in entries.items() if isinstance(facts, list) and len(facts) == 6}

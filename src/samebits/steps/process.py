@@ -1,0 +1,218 @@
+"""One step's process: started in its workplace under the numeric profile, watched, and held to what it declared.
+
+What it must not have done is refused here by name; where its outputs go is `running`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from samebits.errors import DataError, Problem
+from samebits.numerics.generators import derive_seed
+from samebits.numerics.profile import make_environment
+from samebits.project import PACKAGE, is_checkout, list_code_folders
+from samebits.signals import hold_signals, ignore_signals
+from samebits.steps.graph import PlannedStep
+from samebits.steps.record import FOLDER, name_module
+from samebits.steps.states import Desk, digest_named
+from samebits.steps.step_process import PLAN
+from samebits.steps.workplace import Workplace
+from samebits.text import shorten_list
+
+FAILED = "failed.log"  # what a step printed that failed last
+_STOP_SECONDS = 5
+_PROGRAM = "from samebits.steps.step_process import run; run()"
+_NOT_HANDED = ("MLFLOW_", "SAMEBITS_")
+_HOOK = """\
+import importlib.machinery, importlib.util, sys
+sys.path[:] = [path for path in sys.path if path != {hook!r}]
+sys.path[:0] = {package!r}
+try:
+    from samebits.steps.step_process import begin
+    begin()
+except Exception:
+    pass  # another Python, which has no samebits: it goes unwatched
+{clean}_own = importlib.machinery.PathFinder.find_spec("sitecustomize", sys.path)
+if _own is not None and _own.loader is not None:
+    _own.loader.exec_module(importlib.util.module_from_spec(_own))
+"""
+
+
+@dataclass(frozen=True)
+class Done:
+    """What is known of a process that did what it should.
+
+    Parameters
+    ----------
+    modules, places
+        As a `StepRun` has them.
+    is_watched
+        Whether any of its processes was a Python that noted what it did.
+    """
+
+    modules: dict[str, str]
+    places: dict[str, str]
+    network: list[str]
+    is_watched: bool
+
+
+def run_process(desk: Desk, step: PlannedStep, workplace: Workplace) -> Done:
+    """Run a step to its end.
+
+    Raises
+    ------
+    DataError
+        It failed, wrote to an input, or opened a file that it did not declare.
+    """
+    before = {place: _read_facts(place) for place in workplace.links.values()}
+    named = digest_named(desk, step) if step.step.command else {}
+    exit_code = _start(desk, step, workplace)
+    notes = _read_notes(workplace.notes)
+    written = sorted({note["written"] for note in notes if "written" in note}) or [
+        str(place) for place, facts in before.items() if _read_facts(place) != facts
+    ]
+    if written:
+        path = _name_in_project(desk, written[0])
+        remedy = "Let it write an output instead."
+        raise DataError(Problem(f"steps.{step.name}", "inputs that are only read", f"a write to {path}", remedy))
+    if exit_code != 0:
+        raise DataError(_describe_failure(desk, step, workplace, notes, exit_code))
+    undeclared = _list_undeclared(notes, {str(place.resolve()) for place in workplace.links.values()})
+    if undeclared:
+        shown = shorten_list([_name_in_project(desk, path) for path in undeclared], 5)
+        raise DataError(Problem(f"steps.{step.name}", "files that it declares", f"others opened: {shown}", "Name them under inputs."))
+    imported = [note for note in notes if "module" in note]
+    modules = {name_module(desk.graph.root.resolve(), note["module"], note["place"]): note["digest"] for note in imported}
+    outside = {name: place for name, place in modules if place is not None}
+    found = {**named, **{name: digest for (name, _), digest in modules.items()}}
+    network = sorted({note["network"] for note in notes if "network" in note})
+    return Done(dict(sorted(found.items())), outside, network, any("begun" in note for note in notes))
+
+
+def _start(desk: Desk, step: PlannedStep, workplace: Workplace) -> int:
+    """Start the process with its workplace for a folder, and wait for its end."""
+    plan = workplace.folder / "plan.json"
+    plan.write_text(json.dumps(_make_plan(desk, step, workplace)), encoding="utf-8")
+    workplace.notes.touch()
+    hook = workplace.folder / "hook"
+    package = [str(PACKAGE.parent)] if is_checkout() else []
+    clean = f"sys.path.remove({package[0]!r})\n" if package and step.step.command else ""
+    (hook / "sitecustomize.py").write_text(_HOOK.format(hook=str(hook), package=package, clean=clean), encoding="utf-8")
+    words = [sys.executable, "-P", "-c", _PROGRAM] if step.step.function else step.fill_words()
+    environment = _make_variables(desk, workplace, hook, plan)
+    with workplace.said.open("wb") as said, _end_with_us() as processes:
+        with hold_signals():
+            try:
+                process = subprocess.Popen(
+                    words, cwd=workplace.project, env=environment, stdin=subprocess.DEVNULL, stdout=said, stderr=said,
+                    start_new_session=True,
+                )  # fmt: skip
+            except OSError as error:
+                expected, found = "a program that can be started", f"{words[0]}: {error.strerror}"
+                raise DataError(Problem(f"steps.{step.name}.command", expected, found, "Install it.")) from None
+            processes.append(process)
+        return process.wait()
+
+
+def _make_plan(desk: Desk, step: PlannedStep, workplace: Workplace) -> dict[str, Any]:
+    root = desk.graph.root
+    return {
+        "function": step.step.function,
+        "code": list_code_folders(root),
+        "input_paths": {name: one.path for name, one in step.inputs.items()},
+        "outputs": step.outputs,
+        "parameters": step.step.parameters,
+        "given_seed": step.step.seed,
+        "seed": derive_seed(step.step.seed, f"steps.{step.name}"),
+        "inputs": sorted({str(place.resolve()) for place in workplace.links.values()}),
+        "folder": str(workplace.folder.resolve()),
+        "root": str(root.resolve()),
+        "notes": str(workplace.notes),
+    }
+
+
+def _make_variables(desk: Desk, workplace: Workplace, hook: Path, plan: Path) -> dict[str, str]:
+    """Return the caller's variables under the profile; a user's own settings of libraries are nothing that a step is made of."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_HANDED)}
+    own = {
+        PLAN: str(plan),
+        "PATH": os.pathsep.join(filter(None, [str(Path(sys.executable).parent), kept.get("PATH")])),
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(hook), kept.get("PYTHONPATH")])),
+        "TMPDIR": str(workplace.folder / "tmp"),
+        "XDG_CONFIG_HOME": str(workplace.folder / "config"),
+        "XDG_CACHE_HOME": str(workplace.folder / "cache"),
+        "MPLCONFIGDIR": str(workplace.folder / "config"),
+    }
+    return make_environment(desk.graph.profile, {**kept, **own})
+
+
+@contextlib.contextmanager
+def _end_with_us() -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Where this program is interrupted, so is the step with all that it started."""
+    processes: list[subprocess.Popen[bytes]] = []
+    try:
+        yield processes
+    except BaseException:
+        ignore_signals()
+        for process in processes:
+            for number in (signal.SIGTERM, signal.SIGKILL):
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, number)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(_STOP_SECONDS)
+        raise
+
+
+def _read_notes(path: Path) -> list[dict[str, Any]]:
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    return [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}")]
+
+
+def _list_undeclared(notes: list[dict[str, Any]], declared: set[str]) -> list[str]:
+    """Return the files that were opened and are neither declared nor modules, nor what Python keeps of these."""
+    modules = {note["module"] for note in notes if "module" in note}
+    opened = sorted({note["opened"] for note in notes if "opened" in note})
+    return [path for path in opened if path not in declared | modules and _find_source(path) not in modules]
+
+
+def _find_source(path: str) -> str | None:
+    try:
+        return importlib.util.source_from_cache(path)
+    except (ValueError, NotImplementedError):
+        return None
+
+
+def _name_in_project(desk: Desk, path: str) -> str:
+    root = desk.graph.root.resolve()
+    return Path(path).relative_to(root).as_posix() if Path(path).is_relative_to(root) else path
+
+
+def _read_facts(path: Path) -> tuple[int, ...] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_size, found.st_mtime_ns, found.st_ino
+
+
+def _describe_failure(desk: Desk, step: PlannedStep, workplace: Workplace, notes: list[dict[str, Any]], exit_code: int) -> Problem:
+    """Say why a step failed; all that it printed is kept beside the records."""
+    kept = desk.records.folder / step.name / FAILED
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(workplace.said, kept)
+    lines = workplace.said.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    said = next((note["failure"] for note in notes if "failure" in note), None)
+    found = said or f"exit code {exit_code}: {lines[-1][-400:] if lines else 'it said nothing'}"
+    kind = "function" if step.step.function else "command"
+    return Problem(f"steps.{step.name}.{kind}", "a step that ends well", found, f"All that it printed: {FOLDER}/{step.name}/{FAILED}.")

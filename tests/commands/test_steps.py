@@ -1,0 +1,214 @@
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from conftest import ROOT, SMALL, merge, run_samebits
+from recorded_runs import clone_project, git, open_client, run_in
+from step_projects import Project
+
+from samebits.commands.steps import StepsWishes, run_steps
+from samebits.errors import ConfigError, DataError
+from samebits.lineage.step_stage import NO_STEPS
+
+
+@pytest.fixture
+def steps(project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:
+    """Return what runs the command in a small project, and what it gave: exit code and output."""
+    monkeypatch.setattr("samebits.commands.steps.find_project_root", lambda: project.root)
+
+    def run(**wishes: Any) -> tuple[int, str]:
+        project.load()
+        code = run_steps("confs/churn.yaml", StepsWishes(**wishes))
+        return code, capsys.readouterr().out
+
+    return run
+
+
+def test_steps_are_said_in_order_one_a_line_with_why_each_would_run(project: Project, steps: Callable[..., tuple[int, str]]) -> None:
+    project.steps = {"clean": project.steps["clean"], "join": project.steps["join"]}
+
+    flows = [
+        "data/raw/customers.csv, data/raw/orders.csv -> data/processed/joined.csv",
+        "data/processed/joined.csv -> data/processed/clean.csv",
+    ]
+    assert steps() == (0, f"join   would run  never run here: {flows[0]}\nclean  would run  after step join: {flows[1]}\n")
+    assert steps(is_run=True)[0] == 0
+    assert steps() == (0, f"join   unchanged  {flows[0]}\nclean  unchanged  {flows[1]}\n")
+    project.write("data/processed/clean.csv", "edited")
+    code, said = steps()
+    assert code == 2 and "clean  refused    data/processed/clean.csv was edited since step clean wrote it" in said
+
+
+def test_a_step_that_is_not_there_and_a_config_without_any_are_refused(
+    project: Project, steps: Callable[..., tuple[int, str]]
+) -> None:
+    with pytest.raises(ConfigError, match=r"expected one of join, clean, found 'clan'\. Did you mean 'clean'\?"):
+        steps(only="clan")
+    project.steps = {}
+    with pytest.raises(ConfigError, match=r"churn\.yaml: steps: expected steps, found none"):
+        steps()
+
+
+def test_what_stands_in_the_way_is_said_with_the_line_of_its_key(project: Project, steps: Callable[..., tuple[int, str]]) -> None:
+    project.write("src/churn/names.py", "raise ValueError('not today')\n")
+
+    with pytest.raises(
+        DataError, match=r"churn\.yaml:\d+: steps\.join\.function: .*ValueError: not today \(names\.py:1, in <module>\)"
+    ):
+        steps(is_run=True)
+
+
+def test_steps_run_again_are_compared_and_an_unstable_one_has_an_exit_code(
+    project: Project, steps: Callable[..., tuple[int, str]]
+) -> None:
+    code, said = steps(again=True)
+    assert code == 0 and said.endswith("verdict  2 steps gave the same bytes again\n")
+
+    project.steps["clock"] = {"function": "churn.clock.work", "outputs": {"out": "data/processed/clock.txt"}}
+    project.write("src/churn/clock.py", "import time\ndef work(out):\n    out.write_text(str(time.time_ns()))\n")
+    assert steps(again=True)[0] == 1
+    code, said = steps(as_json=True)
+    assert json.loads(said)["steps"][2]["step"] == "clock"
+    assert "unstable: it gave other bytes before" in steps()[1]
+
+
+def test_json_says_how_steps_stand_and_what_ran(project: Project, steps: Callable[..., tuple[int, str]]) -> None:
+    ran = json.loads(steps(is_run=True, as_json=True)[1])["steps"]
+    stands = json.loads(steps(as_json=True)[1])["steps"]
+
+    assert [(one["step"], one["found"]) for one in ran] == [("join", False), ("clean", False)]
+    assert [(one["step"], one["state"], one["needs"]) for one in stands] == [
+        ("join", "unchanged", []),
+        ("clean", "unchanged", ["join"]),
+    ]
+
+
+def test_steps_are_written_as_stages_of_dvc_with_what_each_reads_and_imports(
+    project: Project, steps: Callable[..., tuple[int, str]]
+) -> None:
+    steps(is_run=True)
+
+    stages = yaml.safe_load(steps(as_dvc=True)[1])["stages"]
+
+    assert list(stages) == ["join", "clean"]
+    assert stages["clean"]["cmd"] == "samebits steps confs/churn.yaml --run --only clean"
+    code = ["src/churn/__init__.py", "src/churn/names.py", "src/churn/preparation.py"]
+    assert stages["clean"]["deps"] == ["data/processed/joined.csv", "confs/churn.yaml", *code]
+    assert stages["clean"]["outs"] == ["data/processed/clean.csv"]
+
+
+def test_who_only_asks_loads_no_numeric_library() -> None:
+    script = (
+        "import sys, samebits.commands.steps; sys.exit(any(name in sys.modules for name in ('numpy', 'pandas', 'sklearn', 'mlflow')))"
+    )
+
+    assert (
+        subprocess.run([sys.executable, "-c", script], env={**os.environ, "PYTHONPATH": str(ROOT / "src")}, check=False).returncode
+        == 0
+    )
+
+
+PREPARATION = """\
+import csv
+
+def join(measured, labels, table, digits):
+    diagnoses = dict(csv.reader(labels.open()))
+    rows = list(csv.reader(measured.open()))
+    with table.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow([*rows[0], "diagnosis"])
+        writer.writerows([row[0], *(round(float(value), digits) for value in row[1:]), diagnoses[row[0]]] for row in rows[1:])
+
+def clean(joined, table):
+    lines = joined.read_text().splitlines(keepends=True)
+    table.write_text("".join([lines[0], *sorted(lines[1:])]))
+"""
+
+
+def write_project(work: Path) -> None:
+    """Give a clone of this project two raw files that Git ignores, two steps, and a config for what they make."""
+    lines = [line.split(",") for line in (ROOT / "data/raw/wdbc.csv").read_text(encoding="utf-8").splitlines()]
+    names = lines[0]
+    target = names.index("diagnosis")
+    kept = [number for number in range(len(names)) if number != target][:8]
+    (work / "data/mine").mkdir()
+    (work / "data/mine/measured.csv").write_text(
+        "".join(",".join(row[number] for number in kept) + "\n" for row in lines), encoding="utf-8"
+    )
+    (work / "data/mine/labels.csv").write_text("".join(f"{row[names.index('id')]},{row[target]}\n" for row in lines), encoding="utf-8")
+    with (work / ".git/info/exclude").open("a", encoding="utf-8") as file:
+        file.write("/data/mine/\n/data/processed/\n")
+    (work / "prep.py").write_text(PREPARATION, encoding="utf-8")
+    steps = {
+        "join": {
+            "function": "prep.join",
+            "inputs": {"measured": "data/mine/measured.csv", "labels": "data/mine/labels.csv"},
+            "parameters": {"digits": 3},
+            "outputs": {"table": "data/processed/joined.csv"},
+        },
+        "clean": {
+            "function": "prep.clean",
+            "inputs": {"joined": "data/processed/joined.csv"},
+            "outputs": {"table": "data/processed/clean.csv"},
+        },
+    }
+    config = merge(SMALL, {"name": "steps", "allow": ["prep"], "steps": steps, "data": {"path": "data/processed/clean.csv"}})
+    (work / "mine.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+
+
+def test_a_run_whose_checkout_and_files_are_gone_is_made_again_from_raw_and_from_its_table(store: str, tmp_path: Path) -> None:
+    _, work = clone_project(tmp_path)
+    git("push", "-q", "origin", "HEAD", cwd=work)
+    write_project(work)
+    trained = run_in(work, "train", "mine.yaml", store=store)
+    assert trained.returncode == 0, trained.stderr
+    assert re.search(r"^step    join  ran in .*\nstep    clean  ran in ", trained.stderr, flags=re.MULTILINE)
+    assert "cannot be brought back" not in trained.stderr
+    run_id = trained.stdout.split()[1]
+    reused = run_in(work, "train", "mine.yaml", "--reuse", store=store)
+    assert run_id in reused.stdout and "reused" in reused.stderr
+
+    (work / "data/processed/clean.csv").write_text("edited by hand", encoding="utf-8")
+    verified = run_in(work, "verify", run_id, store=store)
+    assert verified.returncode == 1
+    assert "DIFFERS  step clean: table at data/processed/clean.csv" in verified.stdout and "it was edited" in verified.stdout
+    refused = run_in(work, "train", "mine.yaml", store=store)
+    assert refused.returncode == 2 and "expected what step clean wrote, found it edited since" in refused.stderr
+    shutil.rmtree(work)
+
+    reports = []
+    for words in (["--from", "raw"], []):
+        done = run_samebits("reproduce", run_id, "--here", "--json", *words, MLFLOW_TRACKING_URI=store)
+        assert done.returncode == 0, done.stdout + done.stderr
+        reports.append(json.loads(done.stdout))
+    assert [report["verdict"] for report in reports] == ["IDENTICAL", "IDENTICAL"]
+    assert [report["conditions"]["from"] for report in reports] == ["raw", "table"]
+    assert any("--from raw" in line for line in reports[1]["not_checked"])
+    lineages = [json.loads(run_samebits("lineage", one["run_id"], MLFLOW_TRACKING_URI=store).stdout) for one in reports]
+    original = json.loads(run_samebits("lineage", run_id, MLFLOW_TRACKING_URI=store).stdout)
+    assert {one["stages"]["steps"]["digest"] for one in [*lineages, original]} == {original["stages"]["steps"]["digest"]}
+    assert not any(step["found"] for step in lineages[0]["stages"]["steps"]["ran"].values())
+    assert original["archive"]["raw"] == {"data/mine/measured.csv": "kept", "data/mine/labels.csv": "kept"}
+    assert open_client(store).get_run(run_id).data.tags["verdict"] == "IDENTICAL"
+
+
+def test_going_back_to_raw_files_of_a_run_without_steps_is_refused(store: str, write_config: Callable[..., Path]) -> None:
+    trained = run_samebits("train", str(write_config({"models": {"dummy": {}}})), MLFLOW_TRACKING_URI=store)
+    run_id = trained.stdout.split()[1]
+
+    done = run_samebits("reproduce", run_id, "--from", "raw", MLFLOW_TRACKING_URI=store)
+
+    assert done.returncode == 2
+    assert "expected steps, which --from raw runs again, found none on record" in done.stdout
+    lineage = json.loads(run_samebits("lineage", run_id, MLFLOW_TRACKING_URI=store).stdout)
+    assert lineage["stages"]["steps"] == NO_STEPS

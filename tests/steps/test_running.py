@@ -1,0 +1,429 @@
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import ROOT, clean_environment, wait_until
+from step_projects import Project
+
+from samebits.errors import DataError
+from samebits.numerics.generators import derive_seed
+from samebits.steps.running import describe_unstable, run_again
+
+
+def test_steps_run_in_the_order_of_their_files_and_a_second_time_not_at_all(project: Project) -> None:
+    project.steps = {name: project.steps[name] for name in ("clean", "join")}
+
+    assert project.list_ran() == ["join", "clean"]
+    assert project.read("data/processed/clean.csv") == "number,age,amount\n1,20,\n2,30,9.5\n"
+    assert project.list_ran() == []
+    assert project.said == ["step    join  unchanged", "step    clean  unchanged"]
+
+
+CHANGES: dict[str, tuple[Callable[[Project], Any], str, list[str]]] = {
+    "input": (lambda one: one.write("data/raw/orders.csv", "1,7\n"), "input orders: sha256:", ["join", "clean"]),
+    "parameter": (
+        lambda one: one.steps["join"].update(parameters={"how": "inner"}),
+        "parameter how: nothing -> inner",
+        ["join", "clean"],
+    ),
+    "seed": (lambda one: one.steps["join"].update(seed=3), "seed: 0 -> 3", ["join"]),
+    "module": (
+        lambda one: one.write("src/churn/names.py", "TITLE = 'id,age,amount\\n'\n"),
+        "module src/churn/names.py changed",
+        ["join", "clean"],
+    ),
+    "output": (lambda one: (one.root / "data/processed/joined.csv").unlink(), "output data/processed/joined.csv is missing", ["join"]),
+    "module of another": (lambda one: one.write("src/churn/other.py", "x = 1\n"), "", []),
+    "nothing": (lambda one: os.utime(one.root / "data/raw/orders.csv", (1, 1)), "", []),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_step_runs_again_exactly_where_something_changed_and_says_what(project: Project, name: str) -> None:
+    change, reason, ran = CHANGES[name]
+    project.run()
+
+    change(project)
+
+    assert project.judge()["join"].reason.startswith(reason)
+    assert project.list_ran() == ran
+    assert project.list_ran() == []
+
+
+def test_other_packages_run_a_step_again(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    project.run()
+
+    monkeypatch.setattr("samebits.steps.states.digest_environment", lambda profile: "sha256:other")
+
+    assert project.judge()["join"].reason == "other packages, Python or numeric profile"
+
+
+def test_one_step_is_run_with_those_that_it_needs(project: Project) -> None:
+    project.steps["other"] = {**project.steps["clean"], "outputs": {"table": "data/processed/other.csv"}}
+
+    assert list(project.run(wanted="clean")) == ["join", "clean"]
+    assert not (project.root / "data/processed/other.csv").exists()
+
+
+READ = {
+    "open": "open({path!r}).read()",
+    "bytes": "open({path!r}.encode(), 'rb').read()",
+    "os.open": "import os; os.read(os.open({path!r}, os.O_RDONLY), 9)",
+    "aside": "import pathlib; open('../' * 40 + {path!r}).read()",
+    "both": "open({path!r}, 'r+').read()",
+    "numpy": "import numpy; numpy.fromfile({path!r}, dtype='u1')",
+    "forked": "import os\n    if (child := os.fork()): os.waitpid(child, 0)\n    else:\n        open({path!r}).read(); os._exit(0)",
+    "another Python": "import subprocess, sys; subprocess.run([sys.executable, '-c', \"open({path!r})\"], check=True)",
+    "a database": "import sqlite3; sqlite3.connect({path!r})",
+}
+
+
+@pytest.mark.parametrize("way", READ)
+def test_a_file_that_nobody_declared_refuses_the_step_by_name_and_nothing_of_it_is_taken(project: Project, way: str) -> None:
+    secret = project.write("data/lookup.csv", "x")
+    project.take_step(f"def work(out):\n    {READ[way].format(path=str(secret))}\n    out.write_text('made')\n")
+
+    with pytest.raises(DataError, match=r"steps\.one: .*others opened: data/lookup\.csv\. Name them under inputs"):
+        project.run()
+
+    assert not (project.root / "data/processed").exists()
+    assert not list((project.root / ".samebits/steps").glob("**/*.json"))
+
+
+def test_a_file_opened_as_a_module_is_imported_is_an_input_too(project: Project) -> None:
+    project.write("src/churn/table.txt", "x")
+    project.write("src/churn/names.py", "import pathlib\nTITLE = pathlib.Path(__file__).with_name('table.txt').read_text()\n")
+
+    with pytest.raises(DataError, match=r"others opened: src/churn/table\.txt"):
+        project.run()
+
+
+def test_files_of_python_of_the_system_and_of_the_step_itself_need_no_word(project: Project) -> None:
+    code = (
+        "import inspect, json, tempfile, zoneinfo, numpy\nimport churn.names\n"
+        "def work(out):\n    open('/proc/self/status').read(); open('/etc/hostname').read(); zoneinfo.ZoneInfo('Europe/Oslo')\n"
+        "    inspect.getsource(churn.names); inspect.getsource(numpy.mean)\n"
+        "    with tempfile.NamedTemporaryFile() as file: open(file.name).read()\n"
+        "    open('own.txt', 'w').write('x'); out.write_text(open('own.txt').read())\n"
+    )
+    project.take_step(code)
+
+    assert project.list_ran() == ["one"]
+
+
+@pytest.mark.parametrize(
+    "way", ["customers.write_text('x')", "open(customers, 'a').write('x')", "open(customers.resolve(), 'r+').write('x')"]
+)
+def test_a_write_to_an_input_is_refused_and_does_not_happen(project: Project, way: str) -> None:
+    project.take_step(
+        f"def work(customers, out):\n    out.write_text('')\n    {way}\n", inputs={"customers": "data/raw/customers.csv"}
+    )
+
+    with pytest.raises(DataError, match=r"steps\.one: .* a write to data/raw/customers\.csv"):
+        project.run()
+
+    assert project.read("data/raw/customers.csv") == "1,20\n2,30\n"
+
+
+def test_a_write_to_an_input_by_another_program_is_noticed(project: Project) -> None:
+    words = ["sh", "-c", "cp {inputs.customers} {outputs.out}; echo 3,40 >> {inputs.customers}"]
+    project.steps = {
+        "one": {"command": words, "inputs": {"customers": "data/raw/customers.csv"}, "outputs": {"out": "data/processed/out.txt"}}
+    }
+
+    with pytest.raises(DataError, match=r"a write to .*data/raw/customers\.csv"):
+        project.run()
+
+    assert not (project.root / "data/processed/out.txt").exists()
+
+
+def test_an_output_that_was_edited_is_refused_and_stays_as_it_is(project: Project) -> None:
+    project.run()
+    project.write("data/processed/joined.csv", "edited by hand")
+
+    assert project.judge()["join"].reason == "data/processed/joined.csv was edited since step join wrote it"
+    with pytest.raises(
+        DataError, match=r"data/processed/joined\.csv: expected what step join wrote, found it edited since\. Move it away"
+    ):
+        project.run()
+
+    assert project.read("data/processed/joined.csv") == "edited by hand"
+
+
+def test_an_edited_output_is_refused_also_where_its_step_would_run_anyway(project: Project) -> None:
+    project.run()
+    project.write("data/processed/clean.csv", "edited by hand")
+    project.write("data/raw/orders.csv", "1,7\n")
+
+    with pytest.raises(DataError, match=r"data/processed/clean\.csv: .* it edited since"):
+        project.run()
+
+    assert project.read("data/processed/joined.csv") == "1,20,\n2,30,9.5\n"  # nothing ran
+
+
+def test_what_a_step_wrote_of_something_else_is_written_over(project: Project) -> None:
+    project.run()
+    before = project.read("data/raw/orders.csv")
+    for orders in ("1,7\n", before, "1,7\n"):
+        project.write("data/raw/orders.csv", orders)
+        project.run()
+
+    assert project.read("data/processed/joined.csv") == "1,20,7\n2,30,\n"
+
+
+def test_a_file_of_unknown_origin_is_never_written_over_and_one_with_the_same_bytes_is_taken(project: Project) -> None:
+    project.write("data/processed/joined.csv", "of somebody else")
+
+    with pytest.raises(
+        DataError, match=r"data/processed/joined\.csv: expected what step join wrote, or nothing, found sha256:.* nothing is on record"
+    ):
+        project.run()
+    assert project.read("data/processed/joined.csv") == "of somebody else"
+
+    project.write("data/processed/joined.csv", "1,20,\n2,30,9.5\n")
+    assert project.list_ran() == ["join", "clean"]
+
+
+def test_a_missing_output_is_taken_from_the_store_by_its_digest(project: Project) -> None:
+    project.run()
+    place = project.root / "data/processed/joined.csv"
+    kept = place.rename(project.root / "kept.csv")
+    asked = []
+
+    def bring(digest: str, target: Path) -> bool:
+        asked.append((digest, target))
+        return bool(kept.rename(target))
+
+    outcomes = project.run(bring)
+
+    assert [outcome.is_found for outcome in outcomes.values()] == [True, True]
+    assert asked == [(outcomes["join"].run.digests["table"], place)]
+
+
+UNSTABLE = "import time\ndef work(out):\n    out.write_text(str(time.time_ns()))\n"
+
+
+def test_the_same_key_with_other_outputs_is_an_unstable_step_and_both_stay_on_record(project: Project) -> None:
+    project.take_step(UNSTABLE)
+    first = project.run()["one"].run.digests["out"]
+    (project.root / "data/processed/out.txt").unlink()
+
+    second = project.run()["one"]
+
+    assert [run.digests["out"] for run in second.record.runs] == [first, second.run.digests["out"]]
+    alarm = next(line for line in project.said if line.startswith("NONDETERMINISM DETECTED: step one"))
+    assert first in alarm and second.run.digests["out"] in alarm
+    assert project.run()["one"].unstable  # it is not forgotten
+
+
+def test_running_again_finds_what_is_unstable_and_takes_nothing(project: Project) -> None:
+    project.steps = {**project.steps}
+    stable = run_again(project.desk(), project.run())
+    project.take_step(UNSTABLE)
+    outcomes = project.run()
+    before = project.read("data/processed/out.txt")
+
+    again = run_again(project.desk(), outcomes)
+
+    assert not any(outcome.unstable for outcome in stable.values())
+    assert describe_unstable(again["one"])
+    assert project.read("data/processed/out.txt") == before
+
+
+FAILING: dict[str, tuple[str, str]] = {
+    "raises": ("def work(out):\n    raise ValueError('no such column')\n", r"ValueError: no such column \(one\.py:2, in work\)"),
+    "arguments": ("def work(out, customers):\n    pass\n", r"TypeError: missing a required argument: 'customers'"),
+    "no function": ("work = 3\n", r"TypeError: churn\.one\.work is no function"),
+    "no name": ("x = 3\n", r"AttributeError: module 'churn\.one' has no attribute 'work'"),
+    "import": ("import nothing_like_it\n", r"ModuleNotFoundError: No module named 'nothing_like_it'"),
+    "syntax": ("def work(out:\n", r"SyntaxError"),
+    "exit": ("import os\ndef work(out):\n    print('said this'); os.abort()\n", r"exit code -6"),
+}
+
+
+@pytest.mark.parametrize("name", FAILING)
+def test_a_step_that_fails_says_why_in_a_sentence_and_leaves_nothing(project: Project, name: str) -> None:
+    code, found = FAILING[name]
+    project.take_step(code)
+
+    with pytest.raises(DataError, match=rf"steps\.one\.function: expected a step that ends well, found .*{found}.*failed\.log"):
+        project.run()
+
+    assert not (project.root / "data/processed").exists()
+    assert (project.root / ".samebits/steps/one/failed.log").is_file()
+    assert not list((project.root / ".samebits/steps").glob(".work-*"))
+
+
+LEFT_OUT = {
+    "nothing": ("pass", "found nothing"),
+    "link": ("out.symlink_to('/etc/hostname')", "found a link"),
+    "empty folder": ("out.mkdir()", "found a folder without files"),
+    "link in a folder": ("out.mkdir(); (out / 'a').symlink_to('/etc/hostname')", "found a, which is no regular file"),
+}
+
+
+@pytest.mark.parametrize("name", LEFT_OUT)
+def test_an_output_that_a_step_does_not_write_is_named(project: Project, name: str) -> None:
+    work, found = LEFT_OUT[name]
+    project.take_step(f"def work(out):\n    {work}\n")
+
+    with pytest.raises(
+        DataError, match=rf"steps\.one\.outputs\.out: expected a file that the step writes at data/processed/out\.txt, {found}"
+    ):
+        project.run()
+
+
+DRAWING = """\
+import random
+def work(out, seed=None):
+    import numpy
+    out.write_text(f"{seed} {random.random()} {numpy.random.random()} {sorted({'a', 'b'})} {list({'a', 'b', 'c'})}")
+"""
+
+
+def test_generators_are_planted_by_the_step_s_own_seed_however_late_they_are_imported(project: Project) -> None:
+    import random
+
+    import numpy as np
+
+    project.take_step(DRAWING, seed=5)
+    project.run()
+
+    planted = derive_seed(5, "steps.one")
+    random.seed(planted)
+    expected = f"5 {random.random()} {np.random.RandomState(planted).random()}"
+    assert project.read("data/processed/out.txt").startswith(expected)
+    assert not run_again(project.desk(), project.run())["one"].unstable
+
+
+def test_a_step_gives_the_same_bytes_whatever_hash_seed_and_threads_its_caller_has(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.take_step(DRAWING)
+    project.run()
+    monkeypatch.setenv("PYTHONHASHSEED", "77")
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+
+    again = run_again(project.desk(), project.run())
+
+    assert not again["one"].unstable
+
+
+def test_a_command_gets_its_words_and_its_files_of_the_project_are_code(project: Project) -> None:
+    project.write(
+        "scripts/join.py",
+        "import sys\nimport beside\nopen(sys.argv[2], 'w').write(open(sys.argv[1]).read() + beside.END + ' '.join(sys.argv[3:]))\n",
+    )
+    project.write("scripts/beside.py", "END = 'end '\n")
+    words = ["python", "scripts/join.py", "{inputs.customers}", "{outputs.out}", "{parameters.how}-{seed}", "{x}"]
+    step = {"command": words, "parameters": {"how": 3}, "seed": 4}
+    project.steps = {"one": {**step, "inputs": {"customers": "data/raw/customers.csv"}, "outputs": {"out": "data/processed/out.txt"}}}
+
+    outcome = project.run()["one"]
+
+    assert project.read("data/processed/out.txt") == "1,20\n2,30\nend 3-4 {x}"
+    assert list(outcome.run.modules) == ["scripts/beside.py", "scripts/join.py"]
+    project.write("scripts/beside.py", "END = 'END '\n")
+    assert project.judge()["one"].reason == "module scripts/beside.py changed"
+    project.write("scripts/beside.py", "END = 'end '\n")
+    project.write("scripts/join.py", project.read("scripts/join.py") + "#\n")
+    assert project.judge()["one"].reason.startswith("code scripts/join.py: sha256:")
+
+
+def test_a_command_that_is_no_python_is_run_and_said_to_be_unwatched(project: Project) -> None:
+    project.steps = {
+        "one": {
+            "command": ["cp", "{inputs.a}", "{outputs.b}"],
+            "inputs": {"a": "data/raw/orders.csv"},
+            "outputs": {"b": "data/out.csv"},
+        }
+    }
+
+    assert project.list_ran() == ["one"]
+    assert any("no Python of its command was watched" in line for line in project.said)
+    project.steps["one"]["command"] = ["no-such-program", "{outputs.b}"]
+    with pytest.raises(DataError, match=r"steps\.one\.command: expected a program that can be started, found no-such-program"):
+        project.run()
+    project.steps["one"]["command"] = ["sh", "-c", "echo not good; exit 3"]
+    with pytest.raises(DataError, match=r"steps\.one\.command: .*found exit code 3: not good"):
+        project.run()
+
+
+def test_folders_are_inputs_and_outputs_and_what_no_digest_is_of_is_left_out_by_name(project: Project) -> None:
+    project.write("data/raw/parts/a.csv", "1\n")
+    project.write("data/raw/parts/_SUCCESS", "")
+    code = "def work(parts, out):\n    out.mkdir()\n    names = [p.name for p in parts.iterdir()]\n    (out / 'names.txt').write_text(' '.join(names))\n    (out / '_mark').write_text('x')\n"
+    project.take_step(code, inputs={"parts": "data/raw/parts"}, outputs={"out": "data/processed/parts"})
+
+    project.run()
+
+    assert project.read("data/processed/parts/names.txt") == "a.csv"
+    assert not (project.root / "data/processed/parts/_mark").exists()
+    assert any("not taken of data/processed/parts" in line and "_mark" in line for line in project.said)
+    project.write("data/raw/parts/b.csv", "2\n")
+    project.run()
+    assert sorted(project.read("data/processed/parts/names.txt").split()) == ["a.csv", "b.csv"]
+
+
+def test_a_host_that_a_step_speaks_to_is_said(project: Project) -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        port = listener.getsockname()[1]
+        project.take_step(
+            f"import socket\ndef work(out):\n    socket.create_connection(('127.0.0.1', {port})).close()\n    out.write_text('')\n"
+        )
+
+        outcome = project.run()["one"]
+
+    assert outcome.run.network == [f"127.0.0.1:{port}"]
+    assert any(f"step one spoke to 127.0.0.1:{port}" in line for line in project.said)
+
+
+def test_a_user_s_own_settings_of_libraries_reach_no_step(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://somewhere")
+    monkeypatch.setenv("XDG_CONFIG_HOME", "/somewhere")
+    project.take_step(
+        "import os\ndef work(out):\n    out.write_text(f\"{os.environ.get('MLFLOW_TRACKING_URI')} {os.environ['XDG_CONFIG_HOME'] == '/somewhere'}\")\n"
+    )
+
+    project.run()
+
+    assert project.read("data/processed/out.txt") == "None False"
+
+
+INTERRUPTED = """\
+import sys
+sys.path[:0] = [{tests!r}, {src!r}]
+from pathlib import Path
+from step_projects import Project
+project = Project(Path({root!r}))
+project.take_step({code!r})
+import signal
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(9))
+project.run()
+"""
+
+
+def test_an_interrupted_step_ends_with_its_processes_and_leaves_nothing(project: Project, tmp_path: Path) -> None:
+    started = tmp_path / "started"
+    code = f"import os, time\ndef work(out):\n    out.write_text('half'); open({str(started)!r}, 'w').write(str(os.getpid()))\n    time.sleep(3000)\n"
+    script = INTERRUPTED.format(tests=str(ROOT / "tests"), src=str(ROOT / "src"), root=str(project.root), code=code)
+    process = subprocess.Popen([sys.executable, "-c", script], env=clean_environment(XDG_CACHE_HOME=str(tmp_path / "cache")))
+    child = int(wait_until(lambda: started.is_file() and re.fullmatch(r"\d+", started.read_text()) and started.read_text(), process))
+
+    process.send_signal(signal.SIGTERM)
+
+    assert process.wait() == 9
+    assert not Path(f"/proc/{child}").exists()
+    assert not (project.root / "data/processed").exists()
+    assert not list((project.root / ".samebits/steps").glob(".work-*"))
