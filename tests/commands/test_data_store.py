@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import http.server
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -161,3 +164,43 @@ def test_all_configs_of_the_project_are_meant_where_none_is_named(store: Path, c
 
     tables = {Path(line.split()[-1]).name for line in capsys.readouterr().out.splitlines()}
     assert {"wdbc.csv", "diabetes.csv", "wine.csv"} <= tables
+
+
+@pytest.fixture
+def stepped(tmp_path: Path, write_config: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> tuple[str, Path, Path]:
+    """Write a config whose table is made by a step, of a raw file that is pinned and has an address of its own."""
+    monkeypatch.setattr("samebits.commands.data_store.find_project_root", lambda: tmp_path)
+    raw, made = tmp_path / "raw/t.csv", tmp_path / "processed/t.csv"
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(tmp_path / "web"))
+    (tmp_path / "web").mkdir()
+    (tmp_path / "web/t.csv").write_bytes(TABLE)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    source = f"http://127.0.0.1:{server.server_port}/t.csv"
+    step = {
+        "command": ["cp", "{inputs.raw}", "{outputs.table}"],
+        "inputs": {"raw": {"path": "raw/t.csv", "digest": DIGEST, "source": source}},
+        "outputs": {"table": "processed/t.csv"},
+    }
+    data = {"path": "processed/t.csv", "target": "y", "positive": ..., "drop": [], "digest": ...}
+    return str(write_config({"steps": {"copy": step}, "data": data, "business": ...})), raw, made
+
+
+def test_a_steps_raw_file_is_pulled_from_its_own_source_and_then_kept(
+    store: Path, stepped: tuple[str, Path, Path], capsys: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    config, raw, made = stepped
+
+    run_data_pull([config])
+    brought = raw.read_bytes()
+    made.parent.mkdir()
+    made.write_bytes(b"x,y\n9,a\n")
+    run_data_push([config])
+    raw.unlink()
+    run_data_status([config])
+
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert brought == TABLE
+    assert [line[0] for line in lines] == ["pulled", "to", "pushed", "pushed", "missing", "here"]
+    assert [line[1:3] for line in lines[-2:]] == [["stored", DIGEST], ["stored", digest_bytes(b"x,y\n9,a\n")]]

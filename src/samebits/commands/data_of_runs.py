@@ -16,6 +16,7 @@ from samebits.errors import DataError, Problem, TrackingError
 from samebits.holdings.data_search import find_recorded_data
 from samebits.holdings.runs import RecordedRun, list_originals, open_recorded_run, settle_reference
 from samebits.lineage.manifest import FILE_NAME, is_inner_path
+from samebits.lineage.step_stage import NO_STEPS, list_raw
 from samebits.project import find_config, find_project_root
 from samebits.stores.folder import copy_whole
 from samebits.stores.store import Store, take_from
@@ -52,9 +53,11 @@ def push_run(reference: str, store: Store) -> None:
 
 
 def list_tables(lineage: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return the tables of a run as its lineage describes them, by their kind."""
+    """Return the tables of a run as its lineage describes them, by their kind, and the raw files that its steps began with."""
     data = lineage["stages"]["data"]
-    return {"data": data, **({"test_data": data["test"]} if "test" in data else {})}
+    listed = list_raw(lineage["stages"].get("steps", NO_STEPS))  # of a run that knew no steps, none
+    raw = {f"raw{number}": {"path": path, "digest": listed[path]} for number, path in enumerate(sorted(listed))}
+    return {"data": data, **({"test_data": data["test"]} if "test" in data else {}), **raw}
 
 
 def _open(reference: str) -> RecordedRun:

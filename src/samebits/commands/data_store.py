@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from samebits.commands.data_pin import ROWS_PIN, digest_named_file, digest_named_table, list_pinned
 from samebits.config.documents import take_section
@@ -14,8 +15,9 @@ from samebits.keys.table import Query
 from samebits.project import find_config, find_data, find_project_root
 from samebits.sources.address import is_address
 from samebits.sources.bringing import bring_answer, bring_named
+from samebits.steps.graph import list_step_inputs, list_step_outputs
 from samebits.stores.folder import copy_whole
-from samebits.stores.store import Store, open_store, take_from
+from samebits.stores.store import STORE_VARIABLE, Store, list_stores, open_store, take_from
 from samebits.table.files import digest_table
 from samebits.text import tell, warn
 
@@ -30,6 +32,10 @@ class Named:
         As the config has it.
     query
         What a database is asked where nothing lies there, and the variable that names it.
+    is_made
+        Whether a step of the config makes it.
+    is_raw
+        Whether steps of the config begin with it, so that it must lie at its place.
     """
 
     where: str
@@ -38,22 +44,31 @@ class Named:
     pin: str | None
     is_table: bool = True
     query: tuple[Query, str] | None = field(default=None, repr=False)
+    is_made: bool = False
+    is_raw: bool = False
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether it is read from the cache, and lies at no place of its own."""
+        return is_address(self.named) and not self.is_raw
 
     @property
     def shown(self) -> str:
         """How a line names it."""
-        return self.named if is_address(self.named) else str(self.place)
+        return self.named if self.is_elsewhere else str(self.place)
 
     def bring(self) -> Brought | None:
         """Bring it from its own source, if it has one: an address, DVC's stores, a database."""
-        brought = bring_named(self.named, self.place, self.pin, self.where, warn)
+        brought = None
+        if not (self.is_raw and self.place.exists()):
+            brought = bring_named(self.named, self.place, self.pin, self.where, warn)
         if brought is None and self.query is not None and not self.place.exists():
             return bring_answer(*self.query, self.pin, warn)
         return brought
 
     def digest(self, path: Path) -> str:
         """Return the digest of what lies at a path, having looked that it is what a config may name."""
-        return digest_named_table(path) if self.is_table else digest_named_file(path)
+        return digest_named_table(path) if self.is_table or path.is_dir() else digest_named_file(path)
 
 
 def list_named(conf_files: Sequence[str]) -> Iterator[Named]:
@@ -68,16 +83,35 @@ def list_named(conf_files: Sequence[str]) -> Iterator[Named]:
     for conf_file in conf_files or list_configs(root):
         path = find_config(conf_file, root)
         sections = read_config_document(path).value
-        for key_path, named in list_pinned(path).items():
-            place = find_data(named, path, root)
-            if place not in seen:
-                seen.add(place)
-                pin = take_section(sections, key_path[0]).get(key_path[1])
-                query = _read_query(take_section(sections, "data")) if key_path[1] == "digest" else None
-                yield Named(f"{path}: {'.'.join(key_path)}", named, place, pin, key_path != ROWS_PIN, query)
+        for one in (*_list_of_steps(sections, path, root), *_list_of_keys(sections, path, root)):
+            if one.place not in seen:
+                seen.add(one.place)
+                yield one
 
 
-def _read_query(data: dict[str, object]) -> tuple[Query, str] | None:
+def _list_of_keys(sections: dict[str, Any], path: Path, root: Path) -> Iterator[Named]:
+    for key_path, named in list_pinned(path).items():
+        pin = take_section(sections, key_path[0]).get(key_path[1])
+        query = _read_query(take_section(sections, "data")) if key_path[1] == "digest" else None
+        place = find_data(named, path, root)
+        yield Named(f"{path}: {'.'.join(key_path)}", named, place, pin, key_path != ROWS_PIN, query)
+
+
+def _list_of_steps(sections: dict[str, Any], path: Path, root: Path) -> Iterator[Named]:
+    """Yield what steps begin with, and what they make: that is kept where it is there, and made again where it is not."""
+    for key_path, one in list_step_inputs(sections, path, root).items():
+        yield Named(f"{path}: {'.'.join(map(str, key_path))}", one.source or one.path, one.place, one.pin, is_table=False, is_raw=True)
+    pinned = {find_data(named, path, root) for key_path, named in list_pinned(path).items() if _has_pin(sections, key_path)}
+    for place in list_step_outputs(sections, root):
+        if place not in pinned:
+            yield Named(f"{path}: steps", str(place), place, None, is_table=False, is_made=True)
+
+
+def _has_pin(sections: dict[str, Any], key_path: tuple[str, str]) -> bool:
+    return take_section(sections, key_path[0]).get(key_path[1]) is not None
+
+
+def _read_query(data: dict[str, Any]) -> tuple[Query, str] | None:
     """Of a config whose keys are sound."""
     return (Query.model_validate(data["query"]), str(data["database"])) if data.get("query") is not None else None
 
@@ -137,6 +171,8 @@ def _push(named: Named, store: Store) -> None:
     if named.pin is not None and not named.place.exists() and store.holds(named.pin):
         tell(f"there   {named.pin}  {named.shown}")
         return
+    if named.is_made and not named.place.exists():
+        return
     brought = named.bring()
     path = named.place if brought is None else brought.path
     digest = named.digest(path)
@@ -154,7 +190,8 @@ def run_data_pull(words: Sequence[str]) -> None:
     DataError
         A table is not pinned, is nowhere to be had, or its place holds other bytes.
     """
-    stores, problems = open_store(find_project_root()), list[Problem]()
+    root, problems = find_project_root(), list[Problem]()
+    stores = open_store(root) if list_stores(root) else ()  # what has a source of its own needs none
     configs = [word for word in words if is_config(word)]
     for named in list_named(configs) if configs or not words else ():
         try:
@@ -177,13 +214,15 @@ def _pull(named: Named, stores: tuple[Store, ...]) -> str:
             remedy = "Nothing is overwritten: move them away, or pin them."
             raise DataError(Problem(named.where, f"the bytes of {named.pin}", found, remedy))
         return "there  "
+    if named.is_made:
+        return "to make"
     found_there = take_from(stores, named.pin) if named.pin is not None else None
     path = found_there[0] if found_there is not None else None
     if path is None and (brought := named.bring()) is not None:
         path = brought.path
     if path is None:
         raise DataError(_describe_missing(named, stores))
-    if not is_address(named.named):
+    if not named.is_elsewhere:
         copy_whole(path, named.place, named.pin or named.digest(path))
     return "pulled "
 
@@ -191,7 +230,7 @@ def _pull(named: Named, stores: tuple[Store, ...]) -> str:
 def _describe_missing(named: Named, stores: tuple[Store, ...]) -> Problem:
     if named.pin is None:
         return Problem(named.where, "a digest, by which it is found", "none", "Where the table is: samebits data pin CONF.")
-    places = ", ".join(store.where for store in stores)
+    places = ", ".join(store.where for store in stores) or f"a store: {STORE_VARIABLE} names none"
     return Problem(named.where, f"{named.pin} in {places}", "nothing", "Ask who has it for samebits data push.")
 
 
@@ -207,7 +246,7 @@ def run_data_status(conf_files: Sequence[str]) -> None:
     for named in list_named(conf_files):
         digest = named.digest(named.place) if named.place.exists() else None
         wanted = named.pin or digest
-        here = "elsewhere" if is_address(named.named) else _say_what_lies_there(digest, wanted)
+        here = "elsewhere" if named.is_elsewhere else _say_what_lies_there(digest, wanted)
         stored = "stored" if wanted is not None and any(store.holds(wanted) for store in stores) else "not stored"
         tell(f"{here:11} {stored:10} {wanted or 'no digest':71} {named.shown}")
 
@@ -231,7 +270,7 @@ def run_data_sync(conf_files: Sequence[str]) -> None:
     configs = list(conf_files) or list_configs(root)
     for named in list_named(configs):
         try:
-            if named.place.exists() or is_address(named.named):
+            if named.place.exists() or named.is_elsewhere:
                 _push(named, stores[0])
             else:
                 tell(f"{_pull(named, stores)} {named.pin or 'not pinned':71}  {named.shown}")

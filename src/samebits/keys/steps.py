@@ -14,10 +14,15 @@ FilePath = Annotated[str, Field(min_length=1)]
 
 
 class InputFile(Section):
-    """An input with its digest, by which a store has it."""
+    """An input with its digest, by which a store has it, and the address where it may be had else."""
 
     path: FilePath = Field(description="File or folder, from the project's root or this config's folder.")
     digest: Digest = Field(description="Refuse any other bytes.")
+    source: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9+.-]*://")] | None = Field(
+        None,
+        exclude_if=lambda value: value is None,
+        description="Address from which `samebits data pull` brings it where no store has it: s3://, gs://, az://, https://, hf://.",
+    )
 
 
 class Step(Choice):

@@ -31,6 +31,8 @@ class InputPlace:
         Where it lies.
     pin
         The digest that the config writes down, if any.
+    source
+        The address that the config names for it, if any.
     maker
         The step whose output it is, or lies in; None where it is raw.
     """
@@ -39,6 +41,7 @@ class InputPlace:
     place: Path
     pin: str | None
     maker: str | None
+    source: str | None = None
 
 
 @dataclass(frozen=True)
@@ -112,11 +115,12 @@ def plan_steps(steps: Mapping[str, Step], conf_path: Path, root: Path, profile: 
 
 def _place_input(value: Any, makers: Mapping[str, str], conf_path: Path, root: Path) -> InputPlace:
     path = normalise_path(take_path(value))
-    pin = value.digest if isinstance(value, InputFile) else value.get("digest") if isinstance(value, dict) else None
+    told = value.model_dump() if isinstance(value, InputFile) else value if isinstance(value, dict) else {}
     maker = find_maker(path, makers)
     place = root / path if maker is not None else find_data(path, conf_path, root)
     whole = Path(os.path.abspath(place))  # noqa: PTH100 - links stay as they are named
-    return InputPlace(whole.relative_to(root).as_posix() if whole.is_relative_to(root) else str(whole), whole, pin, maker)
+    name = whole.relative_to(root).as_posix() if whole.is_relative_to(root) else str(whole)
+    return InputPlace(name, whole, told.get("digest"), maker, told.get("source"))
 
 
 def _is_known(one: InputPlace) -> bool:
@@ -133,7 +137,12 @@ def _describe_unknown(where: str, one: InputPlace, makers: Mapping[str, str], ro
 def list_step_paths(sections: Mapping[str, Any], conf_path: Path, root: Path) -> list[Path]:
     """Return where a config's raw inputs and all its steps' outputs lie, from its plain values; those that are not there too."""
     raw = [one.place for one in list_step_inputs(sections, conf_path, root).values()]
-    return [*dict.fromkeys(raw), *(root / path for path in find_makers(take_section(sections, "steps")))]
+    return [*dict.fromkeys(raw), *list_step_outputs(sections, root)]
+
+
+def list_step_outputs(sections: Mapping[str, Any], root: Path) -> list[Path]:
+    """Return where a config's steps write, from its plain values; those that are not there too."""
+    return [root / path for path in find_makers(take_section(sections, "steps"))]
 
 
 def list_step_inputs(sections: Mapping[str, Any], conf_path: Path, root: Path) -> dict[KeyPath, InputPlace]:
