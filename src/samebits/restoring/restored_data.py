@@ -26,7 +26,7 @@ def restore_data(lineage: dict[str, Any], recorded: RecordedRun, restoration: Re
     """
     steps = lineage["stages"].get("steps", NO_STEPS)
     if has_steps(steps):
-        restoration.steps_file = restoration.folder / "steps.json"
+        restoration.steps_file = make_folder(restoration.folder / "recorded") / "steps.json"  # a config may have that name
         restoration.steps_file.write_bytes(canonical_json(steps))
     return _find_tables(lineage, recorded, restoration, caller, {})
 
