@@ -11,6 +11,7 @@ import hashlib
 import json
 import math
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,16 @@ from samebits.plain_files import open_plain
 
 PREFIX = "sha256:"
 _READ_BYTES = 1 << 20
+_DIGEST = re.compile(rf"{PREFIX}[0-9a-f]{{64}}")
+
+
+def is_digest(text: str) -> bool:
+    """Tell whether a text is a digest as it is written here.
+
+    >>> is_digest(f"sha256:{'0' * 64}"), is_digest("sha256:ab/tmp/x")
+    (True, False)
+    """
+    return _DIGEST.fullmatch(text) is not None
 
 
 def canonical_json(value: Any) -> bytes:

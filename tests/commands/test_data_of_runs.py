@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -109,6 +110,10 @@ def test_only_what_neither_a_run_nor_a_config_names_is_unnamed(train: Callable[.
     store.put(other, digest_file(other))
     n_kept = len(store.list_digests())
     capsys.readouterr()
+    run_data_gc(is_deleting=True)
+    assert "1 by none but kept less than a week ago" in capsys.readouterr().out
+    for path in (team.parent / "shelf").rglob("*"):
+        os.utime(path, (0, 0))
 
     run_data_gc(is_deleting=False)
     told = capsys.readouterr().out

@@ -55,7 +55,9 @@ def test_rows_that_nothing_tells_apart_are_refused(database: sqlite3.Connection)
         ("SELECT * FROM nobody", "no such table: nobody"),
         ("SELECT name FROM people", "no column 'id' among name"),
         ("SELECT id, pay AS id FROM people", "several 'id'"),
-        ("DELETE FROM people", "does not return rows"),
+        ("DELETE FROM people", "attempt to write a readonly database"),
+        ("DROP TABLE people", "attempt to write a readonly database"),
+        ("PRAGMA cache_size = 5", "does not return rows"),
     ],
 )
 def test_a_query_that_gives_no_table_is_refused_in_words(database: sqlite3.Connection, sql: str, said: str) -> None:
@@ -66,8 +68,9 @@ def test_a_query_that_gives_no_table_is_refused_in_words(database: sqlite3.Conne
     assert database.execute("SELECT count(*) FROM people").fetchone() == (3,)
 
 
-def test_a_query_that_changes_rows_changes_none(database: sqlite3.Connection) -> None:
-    ask("INSERT INTO people VALUES (9, 'k', 1, NULL) RETURNING id", "id")
+def test_a_query_that_changes_rows_is_refused_and_changes_none(database: sqlite3.Connection) -> None:
+    with pytest.raises(DataError, match="attempt to write a readonly database"):
+        ask("INSERT INTO people VALUES (9, 'k', 1, NULL) RETURNING id", "id")
 
     assert database.execute("SELECT count(*) FROM people").fetchone() == (3,)
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from samebits.digests import digest_bytes
-from samebits.errors import DataError
+from samebits.digests import digest_bytes, write_manifest
+from samebits.errors import DataError, Problem
+from samebits.holdings.data_search import find_recorded_data
 from samebits.sources import cache, transfer
 from samebits.sources.origin import Held, Origin
 from samebits.sources.transfer import bring
@@ -41,8 +42,6 @@ class Breaking:
         for place in range(start, len(CONTENT) if end is None else end, 1000):
             yield CONTENT[place : min(place + 1000, end or len(CONTENT))]
         if end is not None:
-            from samebits.errors import Problem
-
             raise DataError(Problem("the line", "more", "a break", ""))
 
     def open(self, held: Held = HELD) -> Origin:
@@ -132,3 +131,37 @@ def test_a_full_disk_is_said_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> N
 
     with pytest.raises(DataError, match=r"room for s3://b/k, found No space left on device\. Make room"):
         bring(Breaking([]).open(), HELD, None)
+
+
+@pytest.mark.parametrize("digest", ["sha256:ab/tmp/x", "sha256:../..", f"sha256:{'0' * 63}/", "nonsense"])
+def test_what_is_no_digest_names_no_place_and_nothing_is_removed(home: Path, digest: str) -> None:
+    victim = home / "victim"
+    victim.mkdir()
+    stage = {"digest": digest.replace("/tmp/x", str(victim)), "path": "t.csv", "location": None}
+
+    with pytest.raises(DataError, match="expected a digest"):
+        cache.find_cached(str(stage["digest"]))
+    with pytest.raises(DataError, match="expected a place in the cache"):
+        cache.remove(victim)
+
+    assert find_recorded_data(stage, [home], None, home / "scratch").path is None
+    assert victim.is_dir()
+
+
+def test_a_check_that_fails_leaves_nothing_to_go_on_with() -> None:
+    def refuse(_: Path) -> None:
+        raise DataError(Problem("the file", "another", "this", ""))
+
+    with pytest.raises(DataError, match="expected another"):
+        bring(Breaking([]).open(), HELD, None, refuse)
+
+    assert list_unnamed() == []
+
+
+def test_a_manifest_is_not_taken_for_the_folder_whose_digest_it_has(home: Path) -> None:
+    manifest = write_manifest([("a.csv", digest_bytes(b"a"))])
+    place = cache.name_place(digest_bytes(manifest))
+    place.parent.mkdir(parents=True)
+    place.write_bytes(manifest)
+
+    assert cache.find_cached(digest_bytes(manifest)) is None

@@ -47,6 +47,7 @@ def make_handler(site: Site) -> type[http.server.BaseHTTPRequestHandler]:
             if site.redirect is not None and self.path.startswith("/datasets"):
                 self.send_response(302)
                 self.send_header("Location", f"{site.redirect}/cdn/x.csv")
+                self.send_header("ETag", str(site.tag))
                 self.send_header("Content-Length", "0")
                 self.end_headers()
                 return
@@ -165,4 +166,18 @@ def test_a_source_that_now_holds_other_bytes_gives_no_recorded_table(start_site:
     found = find_recorded_data(stage, [tmp_path], None, tmp_path / "scratch")
 
     assert found.path is None
-    assert digest_bytes(TABLE) in found.other_bytes[address]
+    assert digest_bytes(TABLE) in found.unreachable[address] and not found.other_bytes
+
+
+def test_a_redirects_own_tag_says_nothing_of_what_stands_behind(
+    start_site: Callable[[], Site], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub, store = start_site(), start_site()
+    hub.redirect, hub.tag, store.tag = store.address, '"constant"', '"v1"'
+    monkeypatch.setenv("HF_ENDPOINT", hub.address)
+
+    fetch("hf://datasets/owner/name@v1/x.csv")
+    store.tag = '"v2"'
+    fetch("hf://datasets/owner/name@v1/x.csv")
+
+    assert [method for method, *_ in store.asked].count("GET") == 2

@@ -12,16 +12,17 @@ from samebits.config.documents import take_section
 from samebits.config.loading import read_config_document
 from samebits.delivery.offline import connect_for
 from samebits.digests import digest_bytes, write_manifest
-from samebits.errors import DataError, Problem, TrackingError
-from samebits.holdings.data_search import find_recorded_data
+from samebits.errors import DataError, Problem, SamebitsError, TrackingError
+from samebits.holdings.data_search import find_recorded_data, is_inside
 from samebits.holdings.runs import RecordedRun, list_originals, open_recorded_run, settle_reference
 from samebits.lineage.manifest import FILE_NAME, is_inner_path
 from samebits.lineage.step_stage import NO_STEPS, list_raw
 from samebits.project import find_config, find_project_root
+from samebits.sources.address import is_address
 from samebits.stores.folder import copy_whole
 from samebits.stores.store import Store, take_from
 from samebits.table.files import digest_table
-from samebits.text import tell, warn
+from samebits.text import shorten_list, tell, warn
 from samebits.tracking.server import connect
 from samebits.trust.own_runs import is_own_run
 
@@ -104,7 +105,12 @@ def _digest_model_file(name: str, lineage: dict[str, Any]) -> str:
 
 def _list_model_files(recorded: RecordedRun, lineage: dict[str, Any]) -> dict[str, Path]:
     """Return a model's recorded files, each held to its digest."""
-    files = {name: path for name, path in recorded.files.items() if name.startswith(_MODEL) and name in lineage["artifacts"]}
+    wanted = [name for name in lineage["artifacts"] if name.startswith(_MODEL)]
+    missing = [name for name in wanted if name not in recorded.files]
+    if missing:
+        remedy = "`samebits verify` says more."
+        raise DataError(Problem(f"run {recorded.run_id}", "its whole model", f"no {shorten_list(missing)}", remedy))
+    files = {name: recorded.files[name] for name in wanted}
     for name, path in files.items():
         _hold(path, _digest_model_file(name, lineage), f"run {recorded.run_id}: {name}")
     return files
@@ -130,9 +136,19 @@ def pull_run(reference: str, stores: tuple[Store, ...]) -> None:
     with _open(reference) as recorded, tempfile.TemporaryDirectory(prefix="samebits-pull-") as scratch:
         lineage = recorded.read_lineage()
         for kind, stage in list_tables(lineage).items():
-            if is_inner_path(str(stage["path"])):
+            if _may_be_pulled(str(stage["path"]), root):
                 _pull_table(recorded, stage, root / stage["path"], stores, _make(scratch, kind))
         _pull_model(recorded, lineage, root)
+
+
+def _may_be_pulled(path: str, root: Path) -> bool:
+    """Whoever wrote a record says where its table goes: not among what programs read and run, and not out of the project."""
+    if is_address(path) or Path(path).is_absolute():
+        return False
+    if is_inner_path(path) and is_inside(root / path, root) and Path(path).parts[0] == "data":
+        return True
+    remedy = "Bring it by its config: samebits data pull CONF."
+    raise DataError(Problem(f"the run's table {path!r}", "a path below data/", "another", remedy))
 
 
 def _pull_table(recorded: RecordedRun, stage: dict[str, Any], place: Path, stores: tuple[Store, ...], scratch: Path) -> None:
@@ -176,13 +192,17 @@ def sync_models(conf_files: Sequence[str], stores: tuple[Store, ...]) -> None:
     try:
         client = connect(root)
         latest = _find_latest(client, root, conf_files)
-        for run_id in latest:
+    except TrackingError as error:
+        warn(f"no models: {error}")
+        return
+    for run_id in latest:
+        try:
             with open_recorded_run(client, run_id) as recorded, tempfile.TemporaryDirectory(prefix="samebits-sync-") as scratch:
                 lineage = recorded.read_lineage()
                 _push_model(recorded, lineage, stores[0], Path(scratch))
                 _pull_model(recorded, lineage, root)
-    except TrackingError as error:
-        warn(f"no models: {error}")
+        except SamebitsError as error:  # such as a backtest, which has a model for each of its windows
+            warn(f"no model: {error}")
 
 
 def _find_latest(client: Any, root: Path, conf_files: Sequence[str]) -> list[str]:

@@ -15,6 +15,7 @@ from samebits.keys.table import Query
 from samebits.project import find_config, find_data, find_project_root
 from samebits.sources.address import is_address
 from samebits.sources.bringing import bring_answer, bring_named
+from samebits.sources.cache import keep_cached
 from samebits.steps.graph import list_step_inputs, list_step_outputs
 from samebits.stores.folder import copy_whole
 from samebits.stores.store import STORE_VARIABLE, Store, list_stores, open_store, take_from
@@ -216,6 +217,8 @@ def _pull(named: Named, stores: tuple[Store, ...]) -> str:
         return "there  "
     if named.is_made:
         return "to make"
+    if named.query is not None and named.pin is None:
+        return "asked anew"  # rows that are written down here would stand for the database ever after
     found_there = take_from(stores, named.pin) if named.pin is not None else None
     path = found_there[0] if found_there is not None else None
     if path is None and (brought := named.bring()) is not None:
@@ -224,6 +227,8 @@ def _pull(named: Named, stores: tuple[Store, ...]) -> str:
         raise DataError(_describe_missing(named, stores))
     if not named.is_elsewhere:
         copy_whole(path, named.place, named.pin or named.digest(path))
+    elif named.pin is not None:
+        keep_cached(path, named.pin)
     return "pulled "
 
 

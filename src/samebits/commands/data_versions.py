@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import re
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,9 @@ from typing import Any
 from samebits.commands.data_of_runs import list_model_digests
 from samebits.commands.data_store import list_configs, list_named
 from samebits.errors import DataError, Problem, SamebitsError
-from samebits.holdings.runs import list_originals, open_recorded_run
+from samebits.holdings.runs import list_originals, open_recorded_run, search_runs
+from samebits.lineage.manifest import FILE_NAME
+from samebits.parcels.spool import list_parcels
 from samebits.project import find_project_root
 from samebits.stores.store import open_store
 from samebits.text import shorten_list, tell
@@ -20,6 +23,7 @@ from samebits.tracking.server import connect
 
 _DIGEST = re.compile(rb"sha256:[0-9a-f]{64}")
 _FEW = 3
+_YOUNG_SECONDS = 7 * 86400
 
 
 @dataclass
@@ -112,16 +116,25 @@ def run_data_gc(is_deleting: bool) -> None:
     root = find_project_root()
     store = open_store(root)[0]
     kept = _list_named_digests(root)
-    sizes = store.list_digests()
+    held = store.list_digests()
+    sizes = {digest: one.size_bytes for digest, one in held.items()}
     kept |= {part for digest in sorted(kept & sizes.keys()) for part in store.list_parts(digest)}
-    unnamed = {digest: size for digest, size in sizes.items() if digest not in kept}
+    young = {digest for digest, one in held.items() if time.time() - one.modified < _YOUNG_SECONDS}  # of a training under way
+    unnamed = {digest: size for digest, size in sizes.items() if digest not in kept | young}
     for digest, size in unnamed.items():
         if is_deleting:
             store.delete(digest)
         tell(f"{'deleted' if is_deleting else 'unnamed'} {digest}  {size:,} bytes")
     n_bytes = sum(unnamed.values())
     rest = "" if is_deleting or not unnamed else "; `samebits data gc --delete` removes these"
-    tell(f"{len(sizes) - len(unnamed)} named by runs or configs, {len(unnamed)} by none ({n_bytes:,} bytes) in {store.where}{rest}")
+    spared = len(young - kept)
+    told = f", {spared} by none but kept less than a week ago" if spared else ""
+    n_named = len(sizes) - len(unnamed) - spared
+    tell(f"{n_named} named by runs or configs, {len(unnamed)} by none ({n_bytes:,} bytes){told} in {store.where}{rest}")
+
+
+def _list_digests(content: bytes) -> set[str]:
+    return {digest.decode() for digest in _DIGEST.findall(content)}
 
 
 def _list_named_digests(root: Path) -> set[str]:
@@ -129,11 +142,14 @@ def _list_named_digests(root: Path) -> set[str]:
     client = connect(root)
     named_here = list_named(list_configs(root)) if (root / "confs").is_dir() else ()
     found = {named.pin for named in named_here if named.pin is not None}
-    for run in list_originals(client):
+    for parcel in list_parcels(root):  # what waits for its server
+        lineage = parcel.folder / FILE_NAME
+        found |= _list_digests(lineage.read_bytes()) if lineage.is_file() else set()
+    for run in search_runs(client, "tags.outputs_digest != ''"):
         try:
             with open_recorded_run(client, str(run.info.run_id)) as recorded:
-                found |= {digest.decode() for digest in _DIGEST.findall(recorded.lineage_bytes)}
-                found |= list_model_digests(recorded.read_lineage(), recorded.lineage_bytes)
+                found |= _list_digests(recorded.lineage_bytes)
+                found |= set() if recorded.is_backtest else list_model_digests(recorded.read_lineage(), recorded.lineage_bytes)
         except SamebitsError as error:
             remedy = "Mend or delete that run first: what it names must not be removed."
             raise DataError(Problem(f"run {run.info.run_id}", "its record", error.problems[0].found, remedy)) from None

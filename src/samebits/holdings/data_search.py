@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from samebits.digests import PREFIX, digest_file
-from samebits.errors import DataError, SamebitsError, TrackingError
+from samebits.errors import ConfigError, DataError, SamebitsError, TrackingError
 from samebits.holdings.archive import Archive, name_data_entry
 from samebits.project import find_project_root, find_repository
 from samebits.sources.address import is_address
@@ -42,15 +42,23 @@ class FoundData:
         As a report calls it.
     other_bytes
         Paths that should hold it and hold something else, with that one's digest.
+    unreachable
+        Sources that could not be asked, or have something else by now, with why.
     """
 
     path: Path | None
     place: str
     other_bytes: dict[str, str] = field(default_factory=dict)
+    unreachable: dict[str, str] = field(default_factory=dict)
 
 
 def find_recorded_data(
-    stage: dict[str, Any], folders: list[Path], archive: Archive | None, scratch: Path, is_trusted: bool = True
+    stage: dict[str, Any],
+    folders: list[Path],
+    archive: Archive | None,
+    scratch: Path,
+    is_trusted: bool = True,
+    asks_source: bool = True,
 ) -> FoundData:
     """Return a place whose bytes have the recorded digest, asking the nearest first.
 
@@ -67,6 +75,8 @@ def find_recorded_data(
     is_trusted
         Whether the caller takes the lineage's word for where to look. Otherwise nothing is read but below the folders and the stores,
         through no link that leads out of them, and of other bytes that are found no digest is told.
+    asks_source
+        Whether the address that it was brought from is asked where nothing else has it, of a caller who takes that word.
     """
     digest = str(stage["digest"])
     other_bytes: dict[str, str] = {}
@@ -81,7 +91,7 @@ def find_recorded_data(
     other_bytes |= archived.other_bytes
     if archived.path is not None:
         return FoundData(archived.path, archived.place, other_bytes)
-    return _bring_from_source(stage, folders, other_bytes) if is_trusted else FoundData(None, "nowhere", other_bytes)
+    return _bring_from_source(stage, folders, other_bytes) if is_trusted and asks_source else FoundData(None, "nowhere", other_bytes)
 
 
 def find_archived_data(stage: dict[str, Any], archive: Archive, scratch: Path) -> FoundData:
@@ -102,15 +112,19 @@ def find_archived_data(stage: dict[str, Any], archive: Archive, scratch: Path) -
 def _bring_from_source(stage: dict[str, Any], folders: list[Path], other_bytes: dict[str, str]) -> FoundData:
     """Ask where the table came from: its address, or the DVC of a project's folder. What comes has the digest, or nothing comes."""
     named = str(stage.get("location") or stage["path"])
+    unreachable: dict[str, str] = {}
     for place in [Path(named)] if is_address(named) else [folder / str(stage["path"]) for folder in folders]:
         try:
             brought = bring_named(named, place, str(stage["digest"]))
+        except ConfigError:  # a database, whose rows are others by now
+            continue
         except SamebitsError as error:
-            other_bytes[named] = f"not to be had: {error.problems[0].found}"
+            unreachable[named] = error.problems[0].found
             continue
         if brought is not None:
-            return FoundData(brought.path, brought.location if is_address(named) else f"DVC, as {brought.location}", other_bytes)
-    return FoundData(None, "nowhere", other_bytes)
+            where = brought.location if is_address(named) else f"DVC, as {brought.location}"
+            return FoundData(brought.path, where, other_bytes, unreachable)
+    return FoundData(None, "nowhere", other_bytes, unreachable)
 
 
 def _has_size(path: Path, size_bytes: Any) -> bool:

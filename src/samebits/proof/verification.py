@@ -261,8 +261,10 @@ def _check_table(
     name: str, stage: dict[str, Any], kept: str | None, recorded: RecordedRun, project_root: Path, is_trusted: bool
 ) -> list[Check]:
     with tempfile.TemporaryDirectory(prefix="samebits-data-") as scratch:
-        found = find_recorded_data(stage, [project_root], None, Path(scratch), is_trusted)
+        found = find_recorded_data(stage, [project_root], None, Path(scratch), is_trusted, asks_source=False)
         archived = find_archived_data(stage, recorded.archive, Path(scratch))
+        if found.path is None and archived.path is None and is_trusted:
+            found = find_recorded_data(stage, [project_root], None, Path(scratch))
     others = {path: digest for path, digest in found.other_bytes.items() if not _is_of_step(Path(path), project_root)}
     checks = [Check(f"{name} at {path}", stage["digest"], digest, False) for path, digest in others.items()]
     wrong_copy = archived.other_bytes
@@ -271,7 +273,8 @@ def _check_table(
         checks.append(Check(f"{name} in {ARCHIVE}", stage["digest"], "missing", False))
     places = [str(found.path)] * (found.path is not None) + [archived.place] * (archived.path is not None)
     unread = [] if is_trusted or found.path is not None else list_unread(stage, [project_root])
-    said = _say_unasked(f"at {', '.join(places)}" if places else "found nowhere", unread)
+    unreachable = "".join(f"; not to be had from {place}: {why}" for place, why in found.unreachable.items())
+    said = _say_unasked(f"at {', '.join(places)}" if places else f"found nowhere{unreachable}", unread)
     checks.append(Check(name, stage["digest"], said, bool(places) or None))
     return checks
 

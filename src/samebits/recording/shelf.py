@@ -32,5 +32,5 @@ class Shelf:
             for source in sources if names else ():
                 open_named(names[0]).put(source.path, source.digest)
                 self.kept.add(source.digest)
-        except SamebitsError as error:
+        except (SamebitsError, OSError) as error:
             warn(f"the table is not in the store: {error}")

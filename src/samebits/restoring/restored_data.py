@@ -98,6 +98,7 @@ def _find_table(
     found = find_recorded_data(stage, folders, recorded.archive, make_folder(restoration.folder / "archive" / kind))
     if found.path is None:
         places = [f"other bytes at {path} ({digest})" for path, digest in found.other_bytes.items()]
+        places += [f"not to be had from {place} ({why})" for place, why in found.unreachable.items()]
         seen = "; ".join(places) or "no file at its recorded path"
         remedy = f"Put the file with this digest back, or into a store named by {STORE_VARIABLE}. Archive: {kept or 'not recorded'}."
         raise ProvenanceError(Problem(f"data {stage['path']}", stage["digest"], seen, remedy))

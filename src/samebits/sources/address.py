@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from samebits.errors import ConfigError, Problem
 from samebits.text import hide_credentials, holds_secret
@@ -96,13 +96,20 @@ def parse_address(text: str, where: str = "data.path") -> Address:
         raise ConfigError(Problem(where, "an address without credentials, since it is recorded", found, remedy))
     if scheme == HUB:
         return _parse_hub(text, where)
-    parts = urlsplit(text)
+    try:
+        parts = urlsplit(text)
+    except ValueError as error:
+        raise ConfigError(Problem(where, "an address", f"{text} ({error})", "Write it anew.")) from None
     if not parts.netloc or not parts.path.strip("/"):
         raise ConfigError(Problem(where, "an address of a file, or of a bucket's folder with a / at its end", text, "Name it whole."))
     if scheme in WEB:
         return Address(text, scheme, text, "")
-    versions = parse_qs(parts.query).get(_VERSIONS[scheme], [])
-    return Address(text, scheme, f"{scheme}://{parts.netloc}", parts.path.lstrip("/"), versions[0] if versions else None)
+    named, own = parse_qs(parts.query, keep_blank_values=True), _VERSIONS[scheme]
+    if parts.fragment or "#" in text or set(named) - {own} or len(named.get(own, [])) > 1:
+        remedy = "Write a ? or # that belongs to the key as %3F or %23."
+        raise ConfigError(Problem(where, f"nothing after the key but ?{own}=…", text, remedy))
+    key = unquote(parts.path.lstrip("/"))
+    return Address(text, scheme, f"{scheme}://{parts.netloc}", key, named[own][0] if own in named else None)
 
 
 def _parse_hub(text: str, where: str) -> Address:

@@ -129,7 +129,7 @@ def _bring_file(origin: Origin, pin: str | None, follow: Follow, check: Check | 
 
 
 def _bring_bucket_folder(bucket: Bucket, prefix: str, pin: str | None, follow: Follow) -> Path:
-    names = bucket.list_sizes(prefix)
+    names = bucket.list_objects(prefix)
     files = {name: _bring_file(open_object(bucket, prefix + name), None, follow)[0] for name in names if is_inner_path(name)}
     if not files:
         raise FileNotFoundError(f"{bucket.root}/{prefix}")

@@ -88,13 +88,15 @@ class Bucket:
         while (piece := self.ask(key, lambda: next(stream, None))) is not None:
             yield memoryview(piece)  # type: ignore[misc]
 
-    def list_sizes(self, prefix: str) -> dict[str, int]:
-        """Return the size in bytes of each object below a prefix, by its name without it."""
+    def list_objects(self, prefix: str) -> dict[str, tuple[int, float]]:
+        """Return the size in bytes of each object below a prefix, and when it was written, in seconds, by its name without it."""
         import obstore
 
         batches = self.ask(prefix, lambda: list(obstore.list(self._store, prefix.rstrip("/") or None)))
-        items = sorted((str(item["path"]), int(item["size"])) for batch in batches for item in batch)
-        return {path[len(prefix) :]: size for path, size in items if path.startswith(prefix)}
+        items = sorted(
+            (str(item["path"]), int(item["size"]), item["last_modified"].timestamp()) for batch in batches for item in batch
+        )
+        return {path[len(prefix) :]: (size, when) for path, size, when in items if path.startswith(prefix)}
 
     def put(self, key: str, pieces: Iterator[bytes]) -> None:
         """Write an object, whole or not at all."""
@@ -143,7 +145,11 @@ def _find_profile() -> Any:
     if os.environ.get("AWS_ACCESS_KEY_ID") or importlib.util.find_spec("boto3") is None:
         return None
     import boto3
+    from botocore.exceptions import BotoCoreError
     from obstore.auth.boto3 import Boto3CredentialProvider
 
-    session = boto3.Session()
-    return Boto3CredentialProvider(session) if session.get_credentials() is not None else None
+    try:
+        session = boto3.Session()
+        return Boto3CredentialProvider(session) if session.get_credentials() is not None else None
+    except BotoCoreError as error:
+        raise DataError(Problem("AWS's profile", "credentials", str(error), "Check AWS_PROFILE and ~/.aws.")) from None

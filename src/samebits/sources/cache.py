@@ -9,14 +9,18 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
+import tempfile
 from pathlib import Path
 
-from samebits.digests import PREFIX, digest_bytes
+from samebits.digests import PREFIX, digest_bytes, is_digest
 from samebits.errors import DataError, Problem
 from samebits.private_files import make_private_folder, read_private, write_private
 from samebits.sources.origin import Held
 from samebits.table.files import digest_table
+
+_MANIFEST_LINE = re.compile(rb"[0-9a-f]{64}  .")
 
 
 def find_folder() -> Path:
@@ -35,7 +39,15 @@ def find_folder() -> Path:
 
 
 def name_place(digest: str) -> Path:
-    """Return where a table of a digest lies, or will."""
+    """Return where a table of a digest lies, or will.
+
+    Raises
+    ------
+    DataError
+        It is no digest: whoever wrote it might name any folder.
+    """
+    if not is_digest(digest):
+        raise DataError(Problem("the cache of tables", "a digest, sha256: and 64 hexadecimal digits", repr(digest)[:100], "Mend it."))
     name = digest.removeprefix(PREFIX)
     return find_folder() / name[:2] / name[2:]
 
@@ -45,15 +57,25 @@ def find_cached(digest: str) -> Path | None:
     place = name_place(digest)
     if not place.exists():
         return None
-    if digest_table(place, digest) == digest:
-        return place
-    remove(place)
-    return None
+    if place.is_symlink() or digest_table(place, digest) != digest or is_manifest(place):
+        remove(place)
+        return None
+    return place
+
+
+def is_manifest(place: Path) -> bool:
+    """Tell whether a file is the manifest of a folder's files, whose bytes have the folder's digest, and not the folder itself."""
+    if place.is_dir():
+        return False
+    with place.open("rb") as file:
+        return _MANIFEST_LINE.match(file.read(100)) is not None
 
 
 def remove(place: Path) -> None:
     """Remove a file or folder of the cache."""
-    if place.is_dir():
+    if not place.absolute().is_relative_to(find_folder().absolute()):
+        raise DataError(Problem(str(place), "a place in the cache of tables", "another", "Nothing is removed there."))
+    if place.is_dir() and not place.is_symlink():
         shutil.rmtree(place, ignore_errors=True)
     else:
         place.unlink(missing_ok=True)
@@ -68,6 +90,26 @@ def take_in(arrived: Path, digest: str) -> Path:
     if arrived != place and arrived.exists():
         remove(arrived)
     return place
+
+
+def keep_cached(table: Path, digest: str) -> None:
+    """Keep a copy of a table that lies elsewhere on this machine, so that it is there by its digest.
+
+    Raises
+    ------
+    DataError
+        There is no room.
+    """
+    if find_cached(digest) is not None:
+        return
+    try:
+        with tempfile.TemporaryDirectory(prefix=".kept-", dir=find_folder()) as scratch:
+            copied = Path(scratch, "table")
+            shutil.copytree(table, copied) if table.is_dir() else shutil.copyfile(table, copied)
+            if digest_table(copied, digest) == digest:
+                take_in(copied, digest)
+    except OSError as error:
+        raise DataError(Problem("the cache of tables", "room", error.strerror or str(error), "Make some.")) from None
 
 
 def recall(where: str, held: Held) -> str | None:

@@ -27,6 +27,7 @@ from samebits.sources.cache import find_folder, take_in
 from samebits.text import hide_credentials
 
 _ROWS_AT_ONCE = 50_000
+_READ_ONLY = {"sqlite": "PRAGMA query_only = ON", "postgresql": "SET TRANSACTION READ ONLY", "mysql": "SET TRANSACTION READ ONLY"}
 
 
 def bring_query(query: Query, variable: str, pin: str | None) -> tuple[Path, str]:
@@ -63,7 +64,7 @@ def _read_address(variable: str) -> str:
     url = os.environ.get(variable, "")
     try:
         return make_url(url).render_as_string(hide_password=False)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         found = "nothing" if not url else "something else"
         remedy = f"export {variable}=postgresql+psycopg://user:password@host/name, or sqlite:////path/to/file.db"
         raise ConfigError(Problem(f"data.database: {variable}", "a variable with SQLAlchemy's address", found, remedy)) from None
@@ -73,6 +74,8 @@ def _ask(url: str, query: Query, where: str) -> Any:
     try:
         engine = create_engine(url)
         with engine.connect() as connection:
+            if engine.dialect.name in _READ_ONLY:  # whatever it asks, nothing is changed: not even what no rollback takes back
+                connection.exec_driver_sql(_READ_ONLY[engine.dialect.name])
             answer = connection.execution_options(stream_results=True).execute(text(query.sql))
             names = list(answer.keys())
             _check_names(names, query, where)

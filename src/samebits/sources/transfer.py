@@ -48,7 +48,7 @@ def bring(origin: Origin, held: Held, pin: str | None, check: Check | None = Non
             digest = _fill(origin, held, file)
             _check_pin(origin, pin, digest, partial)
             if check is not None:
-                check(partial)
+                _check_whole(check, partial)
             place = take_in(partial, digest)
     except OSError as error:
         if isinstance(error, FileNotFoundError) and not partial.exists():
@@ -116,6 +116,15 @@ def _append(origin: Origin, held: Held, file: BinaryIO, sha256: Any, has_arrived
         found = f"{file.tell():,} bytes"
         raise DataError(Problem(origin.where, f"{held.size_bytes:,} bytes", found, "It broke off: run this again, it goes on there."))
     return f"{PREFIX}{sha256.hexdigest()}"
+
+
+def _check_whole(check: Check, partial: Path) -> None:
+    """What is not what it should be is begun anew next time: its source may be mended."""
+    try:
+        check(partial)
+    except DataError:
+        partial.unlink()
+        raise
 
 
 def _check_pin(origin: Origin, pin: str | None, digest: str, partial: Path) -> None:

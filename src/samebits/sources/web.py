@@ -21,7 +21,7 @@ from samebits.sources.origin import Held, Origin
 
 _PIECE_BYTES = 1 << 20
 _TIMEOUT_SECONDS = (20, 120)
-_ENTITY_HEADERS = ("X-Linked-Etag", "ETag")  # the hub redirects, and says first what stands behind
+_LINKED_TAG = "X-Linked-Etag"  # the hub redirects, and says first what stands behind; a redirect's own ETag is of the redirect
 
 
 def open_web(address: Address) -> Origin:
@@ -49,16 +49,16 @@ def _look(session: requests.Session, address: Address) -> Held:
     """A server that answers no HEAD is asked for the file itself later: of it nothing is known beforehand."""
     try:
         answer = session.head(address.root, allow_redirects=False, timeout=_TIMEOUT_SECONDS)
-        tag = next((answer.headers[name] for name in _ENTITY_HEADERS if name in answer.headers), None)
+        tag = answer.headers.get(_LINKED_TAG)
         if answer.is_redirect:
             answer = session.head(address.root, allow_redirects=True, timeout=_TIMEOUT_SECONDS)
-    except requests.RequestException as error:
+    except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
         raise DataError(_describe(address, error)) from None
     if answer.status_code in (405, 501):
         return Held(None, None)
     _raise_for_status(address, answer)
     size = answer.headers.get("Content-Length", "")
-    tag = tag or next((answer.headers[name] for name in _ENTITY_HEADERS if name in answer.headers), None)
+    tag = tag or answer.headers.get("ETag")
     is_strong = tag is not None and not tag.startswith("W/")
     return Held(int(size) if size.isdecimal() else None, tag if is_strong else None)
 
@@ -67,7 +67,7 @@ def _read(session: requests.Session, address: Address, held: Held, offset: int) 
     headers = {"Range": f"bytes={offset}-", "If-Range": str(held.tag)} if offset else {}
     try:
         answer = session.get(address.root, headers=headers, stream=True, timeout=_TIMEOUT_SECONDS)
-    except requests.RequestException as error:
+    except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
         raise DataError(_describe(address, error)) from None
     _raise_for_status(address, answer)
     return (offset if answer.status_code == 206 else 0), _read_pieces(address, answer)

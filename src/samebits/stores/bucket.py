@@ -12,14 +12,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from samebits.digests import PREFIX, digest_file, write_manifest
+from samebits.digests import PREFIX, digest_bytes, digest_file, is_digest, write_manifest
 from samebits.errors import DataError, Problem
 from samebits.lineage.manifest import is_inner_path
-from samebits.plain_files import open_plain, read_plain
+from samebits.plain_files import open_plain
 from samebits.sources.bringing import join_folder
 from samebits.sources.buckets import Bucket, open_object
-from samebits.sources.cache import find_cached, remove
+from samebits.sources.cache import find_cached
 from samebits.sources.transfer import bring
+from samebits.stores.folder import Kept
 from samebits.table.files import list_table_files
 
 _PIECE_BYTES = 8 << 20
@@ -61,13 +62,28 @@ class BucketStore:
         DataError
             The bucket does not answer, or what lies there is not what its name says.
         """
-        cached = find_cached(digest) or self._bring(digest)
-        parts = _read_manifest(cached) if cached is not None and cached.is_file() else {}
-        if cached is None or not parts:
+        if (cached := find_cached(digest)) is not None:
             return cached
-        remove(cached)  # the folder has the same digest, and so the same name
-        files = {name: self._bring_part(name, part) for name, part in parts.items()}
-        return join_folder(files, digest, self.where)
+        manifest = self._read_manifest(digest)
+        if not manifest:
+            return self._bring(digest) if manifest is not None else None
+        return join_folder({name: self._bring_part(name, part) for name, part in manifest.items()}, digest, self.where)
+
+    def _read_manifest(self, digest: str) -> dict[str, str] | None:
+        """Return the digest of each file of a folder by its path inside: none of one file, None where nothing is there."""
+        origin = open_object(self.bucket, self._name_key(digest))
+        try:
+            held = origin.look()
+            first = bytes(next(origin.read(held, 0)[1], b"")[:200])
+        except FileNotFoundError:
+            return None
+        if _LINE.match(first.decode("utf-8", "replace")) is None or (held.size_bytes or 0) > _MOST_MANIFEST_BYTES:
+            return {}
+        content = b"".join(bytes(piece) for piece in origin.read(held, 0)[1])
+        if digest_bytes(content) != digest:
+            remedy = "The store is damaged there: remove the object, and push the folder again."
+            raise DataError(Problem(origin.where, f"the pinned {digest}", digest_bytes(content), remedy))
+        return parse_manifest(content)
 
     def _bring_part(self, name: str, digest: str) -> Path:
         found = find_cached(digest) or self._bring(digest)
@@ -109,26 +125,23 @@ class BucketStore:
         """Send bytes as they are digested: where they come out as others, the object never gets its name."""
         self.bucket.put(self._name_key(digest), _hold_to(where, digest, pieces))
 
-    def list_digests(self) -> dict[str, int]:
-        """Return the size in bytes of everything that `put` wrote, by its digest."""
-        sizes = self.bucket.list_sizes(f"{self.prefix}sha256/")
-        kept = {name: size for name, size in sizes.items() if re.fullmatch(r"[0-9a-f]{2}/[0-9a-f]{62}", name)}
-        return {f"{PREFIX}{name.replace('/', '')}": size for name, size in kept.items()}
+    def list_digests(self) -> dict[str, Kept]:
+        """Return what `put` wrote, by its digest."""
+        listed = self.bucket.list_objects(f"{self.prefix}sha256/")
+        kept = {name: Kept(*one) for name, one in listed.items() if re.fullmatch(r"[0-9a-f]{2}/[0-9a-f]{62}", name)}
+        return {f"{PREFIX}{name.replace('/', '')}": one for name, one in kept.items()}
 
     def list_parts(self, digest: str) -> list[str]:
         """Return the digests of a folder's files; none where a table is one file."""
-        origin = open_object(self.bucket, self._name_key(digest))
-        first = next(origin.read(origin.look(), 0)[1], b"")
-        if _LINE.match(bytes(first[:200]).decode("utf-8", "replace")) is None:
-            return []
-        found = find_cached(digest) or self._bring(digest)
-        return list(_read_manifest(found).values()) if found is not None and found.is_file() else []
+        return list((self._read_manifest(digest) or {}).values())
 
     def delete(self, digest: str) -> None:
         """Remove an object."""
         self.bucket.delete(self._name_key(digest))
 
     def _name_key(self, digest: str) -> str:
+        if not is_digest(digest):
+            raise DataError(Problem(self.where, "a digest, sha256: and 64 hexadecimal digits", repr(digest)[:100], "Mend it."))
         name = digest.removeprefix(PREFIX)
         return f"{self.prefix}sha256/{name[:2]}/{name[2:]}"
 
@@ -152,15 +165,9 @@ def _hold_to(where: str, digest: str, pieces: Iterator[bytes]) -> Iterator[bytes
     yield kept
 
 
-def _read_manifest(path: Path) -> dict[str, str]:
-    """Return the digest of each file of a folder by its path inside; none where a file is no manifest."""
-    with open_plain(path) as file:
-        if _LINE.match(file.read(200).decode("utf-8", "replace")) is None:
-            return {}
-    try:
-        lines = read_plain(path, _MOST_MANIFEST_BYTES).decode("utf-8", "surrogateescape").split("\n")
-    except OSError:
-        return {}
+def parse_manifest(content: bytes) -> dict[str, str]:
+    """Return the digest of each file that a manifest names, by its path; none where the bytes are no manifest."""
+    lines = content.decode("utf-8", "surrogateescape").split("\n")
     found = [_LINE.fullmatch(line) for line in lines[:-1]]
     if lines[-1] or not all(found):
         return {}

@@ -17,6 +17,20 @@ _DIGEST = re.compile(rf"{PREFIX}[0-9a-f]{{64}}")
 
 
 @dataclass(frozen=True)
+class Kept:
+    """What a store keeps.
+
+    Parameters
+    ----------
+    modified
+        When it was put there, in seconds since 1970.
+    """
+
+    size_bytes: int
+    modified: float
+
+
+@dataclass(frozen=True)
 class FolderStore:
     """A folder of tables by their digests."""
 
@@ -49,11 +63,11 @@ class FolderStore:
         copy_whole(table, self._name_place(digest), digest)
         return True
 
-    def list_digests(self) -> dict[str, int]:
-        """Return the size in bytes of everything that `put` wrote, by its digest."""
+    def list_digests(self) -> dict[str, Kept]:
+        """Return what `put` wrote, by its digest."""
         found = sorted((self.folder / "sha256").glob("??/*"))
         kept = [place for place in found if _DIGEST.fullmatch(_name_digest(place))]
-        return {_name_digest(place): sum(file.stat().st_size for file in list_table_files(place).values()) for place in kept}
+        return {_name_digest(place): _weigh(place) for place in kept}
 
     def list_parts(self, digest: str) -> list[str]:
         """Return the digests of what a table is kept as elsewhere: here it is one."""
@@ -70,6 +84,10 @@ class FolderStore:
     def _name_place(self, digest: str) -> Path:
         name = digest.removeprefix(PREFIX)
         return self.folder / "sha256" / name[:2] / name[2:]
+
+
+def _weigh(place: Path) -> Kept:
+    return Kept(sum(file.stat().st_size for file in list_table_files(place).values()), place.stat().st_mtime)
 
 
 def _name_digest(place: Path) -> str:

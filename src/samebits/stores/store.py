@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Protocol
 
 from samebits.config.documents import read_document, take_section
-from samebits.errors import ConfigError, DataError, Problem
+from samebits.errors import DataError, Problem, SamebitsError
 from samebits.project import expand_home
 from samebits.sources.address import BUCKETS, is_address
 from samebits.sources.buckets import Bucket
 from samebits.stores.bucket import BucketStore
-from samebits.stores.folder import FolderStore, copy_whole
+from samebits.stores.folder import FolderStore, Kept, copy_whole
 
 STORE_VARIABLE = "SAMEBITS_DATA_STORE"
 _KEY = "data_store"
@@ -33,7 +33,7 @@ class Store(Protocol):
     def holds(self, digest: str) -> bool: ...
     def take(self, digest: str) -> Path | None: ...
     def put(self, table: Path, digest: str) -> bool: ...
-    def list_digests(self) -> dict[str, int]: ...
+    def list_digests(self) -> dict[str, Kept]: ...
     def list_parts(self, digest: str) -> list[str]: ...
     def delete(self, digest: str) -> None: ...
 
@@ -51,7 +51,10 @@ def list_stores(root: Path) -> list[str]:
         return [name for name in re.split(rf"{re.escape(os.pathsep)}(?!//)", named) if name]
     path = root / "pyproject.toml"
     kept = take_section(read_document(path).value, "tool", "samebits").get(_KEY) if path.is_file() else None
-    return [kept] if isinstance(kept, str) else [str(name) for name in kept or []]
+    names = [kept] if isinstance(kept, str) else kept or []
+    if not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
+        raise DataError(Problem(f"{path}: tool.samebits.{_KEY}", "a text, or a list of such", repr(kept)[:60], "Mend it."))
+    return [name if is_address(name) else str(root / expand_home(name)) for name in names]
 
 
 def open_store(root: Path) -> tuple[Store, ...]:
@@ -104,7 +107,7 @@ def find_stores(root: Path) -> Iterator[Store]:
     """Yield the stores that can be opened: whoever looks for a table goes on to the next place where one cannot."""
     try:
         names = list_stores(root)
-    except ConfigError:  # a pyproject.toml that cannot be read
+    except SamebitsError:  # a pyproject.toml that cannot be read
         return
     for name in names:
         with contextlib.suppress(DataError):
