@@ -60,6 +60,30 @@ def test_a_column_of_numbers_has_durations_in_numbers() -> None:
     assert [(window.cutoff, window.n_train, window.n_test) for window in windows] == [(7, 70, 15), (8.5, 85, 15)]
 
 
+@pytest.mark.parametrize("horizon", [0.1, 0.3, 0.7])
+@pytest.mark.parametrize("gap", [0, 0.2])
+def test_numbers_end_to_the_bit_where_the_next_window_begins(horizon: float, gap: float) -> None:
+    """In floats, 1.7000000000000002 + 0.1 is past 1.8."""
+    windows = settle(TENTHS, windows=12, horizon=horizon, gap=gap)
+
+    starts = [window.bounds.get("test_from", window.cutoff) for window in windows]
+    assert starts[1:] == [window.bounds["test_until"] for window in windows[:-1]]
+    assert {window.n_test for window in windows} == {round(horizon * 10)}
+    assert all(border == round(float(border), 1) for window in windows for border in window.bounds.values())
+
+
+def test_numbers_that_are_named_meet_too() -> None:
+    windows = settle(TENTHS, cutoffs=[1.7, 1.8, 1.9], horizon=0.1, training=0.3)
+
+    assert [window.bounds["test_until"] for window in windows] == [1.8, 1.9, 2.0]
+    assert [window.bounds["train_from"] for window in windows] == [1.4, 1.5, 1.6]
+
+
+def test_numbers_at_the_end_of_what_floats_are_overflow_nothing() -> None:
+    with pytest.raises(SamebitsError, match="window 1 of 2"):
+        settle(TENTHS, cutoffs=[-1e308, 1e308], horizon=1e308, gap=1e308)
+
+
 def test_rows_of_equal_time_are_in_one_part() -> None:
     (window,) = settle(np.repeat(HOURS[::24], 5), windows=1, horizon="10d")
 

@@ -1,13 +1,17 @@
 """The cut-off times of a backtest, settled from the times in the table before anything is trained; refused where a window has no rows.
 
-Times are counted in whole microseconds, or are the column's own numbers: what is added and subtracted is the same on every machine.
+Times are counted in whole microseconds, or in exact decimals as they are written: floats come at last, one for each border, so that
+where one window ends is to the bit where the next begins.
 """
 
 from __future__ import annotations
 
 import itertools
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
@@ -21,7 +25,7 @@ from samebits.table.dates import write_moment
 _MICROSECONDS = {"w": 604_800_000_000, "d": 86_400_000_000, "h": 3_600_000_000, "s": 1_000_000}
 _LIMIT = 2**63 - 1  # of what a time is counted in
 Written = str | int | float  # a time as a config names it
-Count = int | float
+Count = int | Fraction
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,8 @@ def settle_windows(config: Config, dataset: Dataset) -> list[Window]:
     times = np.sort(read_split_column(config, dataset))
     axis = _Axis(str(config.split.column), times)
     cutoffs = _list_cutoffs(config.backtest, axis)
-    if any(later <= earlier for earlier, later in itertools.pairwise(cutoffs)):
+    compared = cutoffs if axis.has_dates else [axis.round(cutoff) for cutoff in cutoffs]  # two decimals may come to one float
+    if any(later <= earlier for earlier, later in itertools.pairwise(compared)):
         raise ConfigError(Problem("backtest.cutoffs", "times that rise", "one that does not", "Put them in order, each once."))
     windows = [_settle(number, cutoff, config.backtest, axis) for number, cutoff in enumerate(cutoffs, start=1)]
     _refuse_empty(windows, axis)
@@ -80,30 +85,44 @@ class _Axis:
     def count(self, written: Written, key: str) -> Count:
         """Return a time that the config names."""
         bound = read_bound(written, self.times, key)
-        return int(bound.astype(np.int64)) if self.has_dates else float(bound)
+        return int(bound.astype(np.int64)) if self.has_dates else _read_decimal(bound)
 
     def measure(self, duration: Written | None, key: str) -> Count:
         """Return a duration that the config names; 0 is one of either kind."""
         if isinstance(duration, str) == self.has_dates or not duration:
-            return int(duration[:-1]) * _MICROSECONDS[duration[-1]] if isinstance(duration, str) else duration or 0
+            is_text = isinstance(duration, str)
+            return int(duration[:-1]) * _MICROSECONDS[duration[-1]] if is_text else _read_decimal(duration or 0)
         expected = "a time such as 30d, as the column has dates" if self.has_dates else "a number, as the column has"
         raise ConfigError(Problem(f"backtest.{key}", expected, repr(duration), "Write it so."))
 
     def find_end(self) -> Count:
         """Return the time just past the last: one step further, a step being the least that lies between two times."""
-        steps = np.diff(np.unique(self.counts))
-        if not len(steps):
+        known = np.unique(self.counts)
+        if len(known) == 1:
             raise DataError(Problem(f"split.column: {self.name!r}", "two times or more", "one", "Name another column."))
-        last, step = self.counts[-1], steps.min()
-        return int(last) + int(step) if self.has_dates else float(max(last + step, np.nextafter(last, np.inf)))
+        least = int(np.diff(known).argmin())
+        read = int if self.has_dates else _read_decimal
+        end = read(known[-1]) + read(known[least + 1]) - read(known[least])
+        return end if self.has_dates else max(end, _read_decimal(min(np.nextafter(known[-1], np.inf), sys.float_info.max)))
+
+    def round(self, count: Count) -> int | float:
+        """Return a time as the column could have it."""
+        bound = _LIMIT if self.has_dates else Fraction(sys.float_info.max)
+        within = max(-bound, min(bound, count))
+        return int(within) if self.has_dates else float(within)
 
     def place(self, count: Count) -> int:
         """Return how many rows are before a time."""
-        return int(np.searchsorted(self.counts, max(-_LIMIT, min(_LIMIT, count)) if self.has_dates else count))
+        return int(np.searchsorted(self.counts, self.round(count)))
 
     def write(self, count: Count) -> Written:
         """Return a time as a config names it."""
-        return write_moment(np.datetime64(max(-_LIMIT, min(_LIMIT, int(count))), "us") if self.has_dates else count)
+        return write_moment(np.datetime64(int(self.round(count)), "us")) if self.has_dates else self.round(count)
+
+
+def _read_decimal(number: Any) -> Fraction:
+    """Return a number as it is written: 0.1 is a tenth, and not the float nearest to it."""
+    return Fraction(repr(float(number)))
 
 
 def _list_cutoffs(backtest: Backtest, axis: _Axis) -> list[Count]:
