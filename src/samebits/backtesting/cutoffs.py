@@ -90,8 +90,9 @@ class _Axis:
     def measure(self, duration: Written | None, key: str) -> Count:
         """Return a duration that the config names; 0 is one of either kind."""
         if isinstance(duration, str) == self.has_dates or not duration:
-            is_text = isinstance(duration, str)
-            return int(duration[:-1]) * _MICROSECONDS[duration[-1]] if is_text else _read_decimal(duration or 0)
+            if isinstance(duration, str):
+                return int(duration[:-1]) * _MICROSECONDS[duration[-1]]
+            return 0 if self.has_dates else _read_decimal(duration or 0)
         expected = "a time such as 30d, as the column has dates" if self.has_dates else "a number, as the column has"
         raise ConfigError(Problem(f"backtest.{key}", expected, repr(duration), "Write it so."))
 
