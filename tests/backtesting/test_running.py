@@ -20,9 +20,23 @@ import yaml
 from conftest import PROGRAM, ROOT, SMALL, clean_environment, merge, run_fresh, run_samebits, wait_until
 from recorded_runs import make_once, open_client
 
+from samebits.backtesting.summary import list_metrics, list_steps, summarise, write_summary
+from samebits.backtesting.verification import check_backtest
 from samebits.commands.reproduce_windows import reproduce_windows
+from samebits.config.decisive import digest_config
+from samebits.digests import digest_bytes
 from samebits.holdings.runs import PARENT_TAG, WINDOW_TAG, open_recorded_run
+from samebits.lineage.backtest_record import (
+    BACKTEST_FILE,
+    SUMMARY_FILE,
+    digest_inputs,
+    digest_outputs,
+    list_params,
+    list_tags,
+    write_record,
+)
 from samebits.proof.reproduction import Report, Wishes
+from samebits.proof.verification import check_record
 from samebits.verdicts import Level, Verdict
 
 N = 240
@@ -327,6 +341,85 @@ def test_what_was_changed_of_a_backtest_is_named(own: Trained, change: Callable[
     report = json.loads(done.stdout)
     assert done.returncode == 1 and report["verdict"] == "DIFFERENT"
     assert next(check["name"] for check in report["checks"] if check["passed"] is False).startswith(named)
+
+
+def drop_window(record: dict[str, Any]) -> None:
+    del record["windows"][2]
+
+
+def drop_window_and_say_so(record: dict[str, Any]) -> None:
+    drop_window(record)
+    record["config"]["resolved"]["backtest"]["windows"] = 2
+
+
+def take_window_twice(record: dict[str, Any]) -> None:
+    record["windows"][2] = record["windows"][1]
+
+
+def change_config(record: dict[str, Any]) -> None:
+    record["config"]["resolved"]["seed"] += 1
+    record["config"]["digest"] = digest_config(record["config"]["resolved"])
+
+
+def name_cutoff(record: dict[str, Any]) -> None:
+    record["windows"][2]["cutoff"] = "2020-07-28"
+
+
+def forge(own: Trained, change: Callable[[dict[str, Any]], None]) -> None:
+    """Change a record, and make all that follows from it anew: summary, digests, tags, params and metrics."""
+    client, run_id = open_client(own.store), own.document["run_id"]
+    (folder,) = own.folder.glob(f"mlruns/*/{run_id}/artifacts")
+    record = json.loads((folder / BACKTEST_FILE).read_bytes())
+    change(record)
+    lineages = []
+    for window in record["windows"]:
+        with open_recorded_run(client, window["run_id"]) as one:
+            lineages.append(one.read_lineage())
+    summary = summarise(record["config"]["resolved"], lineages)
+    (folder / SUMMARY_FILE).write_bytes(write_summary(summary))
+    record["artifacts"][SUMMARY_FILE]["digest"] = digest_bytes(write_summary(summary))
+    record["inputs_digest"] = digest_inputs(record["config"], record["windows"])
+    record["outputs_digest"] = digest_outputs(record["windows"], record["artifacts"])
+    (folder / BACKTEST_FILE).write_bytes(write_record(record))
+    with sqlite3.connect(own.folder / "mlflow.db") as database:
+        for table in ("metrics", "latest_metrics", "params"):
+            database.execute(f"DELETE FROM {table} WHERE run_uuid = ?", (run_id,))
+    for name, value in list_tags(record, write_record(record)).items():
+        client.set_tag(run_id, name, value)
+    for name, value in list_params(record).items():
+        client.log_param(run_id, name, value)
+    for name, number in list_metrics(summary).items():
+        client.log_metric(run_id, name, number)
+    for name, number, step in list_steps(summary):
+        client.log_metric(run_id, name, number, step=step)
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (drop_window, "windows"),
+        (drop_window_and_say_so, f"{BACKTEST_FILE}: config.digest"),
+        (take_window_twice, "windows"),
+        (change_config, "config of window 2020-05-28"),
+        (name_cutoff, "cut-off of window 2020-07-28"),
+    ],
+)
+def test_a_forged_backtest_whose_summary_was_made_anew_is_named(
+    own: Trained, change: Callable[[dict[str, Any]], None], named: str
+) -> None:
+    forge(own, change)
+
+    with open_recorded_run(open_client(own.store), own.document["run_id"]) as recorded:
+        wrong = [check.name for check in check_backtest(recorded, check_record) if check.passed is False]
+
+    assert wrong and wrong[0] == named
+
+
+def test_what_is_forged_to_the_same_verifies(own: Trained) -> None:
+    forge(own, lambda record: None)
+
+    with open_recorded_run(open_client(own.store), own.document["run_id"]) as recorded:
+        assert all(check.passed for check in check_backtest(recorded, check_record))
 
 
 def reproduce(own: Trained, make: Callable[[str], Report]) -> Verdict:

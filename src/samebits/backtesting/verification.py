@@ -6,9 +6,13 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from samebits.backtesting.summary import list_metrics, list_steps, summarise, write_summary
+from samebits.config.decisive import digest_config
+from samebits.config.documents import take_section
+from samebits.config.variants import place_window
 from samebits.digests import digest_bytes
 from samebits.errors import LineageError, SamebitsError, describe_unreadable
 from samebits.holdings.runs import RecordedRun, open_recorded_run, search_runs
+from samebits.keys.division import BOUNDS
 from samebits.lineage.backtest_record import (
     BACKTEST_FILE,
     SUMMARY_FILE,
@@ -96,12 +100,13 @@ def check_backtest(recorded: RecordedRun, check_run: CheckRun) -> list[Check]:
         lineages += [lineage] if lineage is not None else []
         levels.append(level)
     if len(lineages) == len(record["windows"]):
-        checks += _check_summary(record, lineages, recorded)
+        checks += [*_check_division(record, lineages), *_check_summary(record, lineages, recorded)]
     return [*checks, *_check_level(recorded, levels)]
 
 
 def _check_record(record: dict[str, Any], content: bytes, recorded: RecordedRun) -> Iterator[Check]:
     derived = {
+        "config.digest": (record["config"]["digest"], digest_config(record["config"]["resolved"])),
         "inputs_digest": (record["inputs_digest"], digest_inputs(record["config"], record["windows"])),
         "outputs_digest": (record["outputs_digest"], digest_outputs(record["windows"], record["artifacts"])),
     }
@@ -144,6 +149,23 @@ def _check_window(window: dict[str, Any], client: Any, check_run: CheckRun) -> t
     said = f"{len(checks)} checks: {verdict}" + (f" ({'; '.join(wrong[:3])})" if wrong else "")
     passed = True if verdict == Verdict.IDENTICAL else None if verdict == Verdict.INCONCLUSIVE else False
     return Check(name, "a run that verifies", said, passed), lineage, level
+
+
+def _check_division(record: dict[str, Any], lineages: list[dict[str, Any]]) -> Iterator[Check]:
+    """The windows are those that the config asks for, each once, and each is trained by that config divided at its times."""
+    resolved, windows = record["config"]["resolved"], record["windows"]
+    cutoffs = resolved["backtest"].get("cutoffs")
+    wanted = len(cutoffs) if isinstance(cutoffs, list) else resolved["backtest"].get("windows")
+    n_found = len({window["cutoff"] for window in windows})
+    yield Check("windows", f"{wanted}, each once", f"{len(windows)}, of {n_found} cut-offs", wanted == n_found == len(windows))
+    for window, lineage in zip(windows, lineages, strict=True):
+        stage, name = lineage["stages"]["config"], f"window {window['cutoff']}"
+        split = take_section(stage["resolved"], "split")
+        bounds = {key: split[key] for key in BOUNDS if split.get(key) is not None}
+        expected = digest_config(place_window(resolved, bounds))
+        yield Check(f"config of {name}", expected, stage["digest"], expected == stage["digest"])
+        cutoff = bounds.get("train_until")
+        yield Check(f"cut-off of {name}", window["cutoff"], cutoff, window["cutoff"] == cutoff)
 
 
 def _check_summary(record: dict[str, Any], lineages: list[dict[str, Any]], recorded: RecordedRun) -> Iterator[Check]:
