@@ -21,7 +21,7 @@ from conftest import PROGRAM, ROOT, SMALL, clean_environment, merge, run_fresh, 
 from recorded_runs import make_once, open_client
 
 from samebits.backtesting.summary import list_metrics, list_steps, summarise, write_summary
-from samebits.backtesting.verification import check_backtest
+from samebits.backtesting.verification import check_backtest, find_finished_backtest
 from samebits.commands.reproduce_windows import reproduce_windows
 from samebits.config.decisive import digest_config
 from samebits.digests import digest_bytes
@@ -420,6 +420,20 @@ def test_what_is_forged_to_the_same_verifies(own: Trained) -> None:
 
     with open_recorded_run(open_client(own.store), own.document["run_id"]) as recorded:
         assert all(check.passed for check in check_backtest(recorded, check_record))
+
+
+@pytest.mark.parametrize("of_window", [False, True])
+def test_a_backtest_whose_inputs_came_out_otherwise_is_not_handed_back(own: Trained, of_window: bool, capsys: Any) -> None:
+    client, run_id = open_client(own.store), own.document["run_id"]
+    request_digest = client.get_run(run_id).data.tags["request_digest"]
+    assert find_finished_backtest(client, request_digest) is not None
+    tagged = own.document["windows"][1]["run_id"] if of_window else run_id
+
+    client.set_tag(tagged, "nondeterminism", "NONDETERMINISM: run 9 parts at model")
+
+    assert find_finished_backtest(client, request_digest) is None
+    said = capsys.readouterr().err
+    assert f"is not handed back: run {tagged}: NONDETERMINISM: run 9 parts at model" in said
 
 
 def reproduce(own: Trained, make: Callable[[str], Report]) -> Verdict:

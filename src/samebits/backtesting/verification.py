@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from samebits.backtesting.summary import list_metrics, list_steps, summarise, write_summary
@@ -27,6 +28,7 @@ from samebits.plain_files import read_plain
 from samebits.proof.candidates import read_steps
 from samebits.proof.verification import Check, check_record, conclude, digest_files, is_same
 from samebits.text import warn
+from samebits.tracking.server import explain_failures
 from samebits.verdicts import Level, Verdict
 
 _FEW = 5  # backtests that are asked for at once: mostly the first one verifies
@@ -60,16 +62,25 @@ def find_finished_backtest(client: Any, request_digest: str) -> tuple[str, dict[
     condition = f"tags.request_digest = '{request_digest}' AND attributes.status = 'FINISHED' AND tags.backtest != ''"
     for run in search_runs(client, condition, page_size=_FEW):
         run_id = str(run.info.run_id)
+        why = "does not verify, and"
         try:
             with open_recorded_run(client, run_id) as recorded:
                 wrong = [check.name for check in check_backtest(recorded, check_record) if not check.passed]
-                if not wrong:
-                    record, _ = open_record(recorded)
-                    return run_id, record, [_read_lineage(client, str(window["run_id"])) for window in record["windows"]]
+                record, _ = open_record(recorded)
+            if not wrong:
+                why, wrong = "", _find_nondeterminism(client, [run_id, *(str(window["run_id"]) for window in record["windows"])])
+            if not wrong:
+                return run_id, record, [_read_lineage(client, str(window["run_id"])) for window in record["windows"]]
         except SamebitsError as error:
             wrong = [str(error)]
-        warn(f"backtest {run_id} has the same inputs but does not verify, and is not handed back: {', '.join(wrong[:3])}")
+        warn(" ".join(f"backtest {run_id} has the same inputs but {why} is not handed back: {', '.join(wrong[:3])}".split()))
     return None
+
+
+def _find_nondeterminism(client: Any, run_ids: Sequence[str]) -> list[str]:
+    """Return what the ledger says against runs whose inputs are known to have come out otherwise."""
+    found = [(run_id, explain_failures(f"find run {run_id}", partial(client.get_run, run_id)).data.tags) for run_id in run_ids]
+    return [f"run {run_id}: {tags['nondeterminism']}" for run_id, tags in found if "nondeterminism" in tags]
 
 
 def _read_lineage(client: Any, run_id: str) -> dict[str, Any]:
