@@ -427,3 +427,19 @@ def test_an_interrupted_step_ends_with_its_processes_and_leaves_nothing(project:
     assert not Path(f"/proc/{child}").exists()
     assert not (project.root / "data/processed").exists()
     assert not list((project.root / ".samebits/steps").glob(".work-*"))
+
+
+@pytest.mark.parametrize("name", ["_notes.txt", ".drafts/a.txt"])
+def test_a_folder_that_holds_files_of_somebody_else_is_not_replaced(project: Project, name: str) -> None:
+    code = "def work(out, text='1'):\n    out.mkdir()\n    (out / 'part.csv').write_text(text)\n"
+    project.take_step(code, outputs={"out": "data/processed/parts"})
+    project.run()
+    project.write(f"data/processed/parts/{name}", "of somebody else")
+    assert project.list_ran() == []
+
+    project.steps["one"]["parameters"] = {"text": "2"}
+    with pytest.raises(DataError, match=rf"data/processed/parts: expected .* found others: {re.escape(name)}\. Move them away"):
+        project.run()
+
+    assert project.read(f"data/processed/parts/{name}") == "of somebody else"
+    assert project.read("data/processed/parts/part.csv") == "1"

@@ -17,7 +17,7 @@ from samebits.steps.graph import PlannedStep
 from samebits.steps.process import FAILED, run_process
 from samebits.steps.record import StepRecord, StepRun
 from samebits.steps.states import Desk, Standing, judge_graph, judge_step, refuse_edited
-from samebits.steps.workplace import collect_outputs, lay_out, list_left_out, place_output
+from samebits.steps.workplace import collect_outputs, lay_out, list_left_out, place_output, refuse_left_out
 from samebits.table.files import digest_table
 from samebits.text import shorten_list
 from samebits.voice import SILENT, Voice
@@ -168,6 +168,8 @@ def _refuse_unknown(desk: Desk, step: PlannedStep, run: StepRun, observed: dict[
             found = f"{observed[name]}, of which nothing is on record"
             remedy = "Nothing is overwritten: move it away, and run this again."
             raise DataError(Problem(path, f"what step {step.name} wrote, or nothing", found, remedy))
+        if observed[name] != run.digests[name]:
+            refuse_left_out(desk.graph.root / path, path)
 
 
 def _say_left_out(step: PlannedStep, sources: dict[str, Path], voice: Voice) -> None:

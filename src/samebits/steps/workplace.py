@@ -18,6 +18,7 @@ from samebits.errors import DataError, Problem
 from samebits.steps.graph import PlannedStep
 from samebits.steps.states import Desk, digest_named
 from samebits.table.files import list_table_files
+from samebits.text import shorten_list
 
 _PREFIX = ".work-"
 
@@ -126,7 +127,22 @@ def list_left_out(path: Path) -> list[str]:
     if not path.is_dir():
         return []
     kept = {str(file) for file in list_table_files(path).values()}
-    return sorted(one.relative_to(path).as_posix() for one in path.rglob("*") if one.is_file() and str(one) not in kept)
+    files = (one for one in path.rglob("*") if one.is_symlink() or not one.is_dir())
+    return sorted(one.relative_to(path).as_posix() for one in files if str(one) not in kept)
+
+
+def refuse_left_out(target: Path, where: str) -> None:
+    """Refuse to replace a folder in which files lie that no digest is of, so that nobody knows whose they are.
+
+    Raises
+    ------
+    DataError
+        There are such files.
+    """
+    if names := list_left_out(target):
+        expected = "a folder that holds only what steps write (no name begins with _ or .)"
+        remedy = "Move them away: the folder is replaced as a whole, and nothing of yours is taken with it."
+        raise DataError(Problem(where, expected, f"others: {shorten_list(names)}", remedy))
 
 
 def place_output(source: Path, target: Path) -> None:
@@ -135,8 +151,9 @@ def place_output(source: Path, target: Path) -> None:
     Raises
     ------
     DataError
-        It cannot be written there.
+        It cannot be written there, or a folder is there with files that no step wrote.
     """
+    refuse_left_out(target, str(target))
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         for name in list_left_out(source):
