@@ -8,6 +8,7 @@ import pytest
 from step_projects import Project
 
 from samebits.digests import digest_file
+from samebits.errors import DataError
 from samebits.steps import digest_cache
 from samebits.steps.digest_cache import DigestCache
 from samebits.table.files import digest_table
@@ -83,3 +84,25 @@ def test_what_lies_in_the_cache_s_place_and_is_none_counts_for_nothing(
 
 def test_what_is_not_there_has_no_digest(project: Project) -> None:
     assert DigestCache(project.root).digest(project.root / "nowhere") is None
+
+
+@pytest.mark.parametrize("name", ["dangling", "folder", "pipe"])
+def test_what_is_there_and_cannot_be_read_is_refused_not_taken_for_nothing(project: Project, name: str) -> None:
+    project.write("folder/part.csv", "1\n")
+    for link in ("dangling", "folder/dangling.csv"):
+        (project.root / link).symlink_to("nowhere")
+    os.mkfifo(project.root / "pipe")
+
+    with pytest.raises(DataError, match=rf"{name}.*: expected a readable file"):
+        DigestCache(project.root).digest(project.root / name)
+
+
+def test_an_output_s_place_that_cannot_be_read_is_not_written_over(project: Project) -> None:
+    link = project.root / "data/processed/joined.csv"
+    link.parent.mkdir(parents=True)
+    link.symlink_to("nowhere")
+
+    with pytest.raises(DataError, match=r"data/processed/joined\.csv: expected a readable file"):
+        project.run()
+
+    assert link.is_symlink()

@@ -7,6 +7,7 @@ holds it with its index). Who trusts nothing of this asks for a cache that does 
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import time
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from samebits.digests import digest_bytes, digest_file, digest_manifest
+from samebits.errors import DataError, describe_unreadable
 from samebits.private_files import read_private, write_private
 from samebits.table.files import list_table_files
 
@@ -38,15 +40,26 @@ class DigestCache:
         self._brought: dict[str, list[Any]] = {}
 
     def digest(self, path: Path) -> str | None:
-        """Return the digest of a file, or of a folder's files as of a table's; None where nothing readable is."""
+        """Return the digest of a file, or of a folder's files as of a table's; None where nothing is.
+
+        Raises
+        ------
+        DataError
+            Something is there that cannot be read, or is neither a file nor a folder of files.
+        """
+        if not os.path.lexists(path):
+            return None
         try:
             if not path.is_dir():
-                return self._digest_file(path) if path.is_file() else None
+                return self._digest_file(path)
             return digest_manifest((name, self._digest_file(file)) for name, file in list_table_files(path).items())
-        except OSError:
-            return None
+        except OSError as error:
+            place = Path(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else path
+            raise DataError(describe_unreadable(place, error, "Check it and its permissions, or move it away.")) from None
 
     def _digest_file(self, path: Path) -> str:
+        if path.exists() and not path.is_file():
+            raise OSError(errno.EINVAL, "no regular file", str(path))
         place, facts = str(path), _read_facts(path)
         for known in (self._brought, self._read_now, self._kept):
             if known.get(place, [])[:-1] == facts:

@@ -156,7 +156,15 @@ def _is_inner_file(desk: Desk, word: str) -> bool:
 
 
 def _holds_modules(desk: Desk, run: StepRun) -> bool:
-    return all(desk.cache.digest(find_module(desk.graph.root, name, run.places)) == digest for name, digest in run.modules.items())
+    return all(_digest_module(desk, run, name) == digest for name, digest in run.modules.items())
+
+
+def _digest_module(desk: Desk, run: StepRun, name: str) -> str | None:
+    """A file of code that cannot be read is gone: the step runs again, and says itself what it misses."""
+    try:
+        return desk.cache.digest(find_module(desk.graph.root, name, run.places))
+    except DataError:
+        return None
 
 
 def _say_change(desk: Desk, step: PlannedStep, record: StepRecord) -> str:
@@ -171,7 +179,7 @@ def _say_change(desk: Desk, step: PlannedStep, record: StepRecord) -> str:
 
 
 def _say_changed_module(desk: Desk, run: StepRun) -> str:
-    found = {name: desk.cache.digest(find_module(desk.graph.root, name, run.places)) for name in run.modules}
+    found = {name: _digest_module(desk, run, name) for name in run.modules}
     name = next((name for name, digest in run.modules.items() if found[name] != digest), None)
     return f"module {name} {'is gone' if found.get(str(name)) is None else 'changed'}"
 
