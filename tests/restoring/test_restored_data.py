@@ -77,3 +77,21 @@ def test_raw_files_that_are_nowhere_are_named_all_at_once(project: Project, tmp_
         restore_raw(lineage, RECORDED_RUN, restoration, project.root)
 
     assert [problem.where for problem in caught.value.problems] == ["data data/raw/customers.csv", "data data/raw/orders.csv"]
+
+
+@pytest.mark.parametrize("name", ["raw", "output"])
+@pytest.mark.parametrize("way", ["../../victim", "link/victim"])
+def test_nothing_outside_of_the_restoration_is_written_or_taken_away(project: Project, tmp_path: Path, name: str, way: str) -> None:
+    lineage, restoration = record(project), make_restoration(tmp_path / "restored")
+    (restoration.project / "link").symlink_to(tmp_path)
+    victim = project.write("../victim/kept.csv", "of somebody else")
+    stage = lineage["stages"]["steps"]
+    if name == "raw":
+        stage["raw"] = {way: stage["raw"]["data/raw/customers.csv"]}
+    else:
+        stage["paths"]["clean"]["outputs"] = {"table": way}
+
+    with pytest.raises(ProvenanceError, match=rf"{way}: expected a place in the restored project"):
+        restore_raw(lineage, RECORDED_RUN, restoration, project.root)
+
+    assert victim.read_text() == "of somebody else"

@@ -170,3 +170,25 @@ def test_what_steps_read_and_write_is_no_change_of_code(project: Project) -> Non
 
     assert before["changes"] == after["changes"] == {}
     assert before["digest"] == after["digest"]
+
+
+@pytest.mark.parametrize("path", ["../x.csv", "/x/..", "data/../../x.csv", "", "/"])
+@pytest.mark.parametrize("kind", ["inputs", "outputs", "raw"])
+def test_a_stage_whose_paths_lead_aside_is_not_whole(project: Project, kind: str, path: str) -> None:
+    stage = project.make_stage()
+    assert is_whole(stage)
+    paths = stage["raw"] if kind == "raw" else stage["paths"]["join"][kind]
+    name = next(iter(paths))
+
+    paths |= {path: paths[name]} if kind == "raw" else {name: path}
+
+    assert not is_whole(stage)
+
+
+def test_inputs_of_a_stage_may_lie_elsewhere_and_outputs_not(project: Project) -> None:
+    stage = project.make_stage()
+    stage["paths"]["join"]["inputs"]["orders"] = "/mnt/orders.csv"
+    assert is_whole(stage)
+
+    stage["paths"]["join"]["outputs"]["table"] = "/mnt/joined.csv"
+    assert not is_whole(stage)

@@ -36,12 +36,19 @@ def is_whole(stage: Mapping[str, Any]) -> bool:
         and all(isinstance(one, dict) and all(_has_texts(one.get(kind)) for kind in ("inputs", "outputs")) for one in paths.values())
         and all(paths[name][kind].keys() == steps[name][kind].keys() for name in steps for kind in ("inputs", "outputs"))
         and _has_texts(stage.get("raw"))
+        and all(_is_straight(path) for path in [*stage["raw"], *(path for one in paths.values() for path in one["inputs"].values())])
+        and all(_is_straight(path) and path[0] != "/" for one in paths.values() for path in one["outputs"].values())
         and _has_texts(stage.get("made"))
     )
 
 
 def _has_texts(value: Any) -> bool:
     return isinstance(value, dict) and all(isinstance(one, str) for one in value.values())
+
+
+def _is_straight(path: str) -> bool:
+    """Tell whether a path, from a project's root or whole, leads to where its names say and nowhere aside."""
+    return "\0" not in path and not {"", ".", ".."} & set(path.removeprefix("/").split("/"))
 
 
 def list_outputs(stage: Mapping[str, Any]) -> dict[str, tuple[str, str, str]]:

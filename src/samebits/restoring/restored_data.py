@@ -37,7 +37,7 @@ def restore_raw(lineage: dict[str, Any], recorded: RecordedRun, restoration: Res
     Raises
     ------
     ProvenanceError
-        One is nowhere to be found: all of them at once.
+        One is nowhere to be found, or would come to lie outside of the restoration: all of them at once.
     """
     steps, problems = lineage["stages"]["steps"], list[Problem]()
     for number, (path, digest) in enumerate(list_raw(steps).items()):
@@ -48,7 +48,7 @@ def restore_raw(lineage: dict[str, Any], recorded: RecordedRun, restoration: Res
     if problems:
         raise ProvenanceError(*problems)
     for path in list_outputs(steps):
-        _remove(restoration.project / path)
+        _remove(_place_inside(path, restoration))
     said = f"{len(list_raw(steps))} raw files, of which {len(steps['order'])} steps are to make the table"
     others = _find_tables(lineage, recorded, restoration, caller, steps["made"])
     return "; ".join(filter(None, [said, others]))
@@ -57,15 +57,27 @@ def restore_raw(lineage: dict[str, Any], recorded: RecordedRun, restoration: Res
 def _restore_input(
     path: str, digest: str, number: int, lineage: dict[str, Any], recorded: RecordedRun, restoration: Restoration, caller: Path
 ) -> None:
-    place = restoration.project / path
     if Path(path).is_absolute():
         place = restoration.moved[path] = make_folder(restoration.folder / "raw" / str(number)) / Path(path).name
+    else:
+        place = _place_inside(path, restoration)
     stage = {"digest": digest, "path": path, **({"location": path} if Path(path).is_absolute() else {})}
     kept = lineage.get("archive", {}).get("raw", {}).get(path)
     found, _ = _find_table(kept, stage, f"raw-{number}", recorded, restoration, caller)
     if found != place:
         _remove(place)
         copy_whole(found, place, digest)
+
+
+def _place_inside(path: str, restoration: Restoration) -> Path:
+    """Return where a path of the project lies in its restoration; one that leads out of that, be it by a link, is refused."""
+    place = restoration.project / path
+    if not place.parent.resolve().is_relative_to(restoration.folder.resolve()):
+        expected, found = "a place in the restored project", f"one outside of it, {place.parent.resolve() / place.name}"
+        raise ProvenanceError(
+            Problem(path, expected, found, "Nothing is written there: reproduce it from its table, without --from raw.")
+        )
+    return place
 
 
 def _remove(path: Path) -> None:
