@@ -95,3 +95,20 @@ def test_nothing_outside_of_the_restoration_is_written_or_taken_away(project: Pr
         restore_raw(lineage, RECORDED_RUN, restoration, project.root)
 
     assert victim.read_text() == "of somebody else"
+
+
+def test_inputs_named_from_home_or_the_config_s_folder_are_taken_from_where_the_record_names_them(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    project.write("../home/orders.csv", "2,9.5\n")
+    project.write("confs/customers.csv", "1,20\n2,30\n")
+    project.steps["join"]["inputs"] = {"customers": "customers.csv", "orders": "~/orders.csv"}
+    lineage, restoration = record(project), make_restoration(tmp_path / "restored")
+
+    restore_raw(lineage, RECORDED_RUN, restoration, project.root)
+
+    steps = load_config(write_config(lineage, restoration, "again")).config.steps or {}
+    moved = restoration.moved[str(tmp_path / "home/orders.csv")]
+    assert steps["join"].inputs == {"customers": "confs/customers.csv", "orders": str(moved)}
+    assert (restoration.project / "confs/customers.csv").is_file()

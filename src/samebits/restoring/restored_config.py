@@ -28,7 +28,7 @@ def write_config(lineage: dict[str, Any], restoration: Restoration, name: str, *
         data["digest"] = None  # made again, so that a table that comes out otherwise is compared, not refused
     if restoration.test_data is not None:
         data["test_path"] = str(restoration.test_data)
-    config = {**resolved, "data": data, **_place_steps(resolved, restoration), **changes}
+    config = {**resolved, "data": data, **_place_steps(resolved, steps, restoration), **changes}
     if "tracking" in resolved:  # a rerun is recorded beside its original, wherever that is
         config["tracking"] = {**resolved["tracking"], "offline": False}
     if "registry" in resolved:  # and none of what is registered
@@ -41,14 +41,18 @@ def write_config(lineage: dict[str, Any], restoration: Restoration, name: str, *
     return path
 
 
-def _place_steps(resolved: dict[str, Any], restoration: Restoration) -> dict[str, Any]:
-    """Return the steps with those inputs in their new places that lay outside of the project."""
+def _place_steps(resolved: dict[str, Any], stage: dict[str, Any], restoration: Restoration) -> dict[str, Any]:
+    """Return the steps with their inputs where the record names them, those from outside of the project in their new places.
+
+    As they were written they may have been named from somebody's home, or from the config's folder, which is another now.
+    """
     if not resolved.get("steps"):
         return {}
     steps = {name: {**step, "inputs": dict(step["inputs"])} for name, step in resolved["steps"].items()}
-    for step in steps.values():
+    for name, step in steps.items():
+        recorded = stage.get("paths", {}).get(name, {}).get("inputs", {})
         for key, value in step["inputs"].items():
-            path = normalise_path(take_path(value))
+            path = recorded.get(key, normalise_path(take_path(value)))
             moved = str(restoration.moved.get(path, path))
             step["inputs"][key] = {**value, "path": moved} if isinstance(value, dict) else moved
     return {"steps": steps}
