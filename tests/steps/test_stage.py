@@ -192,3 +192,19 @@ def test_inputs_of_a_stage_may_lie_elsewhere_and_outputs_not(project: Project) -
 
     stage["paths"]["join"]["outputs"]["table"] = "/mnt/joined.csv"
     assert not is_whole(stage)
+
+
+PARTS = {"a table in an output": "data/processed/parts/clean.csv", "a folder of outputs": "data"}
+
+
+@pytest.mark.parametrize("name", PARTS)
+@pytest.mark.parametrize("key", ["path", "test_path"])
+def test_a_table_that_is_a_part_of_outputs_or_holds_them_is_refused(project: Project, name: str, key: str) -> None:
+    project.take_step("def work(out): ...\n", outputs={"out": "data/processed/parts"})
+    data = {"path": "data/raw/orders.csv", "target": "age", key: PARTS[name]}
+    tests = (
+        {"data": {**data, "test_digest": f"sha256:{'0' * 64}"}, "split": {"method": "path"}} if key == "test_path" else {"data": data}
+    )
+
+    with pytest.raises(DataError, match=rf"data\.{key}: expected what one output of a step is, .* of step one\. Name"):
+        project.make_stage(**tests)

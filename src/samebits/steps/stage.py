@@ -13,7 +13,7 @@ from typing import Any
 
 from samebits.config.loading import LoadedConfig
 from samebits.digests import canonical_json
-from samebits.errors import Problem, ProvenanceError
+from samebits.errors import DataError, Problem, ProvenanceError
 from samebits.lineage.manifest import MAX_BYTES, Stage, make_stage, read_bounded_json
 from samebits.lineage.step_stage import NO_STEPS, is_whole
 from samebits.plain_files import read_plain
@@ -24,6 +24,7 @@ from samebits.steps.states import Desk, judge_graph, open_desk
 from samebits.voice import SILENT, Voice
 
 RECORDED = "SAMEBITS_RECORDED_STEPS"  # names a file with the stage of a run that is made again from its table
+_NAME_IT = "Name that very file or folder as an output of its own."
 _WORK = ("function", "command", "parameters", "seed")
 
 
@@ -66,7 +67,29 @@ def find_steps(loaded: LoadedConfig, root: Path) -> Stage | None:
 
 def _open_desk(loaded: LoadedConfig, root: Path) -> Desk:
     config = loaded.config
-    return open_desk(plan_steps(config.steps or {}, loaded.document.path, root, config.numeric_profile))
+    graph = plan_steps(config.steps or {}, loaded.document.path, root, config.numeric_profile)
+    _refuse_parts(graph, loaded, root)
+    return open_desk(graph)
+
+
+def _refuse_parts(graph: Graph, loaded: LoadedConfig, root: Path) -> None:
+    """Refuse a table that lies in an output or holds one: its digest is not the output's, so that none holds it to its step."""
+    outputs = {(graph.root / path).resolve(): (path, name) for name, step in graph.steps.items() for path in step.outputs.values()}
+    problems = [
+        Problem(key, "what one output of a step is, or nothing of any", f"{place}, which {how} {path} of step {name}", _NAME_IT)
+        for key, place in _find_read(loaded, root).items()
+        for made, (path, name) in outputs.items()
+        if place != made and (how := "lies in" if made in place.parents else "holds" if place in made.parents else "")
+    ]
+    if problems:
+        raise DataError(*problems)
+
+
+def _find_read(loaded: LoadedConfig, root: Path) -> dict[str, Path]:
+    """Return where the files lie that the config reads, by its key."""
+    data, split = loaded.config.data, loaded.config.split
+    named = {"data.path": data.path, "data.test_path": data.test_path, "split.rows_file": split.rows_file}
+    return {key: find_data(path, loaded.document.path, root).resolve() for key, path in named.items() if path is not None}
 
 
 def describe_steps(graph: Graph, outcomes: Mapping[str, Outcome], loaded: LoadedConfig, root: Path) -> Stage:
@@ -107,15 +130,12 @@ def _find_digest(outcomes: Mapping[str, Outcome], path: str) -> str:
 
 def _list_made(graph: Graph, outcomes: Mapping[str, Outcome], loaded: LoadedConfig, root: Path) -> dict[str, str]:
     """Return the digest of each file that the config reads and a step made, by the config's key."""
-    data, split = loaded.config.data, loaded.config.split
-    named = {"data.path": data.path, "data.test_path": data.test_path, "split.rows_file": split.rows_file}
-    places = {key: find_data(path, loaded.document.path, root).resolve() for key, path in named.items() if path is not None}
     made = {
         (graph.root / path).resolve(): outcome.run.digests[name]
         for outcome in outcomes.values()
         for name, path in outcome.step.outputs.items()
     }
-    return {key: made[place] for key, place in places.items() if place in made}
+    return {key: made[place] for key, place in _find_read(loaded, root).items() if place in made}
 
 
 def hold_made(stage: Stage, key: str, digest: str) -> None:
