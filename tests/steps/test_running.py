@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import datetime
 import os
 import re
 import signal
@@ -443,3 +444,25 @@ def test_a_folder_that_holds_files_of_somebody_else_is_not_replaced(project: Pro
 
     assert project.read(f"data/processed/parts/{name}") == "of somebody else"
     assert project.read("data/processed/parts/part.csv") == "1"
+
+
+def test_a_date_among_the_parameters_reaches_a_function_as_its_iso_text(project: Project) -> None:
+    project.take_step("def work(out, day):\n    out.write_text(day)\n", parameters={"day": datetime.date(2026, 11, 27)})
+
+    project.run()
+
+    assert project.read("data/processed/out.txt") == "2026-11-27"
+
+
+def test_a_project_that_holds_a_file_where_records_go_is_told_so(project: Project) -> None:
+    project.write(".samebits", "")
+
+    with pytest.raises(DataError, match=r"\.samebits/steps.*: expected a folder to keep records of steps in, found Not a directory"):
+        project.run()
+
+
+def test_a_step_that_runs_the_steps_of_its_own_project_is_refused(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SAMEBITS_STEP", str(project.root / ".samebits/steps/.work-1-a/plan.json"))
+
+    with pytest.raises(DataError, match=r"SAMEBITS_STEP: expected steps run by no step of the same project"):
+        project.run()

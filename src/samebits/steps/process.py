@@ -132,7 +132,7 @@ def _make_plan(desk: Desk, step: PlannedStep, workplace: Workplace) -> dict[str,
         "code": list_code_folders(root),
         "input_paths": {name: one.path for name, one in step.inputs.items()},
         "outputs": step.outputs,
-        "parameters": step.step.parameters,
+        "parameters": step.step.model_dump(mode="json")["parameters"],  # a date of TOML as its text
         "given_seed": step.step.seed,
         "seed": derive_seed(step.step.seed, f"steps.{step.name}"),
         "inputs": sorted({str(place.resolve()) for place in workplace.links.values()}),

@@ -19,7 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from samebits.digests import digest_value
+from samebits.errors import DataError, Problem
 from samebits.plain_files import read_plain
+from samebits.steps.step_process import PLAN
 
 FOLDER = ".samebits/steps"
 _SCHEMA = 1
@@ -121,12 +123,31 @@ class Records:
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
-        """Let one process at a time run this project's steps: what two would make at once, one makes and the other finds."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self._keep_from_git()
-        with (self.folder / ".lock").open("wb") as file:
+        """Let one process at a time run this project's steps: what two would make at once, one makes and the other finds.
+
+        Raises
+        ------
+        DataError
+            There is no place for records, or a step of this project would wait for itself.
+        """
+        self._refuse_within()
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._keep_from_git()
+            file = (self.folder / ".lock").open("wb")
+        except OSError as error:
+            expected, found = "a folder to keep records of steps in", error.strerror or str(error)
+            raise DataError(Problem(str(self.folder), expected, found, "Make it one that can be written to.")) from None
+        with file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
+
+    def _refuse_within(self) -> None:
+        """Its caller holds the lock until it ends: it would wait for ever."""
+        plan = os.environ.get(PLAN)
+        if plan and Path(plan).resolve().is_relative_to(self.folder.resolve()):
+            remedy = "Make what it needs a step of its own, and name its output as an input."
+            raise DataError(Problem(PLAN, "steps run by no step of the same project", "a step that runs them itself", remedy))
 
     def _keep_from_git(self) -> None:
         mark = self.folder / ".gitignore"
