@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from samebits.commands.data_pin import run_data_pin, write_pin
 from samebits.config.loading import load_config
 from samebits.digests import digest_file
 from samebits.errors import ConfigError, DataError
+from samebits.sources.cache import find_cached
 from samebits.table.files import list_table_files
 
 TABLE = ROOT / "data/raw/wine.csv"
@@ -117,3 +119,27 @@ def test_a_folder_that_links_to_itself_has_an_end(tmp_path: Path) -> None:
     (tmp_path / "b").symlink_to(tmp_path / "a")
 
     assert list(list_table_files(tmp_path)) == ["a/t.csv", "b/t.csv"]
+
+
+def test_rows_of_a_database_are_pinned_as_they_are_asked_for(
+    tmp_path: Path, write_config: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("TEAM_DATABASE", f"sqlite:///{tmp_path}/team.db")
+    with sqlite3.connect(tmp_path / "team.db") as connection:
+        connection.executescript("CREATE TABLE t (x INT, y TEXT); INSERT INTO t VALUES (2, 'b'), (1, 'a');")
+    query = {"sql": "SELECT * FROM t", "order_by": ["x"]}
+    keys = {
+        "path": str(tmp_path / "none.parquet"),
+        "query": query,
+        "database": "TEAM_DATABASE",
+        "target": "y",
+        "positive": ...,
+        "drop": [],
+    }
+    path = write_config({"data": {**keys, "digest": ...}, "business": ...})
+
+    run_data_pin(str(path))
+
+    pin = str(load_config(path).config.data.digest)
+    assert find_cached(pin) is not None

@@ -6,15 +6,17 @@ import codecs
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 from samebits.config.documents import Document, parse_document, read_document, take_section
 from samebits.config.loading import read_config_document
 from samebits.config.validation import find_problems
 from samebits.digests import digest_file
 from samebits.errors import ConfigError, DataError, Problem, describe_unreadable
+from samebits.keys.table import Query
 from samebits.project import find_config, find_data, find_project_root
 from samebits.provenance.blobs import describe_changed_blobs
-from samebits.sources.bringing import bring_named
+from samebits.sources.bringing import bring_answer, bring_named
 from samebits.table.files import choose_parts, digest_table, list_table_files
 from samebits.table.formats import check_format
 from samebits.text import tell, warn
@@ -37,11 +39,19 @@ def run_data_pin(conf_file: str) -> None:
     for key_path, named in list_pinned(path).items():
         place = find_data(named, path, root)
         brought = bring_named(named, place, None, ".".join(key_path), warn)
+        query = read_query(take_section(read_config_document(path).value, "data")) if key_path == TABLE_PIN else None
+        if brought is None and query is not None and not place.exists():
+            brought = bring_answer(*query, None, warn)
         place = place if brought is None else brought.path
         digest = digest_named_file(place) if key_path == ROWS_PIN else digest_named_table(place)
         pinned = write_pin(path, digest, key_path)
         tell(f"{path}: {'.'.join(key_path)} {'is' if not pinned else 'set to'} {digest}")
         warn(*describe_changed_blobs(root, list(list_table_files(place).values())))
+
+
+def read_query(data: dict[str, Any]) -> tuple[Query, str] | None:
+    """Return what a config asks a database, and the variable that names it; None where it asks none. Its keys are sound."""
+    return (Query.model_validate(data["query"]), str(data["database"])) if data.get("query") is not None else None
 
 
 def list_pinned(path: Path) -> dict[tuple[str, str], str]:

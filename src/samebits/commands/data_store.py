@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from samebits.commands.data_pin import ROWS_PIN, digest_named_file, digest_named_table, list_pinned
+from samebits.commands.data_pin import ROWS_PIN, digest_named_file, digest_named_table, list_pinned, read_query
 from samebits.config.documents import take_section
 from samebits.config.loading import Brought, read_config_document
 from samebits.errors import ConfigError, DataError, Problem
@@ -93,7 +93,7 @@ def list_named(conf_files: Sequence[str]) -> Iterator[Named]:
 def _list_of_keys(sections: dict[str, Any], path: Path, root: Path) -> Iterator[Named]:
     for key_path, named in list_pinned(path).items():
         pin = take_section(sections, key_path[0]).get(key_path[1])
-        query = _read_query(take_section(sections, "data")) if key_path[1] == "digest" else None
+        query = read_query(take_section(sections, "data")) if key_path[1] == "digest" else None
         place = find_data(named, path, root)
         yield Named(f"{path}: {'.'.join(key_path)}", named, place, pin, key_path != ROWS_PIN, query)
 
@@ -110,11 +110,6 @@ def _list_of_steps(sections: dict[str, Any], path: Path, root: Path) -> Iterator
 
 def _has_pin(sections: dict[str, Any], key_path: tuple[str, str]) -> bool:
     return take_section(sections, key_path[0]).get(key_path[1]) is not None
-
-
-def _read_query(data: dict[str, Any]) -> tuple[Query, str] | None:
-    """Of a config whose keys are sound."""
-    return (Query.model_validate(data["query"]), str(data["database"])) if data.get("query") is not None else None
 
 
 def list_configs(root: Path) -> list[str]:
