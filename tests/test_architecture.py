@@ -143,3 +143,9 @@ def test_no_command_imports_mlflow_before_it_has_said_how(command: str) -> None:
     script = f"import sys; sys.path.insert(0, {str(ROOT / 'src')!r}); import samebits.{command}; sys.exit('mlflow' in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+def test_no_two_test_modules_have_one_name() -> None:
+    names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
+
+    assert sorted({name for name in names if names.count(name) > 1}) == []  # pytest would collect the first of them alone
