@@ -94,13 +94,19 @@ def start_services(folder: Path) -> Iterator[Services]:
     """Start PostgreSQL and the object store, and make the bucket."""
     with ExitStack() as stack:
         database_host = stack.enter_context(start_postgres())
-        port = choose_port()
-        command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-        process = stack.enter_context(run_service(command, folder / "store.log"))
-        store = f"http://127.0.0.1:{port}"
-        wait_until(lambda: _answers(f"{store}/moto-api/"), process)
+        store = stack.enter_context(start_object_store(folder))
         make_bucket(store)
         yield Services(database_host, store)
+
+
+@contextmanager
+def start_object_store(folder: Path) -> Iterator[str]:
+    """Start a store that speaks S3, empty, and yield its address; what it says goes into a folder."""
+    port = choose_port()
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    with run_service(command, folder / "store.log") as process:
+        wait_until(lambda: _answers(f"http://127.0.0.1:{port}/moto-api/"), process)
+        yield f"http://127.0.0.1:{port}"
 
 
 @contextmanager

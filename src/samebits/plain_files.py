@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -72,6 +73,20 @@ def read_plain(path: Path, most_bytes: int) -> bytes:
     if not is_within:
         raise OSError(errno.EFBIG, f"more than {describe_size(most_bytes)}", str(path))
     return bytes(content)
+
+
+def read_pieces(path: Path, size_bytes: int = _READ_BYTES, offset: int = 0) -> Iterator[bytes]:
+    """Yield a regular file's bytes from an offset on, at most so many at a time.
+
+    Raises
+    ------
+    OSError
+        As `open_plain`.
+    """
+    with open_plain(path) as file:
+        file.seek(offset)
+        while piece := file.read(size_bytes):
+            yield piece
 
 
 def describe_size(size_bytes: int) -> str:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import servers
-from conftest import _answers, wait_until
 
 from samebits.errors import DataError
 from samebits.sources.bringing import bring_named
@@ -26,11 +24,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    port = servers.choose_port()
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    with servers.run_service(command, tmp_path_factory.mktemp("bucket") / "store.log") as process:
-        address = f"http://127.0.0.1:{port}"
-        wait_until(lambda: _answers(f"{address}/moto-api/"), process)
+    with servers.start_object_store(tmp_path_factory.mktemp("bucket")) as address:
         yield address
 
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import servers
-from conftest import _answers, wait_until
 
 from samebits.digests import digest_bytes
 from samebits.errors import DataError
@@ -24,11 +22,8 @@ pytestmark = pytest.mark.xdist_group("bucket")
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    port = servers.choose_port()
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    with servers.run_service(command, tmp_path_factory.mktemp("bucket") / "store.log") as process:
-        wait_until(lambda: _answers(f"http://127.0.0.1:{port}/moto-api/"), process)
-        yield f"http://127.0.0.1:{port}"
+    with servers.start_object_store(tmp_path_factory.mktemp("bucket")) as address:
+        yield address
 
 
 @pytest.fixture(params=["folder", "bucket"])

@@ -32,7 +32,8 @@ from samebits.lineage.manifest import Stage
 from samebits.numerics.generators import plant_seeds
 from samebits.provenance.environment import read_environment
 from samebits.provenance.modules import identify_modules
-from samebits.recording.run import Job, Made, record_run
+from samebits.recording.made import Made
+from samebits.recording.run import Job, record_run
 from samebits.sources.bringing import bring_inputs
 from samebits.steps.stage import make_steps
 from samebits.stores.store import bring_to_place

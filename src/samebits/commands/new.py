@@ -9,7 +9,7 @@ from pathlib import Path
 
 from samebits.errors import ConfigError, DataError, Problem, suggest
 from samebits.project import expand_home, find_project_root, name_program
-from samebits.sources.address import is_address
+from samebits.sources.address import is_address, parse_address
 from samebits.sources.bringing import bring_named
 from samebits.text import quote_word, tell, warn
 
@@ -87,7 +87,7 @@ def _choose_place(output: str | None, named: str, root: Path) -> Path:
 
 
 def _name_config(named: str) -> str:
-    return name_table(Path(named.partition("?")[0] if is_address(named) else named))
+    return name_table(Path(parse_address(named, "TABLE").name if is_address(named) else named))
 
 
 def name_table(path: Path) -> str:

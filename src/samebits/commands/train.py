@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from samebits.commands.train_summary import Ended, tell_end
+from samebits.commands.train_summary import tell_end
 from samebits.config.documents import Document
 from samebits.config.loading import check_document, read_config_document
 from samebits.errors import EXIT_BROKEN_CLAIM, SamebitsError
 from samebits.numerics.profile import pin_profile
 from samebits.project import find_config, find_project_root, list_code_folders
+from samebits.recording.made import Made
 from samebits.text import warn
 from samebits.tracking.patience import ServerGone
 from samebits.tracking.server import prepare_tracking
@@ -102,7 +103,7 @@ def _hand_back_run(document: Document, root: Path, as_json: bool) -> list[dict[s
     if found is None:
         return None
     run_id, lineage = found
-    tell_end(Ended(run_id, lineage, lineage["run"]["experiment_id"], is_reused=True), as_json)
+    tell_end(Made(run_id, lineage, lineage["run"]["experiment_id"], is_reused=True), as_json)
     warn(f"reused: trained {lineage['run']['started']} from the same inputs; its artifacts verify")
     return [lineage]
 
@@ -143,7 +144,7 @@ def _train_pinned(conf_file: str, document: Document, root: Path, wishes: TrainW
     except SamebitsError as error:
         _report_to_adopted_run(error, root)
         raise
-    from samebits.recording.run import Job, Made, record_run
+    from samebits.recording.run import Job, record_run
     from samebits.training.training import Beforehand
 
     gc.freeze()  # what was imported stays
@@ -156,7 +157,7 @@ def _train_pinned(conf_file: str, document: Document, root: Path, wishes: TrainW
         return train_windows(loaded, job, lambda ended: tell_backtest(ended, wishes.as_json))
 
     def tell(made: Made) -> None:
-        tell_end(Ended(made.run_id, made.lineage, made.experiment_id, made.waits), wishes.as_json)
+        tell_end(made, wishes.as_json)
 
     return [record_run(loaded, job, tell)]
 

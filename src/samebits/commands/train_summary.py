@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from samebits.config.catalog import name_metric
-from samebits.errors import Undelivered
 from samebits.lineage.found_values import describe_found
 from samebits.lineage.gaps import list_unrestorable
 from samebits.lineage.manifest import take_held_back
 from samebits.lineage.tracked_values import VIEW, is_turned, name_score, turn_score
 from samebits.project import has_recipes, name_program
+from samebits.recording.made import Made
 from samebits.text import hide_credentials, shorten_list, tell, tell_json, warn
 from samebits.tracking.address import is_http
 
@@ -25,38 +24,7 @@ _OWN_SERVER = "http://127.0.0.1:5000"  # where MLflow serves a store that is non
 _ROWS = {"test": "test", "out_of_fold": "folds"}  # as they are called in what is printed
 
 
-@dataclass(frozen=True)
-class Ended:
-    """A run that is made.
-
-    Parameters
-    ----------
-    experiment_id
-        None where no server has it.
-    waits
-        Why it waits in the spool; None where it was delivered.
-    """
-
-    run_id: str
-    lineage: dict[str, Any]
-    experiment_id: str | None
-    waits: Undelivered | None = None
-    is_reused: bool = False
-
-    @property
-    def page(self) -> str | None:
-        """Where it is looked at."""
-        if self.experiment_id is None:
-            return None
-        return name_run_page(self.experiment_id, self.run_id)
-
-    @property
-    def table(self) -> str | None:
-        """Where it is looked at beside the other runs of its experiment, in the columns that tell them apart."""
-        return None if self.experiment_id is None else _name_page(self.experiment_id, f"runs?viewStateShareKey={VIEW}&")
-
-
-def tell_end(ended: Ended, as_json: bool) -> None:
+def tell_end(ended: Made, as_json: bool) -> None:
     """Print what was made, for a program as one JSON document, and say on stderr what a person should know of it."""
     lineage = ended.lineage
     if as_json:
@@ -66,9 +34,11 @@ def tell_end(ended: Ended, as_json: bool) -> None:
     _say_found(lineage["stages"]["cross_validation"])
     _say_assessment(lineage)
     warn(*(f"remark {remark}" for remark in lineage.get("remarks", [])))
-    if ended.page is not None:
+    if ended.experiment_id is not None:
+        page = name_run_page(ended.experiment_id, ended.run_id)
+        table = _name_page(ended.experiment_id, f"runs?viewStateShareKey={VIEW}&")
         after = f" after `{serve}`" if (serve := name_server()) else ""
-        warn(f"see    {ended.page}{after}", f"runs   {ended.table}{after}")
+        warn(f"see    {page}{after}", f"runs   {table}{after}")
         program = name_program()
         warn(f"again  {program} reproduce {ended.run_id}", f"apply  {program} predict {ended.run_id} TABLE --output FILE")
     warn(*_list_loose_inputs(lineage), *_list_losses(lineage))
@@ -169,15 +139,16 @@ def _tell_scores(run_id: str, stages: dict[str, Any]) -> None:
     tell(f"{_ROWS[rows]:6} " + ", ".join(f"{name} {float(metrics[name]):.6f}" for name in names if name in metrics))
 
 
-def _make_document(ended: Ended) -> dict[str, Any]:
+def _make_document(ended: Made) -> dict[str, Any]:
     lineage, stages = ended.lineage, ended.lineage["stages"]
     scores, (rows, metrics) = stages["cross_validation"], take_held_back(stages["metrics"])
+    page = None if ended.experiment_id is None else name_run_page(ended.experiment_id, ended.run_id)
     return {
         "run_id": ended.run_id,
         "reused": ended.is_reused,
         "waiting": ended.waits.as_document() if ended.waits is not None else None,
-        "page": ended.page,
-        "serve": name_server() if ended.page else None,
+        "page": page,
+        "serve": name_server() if page else None,
         "digests": {
             "inputs": lineage["inputs_digest"],
             "outputs": lineage["outputs_digest"],

@@ -7,13 +7,12 @@ for no other.
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from samebits.digests import PREFIX, digest_file
+from samebits.digests import digest_file, is_digest
 from samebits.errors import ConfigError, DataError, SamebitsError, TrackingError
 from samebits.holdings.archive import Archive, name_data_entry
 from samebits.project import find_project_root, find_repository
@@ -27,7 +26,6 @@ from samebits.table.files import digest_table, list_table_files
 ARCHIVE = "the experiment's archive"
 RECORDED_PATH = "recorded path"
 _SOME_OTHER = "other bytes"
-_DIGEST = re.compile(rf"{PREFIX}[0-9a-f]{{64}}")
 
 
 @dataclass(frozen=True)
@@ -98,7 +96,7 @@ def find_archived_data(stage: dict[str, Any], archive: Archive, scratch: Path) -
     """Return the table that an experiment's archive has, brought to a folder of the caller's."""
     digest = str(stage["digest"])
     try:
-        fetched = archive.fetch(name_data_entry(digest), scratch) if _DIGEST.fullmatch(digest) else None
+        fetched = archive.fetch(name_data_entry(digest), scratch) if is_digest(digest) else None
     except TrackingError as error:
         return FoundData(None, "nowhere", {ARCHIVE: f"not to be had: {error.problems[0].found}"})
     if fetched is None:

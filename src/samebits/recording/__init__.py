@@ -1,5 +1,5 @@
 """Recording: one training as one run, from opening it on the server to comparing it with earlier runs of the same inputs.
 
-`train` records one, a backtest one for each of its windows: it is the same run either way. Importing it imports all that a training
-needs, MLflow too.
+`train` records one, a backtest one for each of its windows: it is the same run either way. Importing `run`
+imports all that a training needs, MLflow too.
 """

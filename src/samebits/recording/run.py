@@ -20,6 +20,7 @@ from samebits.parcels.packing import pack_training
 from samebits.proof.ledger import enter_ledger
 from samebits.provenance.blobs import describe_changed_blobs
 from samebits.recording.looks import AskedLooks
+from samebits.recording.made import Made
 from samebits.recording.shelf import Shelf
 from samebits.registry.registration import say_registration
 from samebits.stores.store import bring_to_place
@@ -50,24 +51,6 @@ class Job:
     beforehand: Beforehand
     started: datetime.datetime
     is_json: bool = False
-
-
-@dataclass(frozen=True)
-class Made:
-    """A run that is made.
-
-    Parameters
-    ----------
-    experiment_id
-        None where no server has it.
-    waits
-        Why it waits in the spool; None where it was delivered.
-    """
-
-    run_id: str
-    lineage: dict[str, Any]
-    experiment_id: str | None
-    waits: Undelivered | None = None
 
 
 def record_run(loaded: LoadedConfig, job: Job, tell: Callable[[Made], None], place: Place | None = None) -> dict[str, Any]:

@@ -13,7 +13,6 @@ from functools import partial
 from pathlib import Path
 
 from samebits.config.loading import Brought, LoadedConfig
-from samebits.digests import digest_file, digest_manifest
 from samebits.errors import DataError, Problem
 from samebits.keys.table import Query
 from samebits.lineage.manifest import is_inner_path
@@ -26,6 +25,7 @@ from samebits.sources.dvc import DvcStore, Tracked, check_md5, find_store, find_
 from samebits.sources.origin import Held, Origin
 from samebits.sources.transfer import Check, bring
 from samebits.sources.web import open_web
+from samebits.table.files import digest_table
 
 Follow = Callable[[str], None]
 
@@ -149,17 +149,11 @@ def join_folder(files: dict[str, Path], pin: str | None, where: str) -> Path:
         for name, file in files.items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             os.link(file, folder / name)
-        digest = _digest_joined(folder)
+        digest = str(digest_table(folder))
         if pin not in (None, digest):
             remedy = "Name the folder that is meant, or take the new bytes with `samebits data pin CONF`."
             raise DataError(Problem(where, f"the pinned {pin}", digest, remedy))
         return take_in(folder, digest)
-
-
-def _digest_joined(folder: Path) -> str:
-    from samebits.table.files import list_table_files
-
-    return digest_manifest((name, digest_file(file)) for name, file in list_table_files(folder).items())
 
 
 def _bring_tracked(tracked: Tracked, place: Path, pin: str | None, follow: Follow) -> Brought:

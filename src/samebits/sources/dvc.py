@@ -20,7 +20,7 @@ from typing import Any
 
 from samebits.config.documents import read_document
 from samebits.errors import ConfigError, DataError, Problem
-from samebits.plain_files import open_plain, read_plain
+from samebits.plain_files import read_pieces, read_plain
 from samebits.sources.address import BUCKETS, WEB, parse_address
 from samebits.sources.buckets import open_address, open_object
 from samebits.sources.origin import Held, Origin
@@ -29,7 +29,6 @@ from samebits.sources.web import open_web
 _FOLDER = ".dir"
 _MD5 = re.compile(r"[0-9a-f]{32}(\.dir)?")
 _MOST_LISTED_BYTES = 256 << 20
-_READ_BYTES = 1 << 20
 _OTHER_SCHEMES = {"azure": "az", "gcs": "gs"}
 _SETTINGS = {"endpointurl": "endpoint", "region": "region"}
 
@@ -151,16 +150,9 @@ def _open_file(path: Path, md5: str) -> Origin:
         return Held(path.stat().st_size, md5)
 
     def read(_: Held, offset: int) -> tuple[int, Iterator[bytes]]:
-        return offset, _read_pieces(path, offset)
+        return offset, read_pieces(path, offset=offset)
 
     return Origin(str(path), look, read)
-
-
-def _read_pieces(path: Path, offset: int) -> Iterator[bytes]:
-    with open_plain(path) as file:
-        file.seek(offset)
-        while piece := file.read(_READ_BYTES):
-            yield piece
 
 
 def find_store(repository: Path) -> DvcStore:
@@ -211,7 +203,7 @@ def check_md5(md5: str, path: Path) -> None:
 
 def _digest_md5(path: Path, is_text: bool) -> str:
     md5, kept = hashlib.md5(usedforsecurity=False), b""
-    for piece in _read_pieces(path, 0):
+    for piece in read_pieces(path):
         piece = kept + piece
         kept = b"\r" if is_text and piece.endswith(b"\r") else b""
         piece = piece[: len(piece) - len(kept)]

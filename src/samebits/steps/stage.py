@@ -87,9 +87,7 @@ def _refuse_parts(graph: Graph, loaded: LoadedConfig, root: Path) -> None:
 
 def _find_read(loaded: LoadedConfig, root: Path) -> dict[str, Path]:
     """Return where the files lie that the config reads, by its key."""
-    data, split = loaded.config.data, loaded.config.split
-    named = {"data.path": data.path, "data.test_path": data.test_path, "split.rows_file": split.rows_file}
-    return {key: find_data(path, loaded.document.path, root).resolve() for key, path in named.items() if path is not None}
+    return {".".join(key): find_data(name, loaded.document.path, root).resolve() for key, (name, _) in loaded.list_named().items()}
 
 
 def describe_steps(graph: Graph, outcomes: Mapping[str, Outcome], loaded: LoadedConfig, root: Path) -> Stage:

@@ -15,7 +15,7 @@ from pathlib import Path
 from samebits.digests import PREFIX, digest_bytes, digest_file, is_digest, write_manifest
 from samebits.errors import DataError, Problem
 from samebits.lineage.manifest import is_inner_path
-from samebits.plain_files import open_plain
+from samebits.plain_files import read_pieces
 from samebits.sources.bringing import join_folder
 from samebits.sources.buckets import Bucket, open_object
 from samebits.sources.cache import find_cached
@@ -119,7 +119,7 @@ class BucketStore:
         return True
 
     def _put_file(self, path: Path, digest: str) -> None:
-        self._put_pieces(str(path), digest, _read_pieces(path))
+        self._put_pieces(str(path), digest, read_pieces(path, _PIECE_BYTES))
 
     def _put_pieces(self, where: str, digest: str, pieces: Iterator[bytes]) -> None:
         """Send bytes as they are digested: where they come out as others, the object never gets its name."""
@@ -144,12 +144,6 @@ class BucketStore:
             raise DataError(Problem(self.where, "a digest, sha256: and 64 hexadecimal digits", repr(digest)[:100], "Mend it."))
         name = digest.removeprefix(PREFIX)
         return f"{self.prefix}sha256/{name[:2]}/{name[2:]}"
-
-
-def _read_pieces(path: Path) -> Iterator[bytes]:
-    with open_plain(path) as file:
-        while piece := file.read(_PIECE_BYTES):
-            yield piece
 
 
 def _hold_to(where: str, digest: str, pieces: Iterator[bytes]) -> Iterator[bytes]:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from samebits.digests import PREFIX
+from samebits.digests import PREFIX, is_digest
 from samebits.errors import DataError, Problem
 from samebits.table.files import digest_table, list_table_files
-
-_DIGEST = re.compile(rf"{PREFIX}[0-9a-f]{{64}}")
 
 
 @dataclass(frozen=True)
@@ -66,7 +63,7 @@ class FolderStore:
     def list_digests(self) -> dict[str, Kept]:
         """Return what `put` wrote, by its digest."""
         found = sorted((self.folder / "sha256").glob("??/*"))
-        kept = [place for place in found if _DIGEST.fullmatch(_name_digest(place))]
+        kept = [place for place in found if is_digest(_name_digest(place))]
         return {_name_digest(place): _weigh(place) for place in kept}
 
     def list_parts(self, digest: str) -> list[str]:
@@ -97,7 +94,7 @@ def _name_digest(place: Path) -> str:
 def list_store_paths(store: Path, digest: str) -> list[Path]:
     """Return the places of a folder, in any layout, at which something lies that should have a digest."""
     name = digest.removeprefix(PREFIX)
-    if not _DIGEST.fullmatch(digest):
+    if not is_digest(digest):
         return []
     layouts = (f"sha256/{name[:2]}/{name[2:]}", name, f"sha256/{name}", f"{name[:2]}/{name[2:]}", f"{name[:2]}/{name[2:4]}/{name}")
     return [store / layout for layout in layouts if (store / layout).exists()]
