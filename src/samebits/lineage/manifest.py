@@ -275,12 +275,13 @@ def _find_loose_ends(lineage: dict[str, Any], where: str) -> list[Problem]:
             isinstance(inner, dict) and _names_commit(inner) and _describes_code(inner) for inner in code.get("nested", {}).values()
         ),
         "an assessment of a metric that is there, in numbers": lineage["schema"] < 5 or _assesses(stages),
-        "what failed, each with why": all(_names_failures(stages.get(name, {}).get(UNMADE, {})) for name in _MAY_BE_UNMADE),
+        "what failed, each with why": all(_names_failures(_reach(stages, f"{name}.{UNMADE}") or {}) for name in _MAY_BE_UNMADE),
         "claims with what was found": lineage["schema"] < 5 or all(map(_judges, _list_of(stages["assessment"].get("claims")))),
         "names of candidates that were as good": lineage["schema"] < 5
         or all(isinstance(name, str) for name in _list_of(stages["assessment"].get("as_good"))),
         "looks that are counted": _counts_looks(lineage.get("looks")),
-        "what became of raw files": _are_texts(lineage.get("archive", {}).get("raw", {})),
+        "what of the run was kept, by name": isinstance(lineage.get("archive", {}), dict),
+        "what became of raw files": _are_texts(_reach(lineage, "archive.raw") or {}),
         "steps with their inputs, modules and outputs": lineage["schema"] < 6
         or (is_whole(stages["steps"]) and all(map(is_inner_path, list_outputs(stages["steps"])))),
     }
