@@ -162,10 +162,10 @@ def git(*words: str, cwd: Path | None = None) -> None:
     subprocess.run(["git", *words], cwd=cwd, env={**os.environ, **identity}, check=True, capture_output=True)
 
 
-def run_in(project: Path, *words: str, store: str) -> subprocess.CompletedProcess[str]:
+def run_in(project: Path, *words: str, store: str, **env: str) -> subprocess.CompletedProcess[str]:
     command = [PROGRAM[0], str(project / "src" / "samebits"), *words]
     return subprocess.run(
-        command, env=clean_environment(MLFLOW_TRACKING_URI=store), cwd=project, capture_output=True, encoding="utf-8"
+        command, env=clean_environment(MLFLOW_TRACKING_URI=store, **env), cwd=project, capture_output=True, encoding="utf-8"
     )
 
 

@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,8 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import ROOT, SMALL, merge, run_samebits
-from recorded_runs import clone_project, git, open_client, run_in
+from conftest import ROOT, run_samebits
 from step_projects import Project
 
 from samebits.commands.steps import StepsWishes, run_steps
@@ -68,6 +65,15 @@ def test_what_stands_in_the_way_is_said_with_the_line_of_its_key(project: Projec
         steps(is_run=True)
 
 
+def test_a_table_that_is_a_part_of_an_output_is_refused_before_anything_runs(
+    project: Project, steps: Callable[..., tuple[int, str]]
+) -> None:
+    project.take_step("def work(out): ...\n", outputs={"out": "data/processed"})
+
+    with pytest.raises(DataError, match=r"data\.path: expected what one output of a step is, .* lies in data/processed of step one"):
+        steps()
+
+
 def test_steps_run_again_are_compared_and_an_unstable_one_has_an_exit_code(
     project: Project, steps: Callable[..., tuple[int, str]]
 ) -> None:
@@ -116,90 +122,6 @@ def test_who_only_asks_loads_no_numeric_library() -> None:
         subprocess.run([sys.executable, "-c", script], env={**os.environ, "PYTHONPATH": str(ROOT / "src")}, check=False).returncode
         == 0
     )
-
-
-PREPARATION = """\
-import csv
-
-def join(measured, labels, table, digits):
-    diagnoses = dict(csv.reader(labels.open()))
-    rows = list(csv.reader(measured.open()))
-    with table.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow([*rows[0], "diagnosis"])
-        writer.writerows([row[0], *(round(float(value), digits) for value in row[1:]), diagnoses[row[0]]] for row in rows[1:])
-
-def clean(joined, table):
-    lines = joined.read_text().splitlines(keepends=True)
-    table.write_text("".join([lines[0], *sorted(lines[1:])]))
-"""
-
-
-def write_project(work: Path) -> None:
-    """Give a clone of this project two raw files that Git ignores, two steps, and a config for what they make."""
-    lines = [line.split(",") for line in (ROOT / "data/raw/wdbc.csv").read_text(encoding="utf-8").splitlines()]
-    names = lines[0]
-    target = names.index("diagnosis")
-    kept = [number for number in range(len(names)) if number != target][:8]
-    (work / "data/mine").mkdir()
-    (work / "data/mine/measured.csv").write_text(
-        "".join(",".join(row[number] for number in kept) + "\n" for row in lines), encoding="utf-8"
-    )
-    (work / "data/mine/labels.csv").write_text("".join(f"{row[names.index('id')]},{row[target]}\n" for row in lines), encoding="utf-8")
-    with (work / ".git/info/exclude").open("a", encoding="utf-8") as file:
-        file.write("/data/mine/\n/data/processed/\n")
-    (work / "prep.py").write_text(PREPARATION, encoding="utf-8")
-    steps = {
-        "join": {
-            "function": "prep.join",
-            "inputs": {"measured": "data/mine/measured.csv", "labels": "data/mine/labels.csv"},
-            "parameters": {"digits": 3},
-            "outputs": {"table": "data/processed/joined.csv"},
-        },
-        "clean": {
-            "function": "prep.clean",
-            "inputs": {"joined": "data/processed/joined.csv"},
-            "outputs": {"table": "data/processed/clean.csv"},
-        },
-    }
-    config = merge(SMALL, {"name": "steps", "allow": ["prep"], "steps": steps, "data": {"path": "data/processed/clean.csv"}})
-    (work / "mine.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
-
-
-def test_a_run_whose_checkout_and_files_are_gone_is_made_again_from_raw_and_from_its_table(store: str, tmp_path: Path) -> None:
-    _, work = clone_project(tmp_path)
-    git("push", "-q", "origin", "HEAD", cwd=work)
-    write_project(work)
-    trained = run_in(work, "train", "mine.yaml", store=store)
-    assert trained.returncode == 0, trained.stderr
-    assert re.search(r"^step    join  ran in .*\nstep    clean  ran in ", trained.stderr, flags=re.MULTILINE)
-    assert "cannot be brought back" not in trained.stderr
-    run_id = trained.stdout.split()[1]
-    reused = run_in(work, "train", "mine.yaml", "--reuse", store=store)
-    assert run_id in reused.stdout and "reused" in reused.stderr
-
-    (work / "data/processed/clean.csv").write_text("edited by hand", encoding="utf-8")
-    verified = run_in(work, "verify", run_id, store=store)
-    assert verified.returncode == 1
-    assert "DIFFERS  step clean: table at data/processed/clean.csv" in verified.stdout and "it was edited" in verified.stdout
-    refused = run_in(work, "train", "mine.yaml", store=store)
-    assert refused.returncode == 2 and "expected what step clean wrote, found it edited since" in refused.stderr
-    shutil.rmtree(work)
-
-    reports = []
-    for words in (["--from", "raw"], []):
-        done = run_samebits("reproduce", run_id, "--here", "--json", *words, MLFLOW_TRACKING_URI=store)
-        assert done.returncode == 0, done.stdout + done.stderr
-        reports.append(json.loads(done.stdout))
-    assert [report["verdict"] for report in reports] == ["IDENTICAL", "IDENTICAL"]
-    assert [report["conditions"]["from"] for report in reports] == ["raw", "table"]
-    assert any("--from raw" in line for line in reports[1]["not_checked"])
-    lineages = [json.loads(run_samebits("lineage", one["run_id"], MLFLOW_TRACKING_URI=store).stdout) for one in reports]
-    original = json.loads(run_samebits("lineage", run_id, MLFLOW_TRACKING_URI=store).stdout)
-    assert {one["stages"]["steps"]["digest"] for one in [*lineages, original]} == {original["stages"]["steps"]["digest"]}
-    assert not any(step["found"] for step in lineages[0]["stages"]["steps"]["ran"].values())
-    assert original["archive"]["raw"] == {"data/mine/measured.csv": "kept", "data/mine/labels.csv": "kept"}
-    assert open_client(store).get_run(run_id).data.tags["verdict"] == "IDENTICAL"
 
 
 def test_going_back_to_raw_files_of_a_run_without_steps_is_refused(store: str, write_config: Callable[..., Path]) -> None:

@@ -38,6 +38,12 @@ def test_the_order_in_which_a_database_answers_changes_no_byte(database: sqlite3
     assert pq.read_table(up).to_pydict()["name"] == ["Ä", "a", "x"]
 
 
+def test_a_query_is_asked_letter_for_letter(database: sqlite3.Connection) -> None:
+    asked = ask("SELECT id, 'a :b 100% %s ?' AS said FROM people WHERE name NOT LIKE '%:x%'", "id")
+
+    assert pq.read_table(asked).to_pydict()["said"] == ["a :b 100% %s ?"] * 3
+
+
 def test_rows_that_nothing_tells_apart_are_refused(database: sqlite3.Connection) -> None:
     database.execute("INSERT INTO people VALUES (3, 'z', 1, NULL)")
     database.commit()

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+import sys
 
 import pytest
+from conftest import ROOT
 from step_projects import Project
 
 from samebits.steps.record import FOLDER, Records, digest_environment
+from samebits.voice import Voice
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"schema": 1, "runs": 3}', '{"schema": 2}'])
@@ -55,3 +59,24 @@ def test_git_sees_nothing_of_the_records(project: Project) -> None:
 
 def test_the_environment_is_known_by_what_is_installed_and_by_the_profile() -> None:
     assert digest_environment("portable") == digest_environment("portable") != digest_environment("native")
+
+
+def test_who_waits_for_another_process_says_for_which(project: Project) -> None:
+    holder = (
+        "import os, sys; from pathlib import Path; from samebits.steps.record import Records\n"
+        "with Records(Path(sys.argv[1])).lock(): print(os.getpid(), flush=True); sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", holder, str(project.root)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8") as other:
+        assert other.stdin is not None and other.stdout is not None
+        number = other.stdout.readline().strip()
+        said: list[str] = []
+
+        def hear(line: str) -> None:
+            said.append(line)
+            other.communicate("")
+
+        with Records(project.root).lock(Voice(hear, hear)):
+            pass
+    assert said == [f"waits until process {number} has run its steps of this project"]

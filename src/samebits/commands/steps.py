@@ -11,8 +11,9 @@ from typing import Any
 from samebits.config.loading import load_config
 from samebits.errors import EXIT_REFUSED, ConfigError, Problem, suggest
 from samebits.project import find_config, find_project_root
-from samebits.steps.graph import PlannedStep, plan_steps
-from samebits.steps.states import Desk, Standing, judge_graph, open_desk
+from samebits.steps.graph import PlannedStep
+from samebits.steps.stage import open_steps
+from samebits.steps.states import Desk, Standing, judge_graph
 from samebits.text import tell, tell_json, warn
 from samebits.verdicts import EXIT_CODES, Verdict
 from samebits.voice import Voice, ignore, show_over
@@ -64,8 +65,7 @@ def run_steps(conf_file: str, wishes: StepsWishes) -> int:
         remedy = suggest(wishes.only, config.steps, "Name one of them.")
         raise ConfigError(Problem(f"{path}: steps", f"one of {', '.join(config.steps)}", repr(wishes.only), remedy))
     with loaded.naming_lines():
-        graph = plan_steps(config.steps, path, root, config.numeric_profile)
-        desk = open_desk(graph, is_trusted=not wishes.rehash)
+        desk = open_steps(loaded, root, is_trusted=not wishes.rehash)
         if wishes.as_dvc:
             from samebits.commands.steps_dvc import write_dvc_stages
 

@@ -16,7 +16,7 @@ from uuid import UUID
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
@@ -76,7 +76,7 @@ def _ask(url: str, query: Query, where: str) -> Any:
         with engine.connect() as connection:
             if engine.dialect.name in _READ_ONLY:  # whatever it asks, nothing is changed: not even what no rollback takes back
                 connection.exec_driver_sql(_READ_ONLY[engine.dialect.name])
-            answer = connection.execution_options(stream_results=True).execute(text(query.sql))
+            answer = connection.execution_options(stream_results=True, no_parameters=True).exec_driver_sql(query.sql)
             names = list(answer.keys())
             _check_names(names, query, where)
             parts = [pa.table(_make_columns(names, rows)) for rows in answer.partitions(_ROWS_AT_ONCE)]

@@ -22,6 +22,7 @@ from samebits.digests import digest_value
 from samebits.errors import DataError, Problem
 from samebits.plain_files import read_plain
 from samebits.steps.step_process import PLAN
+from samebits.voice import SILENT, Voice
 
 FOLDER = ".samebits/steps"
 _SCHEMA = 1
@@ -122,8 +123,10 @@ class Records:
         return whole
 
     @contextlib.contextmanager
-    def lock(self) -> Iterator[None]:
+    def lock(self, voice: Voice = SILENT) -> Iterator[None]:
         """Let one process at a time run this project's steps: what two would make at once, one makes and the other finds.
+
+        Which one it waits for, it says.
 
         Raises
         ------
@@ -134,12 +137,20 @@ class Records:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._keep_from_git()
-            file = (self.folder / ".lock").open("wb")
+            file = (self.folder / ".lock").open("a+", encoding="ascii")
         except OSError as error:
             expected, found = "a folder to keep records of steps in", error.strerror or str(error)
             raise DataError(Problem(str(self.folder), expected, found, "Make it one that can be written to.")) from None
         with file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                file.seek(0)
+                voice.say(f"waits until process {file.read(20)} has run its steps of this project")
+                fcntl.flock(file, fcntl.LOCK_EX)
+            file.truncate(0)
+            file.write(str(os.getpid()))
+            file.flush()
             yield
 
     def _refuse_within(self) -> None:

@@ -72,7 +72,7 @@ def run_graph(desk: Desk, voice: Voice = SILENT, bring: Bring = bring_nothing, w
     if all(standing.state == "unchanged" for standing in standings):
         return {standing.step.name: _settle(desk, standing, voice, bring) for standing in standings}
     found: dict[str, Outcome] = {}
-    with desk.records.lock():
+    with desk.records.lock(voice):
         for step in steps:
             standing = judge_step(desk, step)
             refuse_edited(standing)
@@ -90,7 +90,7 @@ def run_again(desk: Desk, outcomes: dict[str, Outcome], voice: Voice = SILENT) -
         As `run_graph`.
     """
     found: dict[str, Outcome] = {}
-    with desk.records.lock():
+    with desk.records.lock(voice):
         for name, outcome in outcomes.items():
             found[name] = _run(desk, outcome.step, outcome.record, voice, is_placed=False, how="again, ")
     return found

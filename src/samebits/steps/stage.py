@@ -42,7 +42,7 @@ def make_steps(loaded: LoadedConfig, root: Path, voice: Voice = SILENT, bring: B
         return dict(NO_STEPS)
     if os.environ.get(RECORDED):
         return _take_recorded(Path(os.environ[RECORDED]), loaded)
-    desk = _open_desk(loaded, root)
+    desk = open_steps(loaded, root)
     return describe_steps(desk.graph, run_graph(desk, voice, bring), loaded, root)
 
 
@@ -56,7 +56,7 @@ def find_steps(loaded: LoadedConfig, root: Path) -> Stage | None:
     """
     if not loaded.config.steps:
         return dict(NO_STEPS)
-    desk = _open_desk(loaded, root)
+    desk = open_steps(loaded, root)
     found: dict[str, Outcome] = {}
     for name, standing in judge_graph(desk).items():
         if standing.state != "unchanged" or standing.record is None or standing.run is None:
@@ -65,11 +65,20 @@ def find_steps(loaded: LoadedConfig, root: Path) -> Stage | None:
     return describe_steps(desk.graph, found, loaded, root)
 
 
-def _open_desk(loaded: LoadedConfig, root: Path) -> Desk:
+def open_steps(loaded: LoadedConfig, root: Path, is_trusted: bool = True) -> Desk:
+    """Plan the steps of a config, and return what they are judged by.
+
+    Raises
+    ------
+    ConfigError
+        The steps have no one order.
+    DataError
+        A table of the config lies in an output, or holds one.
+    """
     config = loaded.config
     graph = plan_steps(config.steps or {}, loaded.document.path, root, config.numeric_profile)
     _refuse_parts(graph, loaded, root)
-    return open_desk(graph)
+    return open_desk(graph, is_trusted)
 
 
 def _refuse_parts(graph: Graph, loaded: LoadedConfig, root: Path) -> None:
