@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import run_samebits
+from recorded_runs import open_client
 
 from samebits.commands import data_of_runs, data_store, data_versions
 from samebits.commands.data_of_runs import _pull_table, pull_run, push_run
@@ -90,6 +93,23 @@ def test_a_model_goes_to_the_store_with_its_record_and_comes_whole(train: Callab
     assert all(store.holds(digest) for digest in pulled.values())
 
 
+def test_a_model_that_the_server_lost_comes_from_the_store(train: Callable[..., str], team: Path, own_store: str) -> None:
+    run_id = train()
+    stores = open_store(team)
+    push_run(run_id, stores[0])
+    with open_recorded_run(connect(team), run_id) as recorded:
+        model = recorded.run.outputs.model_outputs[0].model_id
+    location = Path(open_client(own_store).get_logged_model(model).artifact_location)
+    kept = digest_file(location / "model.skops")
+    (location / "model.skops").unlink()
+
+    with pytest.raises(DataError, match=r"expected its whole model, found no model/model\.skops on the server\."):
+        push_run(run_id, stores[0])
+    pull_run(run_id, stores)
+
+    assert digest_file(team / f"models/team-{run_id[:8]}/model.skops") == kept
+
+
 def test_both_ways_at_once_bring_what_is_missing_on_either_side(train: Callable[..., str], team: Path, capsys: Any) -> None:
     run_id = train()
     (team / "data/t.csv").unlink()
@@ -150,6 +170,40 @@ def test_versions_of_a_table_are_told_with_their_runs(train: Callable[..., str],
     assert [line.split()[0] for line in lines] == [digest_bytes(later), DIGEST]
     assert "61 rows" in lines[0] and lines[0].endswith(f"runs {second[:8]}  pinned")
     assert "60 rows" in lines[1] and lines[1].endswith(f"runs {first[:8]}")
+
+
+def test_a_backtest_is_named_once_among_the_runs_of_a_version(
+    train: Callable[..., str], team: Path, own_store: str, capsys: Any
+) -> None:
+    for _ in range(2):
+        run_id, client = train(), open_client(own_store)
+        client.set_tag(run_id, "backtest_cutoff", "2026-11-01")
+        client.set_tag(run_id, "mlflow.parentRunId", "ab" * 16)
+    capsys.readouterr()
+
+    run_data_log(str(team / "confs/a.yaml"))
+
+    assert re.fullmatch(rf"{DIGEST}  [\d-]+  60 rows  \S+  runs abababab  pinned\n", capsys.readouterr().out)
+
+
+def test_versions_of_a_query_s_rows_are_told(train: Callable[..., str], team: Path, tmp_path: Path, capsys: Any) -> None:
+    config, database = team / "confs/a.yaml", sqlite3.connect(tmp_path / "team.db")
+    database.execute("CREATE TABLE t (x INT, y TEXT)")
+    database.executemany("INSERT INTO t VALUES (?, ?)", [(index, "ab"[index % 2]) for index in range(60)])
+    database.commit()
+    asked = "query: {sql: SELECT * FROM t, order_by: [x]}, database: TEAM_DATABASE"
+    config.write_text(config.read_text("utf-8").replace(f"{team}/data/t.csv", f"rows.parquet, {asked}").replace(f'"{DIGEST}"', "null"))
+    runs = []
+    for index in (61, 62):
+        runs.append(train(TEAM_DATABASE=f"sqlite:///{tmp_path}/team.db"))
+        database.execute("INSERT INTO t VALUES (?, 'a')", (index,))
+        database.commit()
+    capsys.readouterr()
+
+    run_data_log(str(config))
+
+    lines = capsys.readouterr().out.splitlines()
+    assert [(line.split()[2], line[-8:]) for line in lines] == [("61", runs[1][:8]), ("60", runs[0][:8])]
 
 
 def test_a_runs_table_comes_back_and_never_over_other_bytes(train: Callable[..., str], team: Path, tmp_path: Path) -> None:

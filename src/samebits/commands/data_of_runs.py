@@ -76,9 +76,9 @@ def _tell_put(store: Store, path: Path, digest: str, name: str) -> None:
     tell(f"{'pushed ' if store.put(path, digest) else 'there  '} {digest}  {name}")
 
 
-def _push_model(recorded: RecordedRun, lineage: dict[str, Any], store: Store, scratch: Path) -> None:
+def _push_model(recorded: RecordedRun, lineage: dict[str, Any], store: Store, scratch: Path, others: tuple[Store, ...] = ()) -> None:
     """Keep a model's files as MLflow lays them out, the lineage that they are held to, and a manifest of both."""
-    files = _list_model_files(recorded, lineage)
+    files = _list_model_files(recorded, lineage, others)
     for name, path in files.items():
         store.put(path, _digest_model_file(name, lineage))
     (scratch / FILE_NAME).write_bytes(recorded.lineage_bytes)
@@ -103,16 +103,20 @@ def _digest_model_file(name: str, lineage: dict[str, Any]) -> str:
     return str(lineage["artifacts"][name]["digest"])
 
 
-def _list_model_files(recorded: RecordedRun, lineage: dict[str, Any]) -> dict[str, Path]:
-    """Return a model's recorded files, each held to its digest."""
+def _list_model_files(recorded: RecordedRun, lineage: dict[str, Any], stores: tuple[Store, ...] = ()) -> dict[str, Path]:
+    """Return a model's recorded files, each held to its digest; those that the server has not, from a store."""
     wanted = [name for name in lineage["artifacts"] if name.startswith(_MODEL)]
-    missing = [name for name in wanted if name not in recorded.files]
+    kept = {name: take_from(stores, _digest_model_file(name, lineage)) for name in wanted if name not in recorded.files}
+    files = {name: found[0] for name, found in kept.items() if found is not None}
+    missing = [name for name in kept if name not in files]
     if missing:
-        remedy = "`samebits verify` says more."
-        raise DataError(Problem(f"run {recorded.run_id}", "its whole model", f"no {shorten_list(missing)}", remedy))
-    files = {name: recorded.files[name] for name in wanted}
-    for name, path in files.items():
-        _hold(path, _digest_model_file(name, lineage), f"run {recorded.run_id}: {name}")
+        where = " or ".join(["on the server", *(f"in {store.where}" for store in stores)])
+        found = f"no {shorten_list(missing)} {where}"
+        raise DataError(Problem(f"run {recorded.run_id}", "its whole model", found, "`samebits verify` says more."))
+    for name in wanted:
+        if name not in files:
+            _hold(recorded.files[name], _digest_model_file(name, lineage), f"run {recorded.run_id}: {name}")
+            files[name] = recorded.files[name]
     return files
 
 
@@ -138,7 +142,7 @@ def pull_run(reference: str, stores: tuple[Store, ...]) -> None:
         for kind, stage in list_tables(lineage).items():
             if _may_be_pulled(str(stage["path"]), root):
                 _pull_table(recorded, stage, root / stage["path"], stores, _make(scratch, kind))
-        _pull_model(recorded, lineage, root)
+        _pull_model(recorded, lineage, root, stores)
 
 
 def _may_be_pulled(path: str, root: Path) -> bool:
@@ -168,7 +172,7 @@ def _pull_table(recorded: RecordedRun, stage: dict[str, Any], place: Path, store
     tell(f"pulled  {digest}  {place}")
 
 
-def _pull_model(recorded: RecordedRun, lineage: dict[str, Any], root: Path) -> None:
+def _pull_model(recorded: RecordedRun, lineage: dict[str, Any], root: Path, stores: tuple[Store, ...]) -> None:
     name = str(lineage["stages"]["config"]["resolved"].get("name", "run"))
     experiment = "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in name)
     place = root / MODELS_FOLDER / f"{experiment.strip('.')}-{recorded.run_id[:_SHORT_ID]}"
@@ -178,7 +182,7 @@ def _pull_model(recorded: RecordedRun, lineage: dict[str, Any], root: Path) -> N
     place.parent.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".incoming-", dir=place.parent) as scratch:
         folder = Path(scratch, "model")
-        for name, path in _list_model_files(recorded, lineage).items():
+        for name, path in _list_model_files(recorded, lineage, stores).items():
             (folder / name.removeprefix(_MODEL)).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, folder / name.removeprefix(_MODEL))
         (folder / FILE_NAME).write_bytes(recorded.lineage_bytes)
@@ -199,8 +203,8 @@ def sync_models(conf_files: Sequence[str], stores: tuple[Store, ...]) -> None:
         try:
             with open_recorded_run(client, run_id) as recorded, tempfile.TemporaryDirectory(prefix="samebits-sync-") as scratch:
                 lineage = recorded.read_lineage()
-                _push_model(recorded, lineage, stores[0], Path(scratch))
-                _pull_model(recorded, lineage, root)
+                _push_model(recorded, lineage, stores[0], Path(scratch), stores)
+                _pull_model(recorded, lineage, root, stores)
         except SamebitsError as error:  # such as a backtest, which has a model for each of its windows
             warn(f"no model: {error}")
 

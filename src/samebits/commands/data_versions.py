@@ -11,12 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from samebits.commands.data_of_runs import list_model_digests
+from samebits.commands.data_pin import TABLE_PIN, list_pinned
 from samebits.commands.data_store import list_configs, list_named
+from samebits.config.documents import take_section
+from samebits.config.loading import read_config_document
 from samebits.errors import DataError, Problem, SamebitsError
-from samebits.holdings.runs import list_originals, open_recorded_run, search_runs
+from samebits.holdings.runs import PARENT_TAG, WINDOW_TAG, list_originals, open_recorded_run, search_runs
 from samebits.lineage.manifest import FILE_NAME
 from samebits.parcels.spool import list_parcels
-from samebits.project import find_project_root
+from samebits.project import find_config, find_project_root
 from samebits.stores.store import open_store
 from samebits.text import shorten_list, tell
 from samebits.tracking.server import connect
@@ -46,6 +49,36 @@ class Version:
     runs: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class NamedTable:
+    """A config's table, as runs are asked for it.
+
+    Parameters
+    ----------
+    named
+        As the config has it.
+    asked_in
+        The id of the config's experiment, where a database is asked: what a run has of such a table is the database, which has others.
+    """
+
+    named: str
+    asked_in: str | None
+
+    def find_dataset(self, run: Any) -> Any:
+        """Return the run's table as MLflow has it, where it is this one, wherever the project lay."""
+        plain = self.named.partition("?")[0]
+        for entry in getattr(run.inputs, "dataset_inputs", None) or []:
+            try:
+                uri = str(json.loads(entry.dataset.source).get("uri", "")).partition("?")[0]
+            except (ValueError, AttributeError):
+                continue
+            is_asked = run.info.experiment_id == self.asked_in and entry.dataset.name == Path(plain).stem
+            is_named = uri == plain or uri.endswith(f"/{plain}")
+            if "training" in {tag.value for tag in entry.tags} and (is_named or is_asked):
+                return entry.dataset
+        return None
+
+
 def run_data_log(conf_file: str) -> None:
     """List the versions of a config's table, the latest first: digest, when, rows, who, which runs.
 
@@ -56,34 +89,25 @@ def run_data_log(conf_file: str) -> None:
     TrackingError
         The server cannot be searched.
     """
-    named = next(list_named([conf_file]))
+    root = find_project_root()
+    client, path = connect(root), find_config(conf_file, root)
+    sections, named = read_config_document(path).value, list_pinned(path)[TABLE_PIN]
+    data = take_section(sections, "data")
+    experiment = client.get_experiment_by_name(str(sections.get("name"))) if data.get("query") is not None else None
+    table = NamedTable(named, None if experiment is None else experiment.experiment_id)
     found: dict[str, Version] = {}
-    for run in list_originals(connect(find_project_root())):
-        dataset = _find_dataset(run, named.named)
+    for run in list_originals(client, with_windows=True):
+        dataset = table.find_dataset(run)
         if dataset is not None:
             _add(found, run, dataset)
     if not found:
-        tell(f"no run on this server was trained on {named.shown}")
+        tell(f"no run on this server was trained on {named}")
     for version in found.values():
-        pinned = "  pinned" if version.digest == named.pin else ""
+        pinned = "  pinned" if version.digest == data.get("digest") else ""
         runs = shorten_list([run_id[:8] for run_id in version.runs], _FEW)
         rows = "" if version.n_rows is None else f"  {version.n_rows:,} rows"
         users = shorten_list(sorted(version.users), _FEW)
         tell(f"{version.digest}  {_name_days(version)}{rows}  {users}  runs {runs}{pinned}")
-
-
-def _find_dataset(run: Any, named: str) -> Any:
-    """Return the run's table as MLflow has it, where it is the named one, wherever the project lay."""
-    plain = named.partition("?")[0]
-    for entry in getattr(run.inputs, "dataset_inputs", None) or []:
-        try:
-            uri = str(json.loads(entry.dataset.source).get("uri", "")).partition("?")[0]
-        except (ValueError, AttributeError):
-            continue
-        contexts = {tag.value for tag in entry.tags}
-        if "training" in contexts and (uri == plain or uri.endswith(f"/{plain}")):
-            return entry.dataset
-    return None
 
 
 def _add(found: dict[str, Version], run: Any, dataset: Any) -> None:
@@ -95,7 +119,9 @@ def _add(found: dict[str, Version], run: Any, dataset: Any) -> None:
     version = found.setdefault(digest, Version(digest, started, started, n_rows))
     version.first, version.last = min(version.first, started), max(version.last, started)
     version.users.add(run.data.tags.get("mlflow.user", "unknown"))
-    version.runs.append(str(run.info.run_id))
+    above = run.data.tags.get(PARENT_TAG) if WINDOW_TAG in run.data.tags else None  # a backtest is named once
+    name = str(above or run.info.run_id)
+    version.runs += [name] if name not in version.runs else []
 
 
 def _name_days(version: Version) -> str:

@@ -278,13 +278,15 @@ def search_runs(client: Any, condition: str, page_size: int = _PAGE) -> Iterator
         yield from page
 
 
-def list_originals(client: Any, page_size: int = _PAGE) -> Iterator[Any]:
-    """Yield every finished run of samebits that is none made from another, and no window of a backtest, the latest first.
+def list_originals(client: Any, page_size: int = _PAGE, with_windows: bool = False) -> Iterator[Any]:
+    """Yield every finished run of samebits that is none made from another, the latest first.
 
     Parameters
     ----------
     page_size
         As for `search_runs`.
+    with_windows
+        Whether the windows of backtests are among them, and not only the runs above these.
 
     Raises
     ------
@@ -292,7 +294,8 @@ def list_originals(client: Any, page_size: int = _PAGE) -> Iterator[Any]:
         The server cannot be searched.
     """
     found = search_runs(client, "attributes.status = 'FINISHED' AND tags.outputs_digest != ''", page_size)
-    return (run for run in found if not any(tag in run.data.tags for tag in (*DERIVED_TAGS, WINDOW_TAG)))
+    unlike = DERIVED_TAGS if with_windows else (*DERIVED_TAGS, WINDOW_TAG)
+    return (run for run in found if not any(tag in run.data.tags for tag in unlike))
 
 
 def list_candidate_runs(client: Any, run: Any) -> list[Any]:
