@@ -20,7 +20,7 @@ from samebits.errors import ConfigError, Problem
 from samebits.text import clean_lines, clean_text, escape_markdown, hide_credentials, tell_json
 
 SOURCES = sorted((ROOT / "src/samebits").rglob("*.py"))
-PRINTS_ITSELF = {"text.py", "model/check.py", "__main__.py", "voice.py"}
+PRINTS_ITSELF = {"text.py", "model/check.py", "__main__.py", "voice.py", "steps/step_process.py"}
 ADDRESSES = [
     ("https://me:SECRET@host/x", "https://host/x"),
     ("https://u:p@SECRET@host/x", "https://host/x"),
