@@ -63,11 +63,11 @@ def test_the_answers_fit_above_the_fold_of_the_page(shipped: ShippedRun) -> None
 
 
 def describe_task(table: str, target: str, labels: list[str], positive: str | None) -> str:
-    rows, dataset = SimpleNamespace(train_rows=range(9864), test_rows=range(2466)), SimpleNamespace(path=Path(table))
+    rows = SimpleNamespace(train_rows=range(9864), test_rows=range(2466))
     found = Target("binary" if positive else "multiclass", np.empty(0), np.array(labels), positive)
     config = SimpleNamespace(data=SimpleNamespace(target=target))
-    materials = SimpleNamespace(split=rows, dataset=dataset, target=found)
-    training: Any = SimpleNamespace(materials=materials, loaded=SimpleNamespace(config=config))
+    materials, stages = SimpleNamespace(split=rows, target=found), {"data": {"path": f"data/raw/{table}"}}
+    training: Any = SimpleNamespace(materials=materials, stages=stages, loaded=SimpleNamespace(config=config))
     return _describe_task(training)
 
 
