@@ -18,10 +18,15 @@ import pytest
 import skops.io
 import yaml
 from conftest import ROOT, SMALL, clean_environment, merge, run_samebits
+from sklearn.cluster import KMeans
+from sklearn.pipeline import Pipeline
+from threadpoolctl import threadpool_info
 
-from samebits.candidates.materials import Materials, prepare_materials
+from samebits.candidates import fitting
+from samebits.candidates.materials import Materials, Sample, prepare_materials
 from samebits.config.loading import load_config
 from samebits.errors import LineageError
+from samebits.estimation.weights import Weights
 from samebits.model.file import dump_model, load_model
 from samebits.model.fingerprint import digest_model
 from samebits.stored_parts import StoredBooster
@@ -95,13 +100,39 @@ def name_size(library: str) -> dict[str, int]:
 
 
 @pytest.mark.parametrize(("library", "parameters"), [row for row in VARIANTS if row[0] in INSTALLED], ids=str)
-def test_any_number_of_threads_gives_one_model_and_one_file(train: Any, library: str, parameters: dict[str, Any]) -> None:
+def test_any_number_of_threads_gives_one_model_and_one_file(
+    train: Any, library: str, parameters: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fitting, "CELLS_A_THREAD", 1)
     spec = {"class": CLASSIFIERS[library], **name_size(library), **parameters}
     results = [train(spec, n_jobs=n_jobs)[1] for n_jobs in (1, 4)]
     results += [train({**spec, THREADS[library]: 2})[1]]
 
     for part in ("model_digest", "model_file", "predictions"):
         assert len({getattr(result, part) for result in results}) == 1
+
+
+def test_xgboost_alone_has_the_threads_that_are_lent_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its pool is the one of the preprocessing before it, where KMeans adds in the order in which threads arrive."""
+    xgboost = pytest.importorskip("xgboost", reason="the extra samebits[boost] is not installed")
+    monkeypatch.setattr(fitting, "CELLS_A_THREAD", 1)
+    seen: dict[str, int] = {}
+
+    def note(name: str, fit: Callable[..., Any]) -> Callable[..., Any]:
+        def note_and_fit(*args: Any, **options: Any) -> Any:
+            seen[name] = max(info["num_threads"] for info in threadpool_info() if info["user_api"] == "openmp")
+            return fit(*args, **options)
+
+        return note_and_fit
+
+    monkeypatch.setattr(KMeans, "fit_transform", note("KMeans", KMeans.fit_transform))
+    monkeypatch.setattr(xgboost.XGBRegressor, "fit", note("XGBoost", xgboost.XGBRegressor.fit))
+    pipeline = Pipeline([("groups", KMeans(3)), ("model", xgboost.XGBRegressor(n_estimators=2))])
+    rows = np.random.default_rng(0).normal(size=(100, 4))
+
+    fitting.fit_model("a", pipeline, Sample(rows, rows[:, 0], Weights()), 1, n_jobs=3)
+
+    assert seen == {"KMeans": 1, "XGBoost": 3}
 
 
 @pytest.mark.parametrize("target", TARGETS)

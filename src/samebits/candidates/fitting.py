@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import joblib
 from sklearn.base import BaseEstimator, clone
@@ -23,7 +24,7 @@ from samebits.candidates.batch_fitting import fit_batches
 from samebits.candidates.materials import Sample
 from samebits.config.catalog import OPENMP_FITS, OPENMP_PREDICTS, PLAIN_STEPS, THREADED_FITS
 from samebits.errors import DataError, Problem
-from samebits.estimation.boosting import set_fit_threads
+from samebits.estimation.boosting import name_library, set_fit_threads
 from samebits.estimation.target_transform import find_estimator
 from samebits.numerics.generators import plant_seeds
 
@@ -129,9 +130,20 @@ def _fit_copy(pipeline: Pipeline, sample: Sample, threads: int) -> Pipeline:
     weights = {} if sample_weight is None else {"model__sample_weight": sample_weight}
     fitted = clone(pipeline)
     set_fit_threads(fitted, threads)
+    spare = _spare_threads(sample, threads)
     with _leave_threads(pipeline, sample, threads):
-        fitted.fit(sample.X, sample.y, **weights)
+        if spare > 1 and name_library(find_estimator(pipeline)) == "xgboost":
+            _fit_last_over_threads(fitted, sample, weights, spare)
+        else:
+            fitted.fit(sample.X, sample.y, **weights)
     return fitted
+
+
+def _fit_last_over_threads(pipeline: Pipeline, sample: Sample, weights: dict[str, Any], threads: int) -> None:
+    """Fit a pipeline in place, its last step alone over threads: XGBoost shares its pool with KMeans, which adds by thread."""
+    rows = pipeline[:-1].fit_transform(sample.X, sample.y) if len(pipeline.steps) > 1 else sample.X
+    with _limit_openmp(threads):
+        pipeline.steps[-1][1].fit(rows, sample.y, **{name.removeprefix("model__"): value for name, value in weights.items()})
 
 
 @contextmanager
