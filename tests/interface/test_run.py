@@ -14,7 +14,7 @@ from samebits.digests import digest_bytes
 from samebits.errors import LineageError, TrackingError
 from samebits.interface.run import REPORT, Run
 
-pytestmark = pytest.mark.xdist_group("values")
+pytestmark = [pytest.mark.xdist_group("values"), pytest.mark.usefixtures("warm_children")]
 
 
 @pytest.fixture
