@@ -7,11 +7,13 @@ import shutil
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, SMALL, merge, run_samebits
-from recorded_runs import open_client, run_in, train
+from conftest import ROOT, SMALL, clean_environment, merge, run_samebits
+from recorded_runs import open_client, train
 from strange_run import make_project
+from warm_program import WarmProgram
 
 from samebits.commands.diff import run_diff
+from samebits.numerics.profile import make_environment
 from samebits.verdicts import EXIT_CODES, Verdict
 
 pytestmark = pytest.mark.xdist_group("diff")
@@ -105,13 +107,15 @@ def test_data_changed_after_the_run_is_refused_and_named(data_pair: tuple[str, s
 
 def test_code_is_shown_as_a_patch_and_equal_accuracy_hides_no_changed_model(store: str, tmp_path: Path) -> None:
     work = make_project(tmp_path / "work")
+    environment = make_environment("portable", clean_environment(MLFLOW_TRACKING_URI=store))
+    program = WarmProgram(environment, work / "src")
     config = merge(SMALL, {"name": "models", "models": {"logistic_regression": {"max_iter": 500}}})
     runs = []
     for name, C in (("left", 1.0), ("right", 1.0000001)):
         config["models"]["logistic_regression"]["C"] = C
         path = tmp_path / f"{name}.json"
         path.write_text(json.dumps(config), encoding="utf-8")
-        trained = run_in(work, "train", str(path), store=store)
+        trained = program.run(["train", str(path)], environment, work)
         assert trained.returncode == 0, trained.stderr
         runs.append(trained.stdout.split()[1])
         (work / "helper.py").write_text("ANSWER = 42\n", encoding="utf-8")
