@@ -15,7 +15,7 @@ import signal
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -74,6 +74,8 @@ class Outcome:
         What should be otherwise, in words; empty where nothing was lost.
     statuses
         In which the runs of it stand on the server in the end.
+    struck
+        The faults that struck the command itself.
     """
 
     ended: Ended
@@ -81,6 +83,7 @@ class Outcome:
     waited: bool
     wrong: list[str] = field(default_factory=list)
     statuses: list[str] = field(default_factory=list)
+    struck: set[Fault] = field(default_factory=set)
 
 
 class BrokenRuns:
@@ -129,12 +132,12 @@ class BrokenRuns:
         for number in numbers:
             self._program.signal_command(number)
 
-    def train(self, fault: Fault | None = None, before: Hook = None, after: Hook = None) -> Outcome:
-        """Train under a fault, or with something done at each request, and hold what came of it to the promise."""
+    def train(self, fault: Fault | None = None, before: Hook = None, after: Hook = None, further: Sequence[Fault] = ()) -> Outcome:
+        """Train under a fault and further ones, or with something done at each request, and hold what came of it to the promise."""
         name = next(self._names)
         (self.folder / name / "tmp").mkdir(parents=True)
         self.proxy.clear()
-        self.proxy.fault, self.proxy.before, self.proxy.after = fault, before, after
+        self.proxy.faults, self.proxy.before, self.proxy.after = [*filter(None, [fault]), *further], before, after
         ended = self.run("train", "config.json", name=name)
         return self._judge(name, ended)
 
@@ -142,7 +145,7 @@ class BrokenRuns:
         """Push a run that was made while no server was there, under a fault, and hold what came of it to the promise."""
         name = next(self._names)
         self.leave_waiting(name)
-        self.proxy.fault, self.proxy.before, self.proxy.after = fault, before, after
+        self.proxy.faults, self.proxy.before, self.proxy.after = [*filter(None, [fault])], before, after
         return self._judge(name, self.run("push", name=name))
 
     def leave_waiting(self, name: str) -> Path:
@@ -161,7 +164,7 @@ class BrokenRuns:
         own = self.folder / "waiting"
         (own / "tmp").mkdir(parents=True)
         self.proxy.clear()
-        self.proxy.fault = Fault(Kind.REFUSE, lasts=True)
+        self.proxy.faults = [Fault(Kind.REFUSE, lasts=True)]
         trained = self.run("train", "config.json", name=own.name)
         assert trained.exit_code == UNDELIVERED, trained.stderr.decode()
         return next((own / "spool").glob("*/values.json")).parent
@@ -172,7 +175,7 @@ class BrokenRuns:
         (self.folder / name / "tmp").mkdir(parents=True)
         (self.folder / name / "closed").touch()
         self.proxy.clear()
-        self.proxy.fault = fault
+        self.proxy.faults = [*filter(None, [fault])]
         watcher = threading.Thread(target=self._signal_in_fit, args=(self.folder / name, numbers))
         watcher.start()
         ended = self.run("train", "config.json", name=name)
@@ -186,7 +189,7 @@ class BrokenRuns:
 
     def _judge(self, name: str, ended: Ended) -> Outcome:
         own = self.folder / name
-        outcome = Outcome(ended, len(self.proxy.requests), waited=bool(self._list_whole(own)))
+        outcome = Outcome(ended, len(self.proxy.requests), waited=bool(self._list_whole(own)), struck=self.proxy.struck)
         self.proxy.clear()
         was_computed = (own / "fits").exists() and (own / "fits").stat().st_size >= N_FITS
         wrong = [*_judge_words(ended, own, outcome.waited, was_computed)]

@@ -228,6 +228,16 @@ def run_unheard(*words: str, **env: str) -> subprocess.CompletedProcess[str]:
         os.close(writer)
 
 
+@pytest.fixture
+def warm_children(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `import samebits` asks a process of its own is answered as by `run_samebits`."""
+    from warm_interface import answer_warm
+
+    from samebits.interface import child
+
+    monkeypatch.setattr(child, "_ask", answer_warm(_start_warm_program()))
+
+
 @functools.cache
 def _start_warm_program() -> WarmProgram:
     from samebits.numerics.profile import make_environment

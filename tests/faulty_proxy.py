@@ -13,7 +13,7 @@ import json
 import re
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, Self
 from urllib.parse import urlsplit
@@ -89,8 +89,10 @@ class FaultyProxy:
 
     Parameters
     ----------
-    fault
-        What to do at which request; None passes everything on. May be changed at any time.
+    faults
+        What to do at which request; without any, everything is passed on. May be changed at any time.
+    struck
+        Those of them that have struck since the proxy was cleared.
     before, after
         Called with each request before the server has it, and when the server has answered and the client does not know it yet:
         for what a test does at that moment, such as a signal.
@@ -100,12 +102,13 @@ class FaultyProxy:
 
     def __init__(self, upstream: str) -> None:
         self._upstream = str(urlsplit(upstream).netloc)
-        self.fault: Fault | None = None
+        self.faults: Sequence[Fault] = ()
+        self.struck: set[Fault] = set()
         self.before: Callable[[Request], None] | None = None
         self.after: Callable[[Request], None] | None = None
         self.slow_seconds = 1.0
         self.requests: list[Request] = []
-        self._matched = 0
+        self._matched: dict[Fault, int] = {}
         self._lock = threading.Lock()
         self._released = threading.Event()
         self._connections: set[socket.socket] = set()
@@ -127,12 +130,12 @@ class FaultyProxy:
 
     def clear(self) -> None:
         """Pass everything on again, and count from 1."""
-        self.fault = self.before = self.after = None
+        self.faults, self.before, self.after = (), None, None
         self._released.set()  # those who hang
         self._drop_connections()
         with self._lock:
             self._released = threading.Event()
-            self.requests, self._matched = [], 0
+            self.requests, self._matched, self.struck = [], {}, set()
         self._listen_again()
 
     def _listen(self, port: int, backlog: int = 128) -> socket.socket:
@@ -193,7 +196,8 @@ class FaultyProxy:
         """Answer, or do what the fault says; True where the connection goes on."""
         if self.before:
             self.before(request)
-        kind = self._choose_kind(request)
+        fault = self._choose_fault(request)
+        kind = fault.kind if fault is not None else None
         if kind in _INSTEAD:
             _INSTEAD[kind](self, connection, request)
             return False
@@ -212,14 +216,16 @@ class FaultyProxy:
         connection.sendall(written)
         return True
 
-    def _choose_kind(self, request: Request) -> Kind | None:
-        fault = self.fault
-        if fault is None or not re.search(fault.matching, str(request)):
-            return None
+    def _choose_fault(self, request: Request) -> Fault | None:
+        """Return the first fault that strikes a request; each counts all that match it."""
+        chosen = None
         with self._lock:
-            self._matched += 1
-            strikes = self._matched >= fault.at if fault.lasts else self._matched == fault.at
-        return fault.kind if strikes else None
+            for fault in [fault for fault in self.faults if re.search(fault.matching, str(request))]:
+                number = self._matched[fault] = self._matched.get(fault, 0) + 1
+                if chosen is None and (number >= fault.at if fault.lasts else number == fault.at):
+                    chosen = fault
+                    self.struck.add(fault)
+        return chosen
 
     def _forward(self, request: Request) -> Answer:
         with contextlib.closing(http.client.HTTPConnection(self._upstream)) as server:
@@ -237,7 +243,7 @@ class FaultyProxy:
         self._stop_listening()
         _reset(connection)
         self._drop_connections()
-        if self.fault is not None and not self.fault.lasts:
+        if self.faults and not any(fault.lasts for fault in self.faults):
             threading.Timer(RESTART_SECONDS, self._listen_again).start()
 
     def _hang(self, *_: object) -> None:

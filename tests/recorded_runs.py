@@ -182,3 +182,20 @@ class CountingClient:
         found = self._client.search_runs(*args, **options)
         self.n_read += len(found)
         return found
+
+
+class RememberingClient:
+    """A client that asks its server each question once: for a test that changes nothing there, however often it looks."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self._answers: dict[str, Any] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        def ask(*args: Any, **options: Any) -> Any:
+            question = repr((name, args, options))
+            if question not in self._answers:
+                self._answers[question] = getattr(self._client, name)(*args, **options)
+            return self._answers[question]
+
+        return ask

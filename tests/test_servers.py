@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,39 +30,36 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services | No
         yield started
 
 
-@pytest.fixture(
-    scope="module",
-    params=[
+@pytest.mark.parametrize(
+    "section",
+    [
         ONE_COMMAND,
         pytest.param(PROXIED, marks=need_services),
         pytest.param(DIRECT, marks=need_services),
         pytest.param(WITH_PASSWORDS, marks=need_services),
     ],
 )
-def team_server(
-    request: pytest.FixtureRequest, services: Services | None, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[TeamServer]:
-    with start_team_server(request.param, tmp_path_factory.mktemp("team"), services) as started:
-        yield started
-
-
-def test_a_run_that_was_made_without_a_server_is_pushed_to_a_teams_server(
-    team_server: TeamServer, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+def test_a_team_works_on_each_server_of_the_page(
+    section: str, services: Services | None, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
+    """With the variables that the page gives, and nothing else: what waited is pushed and verified, and so is all else that a team does."""
     parcel = record_offline(tmp_path_factory.getbasetemp(), tmp_path / "spool")
-    variables = {**team_server.variables, "SAMEBITS_SPOOL": str(parcel.parent)}
 
-    pushed = run_samebits("push", **variables)
-    verified = run_samebits("verify", parcel.name, **variables)
+    with start_team_server(section, tmp_path_factory.mktemp("team"), services) as team_server:
+        variables = {**team_server.variables, "SAMEBITS_SPOOL": str(parcel.parent)}
+        pushed = run_samebits("push", **variables)
+        verified = run_samebits("verify", parcel.name, **variables)
+        # to a client, the other two are the server of tests/test_continuous_integration.py
+        lived = live_on(team_server, tmp_path) if section in (DIRECT, WITH_PASSWORDS) else []
 
     assert pushed.returncode == 0, pushed.stderr
     assert verified.returncode == 0, verified.stdout + verified.stderr
-    assert SECRET not in pushed.stdout + pushed.stderr + verified.stdout + verified.stderr
+    assert SECRET not in "".join(done.stdout + done.stderr for done in (pushed, verified, *lived))
 
 
-def test_a_runs_whole_life_on_a_teams_server(team_server: TeamServer, tmp_path: Path) -> None:
-    """Pin, train, confirm by a colleague's run, verify and compare: with the variables that the page gives, and nothing else."""
-    config = tmp_path / "small.yaml"
+def live_on(team_server: TeamServer, folder: Path) -> list[subprocess.CompletedProcess[str]]:
+    """Pin, train, confirm by a colleague's run, compare and reproduce; return all that was said."""
+    config = folder / "small.yaml"
     changes = {"name": "on a team's server", "models": {"decision_tree": {"max_depth": 3}}, "cv": {"n_splits": 2}}
     config.write_text(yaml.safe_dump(merge(SMALL, changes)), encoding="utf-8")
 
@@ -72,17 +70,11 @@ def test_a_runs_whole_life_on_a_teams_server(team_server: TeamServer, tmp_path: 
     left, right = first.stdout.split()[1], second.stdout.split()[1]
     verified = run_samebits("verify", left, **team_server.variables)
     compared = run_samebits("diff", left, right, **team_server.variables)
+    reproduced = run_samebits("reproduce", left, "--here", "--json", **team_server.variables)
 
     assert f"confirms run {left}" in second.stderr
     assert verified.returncode == 0, verified.stdout + verified.stderr
     assert compared.returncode == 0, compared.stdout + compared.stderr
-    said = "".join(done.stdout + done.stderr for done in (pinned, first, second, verified, compared))
-    assert SECRET not in said
-    if team_server.section in (
-        DIRECT,
-        WITH_PASSWORDS,
-    ):  # to a client, the others are the server of tests/test_continuous_integration.py
-        reproduced = run_samebits("reproduce", left, "--here", "--json", **team_server.variables)
-        assert reproduced.returncode == 0, reproduced.stdout + reproduced.stderr
-        assert json.loads(reproduced.stdout)["verdict"] == "IDENTICAL"
-        assert SECRET not in reproduced.stdout + reproduced.stderr
+    assert reproduced.returncode == 0, reproduced.stdout + reproduced.stderr
+    assert json.loads(reproduced.stdout)["verdict"] == "IDENTICAL"
+    return [pinned, first, second, verified, compared, reproduced]

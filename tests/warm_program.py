@@ -12,6 +12,7 @@ import json
 import os
 import re
 import resource
+import runpy
 import shlex
 import signal
 import subprocess
@@ -196,6 +197,10 @@ def _become(request: dict[str, Any]) -> None:
     from samebits.tracking import server
 
     server.SILENCE_SECONDS = request["silence_seconds"] or server.SILENCE_SECONDS
+    if request["words"][0] == "-m":
+        sys.argv = request["words"][1:]
+        runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+        sys.exit()
     run_program()
 
 

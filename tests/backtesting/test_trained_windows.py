@@ -17,12 +17,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from conftest import PROGRAM, ROOT, SMALL, clean_environment, merge, run_fresh, run_samebits, wait_until
+from conftest import PROGRAM, ROOT, SMALL, clean_environment, merge, run_samebits, wait_until
 from recorded_runs import make_once, open_client
 
 from samebits.backtesting.summary import list_metrics, list_steps, summarise, write_summary
 from samebits.backtesting.verification import check_backtest, find_finished_backtest
 from samebits.commands.reproduce_windows import reproduce_windows
+from samebits.commands.verify import run_verify
 from samebits.config.decisive import digest_config
 from samebits.digests import digest_bytes
 from samebits.holdings.runs import PARENT_TAG, WINDOW_TAG, open_recorded_run
@@ -153,6 +154,8 @@ def test_the_same_command_again_trains_nothing_and_tells_the_same(own: Trained) 
     assert both[0] == both[1]
     window = open_client(own.store).get_run(again["windows"][0]["run_id"])
     assert window.data.tags[PARENT_TAG] == own.document["run_id"], "it stays with the backtest that was finished"
+    equal = run("diff", own.document["run_id"], again["run_id"], store=own.store)
+    assert "IDENTICAL: 3 of 3 windows of both equal to the bit" in equal.stdout
 
 
 def test_reuse_hands_the_finished_backtest_back(own: Trained) -> None:
@@ -163,12 +166,12 @@ def test_reuse_hands_the_finished_backtest_back(own: Trained) -> None:
 
 
 def test_a_backtest_that_was_killed_goes_on(tmp_path: Path, own_store: str) -> None:
-    config = write_config(tmp_path, "killed")
+    config = write_config(tmp_path, "killed", backtest={"windows": 2, "horizon": "30d"})
     environment = clean_environment(MLFLOW_TRACKING_URI=own_store, XDG_STATE_HOME=str(tmp_path / "state"))
     with (tmp_path / "said").open("w") as said:
         process = subprocess.Popen([*PROGRAM, "train", str(config)], env=environment, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=said)
     wait_until(
-        lambda: "window  1 of 3" in (tmp_path / "said").read_text() and "made as run" in (tmp_path / "said").read_text(), process
+        lambda: "window  1 of 2" in (tmp_path / "said").read_text() and "made as run" in (tmp_path / "said").read_text(), process
     )
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
@@ -176,7 +179,7 @@ def test_a_backtest_that_was_killed_goes_on(tmp_path: Path, own_store: str) -> N
 
     went_on = train(config, own_store, XDG_STATE_HOME=str(tmp_path / "state"))
 
-    assert [window["was_there"] for window in went_on["windows"]] == [True, False, False]
+    assert [window["was_there"] for window in went_on["windows"]] == [True, False]
     assert went_on["windows"][0]["run_id"] == finished.info.run_id
     runs = list_runs(own_store)
     assert {run.info.status for run in runs} == {"FINISHED", "KILLED"}
@@ -333,13 +336,21 @@ def delete_window(own: Trained) -> None:
         (delete_window, "window 2020-07-27"),
     ],
 )
-def test_what_was_changed_of_a_backtest_is_named(own: Trained, change: Callable[[Trained], None], named: str) -> None:
+def test_what_was_changed_of_a_backtest_is_named(
+    own: Trained,
+    change: Callable[[Trained], None],
+    named: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", own.store)
+    monkeypatch.chdir(ROOT)
     change(own)
 
-    done = run_samebits("verify", own.document["run_id"], "--json", MLFLOW_TRACKING_URI=own.store)
+    verdict = run_verify(own.document["run_id"], as_json=True)
 
-    report = json.loads(done.stdout)
-    assert done.returncode == 1 and report["verdict"] == "DIFFERENT"
+    report = json.loads(capsys.readouterr().out)
+    assert verdict == Verdict.DIFFERENT and report["verdict"] == "DIFFERENT"
     assert next(check["name"] for check in report["checks"] if check["passed"] is False).startswith(named)
 
 
@@ -481,17 +492,14 @@ def test_a_backtest_that_was_stopped_or_changed_is_not_decided(own: Trained) -> 
 
 def test_two_backtests_part_at_the_first_window_that_does(own: Trained) -> None:
     other = train(write_config(own.folder, "other", seed=8, backtest={"windows": 2}), own.store)
-    same = train(own.config, own.store)
 
     differs = run("diff", own.document["run_id"], other["run_id"], "--json", store=own.store, code=1)
-    equal = run("diff", own.document["run_id"], same["run_id"], store=own.store)
     mixed = run("diff", own.document["run_id"], own.document["windows"][0]["run_id"], store=own.store, code=2)
 
     found = json.loads(differs.stdout)
     assert found["windows_of_one_side"] == {"left": ["2020-05-28"], "right": []}
     assert found["unequal_windows"][0] == "2020-06-27"
     assert found["first_unequal_window"]["cause"].startswith("config seed: 7 -> 8")
-    assert "IDENTICAL: 3 of 3 windows of both equal to the bit" in equal.stdout
     assert "expected two backtests, or two runs of their own, found one of each" in mixed.stderr
 
 
@@ -531,10 +539,7 @@ def test_what_a_window_loads_does_not_change_the_next(tmp_path: Path, own_store:
     bounds = {"train_until": "2020-07-29", "test_until": "2020-08-28"}
     alone = write_config(tmp_path, "alone", backtest=..., split={"method": "time", "column": "day", **bounds}, **own_class)
 
-    documents = [
-        json.loads(run_fresh("train", str(one), "--json", "--quiet", MLFLOW_TRACKING_URI=own_store, PYTHONPATH=str(tmp_path)).stdout)
-        for one in (windows, alone)
-    ]
+    documents = [train(one, own_store, PYTHONPATH=str(tmp_path)) for one in (windows, alone)]
 
     assert documents[0]["backtest"]["windows"][1]["cutoff"] == bounds["train_until"]
     assert documents[0]["windows"][1]["inputs_digest"] == documents[1]["digests"]["inputs"]

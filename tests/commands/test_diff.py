@@ -7,10 +7,14 @@ import shutil
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, SMALL, merge, run_samebits
-from recorded_runs import clone_project, open_client, run_in, train
+from conftest import ROOT, SMALL, clean_environment, merge, run_samebits
+from recorded_runs import open_client, train
+from strange_run import make_project
+from warm_program import WarmProgram
 
-from samebits.verdicts import EXIT_CODES
+from samebits.commands.diff import run_diff
+from samebits.numerics.profile import make_environment
+from samebits.verdicts import EXIT_CODES, Verdict
 
 pytestmark = pytest.mark.xdist_group("diff")
 
@@ -50,7 +54,8 @@ def data_pair(store: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[str
     runs = []
     for table in tables:
         config = {
-            "name": "pair", "version": "2026.11.0", "seed": 7, "models": {"decision_tree": {"max_depth": 3}}, "cv": {"n_splits": 3},
+            "name": "pair", "version": "2026.11.0", "seed": 7, "models": {"decision_tree": {"max_depth": 3}}, "cv": {"n_splits": 2},
+            "report": {"detail": "none"},
             "data": {"path": str(table), "target": "y", "positive": "yes", "drop": ["id"], "archive": "never"},
         }  # fmt: skip
         path = table.with_suffix(".json")
@@ -101,14 +106,16 @@ def test_data_changed_after_the_run_is_refused_and_named(data_pair: tuple[str, s
 
 
 def test_code_is_shown_as_a_patch_and_equal_accuracy_hides_no_changed_model(store: str, tmp_path: Path) -> None:
-    _, work = clone_project(tmp_path)
+    work = make_project(tmp_path / "work")
+    environment = make_environment("portable", clean_environment(MLFLOW_TRACKING_URI=store))
+    program = WarmProgram(environment, work / "src")
     config = merge(SMALL, {"name": "models", "models": {"logistic_regression": {"max_iter": 500}}})
     runs = []
     for name, C in (("left", 1.0), ("right", 1.0000001)):
         config["models"]["logistic_regression"]["C"] = C
         path = tmp_path / f"{name}.json"
         path.write_text(json.dumps(config), encoding="utf-8")
-        trained = run_in(work, "train", str(path), store=store)
+        trained = program.run(["train", str(path)], environment, work)
         assert trained.returncode == 0, trained.stderr
         runs.append(trained.stdout.split()[1])
         (work / "helper.py").write_text("ANSWER = 42\n", encoding="utf-8")
@@ -156,7 +163,7 @@ def test_a_commit_that_is_nowhere_leaves_the_rest_compared(data_pair: tuple[str,
     assert "no patch: " in done.stdout
 
 
-def test_damage_on_either_side_is_never_identical(store: str, tmp_path: Path) -> None:
+def test_damage_on_either_side_is_never_identical(store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "small.json"
     path.write_text(json.dumps(merge(SMALL, {"name": "damaged", "models": {"dummy": {}}})), encoding="utf-8")
     left, right = train(path, store), train(path, store)
@@ -165,14 +172,17 @@ def test_damage_on_either_side_is_never_identical(store: str, tmp_path: Path) ->
 
     artifact.write_bytes(artifact.read_bytes().replace(b"B", b"M", 1))
 
+    assert run_samebits("diff", left, right, MLFLOW_TRACKING_URI=store).returncode == 1
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
+    monkeypatch.chdir(ROOT)
     alone = tmp_path / "lineage.json"
     alone.write_bytes(artifact.with_name("lineage.json").read_bytes())
-    for words in ([left, right], [right, left], [str(alone), left], [left, str(alone)]):
-        assert run_samebits("diff", *words, MLFLOW_TRACKING_URI=store).returncode == 1, words
-    assert run_samebits("diff", str(alone), right, MLFLOW_TRACKING_URI=store).returncode == 0
+    for sides in ([right, left], [str(alone), left], [left, str(alone)]):
+        assert run_diff(*sides, as_json=True) == Verdict.DIFFERENT, sides
+    assert run_diff(str(alone), right, as_json=True) == Verdict.IDENTICAL
     artifact.unlink()
-    for words in ([left, right], [str(alone), left]):
-        assert run_samebits("diff", *words, MLFLOW_TRACKING_URI=store).returncode == 1, words
+    for sides in ([left, right], [str(alone), left]):
+        assert run_diff(*sides, as_json=True) == Verdict.DIFFERENT, sides
 
 
 def test_lineages_that_record_other_files_of_an_equal_model_are_different(tmp_path: Path) -> None:

@@ -18,7 +18,8 @@ import pytest
 import yaml
 from conftest import ROOT, SMALL, merge, run_samebits
 from mlflow.entities import LoggedModelOutput
-from recorded_runs import clone_project, git, open_client, run_in, train
+from recorded_runs import RememberingClient, git, open_client, run_in, train
+from strange_run import make_project
 
 from samebits.commands.verify import verify_run
 from samebits.digests import digest_file
@@ -102,6 +103,7 @@ def test_a_run_as_it_was_recorded_is_identical(run_id: str, store: str) -> None:
 
 
 def test_a_hundred_random_single_bit_flips_are_all_found_and_named(recorded: RecordedRun) -> None:
+    recorded.client = RememberingClient(recorded.client)
     draw = random.Random(20261125)
     files = sorted(recorded.files)
     assert len(files) > 15
@@ -164,6 +166,7 @@ def change_leaf(lineage: dict[str, Any], path: tuple[Any, ...]) -> dict[str, Any
 
 
 def test_a_lineage_edited_by_hand_is_found_whichever_field_it_is(recorded: RecordedRun) -> None:
+    recorded.client = RememberingClient(recorded.client)
     lineage = recorded.read_lineage()
 
     for path in list_leaves(lineage):
@@ -453,8 +456,7 @@ def test_a_metric_that_is_no_number_is_no_number_on_the_server_either() -> None:
 
 
 def test_a_damaged_bundle_of_the_only_copy_of_a_commit_is_named(store: str, tmp_path: Path) -> None:
-    _, work = clone_project(tmp_path)
-    git("remote", "remove", "origin", cwd=work)
+    work = make_project(tmp_path / "work")
     (work / "small.json").write_text(json.dumps(merge(SMALL, {"name": "bundled", "models": {"dummy": {}}})), encoding="utf-8")
     trained = run_in(work, "train", "small.json", store=store)
     assert trained.returncode == 0, trained.stderr

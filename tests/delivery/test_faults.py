@@ -36,21 +36,19 @@ def test_a_run_on_a_good_day_is_delivered_and_leaves_nothing_behind(runs: Broken
 
 
 @pytest.mark.parametrize(
-    ("kind", "matching"),
+    "faults",
     [
-        (Kind.REFUSE, VERSION),
-        (Kind.LOSE, CREATE),
-        (Kind.RESET, MODEL),
-        (Kind.LIE, PREDICTIONS),
-        (Kind.LOGIN, LINEAGE),
-        (Kind.HOLLOW, PREDICTIONS),
-        (Kind.CUT, CLOSE),
+        [Fault(Kind.REFUSE, matching=VERSION), Fault(Kind.CUT, matching=CLOSE)],
+        [Fault(Kind.LOSE, matching=CREATE), Fault(Kind.LIE, matching=PREDICTIONS), Fault(Kind.HOLLOW, at=2, matching=PREDICTIONS)],
+        [Fault(Kind.RESET, matching=MODEL), Fault(Kind.LOGIN, matching=LINEAGE)],
     ],
 )
-def test_one_failure_on_the_way_loses_nothing(runs: BrokenRuns, kind: Kind, matching: str) -> None:
-    outcome = runs.train(Fault(kind, matching=matching))
+def test_failures_on_the_way_lose_nothing(runs: BrokenRuns, faults: list[Fault]) -> None:
+    """Each strikes, and at a request of its own, so that none stands in for another."""
+    outcome = runs.train(further=faults)
 
     assert outcome.wrong == []
+    assert outcome.struck == set(faults)
 
 
 @pytest.mark.parametrize(
@@ -108,21 +106,27 @@ def test_a_signal_while_the_server_hangs_ends_the_program_and_loses_nothing(runs
     assert (outcome.ended.exit_code, outcome.waited) == (128 + signal.SIGTERM, True)
 
 
+def test_a_push_that_is_broken_off_is_taken_up_by_the_next(runs: BrokenRuns) -> None:
+    lasting = Fault(Kind.RESET, matching=PREDICTIONS, lasts=True)
+
+    outcome = runs.push(lasting)
+
+    assert outcome.wrong == []
+    assert (outcome.struck, outcome.waited) == ({lasting}, True)
+
+
 @pytest.mark.parametrize(
     ("fault", "signals", "matching"),
-    [
-        (Fault(Kind.LOSE, matching=CREATE), (), CREATE),
-        (Fault(Kind.RESET, matching=PREDICTIONS, lasts=True), (), PREDICTIONS),
-        (None, (signal.SIGKILL,), VALUES),
-        (None, (signal.SIGTERM,), LINEAGE),
-    ],
+    [(None, (signal.SIGKILL,), VALUES), (Fault(Kind.LOSE, matching=CREATE), (signal.SIGTERM,), LINEAGE)],
 )
-def test_a_push_that_is_broken_off_is_taken_up_by_the_next(
+def test_a_push_that_is_ended_is_taken_up_by_the_next(
     runs: BrokenRuns, fault: Fault | None, signals: tuple[int, ...], matching: str
 ) -> None:
+    """Also after it went on where an answer was lost."""
     outcome = runs.push(fault, after=signal_at(runs, matching, *signals))
 
     assert outcome.wrong == []
+    assert (outcome.struck, outcome.waited) == (set(filter(None, [fault])), True)
 
 
 def test_a_run_that_another_process_is_sending_is_left_to_it(runs: BrokenRuns) -> None:

@@ -47,12 +47,15 @@ def test_the_file_that_is_served_with_a_model_stands_alone(tmp_path: Path) -> No
     assert done.stdout == b"1 False\n", done.stderr
 
 
-def test_a_mapping_is_trained_recorded_and_verified(own_store: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_mapping_is_trained_recorded_and_verified(
+    own_store: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", own_store)
     monkeypatch.chdir(tmp_path)
 
     run = samebits.train(merge(SMALL, {"name": "mapping", "scoring": "roc_auc"}), quiet=True)
 
+    request.getfixturevalue("warm_children")  # the training alone is started as a user starts it
     assert run.answer["reused"] is False and run.answer["metrics"] == run.metrics and run.is_own
     assert json.loads(run.read_file("config/as_written.json"))["name"] == "mapping"
     assert samebits.verify(run)
@@ -61,6 +64,7 @@ def test_a_mapping_is_trained_recorded_and_verified(own_store: str, monkeypatch:
     assert str(samebits.results()["started"].dtype).endswith("UTC]")
 
 
+@pytest.mark.usefixtures("warm_children")
 def test_what_is_wrong_with_a_mapping_is_said_by_its_keys() -> None:
     with pytest.raises(ConfigError) as caught:
         samebits.train(merge(SMALL, {"seed": "x", "models": {"own": {"class": "nowhere.Mine"}}}))
@@ -69,6 +73,7 @@ def test_what_is_wrong_with_a_mapping_is_said_by_its_keys() -> None:
     assert first.startswith("config: seed: expected") and second.startswith("config: models.own.class: expected")
 
 
+@pytest.mark.usefixtures("warm_children")
 def test_a_config_file_cannot_name_what_a_notebook_defines(write_config: Callable[..., Path]) -> None:
     path = write_config({"models": {"own": {"class": "__main__.Mine"}}})
 
@@ -78,6 +83,7 @@ def test_a_config_file_cannot_name_what_a_notebook_defines(write_config: Callabl
         samebits.train(path)
 
 
+@pytest.mark.usefixtures("warm_children")
 def test_two_lineages_are_compared_without_a_server(tmp_path: Path) -> None:
     lineage: dict[str, Any] = json.loads(LINEAGE.read_text(encoding="utf-8"))
     lineage["stages"]["seeds"]["root"] += 1
@@ -89,18 +95,16 @@ def test_two_lineages_are_compared_without_a_server(tmp_path: Path) -> None:
     assert outcome.verdict in (Verdict.INCONCLUSIVE, Verdict.DIFFERENT) and not outcome
 
 
-def test_what_the_command_line_refuses_is_raised(own_store: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("warm_children")
+def test_an_empty_store_has_no_results_and_what_the_command_line_refuses_is_raised(
+    own_store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", own_store)
 
     with pytest.raises(TrackingError, match="run 'nothing': expected a run's id"):
         samebits.reproduce("nothing", here=True)
     with pytest.raises(TrackingError, match="experiment 'nothing': expected one that is on the server"):
         samebits.results("nothing")
-
-
-def test_an_empty_store_has_no_results(own_store: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", own_store)
-
     assert len(samebits.results()) == 0
 
 
@@ -120,6 +124,7 @@ def test_an_interrupted_training_ends_its_run_before_it_is_raised(own_store: str
     assert run.info.status == "KILLED"
 
 
+@pytest.mark.usefixtures("warm_children")
 def test_a_run_that_waits_for_its_server_is_a_value_as_well(
     write_config: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

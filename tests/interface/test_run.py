@@ -25,7 +25,7 @@ def shipped(empty_store: Path, tmp_path_factory: pytest.TempPathFactory, monkeyp
 
 
 @pytest.fixture
-def run(shipped: ShippedRun) -> Run:
+def run(shipped: ShippedRun, warm_children: None) -> Run:
     return share_value(shipped.run_id)
 
 
@@ -97,6 +97,7 @@ def test_a_run_shows_itself_with_its_pictures(run: Run, tmp_path: Path) -> None:
 
 
 def test_a_run_is_found_by_the_beginning_of_its_id(shipped: ShippedRun) -> None:
+    """By processes that are started as a user's are."""
     found = samebits.open_run(shipped.run_id[:12])
 
     assert found == Run(shipped.run_id) and len({found, Run(shipped.run_id)}) == 1
@@ -104,6 +105,7 @@ def test_a_run_is_found_by_the_beginning_of_its_id(shipped: ShippedRun) -> None:
         samebits.open_run("ffff0000ffff")
 
 
+@pytest.mark.usefixtures("warm_children")
 def test_a_lineage_that_is_not_the_tagged_one_is_not_taken(own_store: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     client = open_client(own_store)
     experiment = client.create_experiment("a", artifact_location=str(tmp_path))
