@@ -1,4 +1,4 @@
-"""The tutorial's notebook, run as a reader runs it: in a kernel of its own."""
+"""The tutorial's notebook, run in a kernel of its own, its training in a fresh process as a reader has it."""
 
 from __future__ import annotations
 
