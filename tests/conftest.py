@@ -33,7 +33,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PROGRAM = [sys.executable, str(ROOT / "src" / "samebits")]
 TESTS = Path(__file__).parent
 FRESH_TRAINING = TESTS / "fresh_training.py"
-HANG_SECONDS = 3600  # after which something will never come; nothing is measured by it
+HANG_SECONDS = 1200  # after which something will never come; nothing is measured by it
 
 # the environment's own uv, just and mlflow come first, also where pytest was started without it being active
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"

@@ -376,6 +376,15 @@ def name_cutoff(record: dict[str, Any]) -> None:
     record["windows"][2]["cutoff"] = "2020-07-28"
 
 
+def change_horizon(record: dict[str, Any]) -> None:
+    record["config"]["resolved"]["backtest"]["horizon"] = "365d"
+    record["config"]["digest"] = digest_config(record["config"]["resolved"])
+
+
+def change_table(record: dict[str, Any]) -> None:
+    record["shared"]["data_hash"] = f"sha256:{'0' * 64}"
+
+
 def forge(own: Trained, change: Callable[[dict[str, Any]], None]) -> None:
     """Change a record, and make all that follows from it anew: summary, digests, tags, params and metrics."""
     client, run_id = open_client(own.store), own.document["run_id"]
@@ -413,6 +422,8 @@ def forge(own: Trained, change: Callable[[dict[str, Any]], None]) -> None:
         (take_window_twice, "windows"),
         (change_config, "config of window 2020-05-28"),
         (name_cutoff, "cut-off of window 2020-07-28"),
+        (change_horizon, "times of window 2020-05-28"),
+        (change_table, f"{BACKTEST_FILE}: data_hash"),
     ],
 )
 def test_a_forged_backtest_whose_summary_was_made_anew_is_named(

@@ -103,6 +103,23 @@ def test_other_bytes_in_a_tables_place_stay(store: Path, write: Callable[..., tu
     assert table.read_bytes() == b"edited"
 
 
+@pytest.mark.parametrize("name", [".git/hooks/post-checkout", "own/json.py", "/tmp/samebits-elsewhere.csv", "../elsewhere.csv"])
+def test_a_config_s_table_goes_nowhere_but_among_data(
+    store: Path, write: Callable[..., tuple[str, Path]], tmp_path: Path, name: str
+) -> None:
+    config, table = write()
+    run_data_push([config])
+    text = Path(config).read_text(encoding="utf-8").replace(str(table), name)
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "inner/evil.yaml").write_text(text, encoding="utf-8")
+
+    with pytest.raises(DataError, match=r"data\.digest: expected a path for data inside the project"):
+        run_data_pull([str(tmp_path / "inner/evil.yaml")])
+
+    assert not Path(name).is_absolute() or not Path(name).exists()
+    assert [path.name for path in (tmp_path / "inner").rglob("*")] == ["evil.yaml"]
+
+
 def test_damage_in_the_store_is_not_brought_back_and_is_kept_beside_nothing(
     store: Path, write: Callable[..., tuple[str, Path]]
 ) -> None:

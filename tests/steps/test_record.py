@@ -23,6 +23,47 @@ def test_a_record_that_is_none_any_more_lets_the_step_run_again(project: Project
     assert project.list_ran() == ["join"]
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"modules": []},
+        {"modules": None},
+        {"places": {"src/churn/preparation.py": 5}},
+        {"outputs": {}},
+        {"outputs": {"table": {"path": "a", "digest": "b"}, "more": {"path": "a", "digest": "b"}}},
+        {"modules": {"a\ud800": "b"}},
+    ],
+    ids=str,
+)
+def test_a_record_of_other_kinds_lets_the_step_run_again(project: Project, change: dict[str, object]) -> None:
+    project.run()
+    (file,) = (project.root / FOLDER / "join").glob("*.json")
+    record = json.loads(file.read_text())
+    record["runs"][0].update(change)
+    file.write_text(json.dumps(record))
+
+    assert project.list_ran() == ["join"]
+
+
+def test_a_record_without_end_lets_the_step_run_again(project: Project) -> None:
+    project.run()
+    (project.root / FOLDER / "join/deep.json").write_text("[" * 200_000)
+    project.steps["join"]["parameters"] = {"how": "inner"}
+
+    assert project.list_ran() == ["join", "clean"]
+
+
+def test_a_process_that_would_wait_for_the_one_that_started_it_is_refused(project: Project) -> None:
+    waiting = (
+        "from pathlib import Path; import sys; from samebits.steps.record import Records\nwith Records(Path(sys.argv[1])).lock(): pass"
+    )
+    with Records(project.root).lock():
+        command = [sys.executable, "-c", waiting, str(project.root)]
+        done = subprocess.run(command, env={"PYTHONPATH": str(ROOT / "src")}, capture_output=True, encoding="utf-8", check=False)
+
+    assert "expected steps run by no step of the same project" in done.stderr
+
+
 def test_a_record_says_of_which_inputs_and_modules_what_came(project: Project) -> None:
     outcome = project.run()["clean"]
     (file,) = (project.root / FOLDER / "clean").glob("*.json")

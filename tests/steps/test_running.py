@@ -417,7 +417,7 @@ project.run()
 
 def test_an_interrupted_step_ends_with_its_processes_and_leaves_nothing(project: Project, tmp_path: Path) -> None:
     started = tmp_path / "started"
-    code = f"import os, time\ndef work(out):\n    out.write_text('half'); open({str(started)!r}, 'w').write(str(os.getpid()))\n    time.sleep(3000)\n"
+    code = f"import os, time\ndef work(out):\n    out.write_text('half'); open({str(started)!r}, 'w').write(str(os.getpid()))\n    time.sleep(1200)\n"
     script = INTERRUPTED.format(tests=str(ROOT / "tests"), src=str(ROOT / "src"), root=str(project.root), code=code)
     process = subprocess.Popen([sys.executable, "-c", script], env=clean_environment(XDG_CACHE_HOME=str(tmp_path / "cache")))
     child = int(wait_until(lambda: started.is_file() and re.fullmatch(r"\d+", started.read_text()) and started.read_text(), process))
@@ -428,6 +428,60 @@ def test_an_interrupted_step_ends_with_its_processes_and_leaves_nothing(project:
     assert not Path(f"/proc/{child}").exists()
     assert not (project.root / "data/processed").exists()
     assert not list((project.root / ".samebits/steps").glob(".work-*"))
+
+
+def test_other_bytes_by_modules_that_were_not_there_are_no_same_bytes(project: Project) -> None:
+    code = "try:\n    from churn import more\nexcept ImportError:\n    more = None\ndef work(out): out.write_text(str(more is None))\n"
+    project.take_step(code)
+    outcomes = project.run()
+
+    project.write("src/churn/more.py", "")
+    again = run_again(project.desk(), outcomes)
+
+    assert re.match(
+        r"step one: with other modules \(src/churn/more\.py\) it gave other bytes of out", describe_unstable(again["one"])[0]
+    )
+
+
+def test_an_input_that_a_step_moved_away_is_put_back(project: Project) -> None:
+    project.take_step("def work(raw, out): raw.resolve().rename(out.resolve())\n", inputs={"raw": "data/raw/orders.csv"})
+
+    with pytest.raises(DataError, match=r"inputs that are only read, found a write to data/raw/orders\.csv"):
+        project.run()
+
+    assert project.read("data/raw/orders.csv") == "2,9.5\n"
+
+
+def test_an_output_that_is_an_input_by_another_name_is_refused(project: Project) -> None:
+    code = "import os\ndef work(raw, out): os.link(raw.resolve(), out)\n"
+    project.take_step(code, inputs={"raw": "data/raw/orders.csv"})
+
+    with pytest.raises(DataError, match=r"a hard link|a write to data/raw/orders"):
+        project.run()
+
+
+@pytest.mark.parametrize("spelled", ["../data/processed/joined.csv", "{root}/data/processed/joined.csv", "data/again/joined.csv"])
+def test_an_output_that_an_input_names_otherwise_is_refused(project: Project, spelled: str) -> None:
+    project.run()
+    (project.root / "data/again").symlink_to("processed")
+    (project.root / "confs").mkdir()
+    project.steps["clean"]["inputs"] = {"joined": spelled.format(root=project.root)}
+
+    with pytest.raises(DataError, match=r"expected a raw file, or an output by its step's own name, found data/processed/joined\.csv"):
+        project.plan()
+
+
+def test_a_record_says_not_where_an_output_is_brought(project: Project, tmp_path: Path) -> None:
+    project.run()
+    (record,) = (project.root / ".samebits/steps/join").glob("*.json")
+    record.write_text(record.read_text().replace('data/processed/joined.csv"', '../elsewhere.csv"', 1), encoding="utf-8")
+    joined = project.root / "data/processed/joined.csv"
+    content = joined.read_bytes()
+    joined.unlink()
+
+    project.run(lambda digest, place: bool(place.write_bytes(content)))
+
+    assert not (tmp_path / "elsewhere.csv").exists() and joined.read_bytes() == content
 
 
 @pytest.mark.parametrize("name", ["_notes.txt", ".drafts/a.txt"])

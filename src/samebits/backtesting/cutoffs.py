@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -149,6 +149,25 @@ def _settle(number: int, cutoff: Count, backtest: Backtest, axis: _Axis) -> Wind
     first = axis.place(counts["train_from"]) if training is not None else 0
     n_train, n_test = axis.place(cutoff) - first, axis.place(end) - axis.place(start)
     return Window(number, axis.write(cutoff), {key: axis.write(count) for key, count in counts.items()}, n_train, n_test)
+
+
+def derive_windows(backtest: Backtest, column: str, cutoffs: Sequence[Written]) -> list[dict[str, Written]]:
+    """Return the keys of the split that recorded cut-offs come to, the last of which is taken as it is; no table is needed.
+
+    Raises
+    ------
+    ConfigError, DataError, ValueError
+        A time or a duration is of another kind.
+    """
+    times = np.array(list(cutoffs), dtype="datetime64[us]" if isinstance(cutoffs[0], str) else np.float64)
+    axis = _Axis(column, np.sort(times))
+    last = axis.count(cutoffs[-1], "backtest.cutoffs")
+    if backtest.cutoffs is None:
+        step = axis.measure(backtest.step if backtest.step is not None else backtest.horizon, "step")
+        counts = [last - (len(cutoffs) - number) * step for number in range(1, len(cutoffs) + 1)]
+    else:
+        counts = _list_cutoffs(backtest, axis)
+    return [_settle(number, count, backtest, axis).bounds for number, count in enumerate(counts, start=1)]
 
 
 def _refuse_empty(windows: list[Window], axis: _Axis) -> None:

@@ -13,7 +13,7 @@ from samebits.config.variants import place_window
 from samebits.digests import digest_bytes
 from samebits.errors import LineageError, SamebitsError, describe_unreadable
 from samebits.holdings.runs import RecordedRun, open_recorded_run, search_runs
-from samebits.keys.division import BOUNDS
+from samebits.keys.division import BOUNDS, Backtest
 from samebits.lineage.backtest_record import (
     BACKTEST_FILE,
     SUMMARY_FILE,
@@ -24,6 +24,7 @@ from samebits.lineage.backtest_record import (
     read_record,
 )
 from samebits.lineage.manifest import MAX_BYTES, write_lineage
+from samebits.lineage.tracked_values import list_tags as list_window_tags
 from samebits.plain_files import read_plain
 from samebits.proof.candidates import read_steps
 from samebits.proof.verification import Check, check_record, conclude, digest_files, is_same
@@ -163,20 +164,40 @@ def _check_window(window: dict[str, Any], client: Any, check_run: CheckRun) -> t
 
 
 def _check_division(record: dict[str, Any], lineages: list[dict[str, Any]]) -> Iterator[Check]:
-    """The windows are those that the config asks for, each once, and each is trained by that config divided at its times."""
+    """The windows are those that the config asks for, each once, and each is trained by that config divided at its times.
+
+    When the last one ends follows from the table where the config does not say it: whoever has the table can see to that.
+    """
     resolved, windows = record["config"]["resolved"], record["windows"]
     cutoffs = resolved["backtest"].get("cutoffs")
     wanted = len(cutoffs) if isinstance(cutoffs, list) else resolved["backtest"].get("windows")
     n_found = len({window["cutoff"] for window in windows})
     yield Check("windows", f"{wanted}, each once", f"{len(windows)}, of {n_found} cut-offs", wanted == n_found == len(windows))
     for window, lineage in zip(windows, lineages, strict=True):
-        stage, name = lineage["stages"]["config"], f"window {window['cutoff']}"
-        split = take_section(stage["resolved"], "split")
-        bounds = {key: split[key] for key in BOUNDS if split.get(key) is not None}
+        stage, name, bounds = lineage["stages"]["config"], f"window {window['cutoff']}", _take_bounds(lineage)
         expected = digest_config(place_window(resolved, bounds))
         yield Check(f"config of {name}", expected, stage["digest"], expected == stage["digest"])
         cutoff = bounds.get("train_until")
         yield Check(f"cut-off of {name}", window["cutoff"], cutoff, window["cutoff"] == cutoff)
+    from samebits.backtesting.cutoffs import derive_windows  # which imports NumPy
+
+    cutoffs, column = [one["cutoff"] for one in windows], str(resolved["split"]["column"])
+    try:
+        derived = derive_windows(Backtest.model_validate(resolved["backtest"]), column, cutoffs)
+    except (SamebitsError, ValueError, TypeError, KeyError) as error:
+        yield Check("times of the windows", "as the config has them", " ".join(str(error).split())[:200], False)
+        return
+    for window, times, lineage in zip(windows, derived, lineages, strict=True):
+        bounds = _take_bounds(lineage)
+        yield Check(f"times of window {window['cutoff']}", times, bounds, times == bounds)
+    tags = list_window_tags(lineages[0], b"")
+    for name, value in record["shared"].items():
+        yield Check(f"{BACKTEST_FILE}: {name}", tags.get(name, "not of a window"), value, tags.get(name) == value)
+
+
+def _take_bounds(lineage: dict[str, Any]) -> dict[str, Any]:
+    split = take_section(lineage["stages"]["config"]["resolved"], "split")
+    return {key: split[key] for key in BOUNDS if split.get(key) is not None}
 
 
 def _check_summary(record: dict[str, Any], lineages: list[dict[str, Any]], recorded: RecordedRun) -> Iterator[Check]:

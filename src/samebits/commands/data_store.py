@@ -22,6 +22,8 @@ from samebits.stores.store import STORE_VARIABLE, Store, list_stores, open_store
 from samebits.table.files import digest_table
 from samebits.text import tell, warn
 
+_CODE = frozenset({".py", ".pyc", ".pth", ".so", ".sh"})
+
 
 @dataclass(frozen=True)
 class Named:
@@ -37,6 +39,8 @@ class Named:
         Whether a step of the config makes it.
     is_raw
         Whether steps of the config begin with it, so that it must lie at its place.
+    folder
+        That of the config, from which paths are found too.
     """
 
     where: str
@@ -47,6 +51,7 @@ class Named:
     query: tuple[Query, str] | None = field(default=None, repr=False)
     is_made: bool = False
     is_raw: bool = False
+    folder: Path | None = None
 
     @property
     def is_elsewhere(self) -> bool:
@@ -95,13 +100,14 @@ def _list_of_keys(sections: dict[str, Any], path: Path, root: Path) -> Iterator[
         pin = take_section(sections, key_path[0]).get(key_path[1])
         query = read_query(take_section(sections, "data")) if key_path[1] == "digest" else None
         place = find_data(named, path, root)
-        yield Named(f"{path}: {'.'.join(key_path)}", named, place, pin, key_path != ROWS_PIN, query)
+        yield Named(f"{path}: {'.'.join(key_path)}", named, place, pin, key_path != ROWS_PIN, query, folder=path.parent)
 
 
 def _list_of_steps(sections: dict[str, Any], path: Path, root: Path) -> Iterator[Named]:
     """Yield what steps begin with, and what they make: that is kept where it is there, and made again where it is not."""
     for key_path, one in list_step_inputs(sections, path, root).items():
-        yield Named(f"{path}: {'.'.join(map(str, key_path))}", one.source or one.path, one.place, one.pin, is_table=False, is_raw=True)
+        where = f"{path}: {'.'.join(map(str, key_path))}"
+        yield Named(where, one.source or one.path, one.place, one.pin, is_table=False, is_raw=True, folder=path.parent)
     pinned = {find_data(named, path, root) for key_path, named in list_pinned(path).items() if _has_pin(sections, key_path)}
     for place in list_step_outputs(sections, root):
         if place not in pinned:
@@ -212,6 +218,7 @@ def _pull(named: Named, stores: tuple[Store, ...]) -> str:
         return "there  "
     if named.is_made:
         return "to make"
+    _refuse_place(named)
     if named.query is not None and named.pin is None:
         return "asked anew"  # rows that are written down here would stand for the database ever after
     found_there = take_from(stores, named.pin) if named.pin is not None else None
@@ -227,9 +234,29 @@ def _pull(named: Named, stores: tuple[Store, ...]) -> str:
     return "pulled "
 
 
+def _refuse_place(named: Named) -> None:
+    """What a config of somebody else names is data in its project, and nothing that a program reads or runs.
+
+    Raises
+    ------
+    DataError
+        The place lies outside of the project and of the config's folder, in a hidden folder, or is named as code.
+    """
+    if named.is_elsewhere:
+        return
+    folders = [find_project_root().resolve(), *([named.folder.resolve()] if named.folder is not None else [])]
+    place = named.place.resolve()
+    inner = next((place.relative_to(folder) for folder in folders if place.is_relative_to(folder)), None)
+    if inner is None or any(part.startswith(".") for part in inner.parts) or place.suffix in _CODE:
+        remedy = "Copy the file there yourself, or name another path: data/raw/…."
+        raise DataError(Problem(named.where, "a path for data inside the project", str(named.place), remedy))
+
+
 def _describe_missing(named: Named, stores: tuple[Store, ...]) -> Problem:
     if named.pin is None:
-        return Problem(named.where, "a digest, by which it is found", "none", "Where the table is: samebits data pin CONF.")
+        raw = "Where the file is, run its steps and write the digest that `samebits data status CONF` shows: {path: …, digest: …}."
+        remedy = raw if named.is_raw else "Where the table is: samebits data pin CONF."
+        return Problem(named.where, "a digest, by which it is found", "none", remedy)
     places = ", ".join(store.where for store in stores) or f"a store: {STORE_VARIABLE} names none"
     return Problem(named.where, f"{named.pin} in {places}", "nothing", "Ask who has it for samebits data push.")
 

@@ -100,4 +100,5 @@ def _tell(run_id: str, verdict: Verdict, reasons: list[str], reports: list[Repor
         tell_json({**document, "differences": differences, "windows": windows, "not_checked": not_checked})
         return
     tell(f"backtest    {run_id}  {len(reports)} windows made again")
-    tell(*list_in_column("verdict", [str(verdict), *reasons]))
+    where = " in the present environment, which was not rebuilt" if wishes.here and reports else ""
+    tell(*list_in_column("verdict", [f"{verdict}{where}", *reasons]))

@@ -119,8 +119,25 @@ def _place_input(value: Any, makers: Mapping[str, str], conf_path: Path, root: P
     maker = find_maker(path, makers)
     place = root / path if maker is not None else find_data(path, conf_path, root)
     whole = Path(os.path.abspath(place))  # noqa: PTH100 - links stay as they are named
+    if maker is None:
+        _refuse_other_spelling(path, whole, makers, root)
     name = whole.relative_to(root).as_posix() if whole.is_relative_to(root) else str(whole)
     return InputPlace(name, whole, told.get("digest"), maker, told.get("source"))
+
+
+def _refuse_other_spelling(path: str, place: Path, makers: Mapping[str, str], root: Path) -> None:
+    """An edge of the graph is known by its words: an output that is named otherwise would be read before it is made.
+
+    Raises
+    ------
+    DataError
+        The place of an input is, or lies in, an output that its words do not name.
+    """
+    real = place.resolve()
+    for made, maker in makers.items():
+        if real.is_relative_to((root / made).resolve()):
+            remedy = f"Write it as step {maker} does, from the project's root."
+            raise DataError(Problem(f"steps: input {path!r}", "a raw file, or an output by its step's own name", made, remedy))
 
 
 def _is_known(one: InputPlace) -> bool:

@@ -27,7 +27,7 @@ from samebits.steps.graph import PlannedStep
 from samebits.steps.record import FOLDER, name_module
 from samebits.steps.states import Desk, digest_named
 from samebits.steps.step_process import PLAN
-from samebits.steps.workplace import Workplace
+from samebits.steps.workplace import Workplace, bring_back
 from samebits.text import shorten_list
 
 FAILED = "failed.log"  # what a step printed that failed last
@@ -77,7 +77,10 @@ def run_process(desk: Desk, step: PlannedStep, workplace: Workplace) -> Done:
     """
     before = {place: _read_facts(place) for place in workplace.links.values()}
     named = digest_named(desk, step) if step.step.command else {}
-    exit_code = _start(desk, step, workplace)
+    try:
+        exit_code = _start(desk, step, workplace)
+    finally:
+        bring_back(workplace, {place: facts[2] for place, facts in before.items() if facts is not None})
     notes = _read_notes(workplace.notes)
     written = sorted({note["written"] for note in notes if "written" in note}) or [
         str(place) for place, facts in before.items() if _read_facts(place) != facts
@@ -203,7 +206,7 @@ def _read_facts(path: Path) -> tuple[int, ...] | None:
         found = path.stat()
     except OSError:
         return None
-    return found.st_size, found.st_mtime_ns, found.st_ino
+    return found.st_size, found.st_mtime_ns, found.st_ino, found.st_ctime_ns  # the last of which nobody can set
 
 
 def _describe_failure(desk: Desk, step: PlannedStep, workplace: Workplace, notes: list[dict[str, Any]], exit_code: int) -> Problem:

@@ -146,7 +146,10 @@ class Records:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 file.seek(0)
-                voice.say(f"waits until process {file.read(20)} has run its steps of this project")
+                holder = file.read(20)
+                if holder in _list_ancestors():
+                    self._refuse_itself(f"process {holder}")
+                voice.say(f"waits until process {holder} has run its steps of this project")
                 fcntl.flock(file, fcntl.LOCK_EX)
             file.truncate(0)
             file.write(str(os.getpid()))
@@ -157,8 +160,11 @@ class Records:
         """Its caller holds the lock until it ends: it would wait for ever."""
         plan = os.environ.get(PLAN)
         if plan and Path(plan).resolve().is_relative_to(self.folder.resolve()):
-            remedy = "Make what it needs a step of its own, and name its output as an input."
-            raise DataError(Problem(PLAN, "steps run by no step of the same project", "a step that runs them itself", remedy))
+            self._refuse_itself(PLAN)
+
+    def _refuse_itself(self, where: str) -> None:
+        remedy = "Make what it needs a step of its own, and name its output as an input."
+        raise DataError(Problem(where, "steps run by no step of the same project", "a step that runs them itself", remedy))
 
     def _keep_from_git(self) -> None:
         mark = self.folder / ".gitignore"
@@ -169,16 +175,35 @@ class Records:
         return self.folder / record.step / f"{record.key.partition(':')[2][:32]}.json"
 
 
+def _list_ancestors() -> list[str]:
+    """Return the numbers of the processes that this one was started by, as far as the system tells."""
+    found, number = list[str](), str(os.getppid())
+    with contextlib.suppress(OSError):
+        while number not in ("0", *found):
+            found.append(number)
+            number = Path(f"/proc/{number}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[1]
+    return found
+
+
 def _read_record(path: Path) -> StepRecord | None:
     """What is there but is no record counts as none: the step runs again."""
     try:
         found = json.loads(read_plain(path, _MOST_BYTES))
         runs = [StepRun(**run) for run in found["runs"]]
         record = StepRecord(found["step"], found["definition"], found["inputs"], found["environment"], runs)
-        sound = all(isinstance(one["digest"], str) and isinstance(one["path"], str) for run in runs for one in run.outputs.values())
-        return record if found["schema"] == _SCHEMA and sound else None
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        names = set(record.definition["outputs"])
+        sound = all(isinstance(part, dict) for part in (record.definition, record.inputs))
+        return record if found["schema"] == _SCHEMA and sound and all(_is_sound(run, names) for run in runs) else None
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
+
+
+def _is_sound(run: StepRun, names: set[str]) -> bool:
+    """Tell whether a run is of the kinds that are read of it, with the outputs that its step has."""
+    texts = [*run.modules, *run.modules.values(), *run.places, *run.places.values(), run.when, *run.network]
+    texts += [one[part] for one in run.outputs.values() for part in ("digest", "path")]
+    is_text = all(isinstance(text, str) and text.isprintable() for text in texts if text is not None)
+    return is_text and set(run.outputs) == names and isinstance(run.network, list) and isinstance(run.seconds, int | float)
 
 
 def digest_environment(profile: str) -> str:

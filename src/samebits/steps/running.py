@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from samebits.errors import DataError, Problem
@@ -82,7 +82,7 @@ def run_graph(desk: Desk, voice: Voice = SILENT, bring: Bring = bring_nothing, w
 
 
 def run_again(desk: Desk, outcomes: dict[str, Outcome], voice: Voice = SILENT) -> dict[str, Outcome]:
-    """Run every step once more, in its workplace alone, and return what came: `unstable` where it is not what is on record.
+    """Run every step once more, in its workplace alone, and return what came: `unstable` where it is not what came before.
 
     Raises
     ------
@@ -92,7 +92,11 @@ def run_again(desk: Desk, outcomes: dict[str, Outcome], voice: Voice = SILENT) -
     found: dict[str, Outcome] = {}
     with desk.records.lock(voice):
         for name, outcome in outcomes.items():
-            found[name] = _run(desk, outcome.step, outcome.record, voice, is_placed=False, how="again, ")
+            again = _run(desk, outcome.step, outcome.record, voice, is_placed=False, how="again, ")
+            is_other = again.run.digests != outcome.run.digests and outcome.run not in again.unstable  # other modules were imported
+            found[name] = replace(again, unstable=[*again.unstable, outcome.run]) if is_other else again
+            for line in describe_unstable(found[name]) if is_other else ():
+                voice.say(line)
     return found
 
 
@@ -112,7 +116,7 @@ def _settle(desk: Desk, standing: Standing, voice: Voice, bring: Bring) -> Outco
     assert record is not None  # no input is still to be made
     if standing.state == "unchanged" and run is not None:
         return _say_found(Outcome(step, record, run, True, record.find_unstable(run)), voice, "")
-    if run is not None and _bring_missing(desk, run, bring):
+    if run is not None and _bring_missing(desk, step, run, bring):
         return _say_found(Outcome(step, record, run, True, record.find_unstable(run)), voice, ", its outputs from the data store")
     return _run(desk, step, record, voice, is_placed=True)
 
@@ -124,13 +128,13 @@ def _say_found(outcome: Outcome, voice: Voice, how: str) -> Outcome:
     return outcome
 
 
-def _bring_missing(desk: Desk, run: StepRun, bring: Bring) -> bool:
-    """Bring the outputs that are missing; where one lies there with other bytes, or cannot be had, the step must run."""
-    for one in run.outputs.values():
-        place = desk.graph.root / one["path"]
-        if not place.exists() and not bring(one["digest"], place):
+def _bring_missing(desk: Desk, step: PlannedStep, run: StepRun, bring: Bring) -> bool:
+    """Bring what is missing to where the config has it; where an output has other bytes, or cannot be had, the step must run."""
+    for name, path in step.outputs.items():
+        place, digest = desk.graph.root / path, run.digests[name]
+        if not place.exists() and not bring(digest, place):
             return False
-        if desk.cache.digest(place) != one["digest"]:
+        if desk.cache.digest(place) != digest:
             return False
     return True
 
@@ -192,6 +196,10 @@ def describe_unstable(outcome: Outcome) -> list[str]:
     lines = []
     for other in outcome.unstable:
         name = next(name for name in outcome.run.digests if outcome.run.digests[name] != other.digests.get(name))
-        both = f"{outcome.run.digests[name]} now, {other.digests.get(name)} on {other.when}"
-        lines.append(f"{ALARM}: step {outcome.step.name}: the same inputs, parameters and code gave other bytes of {name}: {both}")
+        both = f"other bytes of {name}: {outcome.run.digests[name]} now, {other.digests.get(name)} on {other.when}"
+        if other.modules == outcome.run.modules:
+            lines.append(f"{ALARM}: step {outcome.step.name}: the same inputs, parameters and code gave {both}")
+        else:
+            parted = sorted(dict(other.modules.items() ^ outcome.run.modules.items()))
+            lines.append(f"step {outcome.step.name}: with other modules ({shorten_list(parted)}) it gave {both}")
     return lines

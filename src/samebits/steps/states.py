@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -189,19 +190,35 @@ def compare_parts(left: Mapping[str, Any], right: Mapping[str, Any]) -> list[str
 
     >>> compare_parts({"seed": 0, "parameters": {"how": "left"}}, {"seed": 0, "parameters": {"how": "inner"}})
     ['parameter how: left -> inner']
+    >>> compare_parts({"parameters": {"n": 1, "m": True}}, {"parameters": {"n": 1.0, "m": "1"}})
+    ['parameter m: true -> "1"', 'parameter n: 1 -> 1.0']
     """
     words = {"parameters": "parameter ", "inputs": "path of input ", "outputs": "path of output ", "code": "code ", "input": "input "}
     found = []
     for part in sorted({*left, *right}):
         one, other = left.get(part), right.get(part)
         if isinstance(one, dict) and isinstance(other, dict):
-            names = [name for name in sorted({*one, *other}) if one.get(name) != other.get(name)]
+            names = [name for name in sorted({*one, *other}) if _write(one.get(name)) != _write(other.get(name))]
             found += [f"{words.get(part, part)}{name}: {_show(one.get(name))} -> {_show(other.get(name))}" for name in names]
-        elif one != other:
+        elif _write(one) != _write(other):
             found.append(f"{part}: {_show(one)} -> {_show(other)}")
     return found
 
 
+def _write(value: Any) -> str:
+    """Return a value as it decides: 1, 1.0, true and "1" are four."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False)
+
+
+def _reads_otherwise(text: str) -> bool:
+    """Tell whether a text without quotes would be taken for another value."""
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _show(value: Any) -> str:
-    text = "nothing" if value is None else str(value)
+    text = "nothing" if value is None else value if isinstance(value, str) and not _reads_otherwise(value) else _write(value)
     return f"{text[:_SHORT]}…" if text.startswith("sha256:") else text

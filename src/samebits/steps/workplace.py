@@ -78,6 +78,21 @@ def lay_out(desk: Desk, step: PlannedStep) -> Iterator[Workplace]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def bring_back(workplace: Workplace, files: dict[Path, int]) -> None:
+    """Put inputs back that a step moved into its workplace, which is removed: they may be somebody's only copy.
+
+    Parameters
+    ----------
+    files
+        The inode of each input before the step ran, by its place.
+    """
+    gone = {inode: place for place, inode in files.items() if not os.path.lexists(place.resolve())}
+    for path in workplace.project.rglob("*") if gone else ():
+        place = None if path.is_symlink() else gone.get(path.stat().st_ino)
+        if place is not None:
+            path.rename(place.resolve())
+
+
 def _list_links(path: str, place: Path) -> dict[str, Path]:
     """Return a file, or those files of a folder that its digest is of: no others are at hand."""
     if not place.is_dir():
@@ -117,6 +132,8 @@ def _find_wrong(path: Path) -> str:
     odd = [one for one in path.rglob("*") if one.is_symlink() or not (one.is_file() or one.is_dir())] if path.is_dir() else []
     if odd:
         return f"{odd[0].relative_to(path)}, which is no regular file"
+    if any(one.stat().st_nlink > 1 for one in ([path] if path.is_file() else path.rglob("*")) if one.is_file()):
+        return "a hard link, by which another file would change with it"
     if path.is_dir() and not list_table_files(path):
         return "a folder without files"
     return "" if path.is_dir() or path.is_file() else "no regular file"

@@ -73,7 +73,7 @@ class FolderStore:
     def delete(self, digest: str) -> None:
         """Remove a table."""
         place = self._name_place(digest)
-        if place.is_dir():
+        if place.is_dir() and not place.is_symlink():
             shutil.rmtree(place)
         else:
             place.unlink(missing_ok=True)
