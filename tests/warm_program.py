@@ -197,7 +197,7 @@ def _become(request: dict[str, Any]) -> None:
     from samebits.tracking import server
 
     server.SILENCE_SECONDS = request["silence_seconds"] or server.SILENCE_SECONDS
-    if request["words"][0] == "-m":
+    if request["words"][:1] == ["-m"]:
         sys.argv = request["words"][1:]
         runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
         sys.exit()
