@@ -112,9 +112,11 @@ def test_any_number_of_threads_gives_one_model_and_one_file(
         assert len({getattr(result, part) for result in results}) == 1
 
 
-def test_xgboost_alone_has_the_threads_that_are_lent_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its pool is the one of the preprocessing before it, where KMeans adds in the order in which threads arrive."""
-    xgboost = pytest.importorskip("xgboost", reason="the extra samebits[boost] is not installed")
+@pytest.mark.parametrize("path", ["xgboost.XGBRegressor", "sklearn.ensemble.HistGradientBoostingRegressor"])
+def test_the_model_alone_has_the_threads_that_are_lent_to_it(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """OpenMP's pool is one for all that stands in a pipeline, and KMeans adds in the order in which threads arrive."""
+    module, _, name = path.rpartition(".")
+    kind = getattr(pytest.importorskip(module, reason="the extra samebits[boost] is not installed"), name)
     monkeypatch.setattr(fitting, "CELLS_A_THREAD", 1)
     seen: dict[str, int] = {}
 
@@ -126,13 +128,13 @@ def test_xgboost_alone_has_the_threads_that_are_lent_to_it(monkeypatch: pytest.M
         return note_and_fit
 
     monkeypatch.setattr(KMeans, "fit_transform", note("KMeans", KMeans.fit_transform))
-    monkeypatch.setattr(xgboost.XGBRegressor, "fit", note("XGBoost", xgboost.XGBRegressor.fit))
-    pipeline = Pipeline([("groups", KMeans(3)), ("model", xgboost.XGBRegressor(n_estimators=2))])
+    monkeypatch.setattr(kind, "fit", note("model", kind.fit))
+    pipeline = Pipeline([("groups", KMeans(3)), ("model", kind())])
     rows = np.random.default_rng(0).normal(size=(100, 4))
 
     fitting.fit_model("a", pipeline, Sample(rows, rows[:, 0], Weights()), 1, n_jobs=3)
 
-    assert seen == {"KMeans": 1, "XGBoost": 3}
+    assert seen == {"KMeans": 1, "model": 3}
 
 
 @pytest.mark.parametrize("target", TARGETS)

@@ -10,9 +10,8 @@ import re
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Any
 
 import joblib
 from sklearn.base import BaseEstimator, clone
@@ -124,37 +123,30 @@ def fit_settled(pipeline: Pipeline, sample: Sample, threads: int) -> Fit:
 def _fit_copy(pipeline: Pipeline, sample: Sample, threads: int) -> Pipeline:
     """Return a fitted copy, its fit over threads where that was measured to change no bit of what is fitted."""
     if sample.batches is not None:
-        with _leave_threads(pipeline, sample, threads):
+        with _leave_threads(pipeline, threads):
             return fit_batches(pipeline, sample, threads)
     sample_weight = sample.weights.weigh(sample.y)
-    weights = {} if sample_weight is None else {"model__sample_weight": sample_weight}
+    weights = {} if sample_weight is None else {"sample_weight": sample_weight}
     fitted = clone(pipeline)
     set_fit_threads(fitted, threads)
-    spare = _spare_threads(sample, threads)
-    with _leave_threads(pipeline, sample, threads):
-        if spare > 1 and name_library(find_estimator(pipeline)) == "xgboost":
-            _fit_last_over_threads(fitted, sample, weights, spare)
-        else:
-            fitted.fit(sample.X, sample.y, **weights)
+    with _leave_threads(pipeline, threads):
+        rows = fitted[:-1].fit_transform(sample.X, sample.y) if len(fitted.steps) > 1 else sample.X
+        with _lend_openmp(pipeline, sample, threads):
+            fitted.steps[-1][1].fit(rows, sample.y, **weights)
     return fitted
 
 
-def _fit_last_over_threads(pipeline: Pipeline, sample: Sample, weights: dict[str, Any], threads: int) -> None:
-    """Fit a pipeline in place, its last step alone over threads: XGBoost shares its pool with KMeans, which adds by thread."""
-    rows = pipeline[:-1].fit_transform(sample.X, sample.y) if len(pipeline.steps) > 1 else sample.X
-    with _limit_openmp(threads):
-        pipeline.steps[-1][1].fit(rows, sample.y, **{name.removeprefix("model__"): value for name, value in weights.items()})
+def _leave_threads(pipeline: Pipeline, threads: int) -> AbstractContextManager[object]:
+    if _name_estimator(pipeline) in THREADED_FITS:
+        leave: AbstractContextManager[object] = joblib.parallel_config("threading", n_jobs=threads)
+        return leave
+    return _limit_openmp(1)
 
 
-@contextmanager
-def _leave_threads(pipeline: Pipeline, sample: Sample, threads: int) -> Iterator[None]:
-    kind = _name_estimator(pipeline)
-    if kind in THREADED_FITS:
-        with joblib.parallel_config("threading", n_jobs=threads):
-            yield
-    else:
-        with _limit_openmp(_spare_threads(sample, threads) if kind in OPENMP_FITS else 1):
-            yield
+def _lend_openmp(pipeline: Pipeline, sample: Sample, threads: int) -> AbstractContextManager[object]:
+    """Lend OpenMP's threads to the last step alone: the pool is one for all, and KMeans before it adds as threads arrive."""
+    is_free = _name_estimator(pipeline) in OPENMP_FITS or name_library(find_estimator(pipeline)) == "xgboost"
+    return _limit_openmp(_spare_threads(sample, threads)) if is_free else nullcontext()
 
 
 def _spare_threads(sample: Sample, threads: int) -> int:
