@@ -9,10 +9,11 @@ import pandas as pd
 import pytest
 from conftest import SMALL, merge
 
-from samebits.backtesting.cutoffs import Window, describe_windows, settle_windows
+from samebits.backtesting.cutoffs import Window, compare_windows, derive_windows, describe_windows, settle_windows
 from samebits.data.dataset import Dataset
 from samebits.errors import SamebitsError
 from samebits.keys.config import Config
+from samebits.keys.division import Backtest
 
 HOURS = np.arange("2011-01-01", "2011-03-01", dtype="datetime64[h]").astype("datetime64[us]")
 TENTHS = np.arange(100) / 10
@@ -82,6 +83,34 @@ def test_numbers_that_are_named_meet_too() -> None:
 def test_numbers_at_the_end_of_what_floats_are_overflow_nothing() -> None:
     with pytest.raises(SamebitsError, match="window 1 of 2"):
         settle(TENTHS, cutoffs=[-1e308, 1e308], horizon=1e308, gap=1e308)
+
+
+@pytest.mark.parametrize(
+    ("times", "backtest"),
+    [
+        (HOURS, {"windows": 3, "horizon": "7d", "gap": "36h", "training": "2w", "step": "1d"}),
+        (HOURS, {"windows": 2, "horizon": "7d", "until": "2011-02-20"}),
+        (HOURS, {"cutoffs": ["2011-02-01", "2011-02-10T06:00Z"], "horizon": "86400s"}),
+        *((TENTHS, {"windows": 5, "horizon": horizon, "gap": 0.7, "training": 2.2}) for horizon in (0.1, 0.3, 1 / 3, np.pi / 4, 1.5)),
+        (TENTHS / 3, {"windows": 4, "horizon": 0.5}),
+        (TENTHS, {"cutoffs": [1 / 3, 2.5], "horizon": 2 / 3}),
+    ],
+)
+def test_recorded_cutoffs_come_to_the_windows_that_were_settled(times: np.ndarray, backtest: dict[str, Any]) -> None:
+    windows = settle(times, **backtest)
+
+    derived = derive_windows(Backtest.model_validate(backtest), "t", [window.cutoff for window in windows])
+
+    recorded = [window.bounds for window in windows]
+    later = [{**bounds, "test_until": "2012-01-01" if times is HOURS else bounds["test_until"] + 1e-9} for bounds in recorded]
+    assert compare_windows(derived, recorded) == [True] * len(windows)
+    assert compare_windows(derived, later) == [False] * len(windows)
+
+
+def test_an_end_that_the_config_says_is_not_taken_from_a_cutoff() -> None:
+    said = Backtest.model_validate({"windows": 1, "horizon": "7d", "until": "2011-02-20"})
+
+    assert derive_windows(said, "t", ["2011-02-01"]) == [{"train_until": "2011-02-13", "test_until": "2011-02-20"}]
 
 
 def test_rows_of_equal_time_are_in_one_part() -> None:

@@ -381,6 +381,11 @@ def change_horizon(record: dict[str, Any]) -> None:
     record["config"]["digest"] = digest_config(record["config"]["resolved"])
 
 
+def list_two_cutoffs(record: dict[str, Any]) -> None:
+    record["config"]["resolved"]["backtest"]["cutoffs"] = ["2020-05-28", "2020-06-27"]
+    record["config"]["digest"] = digest_config(record["config"]["resolved"])
+
+
 def change_table(record: dict[str, Any]) -> None:
     record["shared"]["data_hash"] = f"sha256:{'0' * 64}"
 
@@ -423,6 +428,7 @@ def forge(own: Trained, change: Callable[[dict[str, Any]], None]) -> None:
         (change_config, "config of window 2020-05-28"),
         (name_cutoff, "cut-off of window 2020-07-28"),
         (change_horizon, "times of window 2020-05-28"),
+        (list_two_cutoffs, "windows"),
         (change_table, f"{BACKTEST_FILE}: data_hash"),
     ],
 )

@@ -45,6 +45,14 @@ def test_a_record_of_other_kinds_lets_the_step_run_again(project: Project, chang
     assert project.list_ran() == ["join"]
 
 
+@pytest.mark.parametrize("name", ["two\nlines.txt", "no\u00a0break.txt"])
+def test_a_file_of_any_name_is_on_record(project: Project, name: str) -> None:
+    project.take_step("def work(out): out.write_text('1')\n", outputs={"out": f"data/processed/{name}"})
+
+    assert project.list_ran() == ["one"]
+    assert project.list_ran() == []
+
+
 def test_a_record_without_end_lets_the_step_run_again(project: Project) -> None:
     project.run()
     (project.root / FOLDER / "join/deep.json").write_text("[" * 200_000)

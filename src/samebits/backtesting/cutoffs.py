@@ -7,8 +7,9 @@ where one window ends is to the bit where the next begins.
 from __future__ import annotations
 
 import itertools
+import math
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -26,6 +27,7 @@ _MICROSECONDS = {"w": 604_800_000_000, "d": 86_400_000_000, "h": 3_600_000_000, 
 _LIMIT = 2**63 - 1  # of what a time is counted in
 Written = str | int | float  # a time as a config names it
 Count = int | Fraction
+Bounds = Mapping[str, Written]  # the split's keys of a window
 
 
 @dataclass(frozen=True)
@@ -126,13 +128,16 @@ def _read_decimal(number: Any) -> Fraction:
     return Fraction(repr(float(number)))
 
 
-def _list_cutoffs(backtest: Backtest, axis: _Axis) -> list[Count]:
+def _list_cutoffs(backtest: Backtest, axis: _Axis, last: Count | None = None) -> list[Count]:
     if backtest.cutoffs is not None:
         return [axis.count(written, f"backtest.cutoffs.{index}") for index, written in enumerate(backtest.cutoffs)]
-    end = axis.count(backtest.until, "backtest.until") if backtest.until is not None else axis.find_end()
     horizon, gap = axis.measure(backtest.horizon, "horizon"), axis.measure(backtest.gap, "gap")
     step = axis.measure(backtest.step, "step") if backtest.step is not None else horizon
     n_windows = backtest.windows or 0
+    if backtest.until is not None:
+        end = axis.count(backtest.until, "backtest.until")
+    else:
+        end = axis.find_end() if last is None else last + gap + horizon
     return [end - horizon - gap - (n_windows - number) * step for number in range(1, n_windows + 1)]
 
 
@@ -152,7 +157,7 @@ def _settle(number: int, cutoff: Count, backtest: Backtest, axis: _Axis) -> Wind
 
 
 def derive_windows(backtest: Backtest, column: str, cutoffs: Sequence[Written]) -> list[dict[str, Written]]:
-    """Return the keys of the split that recorded cut-offs come to, the last of which is taken as it is; no table is needed.
+    """Return the keys of the split that a backtest comes to without its table: where that would say the end, the last cut-off does.
 
     Raises
     ------
@@ -161,13 +166,25 @@ def derive_windows(backtest: Backtest, column: str, cutoffs: Sequence[Written]) 
     """
     times = np.array(list(cutoffs), dtype="datetime64[us]" if isinstance(cutoffs[0], str) else np.float64)
     axis = _Axis(column, np.sort(times))
-    last = axis.count(cutoffs[-1], "backtest.cutoffs")
-    if backtest.cutoffs is None:
-        step = axis.measure(backtest.step if backtest.step is not None else backtest.horizon, "step")
-        counts = [last - (len(cutoffs) - number) * step for number in range(1, len(cutoffs) + 1)]
-    else:
-        counts = _list_cutoffs(backtest, axis)
+    counts = _list_cutoffs(backtest, axis, last=axis.count(cutoffs[-1], "backtest.cutoffs"))
     return [_settle(number, count, backtest, axis).bounds for number, count in enumerate(counts, start=1)]
+
+
+def compare_windows(derived: Sequence[Bounds], recorded: Sequence[Bounds]) -> list[bool]:
+    """Return of each window whether its recorded times are the derived ones.
+
+    Numbers are reckoned here from a cut-off rounded to a float, and in a training from the exact one: they may part by as much.
+    """
+    numbers = [abs(time) for one in derived for time in one.values() if not isinstance(time, str)]
+    slack = 4 * math.ulp(max(numbers, default=0.0))
+    return [
+        one.keys() == other.keys() and all(_is_same_time(time, other[key], slack) for key, time in one.items())
+        for one, other in zip(derived, recorded, strict=True)
+    ]
+
+
+def _is_same_time(left: Written, right: Written, slack: float) -> bool:
+    return left == right if isinstance(left, str) or isinstance(right, str) else abs(left - right) <= slack
 
 
 def _refuse_empty(windows: list[Window], axis: _Axis) -> None:

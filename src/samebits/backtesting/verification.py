@@ -172,27 +172,34 @@ def _check_division(record: dict[str, Any], lineages: list[dict[str, Any]]) -> I
     cutoffs = resolved["backtest"].get("cutoffs")
     wanted = len(cutoffs) if isinstance(cutoffs, list) else resolved["backtest"].get("windows")
     n_found = len({window["cutoff"] for window in windows})
-    yield Check("windows", f"{wanted}, each once", f"{len(windows)}, of {n_found} cut-offs", wanted == n_found == len(windows))
+    is_each_once = wanted == n_found == len(windows)
+    yield Check("windows", f"{wanted}, each once", f"{len(windows)}, of {n_found} cut-offs", is_each_once)
     for window, lineage in zip(windows, lineages, strict=True):
         stage, name, bounds = lineage["stages"]["config"], f"window {window['cutoff']}", _take_bounds(lineage)
         expected = digest_config(place_window(resolved, bounds))
         yield Check(f"config of {name}", expected, stage["digest"], expected == stage["digest"])
         cutoff = bounds.get("train_until")
         yield Check(f"cut-off of {name}", window["cutoff"], cutoff, window["cutoff"] == cutoff)
-    from samebits.backtesting.cutoffs import derive_windows  # which imports NumPy
-
-    cutoffs, column = [one["cutoff"] for one in windows], str(resolved["split"]["column"])
-    try:
-        derived = derive_windows(Backtest.model_validate(resolved["backtest"]), column, cutoffs)
-    except (SamebitsError, ValueError, TypeError, KeyError) as error:
-        yield Check("times of the windows", "as the config has them", " ".join(str(error).split())[:200], False)
-        return
-    for window, times, lineage in zip(windows, derived, lineages, strict=True):
-        bounds = _take_bounds(lineage)
-        yield Check(f"times of window {window['cutoff']}", times, bounds, times == bounds)
+    yield from _check_times(resolved, windows, lineages) if is_each_once else ()
     tags = list_window_tags(lineages[0], b"")
     for name, value in record["shared"].items():
         yield Check(f"{BACKTEST_FILE}: {name}", tags.get(name, "not of a window"), value, tags.get(name) == value)
+
+
+def _check_times(resolved: dict[str, Any], windows: list[dict[str, Any]], lineages: list[dict[str, Any]]) -> Iterator[Check]:
+    """The windows are trained and tested between the times that follow from horizon, gap, training, step and cut-offs."""
+    from samebits.backtesting.cutoffs import compare_windows, derive_windows  # which imports NumPy
+
+    bounds = list(map(_take_bounds, lineages))
+    cutoffs, column = [one["cutoff"] for one in windows], str(resolved["split"]["column"])
+    try:
+        derived = derive_windows(Backtest.model_validate(resolved["backtest"]), column, cutoffs)
+        are_same = compare_windows(derived, bounds)
+    except (SamebitsError, ValueError, TypeError, KeyError) as error:
+        yield Check("times of the windows", "as the config has them", " ".join(str(error).split())[:200], False)
+        return
+    for window, times, found, is_same_window in zip(windows, derived, bounds, are_same, strict=True):
+        yield Check(f"times of window {window['cutoff']}", times, found, is_same_window)
 
 
 def _take_bounds(lineage: dict[str, Any]) -> dict[str, Any]:

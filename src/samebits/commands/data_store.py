@@ -11,6 +11,7 @@ from samebits.commands.data_pin import ROWS_PIN, digest_named_file, digest_named
 from samebits.config.documents import take_section
 from samebits.config.loading import Brought, read_config_document
 from samebits.errors import ConfigError, DataError, Problem
+from samebits.holdings.data_search import is_inside
 from samebits.keys.table import Query
 from samebits.project import find_config, find_data, find_project_root
 from samebits.sources.address import is_address
@@ -244,10 +245,8 @@ def _refuse_place(named: Named) -> None:
     """
     if named.is_elsewhere:
         return
-    folders = [find_project_root().resolve(), *([named.folder.resolve()] if named.folder is not None else [])]
-    place = named.place.resolve()
-    inner = next((place.relative_to(folder) for folder in folders if place.is_relative_to(folder)), None)
-    if inner is None or any(part.startswith(".") for part in inner.parts) or place.suffix in _CODE:
+    folders = [find_project_root(), *([named.folder] if named.folder is not None else [])]
+    if not any(is_inside(named.place, folder) for folder in folders) or named.place.suffix in _CODE:
         remedy = "Copy the file there yourself, or name another path: data/raw/…."
         raise DataError(Problem(named.where, "a path for data inside the project", str(named.place), remedy))
 

@@ -49,36 +49,6 @@ class Version:
     runs: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class NamedTable:
-    """A config's table, as runs are asked for it.
-
-    Parameters
-    ----------
-    named
-        As the config has it.
-    asked_in
-        The id of the config's experiment, where a database is asked: what a run has of such a table is the database, which has others.
-    """
-
-    named: str
-    asked_in: str | None
-
-    def find_dataset(self, run: Any) -> Any:
-        """Return the run's table as MLflow has it, where it is this one, wherever the project lay."""
-        plain = self.named.partition("?")[0]
-        for entry in getattr(run.inputs, "dataset_inputs", None) or []:
-            try:
-                uri = str(json.loads(entry.dataset.source).get("uri", "")).partition("?")[0]
-            except (ValueError, AttributeError):
-                continue
-            is_asked = run.info.experiment_id == self.asked_in and entry.dataset.name == Path(plain).stem
-            is_named = uri == plain or uri.endswith(f"/{plain}")
-            if "training" in {tag.value for tag in entry.tags} and (is_named or is_asked):
-                return entry.dataset
-        return None
-
-
 def run_data_log(conf_file: str) -> None:
     """List the versions of a config's table, the latest first: digest, when, rows, who, which runs.
 
@@ -94,10 +64,10 @@ def run_data_log(conf_file: str) -> None:
     sections, named = read_config_document(path).value, list_pinned(path)[TABLE_PIN]
     data = take_section(sections, "data")
     experiment = client.get_experiment_by_name(str(sections.get("name"))) if data.get("query") is not None else None
-    table = NamedTable(named, None if experiment is None else experiment.experiment_id)
+    asked_in = None if experiment is None else str(experiment.experiment_id)
     found: dict[str, Version] = {}
     for run in list_originals(client, with_windows=True):
-        dataset = table.find_dataset(run)
+        dataset = _find_dataset(run, named, asked_in)
         if dataset is not None:
             _add(found, run, dataset)
     if not found:
@@ -108,6 +78,24 @@ def run_data_log(conf_file: str) -> None:
         rows = "" if version.n_rows is None else f"  {version.n_rows:,} rows"
         users = shorten_list(sorted(version.users), _FEW)
         tell(f"{version.digest}  {_name_days(version)}{rows}  {users}  runs {runs}{pinned}")
+
+
+def _find_dataset(run: Any, named: str, asked_in: str | None) -> Any:
+    """Return the run's table as MLflow has it, where it is the named one, wherever the project lay.
+
+    Of rows of a database a run has that database's address, which others share: in the config's experiment they go by their name.
+    """
+    plain = named.partition("?")[0]
+    for entry in getattr(run.inputs, "dataset_inputs", None) or []:
+        try:
+            uri = str(json.loads(entry.dataset.source).get("uri", "")).partition("?")[0]
+        except (ValueError, AttributeError):
+            continue
+        is_named = uri == plain or uri.endswith(f"/{plain}")
+        is_asked = str(run.info.experiment_id) == asked_in and entry.dataset.name == Path(plain).stem
+        if "training" in {tag.value for tag in entry.tags} and (is_named or is_asked):
+            return entry.dataset
+    return None
 
 
 def _add(found: dict[str, Version], run: Any, dataset: Any) -> None:

@@ -12,7 +12,7 @@ from samebits.digests import digest_bytes
 from samebits.errors import SamebitsError
 from samebits.holdings.runs import RecordedRun, open_recorded_run
 from samebits.lineage.backtest_record import SUMMARY_FILE
-from samebits.proof.reproduction import Report, Wishes, leave_proof, print_report
+from samebits.proof.reproduction import Report, Wishes, leave_proof, print_report, say_verdict
 from samebits.proof.verification import check_record
 from samebits.text import list_in_column, tell, tell_json, warn
 from samebits.verdicts import Verdict
@@ -100,5 +100,4 @@ def _tell(run_id: str, verdict: Verdict, reasons: list[str], reports: list[Repor
         tell_json({**document, "differences": differences, "windows": windows, "not_checked": not_checked})
         return
     tell(f"backtest    {run_id}  {len(reports)} windows made again")
-    where = " in the present environment, which was not rebuilt" if wishes.here and reports else ""
-    tell(*list_in_column("verdict", [f"{verdict}{where}", *reasons]))
+    tell(*list_in_column("verdict", [say_verdict(verdict, reports[-1]) if reports else str(verdict), *reasons]))

@@ -180,13 +180,17 @@ def describe_rerun(recorded: RecordedRun, run_id: str, line: str) -> None:
     set_tags(recorded.client, run_id, {NOTE_TAG: f"{line} {link}\n\n{former}"})
 
 
+def say_verdict(verdict: Verdict, report: Report) -> str:
+    """Return a verdict with what it is not of: a rerun where the run's environment was not brought back."""
+    return f"{verdict} in the present environment, which was not rebuilt" if report.wishes.here and report.run_id else str(verdict)
+
+
 def print_report(report: Report) -> None:
     """Print the verdict, why, the level, and what was not checked."""
     if report.wishes.as_json:
         tell_json(report.as_document())
         return
-    here = " in the present environment, which was not rebuilt" if report.wishes.here and report.run_id else ""
-    tell(f"verdict     {report.verdict}{here}")
+    tell(f"verdict     {say_verdict(report.verdict, report)}")
     tell(*(f"            {reason}" for reason in report.reasons))
     here = " (--here brings no environment back, so it raises none)" if report.wishes.here else ""
     tell(f"level       {report.level or 'unknown'}{here}")

@@ -108,6 +108,10 @@ def plan_steps(steps: Mapping[str, Step], conf_path: Path, root: Path, profile: 
         problems += [
             _describe_unknown(f"steps.{name}.inputs.{key}", one, makers, root) for key, one in inputs.items() if not _is_known(one)
         ]
+    read: dict[KeyPath, InputPlace] = {
+        ("steps", name, "inputs", key): one for name, step in planned.items() for key, one in step.inputs.items()
+    }
+    problems += _find_misnamed(read, makers, root)
     if problems:
         raise DataError(*problems)
     return Graph(root, planned, profile)
@@ -119,25 +123,20 @@ def _place_input(value: Any, makers: Mapping[str, str], conf_path: Path, root: P
     maker = find_maker(path, makers)
     place = root / path if maker is not None else find_data(path, conf_path, root)
     whole = Path(os.path.abspath(place))  # noqa: PTH100 - links stay as they are named
-    if maker is None:
-        _refuse_other_spelling(path, whole, makers, root)
     name = whole.relative_to(root).as_posix() if whole.is_relative_to(root) else str(whole)
     return InputPlace(name, whole, told.get("digest"), maker, told.get("source"))
 
 
-def _refuse_other_spelling(path: str, place: Path, makers: Mapping[str, str], root: Path) -> None:
-    """An edge of the graph is known by its words: an output that is named otherwise would be read before it is made.
-
-    Raises
-    ------
-    DataError
-        The place of an input is, or lies in, an output that its words do not name.
-    """
-    real = place.resolve()
-    for made, maker in makers.items():
-        if real.is_relative_to((root / made).resolve()):
-            remedy = f"Write it as step {maker} does, from the project's root."
-            raise DataError(Problem(f"steps: input {path!r}", "a raw file, or an output by its step's own name", made, remedy))
+def _find_misnamed(inputs: Mapping[KeyPath, InputPlace], makers: Mapping[str, str], root: Path) -> list[Problem]:
+    """An edge of the graph is known by its words: an output that an input names otherwise would be read before it is made."""
+    outputs = {(root / made).resolve(): (made, maker) for made, maker in makers.items()}
+    expected, remedy = "a raw file, or an output by its step's own name", "Write it as step {} does, from the project's root."
+    return [
+        Problem(".".join(map(str, key)), expected, made, remedy.format(maker))
+        for key, real in {key: one.place.resolve() for key, one in inputs.items() if one.maker is None}.items()
+        for output, (made, maker) in outputs.items()
+        if real.is_relative_to(output)
+    ]
 
 
 def _is_known(one: InputPlace) -> bool:
@@ -169,6 +168,11 @@ def list_step_inputs(sections: Mapping[str, Any], conf_path: Path, root: Path) -
     ----------
     sections
         A whole config as it was read and found sound (`config.loading.read_config_document`).
+
+    Raises
+    ------
+    DataError
+        One is an output of a step by another spelling.
     """
     steps = take_section(sections, "steps")
     makers = find_makers(steps)
@@ -178,4 +182,6 @@ def list_step_inputs(sections: Mapping[str, Any], conf_path: Path, root: Path) -
             one = _place_input(value, makers, conf_path, root)
             if one.maker is None:
                 found["steps", name, "inputs", key] = one
+    if problems := _find_misnamed(found, makers, root):
+        raise DataError(*problems)
     return found

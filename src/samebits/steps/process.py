@@ -16,7 +16,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from samebits.errors import DataError, Problem
 from samebits.numerics.generators import derive_seed
@@ -80,7 +80,7 @@ def run_process(desk: Desk, step: PlannedStep, workplace: Workplace) -> Done:
     try:
         exit_code = _start(desk, step, workplace)
     finally:
-        bring_back(workplace, {place: facts[2] for place, facts in before.items() if facts is not None})
+        bring_back(workplace, {place: facts.inode for place, facts in before.items() if facts is not None})
     notes = _read_notes(workplace.notes)
     written = sorted({note["written"] for note in notes if "written" in note}) or [
         str(place) for place, facts in before.items() if _read_facts(place) != facts
@@ -201,12 +201,21 @@ def _name_in_project(desk: Desk, path: str) -> str:
     return Path(path).relative_to(root).as_posix() if Path(path).is_relative_to(root) else path
 
 
-def _read_facts(path: Path) -> tuple[int, ...] | None:
+class _Facts(NamedTuple):
+    """What a file system says of a file; that it changed, nobody can take back."""
+
+    size_bytes: int
+    modified: int
+    inode: int
+    changed: int
+
+
+def _read_facts(path: Path) -> _Facts | None:
     try:
         found = path.stat()
     except OSError:
         return None
-    return found.st_size, found.st_mtime_ns, found.st_ino, found.st_ctime_ns  # the last of which nobody can set
+    return _Facts(found.st_size, found.st_mtime_ns, found.st_ino, found.st_ctime_ns)
 
 
 def _describe_failure(desk: Desk, step: PlannedStep, workplace: Workplace, notes: list[dict[str, Any]], exit_code: int) -> Problem:

@@ -118,7 +118,7 @@ class Records:
         self._keep_from_git()
         descriptor, scratch = tempfile.mkstemp(dir=path.parent, prefix=".new-")
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump({"schema": _SCHEMA, **asdict(whole)}, file, indent=1, sort_keys=True, ensure_ascii=False)
+            json.dump({"schema": _SCHEMA, **asdict(whole)}, file, indent=1, sort_keys=True)  # escaped: a path may be no text
         Path(scratch).replace(path)
         return whole
 
@@ -202,7 +202,7 @@ def _is_sound(run: StepRun, names: set[str]) -> bool:
     """Tell whether a run is of the kinds that are read of it, with the outputs that its step has."""
     texts = [*run.modules, *run.modules.values(), *run.places, *run.places.values(), run.when, *run.network]
     texts += [one[part] for one in run.outputs.values() for part in ("digest", "path")]
-    is_text = all(isinstance(text, str) and text.isprintable() for text in texts if text is not None)
+    is_text = all(isinstance(text, str) for text in texts)
     return is_text and set(run.outputs) == names and isinstance(run.network, list) and isinstance(run.seconds, int | float)
 
 

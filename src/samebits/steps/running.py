@@ -93,10 +93,11 @@ def run_again(desk: Desk, outcomes: dict[str, Outcome], voice: Voice = SILENT) -
     with desk.records.lock(voice):
         for name, outcome in outcomes.items():
             again = _run(desk, outcome.step, outcome.record, voice, is_placed=False, how="again, ")
-            is_other = again.run.digests != outcome.run.digests and outcome.run not in again.unstable  # other modules were imported
-            found[name] = replace(again, unstable=[*again.unstable, outcome.run]) if is_other else again
-            for line in describe_unstable(found[name]) if is_other else ():
+            is_other = again.run.digests != outcome.run.digests and again.run.modules != outcome.run.modules
+            by_modules = [outcome.run] if is_other else []
+            for line in describe_unstable(replace(again, unstable=by_modules)):
                 voice.say(line)
+            found[name] = replace(again, unstable=[*again.unstable, *by_modules])
     return found
 
 
@@ -200,6 +201,6 @@ def describe_unstable(outcome: Outcome) -> list[str]:
         if other.modules == outcome.run.modules:
             lines.append(f"{ALARM}: step {outcome.step.name}: the same inputs, parameters and code gave {both}")
         else:
-            parted = sorted(dict(other.modules.items() ^ outcome.run.modules.items()))
+            parted = sorted({path for path, _ in other.modules.items() ^ outcome.run.modules.items()})
             lines.append(f"step {outcome.step.name}: with other modules ({shorten_list(parted)}) it gave {both}")
     return lines
