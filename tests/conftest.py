@@ -28,6 +28,7 @@ import hypothesis
 import pytest
 import yaml
 from warm_program import WarmProgram
+from whole_session import FailuresAtOnce, GoingOn
 
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAM = [sys.executable, str(ROOT / "src" / "samebits")]
@@ -100,6 +101,17 @@ def kept_workers(monkeypatch: pytest.MonkeyPatch) -> None:
         return own(shared, calls, n_jobs, engine, goes_on=True)
 
     monkeypatch.setattr(units, "run_over_workers", run_and_keep)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    terminal = config.pluginmanager.get_plugin("terminalreporter")
+    if terminal is not None:  # as it is in the workers of pytest-xdist
+        config.pluginmanager.register(FailuresAtOnce(terminal))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> GoingOn | None:
+    return GoingOn(config, log) if config.getvalue("dist") == "loadgroup" else None
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
