@@ -113,6 +113,19 @@ def test_steps_are_written_as_stages_of_dvc_with_what_each_reads_and_imports(
     assert stages["clean"]["outs"] == ["data/processed/clean.csv"]
 
 
+def test_stages_of_dvc_whose_modules_nobody_knows_yet_are_named(
+    project: Project, steps: Callable[..., tuple[int, str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    steps(is_run=True, only="join")
+    capsys.readouterr()
+
+    assert run_steps("confs/churn.yaml", StepsWishes(as_dvc=True)) == 0
+
+    said = capsys.readouterr()
+    assert said.out.startswith("stages:")
+    assert "no module is named for clean, which never ran here: samebits steps confs/churn.yaml --run, then this again\n" in said.err
+
+
 def test_who_only_asks_loads_no_numeric_library() -> None:
     script = (
         "import sys, samebits.commands.steps; sys.exit(any(name in sys.modules for name in ('numpy', 'pandas', 'sklearn', 'mlflow')))"

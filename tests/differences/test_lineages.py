@@ -138,6 +138,14 @@ def test_a_key_that_only_the_later_version_knows_is_no_cause_where_it_says_nothi
     assert deciding == ["stages.config.resolved.cv.n_splits"]
 
 
+def test_a_key_that_is_not_there_is_told_apart_from_one_that_says_null() -> None:
+    left, right = copy_lineage(), copy_lineage()
+    left["stages"]["config"]["resolved"]["models"]["logistic_regression"]["l1_ratio"] = None
+
+    assert name_cause(diff_lineages(left, right)).endswith("l1_ratio: null -> nothing")
+    assert name_cause(diff_lineages(right, left)).endswith("l1_ratio: nothing -> null")
+
+
 @pytest.mark.parametrize(
     ("field", "found", "cause"),
     [

@@ -27,6 +27,14 @@ def test_an_input_that_is_neither_a_file_nor_an_output_is_named_with_the_one_tha
     assert "Did you mean 'data/raw/customers.csv'?" in lines[0]
 
 
+def test_a_raw_file_that_can_be_brought_is_not_mistaken_for_one_that_lies_beside(project: Project) -> None:
+    lost = {"path": "data/raw/custmers.csv", "digest": "sha256:" + "0" * 64}
+    project.take_step("def work(lost, out):\n    pass\n", inputs={"lost": lost})
+
+    with pytest.raises(DataError, match=r"neither at data/raw/custmers\.csv\. Check the path, or bring it: samebits data pull\."):
+        project.run()
+
+
 def test_an_input_may_lie_outside_of_the_project_and_in_another_step_s_folder(project: Project, tmp_path: Path) -> None:
     outside = tmp_path / "outside.csv"
     outside.write_text("9,9\n")

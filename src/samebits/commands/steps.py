@@ -67,11 +67,18 @@ def run_steps(conf_file: str, wishes: StepsWishes) -> int:
     with loaded.naming_lines():
         desk = open_steps(loaded, root, is_trusted=not wishes.rehash)
         if wishes.as_dvc:
-            from samebits.commands.steps_dvc import write_dvc_stages
-
-            tell(*write_dvc_stages(desk, conf_file).splitlines())
+            _print_dvc_stages(desk, conf_file)
             return 0
         return _run(desk, wishes) if wishes.is_run or wishes.again else _show(desk, wishes)
+
+
+def _print_dvc_stages(desk: Desk, conf_file: str) -> None:
+    from samebits.commands.steps_dvc import list_without_modules, write_dvc_stages
+
+    if unknown := list_without_modules(desk):
+        remedy = f"samebits steps {conf_file} --run, then this again"
+        warn(f"no module is named for {', '.join(unknown)}, which never ran here: {remedy}")
+    tell(*write_dvc_stages(desk, conf_file).splitlines())
 
 
 def _show(desk: Desk, wishes: StepsWishes) -> int:

@@ -22,13 +22,24 @@ def write_dvc_stages(desk: Desk, conf_file: str) -> str:
     return "\n".join(lines)
 
 
+def list_without_modules(desk: Desk) -> list[str]:
+    """Return the steps whose code is not known, since none of them ran here."""
+    return [name for name, step in desk.graph.steps.items() if step.step.function and not _find_modules(desk, step)]
+
+
 def _describe_stage(desk: Desk, step: PlannedStep, conf_file: str) -> dict[str, Any]:
     """Modules are known of a step that ran here; before, the config and the inputs are all that is."""
-    latest = desk.records.find_latest(step.name)
-    modules = latest.runs[-1].modules if latest is not None and latest.runs else {}
-    code = {*(name for name in modules if not name.startswith("outside/")), *(digest_named(desk, step) if step.step.command else ())}
+    code = {
+        *(name for name in _find_modules(desk, step) if not name.startswith("outside/")),
+        *(digest_named(desk, step) if step.step.command else ()),
+    }
     return {
         "cmd": f"samebits steps {shlex.quote(conf_file)} --run --only {step.name}",
         "deps": [*dict.fromkeys([one.path for one in step.inputs.values()]), conf_file, *sorted(code)],
         "outs": list(step.outputs.values()),
     }
+
+
+def _find_modules(desk: Desk, step: PlannedStep) -> dict[str, str]:
+    latest = desk.records.find_latest(step.name)
+    return latest.runs[-1].modules if latest is not None and latest.runs else {}

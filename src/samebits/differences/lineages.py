@@ -154,7 +154,7 @@ def name_cause(differences: list[Difference]) -> str:
     name = first.path.removeprefix("stages.").replace("config.resolved.", "config ").replace(".packages.", " ").removesuffix(".digest")
     if name.startswith(("environment.modified.", "environment.startup.")):
         return _describe_installed(first)
-    return f"{name}: {_shorten(first.left)} -> {_shorten(first.right)}"
+    return f"{name}: {_describe_sides(first)}"
 
 
 def _find_cause(deciding: list[Difference]) -> Difference:
@@ -168,7 +168,7 @@ def _describe_step(first: Difference) -> str:
     """Say of which step what is another; of one whose output alone is, that it is unstable."""
     _, _, _, name, part, *rest = [*first.path.split("."), "", ""]
     leaf = ".".join(filter(None, rest))
-    sides = f"{_shorten(first.left)} -> {_shorten(first.right)}"
+    sides = _describe_sides(first)
     words = {"parameters": "parameter", "modules": "module", "inputs": "input", "command": "word"}
     if part == "outputs":
         return f"step {name}: the same inputs, parameters and code gave other bytes of {leaf}: {sides}"
@@ -191,6 +191,13 @@ def _describe_kernels(deciding: list[Difference]) -> str:
     return f"numeric kernels {'; '.join(filter(None, parts)) or own[0].path}"
 
 
+def _describe_sides(found: Difference) -> str:
+    """Say both values; a key that is not there is told apart from one that says null."""
+    left = "nothing" if found.kind == "added" else _shorten(found.left)
+    right = "nothing" if found.kind == "removed" else _shorten(found.right)
+    return f"{left} -> {right}"
+
+
 def _shorten(value: Any) -> str:
-    text = "nothing" if value is None else str(value)
+    text = "null" if value is None else str(value)
     return f"{text[:19]}…" if text.startswith("sha256:") else text if len(text) <= 60 else f"{text[:59]}…"

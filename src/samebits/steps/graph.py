@@ -105,9 +105,7 @@ def plan_steps(steps: Mapping[str, Step], conf_path: Path, root: Path, profile: 
     for name in order_steps(written):
         inputs = {key: _place_input(value, makers, conf_path, root) for key, value in steps[name].inputs.items()}
         planned[name] = PlannedStep(name, steps[name], inputs, list_paths(written[name], "outputs"))
-        problems += [
-            _describe_unknown(f"steps.{name}.inputs.{key}", one, makers, root) for key, one in inputs.items() if not _is_known(one)
-        ]
+        problems += [_describe_unknown(f"steps.{name}.inputs.{key}", one, makers) for key, one in inputs.items() if not _is_known(one)]
     read: dict[KeyPath, InputPlace] = {
         ("steps", name, "inputs", key): one for name, step in planned.items() for key, one in step.inputs.items()
     }
@@ -143,11 +141,13 @@ def _is_known(one: InputPlace) -> bool:
     return one.maker is not None or one.place.exists()
 
 
-def _describe_unknown(where: str, one: InputPlace, makers: Mapping[str, str], root: Path) -> Problem:
+def _describe_unknown(where: str, one: InputPlace, makers: Mapping[str, str]) -> Problem:
     folder = one.place.parent
     beside = [str(Path(one.path).parent / other.name) for other in folder.iterdir()] if folder.is_dir() else []
-    otherwise = "Check the path." if one.pin is None else "Check the path, or bring it: samebits data pull."
-    return Problem(where, "a file, or an output of a step", f"neither at {one.path}", suggest(one.path, [*makers, *beside], otherwise))
+    remedy = "Check the path, or bring it: samebits data pull."
+    if one.pin is None:
+        remedy = suggest(one.path, [*makers, *beside], "Check the path.")
+    return Problem(where, "a file, or an output of a step", f"neither at {one.path}", remedy)
 
 
 def list_step_paths(sections: Mapping[str, Any], conf_path: Path, root: Path) -> list[Path]:
