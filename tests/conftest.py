@@ -30,6 +30,8 @@ import yaml
 from warm_program import WarmProgram
 from whole_session import FailuresAtOnce, GoingOn
 
+from samebits.signals import ENDING
+
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAM = [sys.executable, str(ROOT / "src" / "samebits")]
 TESTS = Path(__file__).parent
@@ -88,6 +90,28 @@ def keep_import_path() -> Iterator[None]:
 
         if reusable_executor._executor is not None:  # which was started with that path
             reusable_executor._executor.shutdown(wait=True, kill_workers=True)
+
+
+@pytest.fixture(autouse=True)
+def close_databases() -> Iterator[None]:
+    """MLflow keeps connections to each database that it ever opened: those of thousands of tests are more files than a process may open."""
+    yield
+    for kind in ("tracking", "model_registry"):
+        module = sys.modules.get(f"mlflow.store.{kind}.sqlalchemy_store")
+        for engine in module.SqlAlchemyStore._engine_map.values() if module is not None else ():
+            if engine.pool.checkedin():
+                engine.dispose()
+
+
+@pytest.fixture(autouse=True)
+def keep_signals() -> Iterator[None]:
+    """What a test leaves ignored, each process that a later one starts would ignore as well."""
+    before = {number: signal.getsignal(number) for number in ENDING}
+    yield
+    after = {number: signal.getsignal(number) for number in ENDING}
+    for number, handler in before.items():
+        signal.signal(number, handler)
+    assert after == before
 
 
 @pytest.fixture
