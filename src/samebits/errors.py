@@ -38,6 +38,14 @@ class Problem:
     def __str__(self) -> str:
         return clean_text(f"{self.where}: expected {self.expected}, found {self.found}. {self.remedy}".rstrip())
 
+    def rename(self, place: str, name: str) -> Problem:
+        """Return it with a place as whoever reads it has named it.
+
+        >>> print(Problem("/cache/3f", "a table", "none", "Check /cache/3f.").rename("/cache/3f", "s3://b/x.csv"))
+        s3://b/x.csv: expected a table, found none. Check s3://b/x.csv.
+        """
+        return Problem(*(part.replace(place, name) for part in (self.where, self.expected, self.found, self.remedy)))
+
 
 def describe_unreadable(path: Path, error: OSError, remedy: str = "Check its permissions.") -> Problem:
     """Return the problem of a file that the operating system does not give.

@@ -13,8 +13,8 @@ from samebits.commands.data_pin import run_data_pin, write_pin
 from samebits.config.loading import load_config
 from samebits.digests import digest_file
 from samebits.errors import ConfigError, DataError
-from samebits.sources.cache import find_cached
 from samebits.table.files import list_table_files
+from samebits.transfers.cache import find_cached
 
 TABLE = ROOT / "data/raw/wine.csv"
 DIGEST = digest_file(TABLE)

@@ -13,8 +13,8 @@ import pytest
 from samebits.digests import digest_bytes
 from samebits.errors import DataError
 from samebits.holdings.data_search import find_recorded_data
-from samebits.sources import transfer
 from samebits.sources.bringing import bring_named
+from samebits.transfers import transfer
 
 TABLE = b"x,y\n" + b"1,2\n" * 5000
 

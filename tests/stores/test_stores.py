@@ -12,9 +12,9 @@ import servers
 
 from samebits.digests import digest_bytes
 from samebits.errors import DataError
-from samebits.sources.cache import find_folder, remove
 from samebits.stores.store import list_stores, open_named, open_store
 from samebits.table.files import digest_table
+from samebits.transfers.cache import find_folder, remove
 
 HAS_BUCKETS = importlib.util.find_spec("moto") is not None and importlib.util.find_spec("boto3") is not None
 pytestmark = pytest.mark.xdist_group("bucket")

@@ -16,12 +16,12 @@ from samebits.keys.table import Query
 from samebits.project import find_config, find_data, find_project_root
 from samebits.sources.address import is_address
 from samebits.sources.bringing import bring_answer, bring_named
-from samebits.sources.cache import keep_cached
 from samebits.steps.graph import list_step_inputs, list_step_outputs
 from samebits.stores.folder import copy_whole
 from samebits.stores.store import STORE_VARIABLE, Store, list_stores, open_store, take_from
 from samebits.table.files import digest_table
 from samebits.text import tell, warn
+from samebits.transfers.cache import keep_cached
 
 _CODE = frozenset({".py", ".pyc", ".pth", ".so", ".sh"})
 

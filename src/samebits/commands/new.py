@@ -11,6 +11,7 @@ from samebits.errors import ConfigError, DataError, Problem, suggest
 from samebits.project import expand_home, find_project_root, name_program
 from samebits.sources.address import is_address, parse_address
 from samebits.sources.bringing import bring_named
+from samebits.sources.delta import split_version
 from samebits.text import quote_word, tell, warn
 
 _SUFFIXES = (".yaml", ".yml")
@@ -46,7 +47,10 @@ def run_new(table: str, target: str | None, output: str | None) -> None:
         raise
     from samebits.proposal.proposal import Place, propose_config  # which imports scikit-learn
 
-    proposal = propose_config(Place(path, named, _name_config(named), conf, root), target)
+    try:
+        proposal = propose_config(Place(path, named, _name_config(named), conf, root), target)
+    except DataError as error:
+        raise DataError(*(problem.rename(str(path), named) for problem in error.problems)) from error.__cause__
     warn(*(finding.line for finding in proposal.findings))
     _write_new(conf, proposal.document.text)
     shown = _name_from(conf, root) if Path.cwd() == root else str(conf)  # who stands elsewhere would look for it there
@@ -87,7 +91,8 @@ def _choose_place(output: str | None, named: str, root: Path) -> Path:
 
 
 def _name_config(named: str) -> str:
-    return name_table(Path(parse_address(named, "TABLE").name if is_address(named) else named))
+    table, _ = split_version(named) or (named, 0)
+    return name_table(Path(parse_address(named, "TABLE").name if is_address(named) else table))
 
 
 def name_table(path: Path) -> str:

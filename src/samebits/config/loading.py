@@ -89,10 +89,9 @@ class LoadedConfig:
 
     def _name_tables(self, problem: Problem) -> Problem:
         """Say the name that the config has for a table in place of where it lies in the cache."""
-        parts = dataclasses.asdict(problem)
         for name, brought in self.brought.items():
-            parts = {part: text.replace(str(brought.path), name) for part, text in parts.items()}
-        return Problem(**parts)
+            problem = problem.rename(str(brought.path), name)
+        return problem
 
 
 def load_config(path: Path) -> LoadedConfig:

@@ -18,10 +18,10 @@ from samebits.holdings.archive import Archive, name_data_entry
 from samebits.project import find_project_root, find_repository
 from samebits.sources.address import is_address
 from samebits.sources.bringing import bring_named
-from samebits.sources.cache import find_cached
 from samebits.stores.folder import list_store_paths
 from samebits.stores.store import find_stores
 from samebits.table.files import digest_table, list_table_files
+from samebits.transfers.cache import find_cached
 
 ARCHIVE = "the experiment's archive"
 RECORDED_PATH = "recorded path"

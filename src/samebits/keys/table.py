@@ -107,7 +107,7 @@ class Data(Section):
     path: str = Field(
         min_length=1,
         description="File, or folder of files, from the project's root or this config's folder; or an address: s3://, gs://, az://, "
-        "https://, hf://.",
+        "https://, hf://. Of a Delta table a version, as churn@v12.",
     )
     digest: Digest | None = Field(None, description="Refuse any other bytes; `samebits data pin CONF` writes it.")
     query: Query | None = Field(

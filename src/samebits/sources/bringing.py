@@ -1,6 +1,7 @@
 """The door: from what a config names to the file or folder on this disk that it means, brought here where it lies elsewhere.
 
-A path stays a path. An address, and a path at which nothing lies and that DVC tracks, is brought into the cache, once for each digest.
+A path stays a path. An address, and a path at which nothing lies and that DVC tracks or that names a version of a Delta table, is
+brought into the cache, once for each digest.
 """
 
 from __future__ import annotations
@@ -20,12 +21,13 @@ from samebits.plain_files import describe_size
 from samebits.project import find_data
 from samebits.sources.address import HUB, WEB, Address, is_address, parse_address
 from samebits.sources.buckets import Bucket, open_address, open_object
-from samebits.sources.cache import find_cached, find_folder, recall, take_in
+from samebits.sources.delta import LOG, find_version, list_files
 from samebits.sources.dvc import DvcStore, Tracked, check_md5, find_store, find_tracked, read_listing
-from samebits.sources.origin import Held, Origin
-from samebits.sources.transfer import Check, bring
 from samebits.sources.web import open_web
 from samebits.table.files import digest_table
+from samebits.transfers.cache import find_cached, find_folder, recall, take_in
+from samebits.transfers.origin import Held, Origin, open_file
+from samebits.transfers.transfer import Check, bring
 
 Follow = Callable[[str], None]
 
@@ -103,7 +105,11 @@ def bring_named(named: str, place: Path, pin: str | None, where: str = "data.pat
 def _choose_fetch(named: str, place: Path, where: str) -> Callable[[str | None, Follow], Brought] | None:
     if is_address(named):
         return partial(_bring_address, parse_address(named, where))
-    tracked = None if place.exists() else find_tracked(place)
+    if place.exists():
+        return None
+    if (versioned := find_version(place)) is not None:
+        return partial(_bring_version, *versioned, str(place))
+    tracked = find_tracked(place)
     return None if tracked is None else partial(_bring_tracked, tracked, place)
 
 
@@ -112,6 +118,8 @@ def _bring_address(address: Address, pin: str | None, follow: Follow) -> Brought
         path, _ = _bring_file(open_web(address), pin, follow)
         return Brought(path, address.text)
     bucket, key = open_address(address)
+    if address.delta_version is not None:
+        return Brought(_bring_bucket_version(bucket, key, address.delta_version, pin, follow), address.text)
     if address.is_folder:
         return Brought(_bring_bucket_folder(bucket, key, pin, follow), address.text)
     path, held = _bring_file(open_object(bucket, key, address.version), pin, follow)
@@ -134,6 +142,35 @@ def _bring_bucket_folder(bucket: Bucket, prefix: str, pin: str | None, follow: F
     if not files:
         raise FileNotFoundError(f"{bucket.root}/{prefix}")
     return join_folder(files, pin, f"{bucket.root}/{prefix}")
+
+
+def _bring_version(table: Path, version: int, named: str, pin: str | None, follow: Follow) -> Brought:
+    files = {name: open_file(table / name) for name in list_files(table, version, named)}
+    return Brought(_bring_files_of_version(files, pin, named, follow), named)
+
+
+def _bring_bucket_version(bucket: Bucket, prefix: str, version: int, pin: str | None, follow: Follow) -> Path:
+    """The log alone tells which of the folder's files are the version's: it is brought first."""
+    where = f"{bucket.root}/{prefix}, version {version}"
+    log = [f"{LOG}/{name}" for name in bucket.list_objects(f"{prefix}{LOG}/") if is_inner_path(name)]
+    if not log:
+        raise FileNotFoundError(f"{bucket.root}/{prefix}{LOG}/")
+    with tempfile.TemporaryDirectory(prefix=".log-", dir=find_folder()) as scratch:
+        for name in log:
+            Path(scratch, name).parent.mkdir(parents=True, exist_ok=True)
+            os.link(_bring_file(open_object(bucket, prefix + name), None, lambda _: None)[0], Path(scratch, name))
+        names = list_files(Path(scratch), version, where)
+    return _bring_files_of_version({name: open_object(bucket, prefix + name) for name in names}, pin, where, follow)
+
+
+def _bring_files_of_version(origins: dict[str, Origin], pin: str | None, where: str, follow: Follow) -> Path:
+    try:
+        files = {name: _bring_file(origin, None, follow)[0] for name, origin in origins.items()}
+    except FileNotFoundError as error:
+        found = f"one of them removed (VACUUM): {error.filename or error}"
+        remedy = "Name a later version, or have the pinned rows from a data store or a run."
+        raise DataError(Problem(where, "all files that the version's log names", found, remedy)) from None
+    return join_folder(files, pin, where)
 
 
 def join_folder(files: dict[str, Path], pin: str | None, where: str) -> Path:

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from samebits.errors import DataError, Problem
 from samebits.sources.address import Address
-from samebits.sources.origin import Held, Origin
+from samebits.transfers.origin import Held, Origin
 
 _PIECE_BYTES = 8 << 20
 _RETRIES: dict[str, Any] = {"max_retries": 4, "retry_timeout": timedelta(seconds=60)}

@@ -23,8 +23,8 @@ from samebits.errors import ConfigError, DataError, Problem
 from samebits.plain_files import read_pieces, read_plain
 from samebits.sources.address import BUCKETS, WEB, parse_address
 from samebits.sources.buckets import open_address, open_object
-from samebits.sources.origin import Held, Origin
 from samebits.sources.web import open_web
+from samebits.transfers.origin import Held, Origin, open_file
 
 _FOLDER = ".dir"
 _MD5 = re.compile(r"[0-9a-f]{32}(\.dir)?")
@@ -126,14 +126,14 @@ class DvcStore:
         """Yield the places at which a file of an MD5 may lie, the nearest first."""
         for name in (f"files/md5/{md5[:2]}/{md5[2:]}", f"{md5[:2]}/{md5[2:]}"):
             if (self.cache / name).is_file():
-                yield _open_file(self.cache / name, md5)
+                yield open_file(self.cache / name, md5)
         for name in (f"files/md5/{md5[:2]}/{md5[2:]}", f"{md5[:2]}/{md5[2:]}"):
             if self.remote:
                 yield self._open_remote(name, md5)
 
     def _open_remote(self, name: str, md5: str) -> Origin:
         if "://" not in self.remote:
-            return _open_file(Path(self.remote) / name, md5)
+            return open_file(Path(self.remote) / name, md5)
         address = parse_address(f"{self.remote.rstrip('/')}/{name}", "DVC's remote")
         origin = open_web(address) if address.scheme in WEB else open_object(*open_address(address, self.options))
         return Origin(origin.where, partial(_look_by_md5, origin, md5), origin.read)
@@ -143,16 +143,6 @@ def _look_by_md5(origin: Origin, md5: str) -> Held:
     """What has an MD5 for its name changes no more."""
     held = origin.look()
     return Held(held.size_bytes, held.tag or md5, held.version)
-
-
-def _open_file(path: Path, md5: str) -> Origin:
-    def look() -> Held:
-        return Held(path.stat().st_size, md5)
-
-    def read(_: Held, offset: int) -> tuple[int, Iterator[bytes]]:
-        return offset, read_pieces(path, offset=offset)
-
-    return Origin(str(path), look, read)
 
 
 def find_store(repository: Path) -> DvcStore:

@@ -23,8 +23,8 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from samebits.digests import digest_file
 from samebits.errors import ConfigError, DataError, Problem
 from samebits.keys.table import Query
-from samebits.sources.cache import find_folder, take_in
 from samebits.text import hide_credentials
+from samebits.transfers.cache import find_folder, take_in
 
 _ROWS_AT_ONCE = 50_000
 _READ_ONLY = {"sqlite": "PRAGMA query_only = ON", "postgresql": "SET TRANSACTION READ ONLY", "mysql": "SET TRANSACTION READ ONLY"}

@@ -17,7 +17,7 @@ from samebits import __version__
 from samebits.errors import DataError, Problem
 from samebits.project import expand_home
 from samebits.sources.address import HUB, Address
-from samebits.sources.origin import Held, Origin
+from samebits.transfers.origin import Held, Origin
 
 _PIECE_BYTES = 1 << 20
 _TIMEOUT_SECONDS = (20, 120)

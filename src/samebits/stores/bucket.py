@@ -18,10 +18,10 @@ from samebits.lineage.manifest import is_inner_path
 from samebits.plain_files import read_pieces
 from samebits.sources.bringing import join_folder
 from samebits.sources.buckets import Bucket, open_object
-from samebits.sources.cache import find_cached
-from samebits.sources.transfer import bring
 from samebits.stores.folder import Kept
 from samebits.table.files import list_table_files
+from samebits.transfers.cache import find_cached
+from samebits.transfers.transfer import bring
 
 _PIECE_BYTES = 8 << 20
 _LINE = re.compile(r"([0-9a-f]{64})  (.+)")

@@ -120,6 +120,8 @@ def _refuse_table_format(path: Path) -> None:
         named = "an Iceberg table"
     if named is not None:
         remedy = "Export the version that is meant to Parquet or CSV: the folder also holds rows that were removed."
+        if (path / "_delta_log").is_dir():
+            remedy = f"Name the version that is meant, as {path.name}@v0: the folder also holds rows that were removed."
         raise DataError(Problem(str(path), "a folder whose files are the table", named, remedy))
 
 

@@ -17,8 +17,8 @@ from typing import Any, BinaryIO
 
 from samebits.digests import PREFIX, digest_value
 from samebits.errors import DataError, Problem
-from samebits.sources.cache import find_folder, note, take_in
-from samebits.sources.origin import Held, Origin
+from samebits.transfers.cache import find_folder, note, take_in
+from samebits.transfers.origin import Held, Origin
 
 _TRIES, _PAUSE_SECONDS = 4, 2.0
 _READ_BYTES = 1 << 20

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
+
+from samebits.plain_files import read_pieces
 
 
 @dataclass(frozen=True)
@@ -43,3 +46,22 @@ class Origin:
     where: str
     look: Callable[[], Held]
     read: Callable[[Held, int], tuple[int, Iterator[bytes]]]
+
+
+def open_file(path: Path, tag: str | None = None) -> Origin:
+    """Return a file of this machine as a source.
+
+    Parameters
+    ----------
+    tag
+        As a `Held` has it, where more is known of the file than its size and when it was written.
+    """
+
+    def look() -> Held:
+        found = path.stat()
+        return Held(found.st_size, tag or f"{found.st_size}-{found.st_mtime_ns}-{found.st_ino}")
+
+    def read(_: Held, offset: int) -> tuple[int, Iterator[bytes]]:
+        return offset, read_pieces(path, offset=offset)
+
+    return Origin(str(path), look, read)

@@ -11,9 +11,9 @@ import pytest
 from samebits.digests import digest_bytes, write_manifest
 from samebits.errors import DataError, Problem
 from samebits.holdings.data_search import find_recorded_data
-from samebits.sources import cache, transfer
-from samebits.sources.origin import Held, Origin
-from samebits.sources.transfer import bring
+from samebits.transfers import cache, transfer
+from samebits.transfers.origin import Held, Origin
+from samebits.transfers.transfer import bring
 
 CONTENT = bytes(range(256)) * 40
 HELD = Held(len(CONTENT), "etag")

@@ -17,8 +17,8 @@ from pathlib import Path
 from samebits.digests import PREFIX, digest_bytes, is_digest
 from samebits.errors import DataError, Problem
 from samebits.private_files import make_private_folder, read_private, write_private
-from samebits.sources.origin import Held
 from samebits.table.files import digest_table
+from samebits.transfers.origin import Held
 
 _MANIFEST_LINE = re.compile(rb"[0-9a-f]{64}  .")
 

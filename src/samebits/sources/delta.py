@@ -1,0 +1,99 @@
+"""One version of a Delta Lake table: the files that its log names for it, which are the table as any folder of Parquet files is.
+
+The log is read by deltalake (delta-rs), which this module alone imports. A path `…@v12` means version 12, as to Delta's own readers
+(https://docs.delta.io/latest/delta-batch.html, "time travel"). Files are never written anew under one name, so a version is the same
+bytes for as long as nobody removes them (VACUUM).
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+from samebits.errors import DataError, Problem
+from samebits.lineage.manifest import is_inner_path
+
+LOG = "_delta_log"
+_VERSIONED = re.compile(r"(.+)@v(\d{1,18})/?")
+# What changes nothing of how a version's files are read; of the others, rows or names of columns stand in the log.
+_PLAIN_FEATURES = {"timestampNtz", "v2Checkpoint", "vacuumProtocolCheck"}
+_EXPORT = "Export that version to Parquet, and name what was written."
+
+
+def split_version(named: str) -> tuple[str, int] | None:
+    """Return the table and the version that a path or a key names; None where it names none.
+
+    >>> split_version("lake/churn@v12"), split_version("lake/churn@v12.csv")
+    (('lake/churn', 12), None)
+    """
+    found = _VERSIONED.fullmatch(named)
+    return (found[1], int(found[2])) if found else None
+
+
+def find_version(place: Path) -> tuple[Path, int] | None:
+    """Return the folder of a Delta table on this disk and the version that a path names; None where there is no such table."""
+    named = split_version(str(place))
+    return (Path(named[0]), named[1]) if named and Path(named[0], LOG).is_dir() else None
+
+
+def list_files(table: Path, version: int, where: str) -> list[str]:
+    """Return the files of a version by their paths inside the table's folder.
+
+    Parameters
+    ----------
+    table
+        A folder that holds the log; the files themselves need not be there.
+    where
+        The table as a person names it.
+
+    Raises
+    ------
+    DataError
+        deltalake is not installed, there is no such version, or its rows are not its files' rows.
+    """
+    if importlib.util.find_spec("deltalake") is None:
+        remedy = "Install the extra: uv add 'samebits[delta]'."
+        raise DataError(Problem(where, "what reads Delta's log (the package deltalake)", "not installed", remedy))
+    from deltalake import DeltaTable
+    from deltalake.exceptions import DeltaError
+
+    try:
+        latest = DeltaTable(table).version()
+        if version > latest:
+            raise DataError(Problem(where, f"a version up to {latest}", str(version), "Name one of these."))
+        opened = DeltaTable(table, version=version)
+        odd = _list_odd_features(opened)
+        paths = [unquote(str(path)) for path in opened.get_add_actions().column("path").to_pylist()]
+    except (DeltaError, OSError, ValueError) as error:
+        said = " ".join(str(error).split())[:300] or type(error).__name__
+        raise DataError(Problem(where, f"version {version} in Delta's log", said, "Name another version.")) from None
+    if odd:
+        expected = "a table whose rows and columns are those of its files"
+        raise DataError(Problem(where, expected, f"one that uses {', '.join(odd)}", _EXPORT))
+    outside = [path for path in paths if not is_inner_path(path)]
+    if outside:
+        raise DataError(Problem(where, "a table whose files lie in its folder", f"{outside[0]} (a clone of another)", _EXPORT))
+    if not paths:
+        raise DataError(Problem(where, "a version with rows", "one that has no file", "Name another version."))
+    return sorted(paths)
+
+
+def _list_odd_features(opened: Any) -> list[str]:
+    """Return what a version uses for which its files alone are not its rows, or have other names for its columns."""
+    found = set(opened.protocol().reader_features or ()) - _PLAIN_FEATURES - {"columnMapping"}
+    if opened.metadata().configuration.get("delta.columnMapping.mode", "none") != "none":
+        found.add("columnMapping")
+    if "deletionVectors" in found and not _has_deletion_vectors(opened):
+        found.remove("deletionVectors")
+    return sorted(found)
+
+
+def _has_deletion_vectors(opened: Any) -> bool:
+    """One that cannot be read, as where the log alone was brought, is one."""
+    try:
+        return any(batch.num_rows for batch in opened.deletion_vectors())
+    except Exception:
+        return True
