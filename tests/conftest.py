@@ -36,7 +36,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PROGRAM = [sys.executable, str(ROOT / "src" / "samebits")]
 TESTS = Path(__file__).parent
 FRESH_TRAINING = TESTS / "fresh_training.py"
-HANG_SECONDS = 1200  # after which something will never come; nothing is measured by it
+HANG_SECONDS = 600  # after which something will never come; nothing is measured by it
 
 # the environment's own uv, just and mlflow come first, also where pytest was started without it being active
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
@@ -127,9 +127,10 @@ def kept_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(units, "run_over_workers", run_and_keep)
 
 
+@pytest.hookimpl(trylast=True)  # after the terminal is there
 def pytest_configure(config: pytest.Config) -> None:
     terminal = config.pluginmanager.get_plugin("terminalreporter")
-    if terminal is not None:  # as it is in the workers of pytest-xdist
+    if terminal is not None:  # which the workers of pytest-xdist have not
         config.pluginmanager.register(FailuresAtOnce(terminal))
 
 

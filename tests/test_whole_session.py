@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any, cast
 
+import conftest
 import pytest
 from whole_session import FailuresAtOnce, GoingOn
 
@@ -83,3 +84,17 @@ def test_a_failure_and_the_end_of_a_worker_are_told_as_they_come() -> None:
     at_once.pytest_testnodedown(SimpleNamespace(gateway=SimpleNamespace(id="gw1")), "Not properly terminated")
 
     assert told == ["t.py::a failed in its setup:\nbecause", "worker gw1 ended: Not properly terminated"]
+
+
+def test_a_session_with_a_terminal_tells_and_its_workers_do_not(request: pytest.FixtureRequest) -> None:
+    """The terminal is there only after it was configured itself."""
+    registered: list[Any] = []
+    for terminal in (object(), None):
+        manager = SimpleNamespace(get_plugin=lambda _, terminal=terminal: terminal, register=registered.append)
+        conftest.pytest_configure(cast("Any", SimpleNamespace(pluginmanager=manager)))
+
+    assert [type(one) for one in registered] == [FailuresAtOnce]
+    assert conftest.pytest_configure.pytest_impl["trylast"]  # type: ignore[attr-defined]
+    manager = request.config.pluginmanager
+    told = any(isinstance(plugin, FailuresAtOnce) for plugin in manager.get_plugins())
+    assert told == (manager.get_plugin("terminalreporter") is not None)

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from samebits.errors import ConfigError, DataError, Problem, suggest
 from samebits.project import expand_home, find_project_root, name_program
@@ -13,6 +14,9 @@ from samebits.sources.address import is_address, parse_address
 from samebits.sources.bringing import bring_named
 from samebits.sources.delta import split_version
 from samebits.text import quote_word, tell, warn
+
+if TYPE_CHECKING:
+    from samebits.proposal.proposal import Proposal
 
 _SUFFIXES = (".yaml", ".yml")
 _TABLE_SUFFIXES = (
@@ -39,6 +43,18 @@ def run_new(table: str, target: str | None, output: str | None) -> None:
     root = find_project_root()
     path, named = _find_table(table, root)
     try:
+        conf, proposal = _propose(path, named, target, output, root)
+    except DataError as error:
+        raise DataError(*(problem.rename(str(path), named) for problem in error.problems)) from error.__cause__
+    warn(*(finding.line for finding in proposal.findings))
+    _write_new(conf, proposal.document.text)
+    shown = _name_from(conf, root) if Path.cwd() == root else str(conf)  # who stands elsewhere would look for it there
+    tell(f"wrote     {shown}", f"next      {name_program()} train {quote_word(shown)}")
+
+
+def _propose(path: Path, named: str, target: str | None, output: str | None, root: Path) -> tuple[Path, Proposal]:
+    """Return where the config is written, and what it says."""
+    try:
         conf = _choose_place(output, named, root)
     except ConfigError:
         from samebits.proposal.proposal import check_target
@@ -47,14 +63,7 @@ def run_new(table: str, target: str | None, output: str | None) -> None:
         raise
     from samebits.proposal.proposal import Place, propose_config  # which imports scikit-learn
 
-    try:
-        proposal = propose_config(Place(path, named, _name_config(named), conf, root), target)
-    except DataError as error:
-        raise DataError(*(problem.rename(str(path), named) for problem in error.problems)) from error.__cause__
-    warn(*(finding.line for finding in proposal.findings))
-    _write_new(conf, proposal.document.text)
-    shown = _name_from(conf, root) if Path.cwd() == root else str(conf)  # who stands elsewhere would look for it there
-    tell(f"wrote     {shown}", f"next      {name_program()} train {quote_word(shown)}")
+    return conf, propose_config(Place(path, named, _name_config(named), conf, root), target)
 
 
 def _find_table(table: str, root: Path) -> tuple[Path, str]:
@@ -91,8 +100,9 @@ def _choose_place(output: str | None, named: str, root: Path) -> Path:
 
 
 def _name_config(named: str) -> str:
-    table, _ = split_version(named) or (named, 0)
-    return name_table(Path(parse_address(named, "TABLE").name if is_address(named) else table))
+    name = parse_address(named, "TABLE").name if is_address(named) else named
+    versioned = split_version(name)
+    return name_table(Path(versioned[0] if versioned else name))
 
 
 def name_table(path: Path) -> str:

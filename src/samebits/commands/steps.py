@@ -14,7 +14,7 @@ from samebits.project import find_config, find_project_root
 from samebits.steps.graph import PlannedStep
 from samebits.steps.stage import open_steps
 from samebits.steps.states import Desk, Standing, judge_graph
-from samebits.text import tell, tell_json, warn
+from samebits.text import quote_word, tell, tell_json, warn
 from samebits.verdicts import EXIT_CODES, Verdict
 from samebits.voice import Voice, ignore, show_over
 
@@ -76,8 +76,8 @@ def _print_dvc_stages(desk: Desk, conf_file: str) -> None:
     from samebits.commands.steps_dvc import list_without_modules, write_dvc_stages
 
     if unknown := list_without_modules(desk):
-        remedy = f"samebits steps {conf_file} --run, then this again"
-        warn(f"no module is named for {', '.join(unknown)}, which never ran here: {remedy}")
+        remedy = f"samebits steps {quote_word(conf_file)} --run, then this again"
+        warn(f"no module is named for {', '.join(unknown)}, since none of its own is known here: {remedy}")
     tell(*write_dvc_stages(desk, conf_file).splitlines())
 
 

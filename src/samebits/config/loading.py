@@ -29,7 +29,8 @@ class Brought:
     Parameters
     ----------
     location
-        Its address, with the version that was read where its source keeps versions; or its path in a repository whose DVC tracks it.
+        Its address, with the version that was read where its source keeps versions; or its path, where DVC tracks it or a Delta
+        table has it as a version.
     """
 
     path: Path

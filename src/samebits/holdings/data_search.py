@@ -18,6 +18,7 @@ from samebits.holdings.archive import Archive, name_data_entry
 from samebits.project import find_project_root, find_repository
 from samebits.sources.address import is_address
 from samebits.sources.bringing import bring_named
+from samebits.sources.delta import is_versioned
 from samebits.stores.folder import list_store_paths
 from samebits.stores.store import find_stores
 from samebits.table.files import digest_table, list_table_files
@@ -108,7 +109,10 @@ def find_archived_data(stage: dict[str, Any], archive: Archive, scratch: Path) -
 
 
 def _bring_from_source(stage: dict[str, Any], folders: list[Path], other_bytes: dict[str, str]) -> FoundData:
-    """Ask where the table came from: its address, or the DVC of a project's folder. What comes has the digest, or nothing comes."""
+    """Ask where the table came from: its address, a Delta table, or the DVC of a project's folder.
+
+    What comes has the digest, or nothing comes.
+    """
     named = str(stage.get("location") or stage["path"])
     unreachable: dict[str, str] = {}
     for place in [Path(named)] if is_address(named) else [folder / str(stage["path"]) for folder in folders]:
@@ -120,7 +124,7 @@ def _bring_from_source(stage: dict[str, Any], folders: list[Path], other_bytes: 
             unreachable[named] = error.problems[0].found
             continue
         if brought is not None:
-            where = brought.location if is_address(named) else f"DVC, as {brought.location}"
+            where = brought.location if is_address(named) or is_versioned(place) else f"DVC, as {brought.location}"
             return FoundData(brought.path, where, other_bytes, unreachable)
     return FoundData(None, "nowhere", other_bytes, unreachable)
 

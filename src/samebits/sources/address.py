@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from samebits.errors import ConfigError, Problem
-from samebits.sources.delta import split_version
 from samebits.text import hide_credentials, holds_secret
 
 BUCKETS = ("s3", "gs", "az")
@@ -36,8 +35,6 @@ class Address:
         Of a bucket: `s3://name`, and the object's key in it. Of the web: what is asked for, and nothing.
     version
         Of an object, as its bucket calls it; None: the latest.
-    delta_version
-        Of the Delta table that lies below the key; None where it is no such table.
     """
 
     text: str
@@ -45,7 +42,6 @@ class Address:
     root: str
     key: str
     version: str | None = None
-    delta_version: int | None = None
 
     @property
     def name(self) -> str:
@@ -112,10 +108,8 @@ def parse_address(text: str, where: str = "data.path") -> Address:
     if parts.fragment or "#" in text or set(named) - {own} or len(named.get(own, [])) > 1:
         remedy = "Write a ? or # that belongs to the key as %3F or %23."
         raise ConfigError(Problem(where, f"nothing after the key but ?{own}=…", text, remedy))
-    root, version = f"{scheme}://{parts.netloc}", named[own][0] if own in named else None
-    if version is None and (table := split_version(parts.path.lstrip("/"))) is not None:
-        return Address(text, scheme, root, f"{unquote(table[0])}/", delta_version=table[1])
-    return Address(text, scheme, root, unquote(parts.path.lstrip("/")), version)
+    key = unquote(parts.path.lstrip("/"))
+    return Address(text, scheme, f"{scheme}://{parts.netloc}", key, named[own][0] if own in named else None)
 
 
 def _parse_hub(text: str, where: str) -> Address:

@@ -21,10 +21,10 @@ from samebits.plain_files import describe_size
 from samebits.project import find_data
 from samebits.sources.address import HUB, WEB, Address, is_address, parse_address
 from samebits.sources.buckets import Bucket, open_address, open_object
-from samebits.sources.delta import LOG, find_version, list_files
+from samebits.sources.delta import find_version, is_versioned, list_files, require_deltalake, split_version
 from samebits.sources.dvc import DvcStore, Tracked, check_md5, find_store, find_tracked, read_listing
 from samebits.sources.web import open_web
-from samebits.table.files import digest_table
+from samebits.table.files import DELTA_LOG, digest_table
 from samebits.transfers.cache import find_cached, find_folder, recall, take_in
 from samebits.transfers.origin import Held, Origin, open_file
 from samebits.transfers.transfer import Check, bring
@@ -92,10 +92,10 @@ def bring_named(named: str, place: Path, pin: str | None, where: str = "data.pat
         It cannot be had, or is not what it is pinned to.
     """
     fetch = _choose_fetch(named, place, where)
+    if pin is not None and (fetch is not None or is_versioned(place)) and (cached := find_cached(pin)) is not None:
+        return Brought(cached, named if is_address(named) else str(place))
     if fetch is None:
         return None
-    if pin is not None and (cached := find_cached(pin)) is not None:
-        return Brought(cached, named if is_address(named) else str(place))
     try:
         return fetch(pin, follow)
     except FileNotFoundError as error:
@@ -118,10 +118,14 @@ def _bring_address(address: Address, pin: str | None, follow: Follow) -> Brought
         path, _ = _bring_file(open_web(address), pin, follow)
         return Brought(path, address.text)
     bucket, key = open_address(address)
-    if address.delta_version is not None:
-        return Brought(_bring_bucket_version(bucket, key, address.delta_version, pin, follow), address.text)
+    if address.version is None and (table := split_version(key)) is not None:
+        return _bring_bucket_version(bucket, *table, address, pin, follow)
     if address.is_folder:
         return Brought(_bring_bucket_folder(bucket, key, pin, follow), address.text)
+    return _bring_object(bucket, key, address, pin, follow)
+
+
+def _bring_object(bucket: Bucket, key: str, address: Address, pin: str | None, follow: Follow) -> Brought:
     path, held = _bring_file(open_object(bucket, key, address.version), pin, follow)
     return Brought(path, address.name_version(held.version))
 
@@ -149,18 +153,20 @@ def _bring_version(table: Path, version: int, named: str, pin: str | None, follo
     return Brought(_bring_files_of_version(files, pin, named, follow), named)
 
 
-def _bring_bucket_version(bucket: Bucket, prefix: str, version: int, pin: str | None, follow: Follow) -> Path:
+def _bring_bucket_version(bucket: Bucket, table: str, version: int, address: Address, pin: str | None, follow: Follow) -> Brought:
     """The log alone tells which of the folder's files are the version's: it is brought first."""
-    where = f"{bucket.root}/{prefix}, version {version}"
-    log = [f"{LOG}/{name}" for name in bucket.list_objects(f"{prefix}{LOG}/") if is_inner_path(name)]
+    log = [f"{DELTA_LOG}/{name}" for name in bucket.list_objects(f"{table}/{DELTA_LOG}/") if is_inner_path(name)]
     if not log:
-        raise FileNotFoundError(f"{bucket.root}/{prefix}{LOG}/")
+        return _bring_object(bucket, address.key, address, pin, follow)  # a name of its own that ends so
+    require_deltalake(address.text)
+    follow(f"fetch   the log of {bucket.root}/{table}, {len(log)} files")
     with tempfile.TemporaryDirectory(prefix=".log-", dir=find_folder()) as scratch:
         for name in log:
             Path(scratch, name).parent.mkdir(parents=True, exist_ok=True)
-            os.link(_bring_file(open_object(bucket, prefix + name), None, lambda _: None)[0], Path(scratch, name))
-        names = list_files(Path(scratch), version, where)
-    return _bring_files_of_version({name: open_object(bucket, prefix + name) for name in names}, pin, where, follow)
+            os.link(_bring_file(open_object(bucket, f"{table}/{name}"), None, lambda _: None)[0], Path(scratch, name))
+        names = list_files(Path(scratch), version, address.text)
+    origins = {name: open_object(bucket, f"{table}/{name}") for name in names}
+    return Brought(_bring_files_of_version(origins, pin, address.text, follow), address.text)
 
 
 def _bring_files_of_version(origins: dict[str, Origin], pin: str | None, where: str, follow: Follow) -> Path:

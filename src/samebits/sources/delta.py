@@ -15,12 +15,13 @@ from urllib.parse import unquote
 
 from samebits.errors import DataError, Problem
 from samebits.lineage.manifest import is_inner_path
+from samebits.table.files import DELTA_LOG, is_marker, read_partitions
 
-LOG = "_delta_log"
-_VERSIONED = re.compile(r"(.+)@v(\d{1,18})/?")
+_VERSIONED = re.compile(r"(.+)@v(\d{1,18})")
 # What changes nothing of how a version's files are read; of the others, rows or names of columns stand in the log.
 _PLAIN_FEATURES = {"timestampNtz", "v2Checkpoint", "vacuumProtocolCheck"}
 _EXPORT = "Export that version to Parquet, and name what was written."
+_INSIDE = re.compile(r"\b(?:ParsedLogPath|FileMeta)\b|\b0: <unknown>")  # where delta-rs begins to tell of itself
 
 
 def split_version(named: str) -> tuple[str, int] | None:
@@ -33,10 +34,28 @@ def split_version(named: str) -> tuple[str, int] | None:
     return (found[1], int(found[2])) if found else None
 
 
+def is_versioned(place: Path) -> bool:
+    """Tell whether a path names a version, and nothing that lies there."""
+    return split_version(str(place)) is not None and not place.exists()
+
+
 def find_version(place: Path) -> tuple[Path, int] | None:
     """Return the folder of a Delta table on this disk and the version that a path names; None where there is no such table."""
-    named = split_version(str(place))
-    return (Path(named[0]), named[1]) if named and Path(named[0], LOG).is_dir() else None
+    named = split_version(str(place)) if is_versioned(place) else None
+    return (Path(named[0]), named[1]) if named is not None and Path(named[0], DELTA_LOG).is_dir() else None
+
+
+def require_deltalake(where: str) -> None:
+    """Make sure that a log can be read.
+
+    Raises
+    ------
+    DataError
+        deltalake is not installed.
+    """
+    if importlib.util.find_spec("deltalake") is None:
+        remedy = "Install the extra: uv add 'samebits[delta]'."
+        raise DataError(Problem(where, "what reads Delta's log (the package deltalake)", "not installed", remedy))
 
 
 def list_files(table: Path, version: int, where: str) -> list[str]:
@@ -52,42 +71,46 @@ def list_files(table: Path, version: int, where: str) -> list[str]:
     Raises
     ------
     DataError
-        deltalake is not installed, there is no such version, or its rows are not its files' rows.
+        deltalake is not installed, there is no such version, or its rows are not those of its files alone.
     """
-    if importlib.util.find_spec("deltalake") is None:
-        remedy = "Install the extra: uv add 'samebits[delta]'."
-        raise DataError(Problem(where, "what reads Delta's log (the package deltalake)", "not installed", remedy))
+    require_deltalake(where)
+    from deltalake.exceptions import DeltaError
+
+    try:
+        opened = _open_version(table, version, where)
+        odd, partitions = _list_odd_features(opened), list(opened.metadata().partition_columns)
+        paths = sorted(unquote(str(path)) for path in opened.get_add_actions().column("path").to_pylist())
+    except (DeltaError, OSError, ValueError) as error:
+        said = " ".join(_INSIDE.split(str(error).replace(str(table), where))[0].split())[:200] or type(error).__name__
+        remedy = "Where the log is damaged, or begins later by now, name a later version."
+        raise DataError(Problem(where, f"version {version} in Delta's log", said, remedy)) from None
+    if odd:
+        expected = "a table whose rows and columns are those of its files"
+        raise DataError(Problem(where, expected, f"one that uses {', '.join(odd)}", _EXPORT))
+    _check_paths(paths, partitions, where)
+    return paths
+
+
+def _open_version(table: Path, version: int, where: str) -> Any:
     from deltalake import DeltaTable
     from deltalake.exceptions import DeltaError
 
     try:
+        return DeltaTable(table, version=version)
+    except DeltaError:
         latest = DeltaTable(table).version()
         if version > latest:
-            raise DataError(Problem(where, f"a version up to {latest}", str(version), "Name one of these."))
-        opened = DeltaTable(table, version=version)
-        odd = _list_odd_features(opened)
-        paths = [unquote(str(path)) for path in opened.get_add_actions().column("path").to_pylist()]
-    except (DeltaError, OSError, ValueError) as error:
-        said = " ".join(str(error).split())[:300] or type(error).__name__
-        raise DataError(Problem(where, f"version {version} in Delta's log", said, "Name another version.")) from None
-    if odd:
-        expected = "a table whose rows and columns are those of its files"
-        raise DataError(Problem(where, expected, f"one that uses {', '.join(odd)}", _EXPORT))
-    outside = [path for path in paths if not is_inner_path(path)]
-    if outside:
-        raise DataError(Problem(where, "a table whose files lie in its folder", f"{outside[0]} (a clone of another)", _EXPORT))
-    if not paths:
-        raise DataError(Problem(where, "a version with rows", "one that has no file", "Name another version."))
-    return sorted(paths)
+            raise DataError(Problem(where, f"a version up to {latest}", str(version), "Name one of these.")) from None
+        raise
 
 
 def _list_odd_features(opened: Any) -> list[str]:
     """Return what a version uses for which its files alone are not its rows, or have other names for its columns."""
-    found = set(opened.protocol().reader_features or ()) - _PLAIN_FEATURES - {"columnMapping"}
+    found = set(opened.protocol().reader_features or ()) - _PLAIN_FEATURES - {"columnMapping", "deletionVectors"}
     if opened.metadata().configuration.get("delta.columnMapping.mode", "none") != "none":
         found.add("columnMapping")
-    if "deletionVectors" in found and not _has_deletion_vectors(opened):
-        found.remove("deletionVectors")
+    if _has_deletion_vectors(opened):
+        found.add("deletionVectors")
     return sorted(found)
 
 
@@ -97,3 +120,17 @@ def _has_deletion_vectors(opened: Any) -> bool:
         return any(batch.num_rows for batch in opened.deletion_vectors())
     except Exception:
         return True
+
+
+def _check_paths(paths: list[str], partitions: list[str], where: str) -> None:
+    """Hold the files to what a reader of folders takes for a table: each of them, with the table's partitions in its path."""
+    if not paths:
+        raise DataError(Problem(where, "a version with rows", "one that has no file", "Name another version."))
+    for path in paths:
+        if not is_inner_path(path):
+            raise DataError(Problem(where, "a table whose files lie in its folder", f"{path} (a clone of another)", _EXPORT))
+        if is_marker(path):
+            raise DataError(Problem(where, 'files whose names do not begin with "_" or "."', path, _EXPORT))
+        if list(read_partitions(path)) != partitions:
+            expected = f"files in folders named by {', '.join(partitions)}" if partitions else "files in folders that name no column"
+            raise DataError(Problem(where, expected, path, _EXPORT))

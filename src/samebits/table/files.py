@@ -19,6 +19,7 @@ from samebits.errors import DataError, Problem, suggest
 from samebits.plain_files import is_plain, read_plain
 from samebits.text import shorten_list
 
+DELTA_LOG = "_delta_log"
 _COMPRESSED_SUFFIXES = (".gz", ".bz2", ".xz", ".zst", ".zip")
 _KNOWN_KINDS = ("parquet", ".arrow", ".csv", ".tsv", ".txt", ".tab", ".data", ".dat")
 _SAVED_DATASET = ("state.json", "dataset_info.json")
@@ -32,7 +33,7 @@ def list_table_files(path: Path) -> dict[str, Path]:
         return {path.name: path}
     found = [Path(root, name) for root, names in _walk_once(path) for name in names]
     by_name = {file.relative_to(path).as_posix(): file for file in found}
-    kept = [name for name in by_name if not _is_marker(name) and not (is_saved_dataset(path) and name in _SAVED_DATASET)]
+    kept = [name for name in by_name if not is_marker(name) and not (is_saved_dataset(path) and name in _SAVED_DATASET)]
     return {name: by_name[name] for name in sorted(kept, key=os.fsencode)}
 
 
@@ -74,8 +75,11 @@ def _walk_once(path: Path) -> Iterator[tuple[str, list[str]]]:
         yield root, names
 
 
-def _is_marker(name: str) -> bool:
-    """A partition's folder (`_year=2020`) is none, as Spark has it."""
+def is_marker(name: str) -> bool:
+    """Tell whether a path inside a folder is no part of the table.
+
+    A partition's folder (`_year=2020`) is none, as Spark has it.
+    """
     *folders, file = name.split("/")
     return file.startswith(("_", ".")) or any(folder.startswith(("_", ".")) and "=" not in folder for folder in folders)
 
@@ -114,14 +118,14 @@ def choose_parts(path: Path) -> dict[str, Path]:
 
 def _refuse_table_format(path: Path) -> None:
     """Some folders hold files of rows that were removed since: only their own log says which are the table."""
-    formats = {"_delta_log": "a Delta Lake table", ".hoodie": "a Hudi table"}
+    formats = {DELTA_LOG: "a Delta Lake table", ".hoodie": "a Hudi table"}
     named = next((name for mark, name in formats.items() if (path / mark).is_dir()), None)
     if named is None and any((path / "metadata").glob("*.metadata.json")):
         named = "an Iceberg table"
     if named is not None:
         remedy = "Export the version that is meant to Parquet or CSV: the folder also holds rows that were removed."
-        if (path / "_delta_log").is_dir():
-            remedy = f"Name the version that is meant, as {path.name}@v0: the folder also holds rows that were removed."
+        if named == formats[DELTA_LOG]:
+            remedy += " A config may name it as NAME@v12."
         raise DataError(Problem(str(path), "a folder whose files are the table", named, remedy))
 
 

@@ -17,8 +17,10 @@ from samebits.lineage.manifest import SCHEMA, UNMADE, Stage, make_stage
 from samebits.lineage.step_stage import list_raw
 from samebits.numerics.gpu import read_gpu, wants_gpu
 from samebits.numerics.profile import HASH_SEED, Kernels
+from samebits.project import find_data
 from samebits.provenance.code import CodeIdentity
 from samebits.provenance.environment import Environment
+from samebits.sources.delta import find_version
 from samebits.steps.graph import list_step_paths
 from samebits.table.files import list_table_files
 from samebits.table.reading import Source
@@ -93,7 +95,10 @@ def digest_request(
 
 def list_input_paths(loaded: LoadedConfig, project_root: Path) -> list[Path]:
     """Return the files that have a digest of their own in a lineage: the config, and all that it and its steps read, or write."""
-    read = [loaded.find(name, project_root) for name, _ in loaded.list_named().values()]
+    named = [name for name, _ in loaded.list_named().values()]
+    read = [loaded.find(name, project_root) for name in named]
+    versions = [find_version(find_data(name, loaded.document.path, project_root)) for name in named]
+    read += [table for table, _ in filter(None, versions)]  # which grows by versions that no run reads
     files = [one.path for one in loaded.document.sections.values()]
     return [loaded.document.path, *read, *files, *list_step_paths(loaded.document.value, loaded.document.path, project_root)]
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from samebits.errors import DataError, describe_unreadable
 from samebits.plain_files import read_pieces
 
 
@@ -58,7 +59,12 @@ def open_file(path: Path, tag: str | None = None) -> Origin:
     """
 
     def look() -> Held:
-        found = path.stat()
+        try:
+            found = path.stat()
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise DataError(describe_unreadable(path, error)) from None
         return Held(found.st_size, tag or f"{found.st_size}-{found.st_mtime_ns}-{found.st_ino}")
 
     def read(_: Held, offset: int) -> tuple[int, Iterator[bytes]]:
