@@ -111,7 +111,7 @@ def test_a_file_opened_as_a_module_is_imported_is_an_input_too(project: Project)
 def test_files_of_python_of_the_system_and_of_the_step_itself_need_no_word(project: Project) -> None:
     code = (
         "import inspect, json, tempfile, zoneinfo, numpy\nimport churn.names\n"
-        "def work(out):\n    open('/proc/self/status').read(); open('/etc/hostname').read(); zoneinfo.ZoneInfo('Europe/Oslo')\n"
+        "def work(out):\n    open('/proc/self/status').read(); open('/etc/passwd').read(); zoneinfo.ZoneInfo('Europe/Oslo')\n"
         "    inspect.getsource(churn.names); inspect.getsource(numpy.mean)\n"
         "    with tempfile.NamedTemporaryFile() as file: open(file.name).read()\n"
         "    open('own.txt', 'w').write('x'); out.write_text(open('own.txt').read())\n"
