@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import uvicorn
-from conftest import wait_until
+from conftest import HANG_SECONDS, wait_until
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature
 from mlflow.pyfunc.scoring_server import init
@@ -67,13 +67,14 @@ def address(folder: Path) -> Iterator[str]:
     wait_until(lambda: server.started)
     yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/invocations"
     server.should_exit = True
-    thread.join()
+    thread.join(HANG_SECONDS)
+    assert not thread.is_alive()
 
 
 def ask(address: str, body: Any) -> tuple[int, str]:
     request = urllib.request.Request(address, json.dumps(body).encode(), {"Content-Type": "application/json"})
     try:
-        with urllib.request.urlopen(request) as answer:
+        with urllib.request.urlopen(request, timeout=HANG_SECONDS) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()
