@@ -123,7 +123,10 @@ def test_stages_of_dvc_whose_modules_nobody_knows_yet_are_named(
 
     said = capsys.readouterr()
     assert said.out.startswith("stages:")
-    assert "no module is named for clean, which never ran here: samebits steps confs/churn.yaml --run, then this again\n" in said.err
+    assert (
+        "no module is named for clean, since none of its own is known here: samebits steps confs/churn.yaml --run, then this again\n"
+        in said.err
+    )
 
 
 def test_who_only_asks_loads_no_numeric_library() -> None:
