@@ -352,8 +352,10 @@ def test_a_command_that_is_no_python_is_run_and_said_to_be_unwatched(project: Pr
     assert project.list_ran() == ["one"]
     assert any("no Python of its command was watched" in line for line in project.said)
     project.steps["one"]["command"] = ["no-such-program", "{outputs.b}"]
+    handler = signal.getsignal(signal.SIGINT)
     with pytest.raises(DataError, match=r"steps\.one\.command: expected a program that can be started, found no-such-program"):
         project.run()
+    assert signal.getsignal(signal.SIGINT) is handler
     project.steps["one"]["command"] = ["sh", "-c", "echo not good; exit 3"]
     with pytest.raises(DataError, match=r"steps\.one\.command: .*found exit code 3: not good"):
         project.run()

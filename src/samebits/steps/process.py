@@ -166,8 +166,9 @@ def _end_with_us() -> Iterator[list[subprocess.Popen[bytes]]]:
     processes: list[subprocess.Popen[bytes]] = []
     try:
         yield processes
-    except BaseException:
-        ignore_signals()
+    except BaseException as error:
+        if not isinstance(error, Exception):  # whoever is only told that a step cannot be started is there to be interrupted later
+            ignore_signals()
         for process in processes:
             for number in (signal.SIGTERM, signal.SIGKILL):
                 with contextlib.suppress(ProcessLookupError):
