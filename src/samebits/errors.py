@@ -56,6 +56,15 @@ def describe_unreadable(path: Path, error: OSError, remedy: str = "Check its per
     return Problem(str(path), "a readable file", error.strerror or str(error), remedy)
 
 
+def describe_missing_extra(where: str, purpose: str, package: str, extra: str) -> Problem:
+    """Return the problem of a package that only some users need, and that is not there.
+
+    >>> print(describe_missing_extra("s3://b", "what reads buckets", "obstore", "remote"))
+    s3://b: expected what reads buckets (the package obstore), found not installed. Install the extra: uv add 'samebits[remote]'.
+    """
+    return Problem(where, f"{purpose} (the package {package})", "not installed", f"Install the extra: uv add 'samebits[{extra}]'.")
+
+
 def suggest(found: str, allowed: Iterable[str], otherwise: str) -> str:
     """Return the remedy for a name that is not known: the one that is near it, or else another sentence.
 

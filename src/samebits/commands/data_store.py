@@ -16,7 +16,7 @@ from samebits.keys.table import Query
 from samebits.project import find_config, find_data, find_project_root
 from samebits.sources.address import is_address
 from samebits.sources.bringing import bring_answer, bring_named
-from samebits.sources.delta import is_versioned
+from samebits.sources.delta import read_version
 from samebits.steps.graph import list_step_inputs, list_step_outputs
 from samebits.stores.folder import copy_whole
 from samebits.stores.store import STORE_VARIABLE, Store, list_stores, open_store, take_from
@@ -58,7 +58,7 @@ class Named:
     @property
     def is_elsewhere(self) -> bool:
         """Whether it is read from the cache, and lies at no place of its own."""
-        return not self.is_raw and (is_address(self.named) or is_versioned(self.place))
+        return not self.is_raw and (is_address(self.named) or read_version(self.place) is not None)
 
     @property
     def shown(self) -> str:

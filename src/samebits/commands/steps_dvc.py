@@ -23,7 +23,7 @@ def write_dvc_stages(desk: Desk, conf_file: str) -> str:
 
 
 def list_without_modules(desk: Desk) -> list[str]:
-    """Return the steps whose code is not known, since none of them ran here."""
+    """Return the functions' steps of which no module is on record here."""
     return [name for name, step in desk.graph.steps.items() if step.step.function and not _find_modules(desk, step)]
 
 

@@ -18,7 +18,7 @@ from samebits.holdings.archive import Archive, name_data_entry
 from samebits.project import find_project_root, find_repository
 from samebits.sources.address import is_address
 from samebits.sources.bringing import bring_named
-from samebits.sources.delta import is_versioned
+from samebits.sources.delta import read_version
 from samebits.stores.folder import list_store_paths
 from samebits.stores.store import find_stores
 from samebits.table.files import digest_table, list_table_files
@@ -124,7 +124,7 @@ def _bring_from_source(stage: dict[str, Any], folders: list[Path], other_bytes: 
             unreachable[named] = error.problems[0].found
             continue
         if brought is not None:
-            where = brought.location if is_address(named) or is_versioned(place) else f"DVC, as {brought.location}"
+            where = brought.location if is_address(named) or read_version(place) is not None else f"DVC, as {brought.location}"
             return FoundData(brought.path, where, other_bytes, unreachable)
     return FoundData(None, "nowhere", other_bytes, unreachable)
 

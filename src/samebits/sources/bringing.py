@@ -21,7 +21,7 @@ from samebits.plain_files import describe_size
 from samebits.project import find_data
 from samebits.sources.address import HUB, WEB, Address, is_address, parse_address
 from samebits.sources.buckets import Bucket, open_address, open_object
-from samebits.sources.delta import find_version, is_versioned, list_files, require_deltalake, split_version
+from samebits.sources.delta import find_version, list_files, read_version, require_deltalake, split_version
 from samebits.sources.dvc import DvcStore, Tracked, check_md5, find_store, find_tracked, read_listing
 from samebits.sources.web import open_web
 from samebits.table.files import DELTA_LOG, digest_table
@@ -92,7 +92,7 @@ def bring_named(named: str, place: Path, pin: str | None, where: str = "data.pat
         It cannot be had, or is not what it is pinned to.
     """
     fetch = _choose_fetch(named, place, where)
-    if pin is not None and (fetch is not None or is_versioned(place)) and (cached := find_cached(pin)) is not None:
+    if pin is not None and (fetch is not None or read_version(place) is not None) and (cached := find_cached(pin)) is not None:
         return Brought(cached, named if is_address(named) else str(place))
     if fetch is None:
         return None

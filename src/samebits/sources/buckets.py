@@ -13,7 +13,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any, TypeVar
 
-from samebits.errors import DataError, Problem
+from samebits.errors import DataError, Problem, describe_missing_extra
 from samebits.sources.address import Address
 from samebits.transfers.origin import Held, Origin
 
@@ -37,8 +37,7 @@ class Bucket:
     def __init__(self, root: str, options: dict[str, str] | None = None) -> None:
         self.root = root
         if importlib.util.find_spec("obstore") is None:
-            remedy = "Install the extra: uv add 'samebits[remote]'."
-            raise DataError(Problem(root, "what reads buckets (the package obstore)", "not installed", remedy))
+            raise DataError(describe_missing_extra(root, "what reads buckets", "obstore", "remote"))
         self._store = self.ask("", lambda: _open_store(root, options or {}))
 
     def ask(self, key: str, call: Callable[[], T]) -> T:

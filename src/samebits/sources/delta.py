@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from samebits.errors import DataError, Problem
+from samebits.errors import DataError, Problem, describe_missing_extra
 from samebits.lineage.manifest import is_inner_path
 from samebits.table.files import DELTA_LOG, is_marker, read_partitions
 
@@ -34,15 +34,16 @@ def split_version(named: str) -> tuple[str, int] | None:
     return (found[1], int(found[2])) if found else None
 
 
-def is_versioned(place: Path) -> bool:
-    """Tell whether a path names a version, and nothing that lies there."""
-    return split_version(str(place)) is not None and not place.exists()
+def read_version(place: Path) -> tuple[Path, int] | None:
+    """Return where the table should lie of which a path names a version, and the version; None where the path itself is there."""
+    named = split_version(str(place))
+    return (Path(named[0]), named[1]) if named is not None and not place.exists() else None
 
 
 def find_version(place: Path) -> tuple[Path, int] | None:
-    """Return the folder of a Delta table on this disk and the version that a path names; None where there is no such table."""
-    named = split_version(str(place)) if is_versioned(place) else None
-    return (Path(named[0]), named[1]) if named is not None and Path(named[0], DELTA_LOG).is_dir() else None
+    """Return the same of a Delta table that is on this disk; None where there is no such table."""
+    named = read_version(place)
+    return named if named is not None and (named[0] / DELTA_LOG).is_dir() else None
 
 
 def require_deltalake(where: str) -> None:
@@ -54,8 +55,7 @@ def require_deltalake(where: str) -> None:
         deltalake is not installed.
     """
     if importlib.util.find_spec("deltalake") is None:
-        remedy = "Install the extra: uv add 'samebits[delta]'."
-        raise DataError(Problem(where, "what reads Delta's log (the package deltalake)", "not installed", remedy))
+        raise DataError(describe_missing_extra(where, "what reads Delta's log", "deltalake", "delta"))
 
 
 def list_files(table: Path, version: int, where: str) -> list[str]:

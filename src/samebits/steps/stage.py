@@ -18,7 +18,7 @@ from samebits.lineage.manifest import MAX_BYTES, Stage, make_stage, read_bounded
 from samebits.lineage.step_stage import NO_STEPS, is_whole
 from samebits.plain_files import read_plain
 from samebits.project import find_data
-from samebits.sources.delta import is_versioned, split_version
+from samebits.sources.delta import read_version
 from samebits.steps.graph import Graph, plan_steps
 from samebits.steps.running import Bring, Outcome, bring_nothing, run_graph
 from samebits.steps.states import Desk, judge_graph, open_desk
@@ -98,8 +98,7 @@ def _refuse_parts(graph: Graph, loaded: LoadedConfig, root: Path) -> None:
 def _find_read(loaded: LoadedConfig, root: Path) -> dict[str, Path]:
     """Return where the files lie that the config reads, by its key; of a version of a Delta table, where the table does."""
     places = {".".join(key): find_data(name, loaded.document.path, root) for key, (name, _) in loaded.list_named().items()}
-    tables = {key: split_version(str(place)) if is_versioned(place) else None for key, place in places.items()}
-    return {key: Path(table[0] if (table := tables[key]) else place).resolve() for key, place in places.items()}
+    return {key: (version[0] if (version := read_version(place)) else place).resolve() for key, place in places.items()}
 
 
 def describe_steps(graph: Graph, outcomes: Mapping[str, Outcome], loaded: LoadedConfig, root: Path) -> Stage:
