@@ -33,6 +33,19 @@ class Signal(torch.nn.Module):
         return self.output(torch.tanh(self.filters((X + self.noise)[:, None, :])).flatten(1))
 
 
+class Convolved(torch.nn.Module):
+    """A convolution, and noise that is a buffer, which goes where the network goes."""
+
+    def __init__(self, n_inputs: int, n_outputs: int) -> None:
+        super().__init__()
+        self.register_buffer("noise", torch.randn(n_inputs))
+        self.filters = torch.nn.Conv1d(1, 4, 3)
+        self.output = torch.nn.Linear(4 * (n_inputs - 2), n_outputs)
+
+    def forward(self, X: torch.Tensor) -> torch.Tensor:
+        return self.output(torch.tanh(self.filters((X + self.noise)[:, None, :])).flatten(1))
+
+
 class Narrow(torch.nn.Module):
     """Takes three columns, whatever there are."""
 
@@ -91,3 +104,28 @@ class TooNarrow(torch.nn.Module):
 class NoModule:
     def __init__(self, n_inputs: int) -> None:
         pass
+
+
+class Recurrent(torch.nn.Module):
+    """Two layers of cuDNN's on a GPU, with dropout between them."""
+
+    def __init__(self, n_inputs: int, n_outputs: int, width: int = 16) -> None:
+        super().__init__()
+        self.memory = torch.nn.LSTM(1, width, num_layers=2, dropout=0.2, batch_first=True)
+        self.output = torch.nn.Linear(width, n_outputs)
+
+    def forward(self, X: torch.Tensor) -> torch.Tensor:
+        return self.output(self.memory(X[:, :, None])[0][:, -1])
+
+
+class Pooled(torch.nn.Module):
+    """Its gradient is added up in any order on a GPU, and PyTorch has no other form of it."""
+
+    def __init__(self, n_inputs: int, n_outputs: int) -> None:
+        super().__init__()
+        self.filters = torch.nn.Conv2d(1, 4, 1)
+        self.pool = torch.nn.AdaptiveAvgPool2d(2)
+        self.output = torch.nn.Linear(16, n_outputs)
+
+    def forward(self, X: torch.Tensor) -> torch.Tensor:
+        return self.output(self.pool(self.filters(X[:, None, :, None])).flatten(1))

@@ -37,6 +37,10 @@ _BLOCK_ROWS = 512
 _BUILT: weakref.WeakKeyDictionary[_Network, Any] = weakref.WeakKeyDictionary()
 
 
+class NoGPUError(ValueError):
+    """A network is to be fitted or asked on a GPU, and there is none."""
+
+
 class StoredState(StandIn):
     """A network's state in a model file: the bytes of a safetensors file, which any reader of that format takes.
 
@@ -133,7 +137,11 @@ def _set_all(settings: list[tuple[Any, str, Any]]) -> None:
 def _describe_failure(error: RuntimeError) -> str:
     said = " ".join(str(error).split())
     operation, found, _ = said.partition(" does not have a deterministic implementation")
-    return f"{operation} has no deterministic form, so that no run of it repeats: use another operation" if found else said
+    if found:
+        return f"{operation} has no deterministic form, so that no run of it repeats: use another operation"
+    if "on the same device" in said:
+        return f"{said} (what a module keeps beside its parameters goes to the GPU with them as a buffer: register_buffer)"
+    return said
 
 
 class _Network(BaseEstimator):
@@ -462,5 +470,5 @@ def _require_device(device: str) -> str:
         import torch
 
         if not torch.cuda.is_available():
-            raise ValueError("device: cuda needs a GPU that PyTorch can use, and there is none here")
+            raise NoGPUError("device: cuda needs a GPU that PyTorch can use, and there is none here")
     return device

@@ -17,6 +17,7 @@ from recorded_runs import git
 
 from samebits.digests import digest_bytes, digest_file
 from samebits.errors import ProvenanceError
+from samebits.provenance import modules, patches
 from samebits.provenance.code import describe_kept, identify_code
 from samebits.provenance.imports import ImportWatch, is_installed, watch_imports
 from samebits.provenance.modules import identify_modules, list_files, note_what_ran, refuse_changed_imports
@@ -63,6 +64,17 @@ def test_a_module_of_the_commit_or_of_its_changes_is_on_record_with_them(project
 def import_all(*names: str) -> list[int]:
     importlib.invalidate_caches()
     return [importlib.import_module(name).VERSION for name in names]
+
+
+def test_a_module_that_runs_is_kept_whatever_else_lies_about(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patches, "PATCH_CAP_BYTES", 1000)
+    monkeypatch.setattr(modules, "PATCH_CAP_BYTES", 1000)
+    (project / "notes.bin").write_bytes(bytes(range(256)) * 3)
+    (tmp_path / "beside/odd_beside.py").write_bytes(ONE * 50)
+
+    code = identify_modules(identify_code(project), ["odd_beside"], project)
+
+    assert b"notes.bin" in code.patch and list(code.module_files) == ["outside/odd_beside.py"] and code.left_out == []
 
 
 def test_a_module_that_changes_before_its_import_is_refused(project: Path) -> None:

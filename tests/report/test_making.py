@@ -173,6 +173,23 @@ def test_places_machine_and_code_are_in_no_output() -> None:
     assert make_report(replace(account, stages=stages)).describe() == make_report(account).describe()
 
 
+@pytest.mark.parametrize(
+    ("profile", "said"),
+    [
+        ({"name": "portable"}, "on machines without AVX2 and FMA."),
+        ({"name": "native", "torch": None}, "on a machine whose kernels are others."),
+        ({"name": "portable", "torch": {"gpu": {"card": "H100"}}}, "on machines without AVX2 and FMA, or with another GPU or driver."),
+    ],
+    ids=str,
+)
+def test_where_the_bits_are_not_promised_is_said_as_the_profile_has_it(profile: dict[str, Any], said: str) -> None:
+    account = make_account("binary")
+
+    page = make_page(replace(account, stages={**account.stages, "numeric_profile": profile}))
+
+    assert f"The same bits with other packages, or {said}" in page.decode()
+
+
 @pytest.mark.parametrize("task", TASKS)
 def test_an_older_run_is_told_by_what_it_has(task: str) -> None:
     account = make_account(task, assessment={}, baseline={}, explored={}, remarks=())

@@ -20,6 +20,7 @@ from samebits.config.catalog import Task
 from samebits.data.target import Target, choose_positive
 from samebits.errors import DataError, Problem
 from samebits.estimation.prediction import Answers, choose_score, name_response_method, predict_rows, tabulate_scores
+from samebits.networks import NoGPUError
 
 BLOCK_ROWS = 1 << 16
 _LEAST_ROWS = 1 << 10
@@ -54,6 +55,9 @@ class Predictor:
         try:
             with lend_threads_to_predict(find_pipeline(self.model), os.cpu_count() or 1):
                 prediction = predict_rows(Answers(self.model, X), X, self.target)
+        except NoGPUError:
+            remedy = "Ask it on a machine that has one; on another it would compute other bits."
+            raise DataError(Problem("model", "a GPU that PyTorch can use, as it was fitted on one", "none", remedy)) from None
         except FAILURES as error:
             found = f"{type(error).__name__}: {' '.join(str(error).split())}"
             raise DataError(Problem("model", "rows that it can be asked of", found, "Look at these columns.")) from None

@@ -109,11 +109,14 @@ def _is_on_record(tree: WorkingTree, name: str, content: bytes) -> bool:
 
 
 def _add_modules(code: CodeIdentity, found: dict[str, bytes]) -> CodeIdentity:
-    """Keep what may be kept, the smallest first, under the same cap as the patches; say of the rest why it is not."""
+    """Keep what may be kept, the smallest first; say of the rest why it is not.
+
+    The cap is as large as that of the patches, and another: a module that runs is not left out for files that lie about.
+    """
     modules = dict(code.modules)
     reasons = {name: reason for name, reason in code.reasons.items() if name not in found}
     kept = {name: content for name, content in code.module_files.items() if name not in found}
-    total = sum(map(len, [code.patch, *code.patches.values(), *kept.values()]))
+    total = sum(map(len, kept.values()))
     for name, content in sorted(found.items(), key=lambda item: (len(item[1]), item[0])):
         secret, is_wanted = _find_secret(name, content), _is_wanted(code, name)
         modules[name] = digest_slowly(name, digest_bytes(content)) if secret else digest_bytes(content)

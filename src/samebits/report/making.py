@@ -64,7 +64,7 @@ _LIMITS = (
     "That the model is right for other rows than such as it was tested on: an interval tells of chance in drawing the test rows, and "
     "of nothing else.",
     "That what a model relies on causes anything.",
-    "The same bits with other packages, or on machines without AVX2 and FMA.",
+    "The same bits with other packages, or on {}.",
     "Who made this: a report is not signed. Whoever may write to the server can replace record, page and pictures together; "
     "samebits verify and samebits reproduce ask the server, not this page.",
     "That nobody chose among many runs: the test rows say what they say once.",
@@ -223,13 +223,19 @@ def _tell(account: Account) -> dict[str, Any]:
         "remarks": account.remarks,
         "first_remark": " ".join(filter(None, begin_remarks(account.remarks))),
         "dropped": shorten_list([_cut(name, 60) for name in account.config["data"].get("drop") or []], _MOST_DROPPED),
-        "limits": _LIMITS,
+        "limits": [limit.format(_name_other_machines(account)) for limit in _LIMITS],
         "standing": place,
         "record": place,
         **_list_columns(account),
         **_list_candidates(account),
         **_list_metrics(account),
     }
+
+
+def _name_other_machines(account: Account) -> str:
+    profile = account.stages.get("numeric_profile", {})
+    other = "machines without AVX2 and FMA" if profile.get("name", "portable") == "portable" else "a machine whose kernels are others"
+    return f"{other}, or with another GPU or driver" if "gpu" in (profile.get("torch") or {}) else other
 
 
 def _list_columns(account: Account) -> dict[str, Any]:
