@@ -1,10 +1,12 @@
-"""Signals that ask this process to end, and the moments in which they must wait or go unheard, so that nothing is left half done."""
+"""Signals that ask a process to end: the moments in which they must wait or go unheard, and the end of what this process started."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
-from collections.abc import Iterator
+import subprocess
+from collections.abc import Iterator, Sequence
 from types import FrameType
 
 # From the keyboard, a shell that ends, and a batch system that gives notice: whichever would end the process without a word.
@@ -35,6 +37,30 @@ def hold_signals() -> Iterator[None]:
                 signal.signal(number, handler)
         if held:
             signal.raise_signal(held[0])
+
+
+@contextlib.contextmanager
+def ended_with_us(patience_seconds: float) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Where the block is interrupted or fails, end the processes that were put into the list, each with all that it started."""
+    processes: list[subprocess.Popen[bytes]] = []
+    try:
+        yield processes
+    except BaseException as error:
+        if not isinstance(error, Exception):  # after a failure there is more to come, which may be interrupted later
+            ignore_signals()
+        end_groups(processes, patience_seconds)
+        raise
+
+
+def end_groups(processes: Sequence[subprocess.Popen[bytes]], patience_seconds: float) -> None:
+    """Ask processes that lead groups of their own to end, with all that they started; kill what is there after that long each."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        for process in processes:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, number)
+        for process in processes:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(patience_seconds)
 
 
 def ignore_signals() -> None:

@@ -6,9 +6,7 @@ them. They inherit the numeric profile. The key that lets them in goes by their 
 
 from __future__ import annotations
 
-import contextlib
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +14,7 @@ from typing import Any
 
 from samebits.numerics.profile import PINNED_MARK
 from samebits.project import PACKAGE, is_checkout
-from samebits.signals import hold_signals
+from samebits.signals import end_groups, hold_signals
 
 _RESTARTS = 8  # in all, for each worker: what kills them again and again is told
 _STOP_SECONDS = 3
@@ -59,13 +57,7 @@ class LocalWorkers:
 
     def end(self) -> None:
         """End them all, within seconds."""
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            for process in self._processes:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(process.pid, number)
-            for process in self._processes:
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    process.wait(_STOP_SECONDS)
+        end_groups(self._processes, _STOP_SECONDS)
         self._processes = []
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import locale
 import os
-import signal
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -14,7 +13,7 @@ from pathlib import Path
 
 from samebits.holdings.runs import RecordedRun
 from samebits.restoring.restoration import Restoration
-from samebits.signals import hold_signals, ignore_signals
+from samebits.signals import ended_with_us, hold_signals
 from samebits.tracking.server import explain_failures, name_user
 
 _OTHER_TIME_ZONES = ("Asia/Kathmandu", "America/St_Johns")
@@ -118,7 +117,7 @@ def make_rerun(
     command = [*restoration.program, "train", str(config)]
     environment = {**restoration.list_variables(recorded.client.tracking_uri), **conditions.variables, "MLFLOW_RUN_ID": run_id}
     said = restoration.folder / f"{name}.log"
-    with said.open("wb") as output, _end_with_us(recorded, run_id) as processes:
+    with said.open("wb") as output, _marked_killed(recorded, run_id), ended_with_us(_STOP_SECONDS) as processes:
         with hold_signals():
             process = subprocess.Popen(
                 command, cwd=restoration.project, env=environment, umask=conditions.umask, stdin=subprocess.DEVNULL, stdout=output,
@@ -149,19 +148,11 @@ def _create_run(recorded: RecordedRun, name: str, tags: dict[str, str]) -> str:
 
 
 @contextlib.contextmanager
-def _end_with_us(recorded: RecordedRun, run_id: str) -> Iterator[list[subprocess.Popen[bytes]]]:
-    """Where this program is interrupted, so is the rerun with all its workers, and its run does not stay RUNNING."""
-    processes: list[subprocess.Popen[bytes]] = []
+def _marked_killed(recorded: RecordedRun, run_id: str) -> Iterator[None]:
+    """A run whose rerun was ended does not stay RUNNING."""
     try:
-        yield processes
+        yield
     except BaseException:
-        ignore_signals()  # a second one must not stop what the first one asked for
-        for process in processes:
-            for number in (signal.SIGTERM, signal.SIGKILL):
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(process.pid, number)
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    process.wait(_STOP_SECONDS)
         _end_run(recorded, run_id, "KILLED")
         raise
 

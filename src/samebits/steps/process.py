@@ -5,15 +5,12 @@ What it must not have done is refused here by name; where its outputs go is `run
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,7 +19,7 @@ from samebits.errors import DataError, Problem
 from samebits.numerics.generators import derive_seed
 from samebits.numerics.profile import make_environment
 from samebits.project import PACKAGE, is_checkout, list_code_folders
-from samebits.signals import hold_signals, ignore_signals
+from samebits.signals import ended_with_us, hold_signals
 from samebits.steps.graph import PlannedStep
 from samebits.steps.record import FOLDER, name_module
 from samebits.steps.states import Desk, digest_named
@@ -114,7 +111,7 @@ def _start(desk: Desk, step: PlannedStep, workplace: Workplace) -> int:
     (hook / "sitecustomize.py").write_text(_HOOK.format(hook=str(hook), package=package, clean=clean), encoding="utf-8")
     words = [sys.executable, "-P", "-c", _PROGRAM] if step.step.function else step.fill_words()
     environment = _make_variables(desk, workplace, hook, plan)
-    with workplace.said.open("wb") as said, _end_with_us() as processes:
+    with workplace.said.open("wb") as said, ended_with_us(_STOP_SECONDS) as processes:
         with hold_signals():
             try:
                 process = subprocess.Popen(
@@ -158,24 +155,6 @@ def _make_variables(desk: Desk, workplace: Workplace, hook: Path, plan: Path) ->
         "MPLCONFIGDIR": str(workplace.folder / "config"),
     }
     return make_environment(desk.graph.profile, {**kept, **own})
-
-
-@contextlib.contextmanager
-def _end_with_us() -> Iterator[list[subprocess.Popen[bytes]]]:
-    """Where this program is interrupted, so is the step with all that it started."""
-    processes: list[subprocess.Popen[bytes]] = []
-    try:
-        yield processes
-    except BaseException as error:
-        if not isinstance(error, Exception):  # whoever is only told that a step cannot be started is there to be interrupted later
-            ignore_signals()
-        for process in processes:
-            for number in (signal.SIGTERM, signal.SIGKILL):
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(process.pid, number)
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    process.wait(_STOP_SECONDS)
-        raise
 
 
 def _read_notes(path: Path) -> list[dict[str, Any]]:
