@@ -136,4 +136,6 @@ def test_a_run_whose_checkout_and_files_are_gone_is_made_again_from_raw_and_from
     assert {one["stages"]["steps"]["digest"] for one in [*lineages, original]} == {original["stages"]["steps"]["digest"]}
     assert not any(step["found"] for step in lineages[0]["stages"]["steps"]["ran"].values())
     assert original["archive"]["raw"] == {"data/mine/measured.csv": "stored", "data/mine/labels.csv": "stored"}
+    assert [one["archive"]["raw"] for one in lineages] == [original["archive"]["raw"]] * 2
+    assert {one["archive"]["data"] for one in lineages} == {"stored"}  # nothing of it goes to the server with a rerun
     assert open_client(store).get_run(run_id).data.tags["verdict"] == "IDENTICAL"

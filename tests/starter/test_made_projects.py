@@ -158,5 +158,5 @@ def test_the_job_and_the_readme_name_recipes_that_are_there() -> None:
     words = " ".join([step.get("run", "") for step in job["steps"]] + [files["README.md"]])
 
     assert set(re.findall(r"uv run just ([a-z-]+)", words)) <= recipes
-    assert {"train", "reproduce", "test", "verify", "lineage", "lock"} <= recipes
+    assert {"train", "reproduce", "test", "verify", "lineage", "lock", "sync"} <= recipes
     assert "uv run just reproduce latest --varied --control --yes" in words

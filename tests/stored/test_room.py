@@ -22,13 +22,13 @@ def give(monkeypatch: pytest.MonkeyPatch, n_bytes: int) -> None:
 
 
 def test_a_table_that_fits_costs_no_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    give(monkeypatch, 5000)
+    give(monkeypatch, 10_000)
 
     assert judge_room([write(tmp_path, 1000)]) is None
 
 
 def test_one_that_may_not_fit_is_said_with_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    give(monkeypatch, 4999)
+    give(monkeypatch, 9_999)
 
     assert "batches: {rows: 500000}" in str(judge_room([write(tmp_path, 1000)]))
 
@@ -41,7 +41,7 @@ def test_one_that_cannot_fit_is_refused(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_rows_that_fit_are_told_to_two_digits(monkeypatch: pytest.MonkeyPatch) -> None:
-    give(monkeypatch, 40 * 10 * 123_456)
+    give(monkeypatch, 80 * 10 * 123_456)
 
     assert count_rows_that_fit(10) == 120_000
 

@@ -8,15 +8,26 @@ from __future__ import annotations
 from typing import Any
 
 from samebits.lineage.manifest import LOCK_FILE, PACKAGES_FILE, find_wheel, list_wheels
+from samebits.lineage.step_stage import list_raw
 from samebits.text import shorten_list
 
 _KEPT = ("kept", "pushed")
-_HAD_AGAIN = ("kept", "stored")  # with the experiment, or in the team's store
+_STORED = "stored"  # in the team's store
+_HAD_AGAIN = ("kept", _STORED)  # with the experiment, or there
 
 
 def list_unrestorable(lineage: dict[str, Any]) -> list[str]:
     """Return in words each part of a run that is nowhere but on the machine that made it; none where all is kept."""
     return [*_list_code(lineage), *_list_data(lineage), *_list_environment(lineage)]
+
+
+def list_stored(lineage: dict[str, Any]) -> list[str]:
+    """Return the digests of the tables and raw files that a team's store has, as their run recorded it."""
+    data, archived = lineage["stages"]["data"], lineage.get("archive", {})
+    found = [data["digest"]] if archived.get("data") == _STORED else []
+    found += [data["test"]["digest"]] if "test" in data and archived.get("test_data") == _STORED else []
+    raw = list_raw(lineage["stages"].get("steps", {}))
+    return [*found, *(raw[path] for path, kept in archived.get("raw", {}).items() if kept == _STORED and path in raw)]
 
 
 def _list_code(lineage: dict[str, Any]) -> list[str]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from samebits.errors import SamebitsError
-from samebits.stores.store import list_stores, open_named
+from samebits.stores.store import HELD_VARIABLE, list_stores, open_named
 from samebits.table.reading import Source
 from samebits.text import warn
 
@@ -13,7 +14,8 @@ from samebits.text import warn
 class Shelf:
     """What of a run's tables the store has.
 
-    A store that does not take them costs no run: they go with the experiment then.
+    A store that does not take them costs no run: they go with the experiment then. What a run that is made again was brought from the
+    store goes to neither: it is there.
 
     Parameters
     ----------
@@ -23,13 +25,13 @@ class Shelf:
 
     def __init__(self, root: Path, wish: str) -> None:
         self._root, self._wish = root, wish
-        self.kept: set[str] = set()
+        self.kept = set(os.environ.get(HELD_VARIABLE, "").split())
 
     def keep_tables(self, sources: list[Source]) -> None:
         """Keep tables in the store, if there is one, and note the digests of those that it has."""
         try:
             names = list_stores(self._root) if self._wish != "never" else []
-            for source in sources if names else ():
+            for source in [source for source in sources if names and source.digest not in self.kept]:
                 open_named(names[0]).put(source.path, source.digest)
                 self.kept.add(source.digest)
         except (SamebitsError, OSError) as error:

@@ -14,6 +14,7 @@ from typing import Any
 from samebits.numerics.profile import ProfileName, make_environment
 from samebits.project import PACKAGE
 from samebits.steps.stage import RECORDED
+from samebits.stores.store import HELD_VARIABLE
 from samebits.trust.variables import list_run_variables
 
 
@@ -51,6 +52,8 @@ class Restoration:
         Where raw inputs of steps lie now that lay outside of the project, by the paths that they had.
     addresses
         Of the tracking server and of its artifacts.
+    stored
+        Digests of what the team's store has, so that a rerun need not keep it with the experiment.
     said
         For each of code, data and environment: what it is and where it came from.
     """
@@ -68,6 +71,7 @@ class Restoration:
     wheels: dict[str, Path] = field(default_factory=dict)
     is_installed: bool = False
     addresses: list[str] = field(default_factory=list)
+    stored: list[str] = field(default_factory=list)
     modules: Path | None = None
     steps_file: Path | None = None
     moved: dict[str, Path] = field(default_factory=dict)
@@ -102,6 +106,7 @@ class Restoration:
         if self.modules is not None:
             kept["PYTHONPATH"] = os.pathsep.join(filter(None, [kept.get("PYTHONPATH"), str(self.modules)]))
         recorded = {RECORDED: str(self.steps_file)} if self.steps_file is not None else {}
+        recorded |= {HELD_VARIABLE: " ".join(self.stored)} if self.stored else {}
         path = f"{self.python.parent}{os.pathsep}{kept.get('PATH', '')}"
         own = {**{name: str(place) for name, place in places.items()}, "PATH": path, "MLFLOW_TRACKING_URI": tracking_uri, **recorded}
         return make_environment(self.profile, {**kept, **own})

@@ -14,6 +14,7 @@ from samebits.errors import Problem, ProvenanceError, SamebitsError
 from samebits.history.fetching import fetch_commit
 from samebits.holdings.code_search import list_all_code_sources
 from samebits.holdings.runs import RecordedRun
+from samebits.lineage.gaps import list_stored
 from samebits.lineage.manifest import ROWS_FILE, list_wheels
 from samebits.numerics.profile import ProfileName
 from samebits.project import PACKAGE
@@ -63,6 +64,7 @@ def restore_run(
         here=here,
         wheels={} if here else {package: recorded.files[name] for package, name in list_wheels(recorded.files).items()},
         addresses=list_addresses(recorded),
+        stored=list_stored(lineage),
     )
     problems: list[Problem] = []
 

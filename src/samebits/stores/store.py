@@ -22,6 +22,7 @@ from samebits.stores.bucket import BucketStore
 from samebits.stores.folder import FolderStore, Kept, copy_whole
 
 STORE_VARIABLE = "SAMEBITS_DATA_STORE"
+HELD_VARIABLE = "SAMEBITS_HELD_IN_STORE"  # digests of what it has, told to a run that is made again and is given no key to it
 _KEY = "data_store"
 
 
