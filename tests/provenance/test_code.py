@@ -11,7 +11,7 @@ from samebits.digests import canonical_json, digest_bytes, digest_folder
 from samebits.errors import ProvenanceError
 from samebits.history.checkout import apply_patch, list_wrong_changes
 from samebits.provenance import patches
-from samebits.provenance.code import CodeIdentity, identify_code
+from samebits.provenance.code import CodeIdentity, describe_kept, identify_code, leave_tables
 
 
 @pytest.fixture
@@ -104,6 +104,23 @@ def test_what_goes_over_the_cap_is_named_and_still_digested(repository: Path, mo
     assert found.changes["large.csv"] == digest_bytes(b"x" * 1000)
     assert b"small.py" in found.patch and b"large.csv" not in found.patch
     assert found.is_dirty
+
+
+def test_a_table_that_git_does_not_know_is_in_no_patch_but_where_the_config_names_it(repository: Path) -> None:
+    (repository / "new.py").write_text("n = 1\n", encoding="utf-8")
+    for name in ("lake/part.csv", "lake/_delta_log/0.json", "beside.csv"):
+        (repository / name).parent.mkdir(exist_ok=True, parents=True)
+        (repository / name).write_text("a,b\n1,2\n", encoding="utf-8")
+    (repository / "a.py").write_text("changed\n", encoding="utf-8")
+    tables = [repository / "lake", repository / "a.py"]
+
+    found, wanted = (leave_tables(identify_code(repository, keep), tables) for keep in ((), ("part.csv",)))
+
+    assert b"lake" not in found.patch and found.left_out == []
+    assert all(name in found.patch for name in (b"new.py", b"beside.csv", b"a.py"))
+    assert found.changes == identify_code(repository).changes
+    assert b"lake/part.csv" in wanted.patch and b"_delta_log" not in wanted.patch
+    assert "lake" not in " ".join(describe_kept(found))
 
 
 def test_without_a_repository_or_a_commit_there_is_no_commit(tmp_path: Path) -> None:

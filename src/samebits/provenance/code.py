@@ -22,7 +22,7 @@ from samebits.history.working_tree import WorkingTree
 from samebits.lineage.manifest import MODULES_FOLDER, NESTED_FOLDER, PATCH_FILE
 from samebits.own_store import list_own_places
 from samebits.project import PACKAGE, is_checkout
-from samebits.provenance.patches import choose_kept, flatten, list_moved, make_patch, read_kept, with_places
+from samebits.provenance.patches import choose_kept, flatten, list_moved, make_patch, matches, read_kept, with_places
 from samebits.text import shorten_list
 
 _SECRET_REMEDY = "name it in `code: {keep: [...]}` to keep it, or in .gitignore if no code reads it"
@@ -71,6 +71,8 @@ class CodeIdentity:
         The bytes of those that are kept, by the same name.
     keep
         Patterns of files that are kept although they look like secrets, are large or ignored.
+    apart
+        New files that no patch holds since they are the config's tables, which are kept as such.
     changed_meanwhile
         Files that are not any more what they were when the code was identified.
     """
@@ -95,6 +97,7 @@ class CodeIdentity:
     modules: dict[str, str] = field(default_factory=dict)
     module_files: dict[str, bytes] = field(default_factory=dict)
     keep: tuple[str, ...] = field(default=(), compare=False)
+    apart: frozenset[str] = field(default=frozenset(), compare=False)
     changed_meanwhile: list[str] = field(default_factory=list)
 
     @property
@@ -141,11 +144,7 @@ def identify_code(project_root: Path, keep: Sequence[str] = ()) -> CodeIdentity:
     tree = trees[""]
     if tree.commit is None:
         return dataclasses.replace(own, remote=tree.remote)  # nothing was committed yet
-    kept, reasons = choose_kept(trees, keep)
-    contents = {name: read_kept(trees[name], names) for name, names in kept.items()}
-    reasons |= list_moved(trees, kept, contents)
-    patches = {name: make_patch(trees[name], names, contents[name]) for name, names in kept.items() if names}
-    return dataclasses.replace(
+    own = dataclasses.replace(
         own,
         commit=tree.commit,
         branch=tree.branch,
@@ -153,14 +152,46 @@ def identify_code(project_root: Path, keep: Sequence[str] = ()) -> CodeIdentity:
         is_pushed=tree.is_pushed,
         root=tree.root,
         changes={as_text(name): digest for name, digest in tree.changes.items()},
-        patch=patches.pop("", b""),
-        left_out=sorted(reasons),
-        reasons=dict(sorted(reasons.items())),
         absent=[as_text(name) for name in tree.absent],
         line_ends=[as_text(name) for name in tree.line_ends],
         filtered={f"{place}{as_text(name)}": one.filtered[name] for place, one in with_places(trees) for name in one.filtered},
-        nested={name: _describe_nested(one, patches.get(name, b"")) for name, one in trees.items() if name},
         trees=trees,
+    )
+    return _add_patches(own)
+
+
+def leave_tables(code: CodeIdentity, tables: Sequence[Path]) -> CodeIdentity:
+    """Return the code's identity with patches that hold none of a config's tables that Git does not know: those are kept as tables.
+
+    Parameters
+    ----------
+    tables
+        Files and folders that the config and its steps read or write.
+    """
+    own = {path.resolve() for path in tables}
+    new = [
+        (f"{place}{as_text(name)}", (tree.root / name).resolve())
+        for place, tree in with_places(code.trees)
+        for name in tree.changes
+        if name not in tree.held
+    ]
+    wanted = {shown for shown, _ in new if any(matches(shown, pattern) for pattern in code.keep)}
+    apart = frozenset(shown for shown, path in new if own & {path, *path.parents}) - wanted
+    return _add_patches(dataclasses.replace(code, apart=apart)) if apart else code
+
+
+def _add_patches(code: CodeIdentity) -> CodeIdentity:
+    trees = code.trees
+    kept, reasons = choose_kept(trees, code.keep, code.apart)
+    contents = {name: read_kept(trees[name], names) for name, names in kept.items()}
+    reasons |= list_moved(trees, kept, contents)
+    patches = {name: make_patch(trees[name], names, contents[name]) for name, names in kept.items() if names}
+    return dataclasses.replace(
+        code,
+        patch=patches.pop("", b""),
+        left_out=sorted(reasons),
+        reasons=dict(sorted(reasons.items())),
+        nested={name: _describe_nested(one, patches.get(name, b"")) for name, one in trees.items() if name},
         patches=patches,
     )
 
@@ -201,7 +232,7 @@ def describe_kept(code: CodeIdentity, inputs: Sequence[Path] = ()) -> list[str]:
     """
     lines = []
     own = _name_inputs(code, inputs)
-    kept = [name for name in _list_changes(code) if name not in code.reasons]
+    kept = [name for name in _list_changes(code) if name not in code.reasons and name not in code.apart]
     converted = {f"{place}{as_text(name)}" for place, tree in with_places(code.trees) for name in tree.line_ends}
     if others := [name for name in kept if name not in converted]:
         lines.append(f"uncommitted files that are kept with the run: {shorten_list(sorted(others), 10)}")

@@ -10,7 +10,7 @@ import contextlib
 import fnmatch
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -48,13 +48,23 @@ def flatten(tree: WorkingTree, place: str = "") -> Iterator[tuple[str, WorkingTr
         yield from flatten(inner, f"{place}/{as_text(inner.name)}".lstrip("/"))
 
 
-def choose_kept(trees: dict[str, WorkingTree], keep: Sequence[str]) -> tuple[dict[str, list[str]], dict[str, str]]:
-    """Divide the changed files into those that a patch holds, small ones first so that most fit under the cap, and the others."""
+def choose_kept(
+    trees: dict[str, WorkingTree], keep: Sequence[str], apart: Collection[str] = ()
+) -> tuple[dict[str, list[str]], dict[str, str]]:
+    """Divide the changed files into those that a patch holds, small ones first so that most fit under the cap, and the others.
+
+    Parameters
+    ----------
+    apart
+        Names of files that belong to neither: they are kept elsewhere.
+    """
     kept: dict[str, list[str]] = {name: [] for name in trees}
     reasons, waiting = {}, []
     for place, (name, tree) in zip((place for place, _ in with_places(trees)), trees.items(), strict=True):
         for changed in (one for one in tree.changes if one not in tree.inner_names and one not in tree.line_ends):
             shown, size_bytes = f"{place}{as_text(changed)}", _measure(tree, changed)
+            if shown in apart:
+                continue
             if reason := _find_reason(tree, changed, size_bytes, any(matches(shown, pattern) for pattern in keep)):
                 reasons[shown] = reason
             elif tree.changes[changed] != DELETED or changed not in _repositories(tree):

@@ -95,12 +95,17 @@ def digest_request(
 
 def list_input_paths(loaded: LoadedConfig, project_root: Path) -> list[Path]:
     """Return the files that have a digest of their own in a lineage: the config, and all that it and its steps read, or write."""
+    files = [one.path for one in loaded.document.sections.values()]
+    return [loaded.document.path, *files, *list_table_paths(loaded, project_root)]
+
+
+def list_table_paths(loaded: LoadedConfig, project_root: Path) -> list[Path]:
+    """Return the files and folders that a config and its steps read, or write."""
     named = [name for name, _ in loaded.list_named().values()]
     read = [loaded.find(name, project_root) for name in named]
     versions = [find_version(find_data(name, loaded.document.path, project_root)) for name in named]
     read += [table for table, _ in filter(None, versions)]  # which grows by versions that no run reads
-    files = [one.path for one in loaded.document.sections.values()]
-    return [loaded.document.path, *read, *files, *list_step_paths(loaded.document.value, loaded.document.path, project_root)]
+    return [*read, *list_step_paths(loaded.document.value, loaded.document.path, project_root)]
 
 
 def list_raw_sources(steps: Stage, project_root: Path) -> dict[str, Source]:

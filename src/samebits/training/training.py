@@ -37,7 +37,7 @@ from samebits.lineage.step_stage import list_outputs
 from samebits.numerics.generators import plant_seeds
 from samebits.numerics.gpu import wants_gpu
 from samebits.numerics.profile import UNFUSED_PROBE, Kernels, check_kernels, read_kernels
-from samebits.provenance.code import CodeIdentity, describe_kept, describe_modules, identify_code
+from samebits.provenance.code import CodeIdentity, describe_kept, describe_modules, identify_code, leave_tables
 from samebits.provenance.environment import Environment, read_environment
 from samebits.provenance.modules import add_imported, identify_modules, note_what_ran, refuse_changed_imports
 from samebits.report.account import Account, read_predictions
@@ -58,6 +58,7 @@ from samebits.training.stages import (
     digest_request,
     list_input_paths,
     list_raw_sources,
+    list_table_paths,
 )
 from samebits.voice import SILENT, Voice
 
@@ -150,7 +151,7 @@ def make_training(
     plant_seeds(config.seed, "run")
     with loaded.naming_lines():
         check_engine(config)
-    code = beforehand.code or identify_code(project_root, config.code.keep)
+    code = leave_tables(beforehand.code or identify_code(project_root, config.code.keep), list_table_paths(loaded, project_root))
     code = identify_modules(code, config.allow, project_root)
     refuse_changed_imports(code)
     environment = read_environment(project_root, config.further_packages)
