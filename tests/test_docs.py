@@ -19,7 +19,8 @@ from conftest import ROOT, SMALL, clean_environment, merge
 
 import samebits
 from samebits.command_line import COMMANDS, make_parser
-from samebits.config.loading import check_config
+from samebits.config.loading import check_config, read_config_document
+from samebits.config.validation import find_problems
 from samebits.errors import SamebitsError
 
 DOCS = ROOT / "docs"
@@ -123,6 +124,13 @@ def test_every_config_that_a_page_shows_is_one_that_is_taken(page: Path, tmp_pat
             check_config(path)
         except SamebitsError as error:
             pytest.fail(f"{block}\n{error}")
+
+
+def test_the_page_on_steps_shows_a_config_that_is_taken_as_it_stands(tmp_path: Path) -> None:
+    path = tmp_path / "churn.yaml"
+    path.write_text(list_blocks(ROOT / "docs/how-to/steps.md", "yaml")[0], encoding="utf-8")
+
+    assert not find_problems(read_config_document(path))
 
 
 @pytest.mark.parametrize("name", ["own-estimator", "own-features", "time-series", "groups"])

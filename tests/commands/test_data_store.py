@@ -10,11 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from samebits.commands.data_pin import run_data_pin
 from samebits.commands.data_store import run_data_pull, run_data_push, run_data_status
+from samebits.config.loading import load_config
 from samebits.digests import digest_bytes
-from samebits.errors import DataError
+from samebits.errors import ConfigError, DataError
 from samebits.holdings.data_search import find_recorded_data
+from samebits.keys.steps import InputFile
 from samebits.stores import folder as data_store
 from samebits.table.files import digest_table
 
@@ -221,3 +225,64 @@ def test_a_steps_raw_file_is_pulled_from_its_own_source_and_then_kept(
     assert brought == TABLE
     assert [line[0] for line in lines] == ["pulled", "to", "pushed", "pushed", "missing", "here"]
     assert [line[1:3] for line in lines[-2:]] == [["stored", DIGEST], ["stored", digest_bytes(b"x,y\n9,a\n")]]
+
+
+FORMS: dict[str, Callable[[dict[str, Any]], str]] = {
+    "block": lambda raw: yaml.safe_dump(raw, sort_keys=False),
+    "flow": lambda raw: yaml.safe_dump(raw, sort_keys=False, default_flow_style=None),
+    "null": lambda raw: yaml.safe_dump(_put_digest(raw, None), sort_keys=False),
+    "old": lambda raw: yaml.safe_dump(_put_digest(raw, "sha256:" + "0" * 64), sort_keys=False),
+    "file of steps": lambda raw: yaml.safe_dump({**raw, "steps": "steps.yaml"}),
+}
+
+
+def _put_digest(raw: dict[str, Any], digest: str | None) -> dict[str, Any]:
+    raw["steps"]["copy"]["inputs"]["raw"]["digest"] = digest
+    return raw
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_pinning_fetches_a_steps_input_that_has_no_digest_and_writes_it_where_the_step_is(
+    stepped: tuple[str, Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any, form: str
+) -> None:
+    monkeypatch.setattr("samebits.commands.data_pin.find_project_root", lambda: tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    config, raw, _ = stepped
+    written = yaml.safe_load(Path(config).read_text(encoding="utf-8"))
+    del written["steps"]["copy"]["inputs"]["raw"]["digest"]
+    (tmp_path / "steps.yaml").write_text("# shared\n" + yaml.safe_dump(written["steps"]), encoding="utf-8")
+    if form == "old":  # what lies here is pinned anew, as a table is
+        raw.parent.mkdir()
+        raw.write_bytes(TABLE)
+    Path(config).write_text(FORMS[form](written), encoding="utf-8")
+
+    run_data_pin(config)
+    run_data_pull([config])
+
+    told = capsys.readouterr()
+    assert f"steps.copy.inputs.raw.digest set to {DIGEST}" in told.out
+    assert "data.digest is left as it is: processed/t.csv is made by a step, and is not there yet" in told.err
+    assert raw.read_bytes() == TABLE
+    inputs = load_config(Path(config)).config.steps["copy"].inputs["raw"]
+    assert isinstance(inputs, InputFile) and inputs.digest == DIGEST
+    shared = (tmp_path / "steps.yaml").read_text(encoding="utf-8")
+    assert shared.startswith("# shared\n") and (DIGEST in shared) == (form == "file of steps")
+
+
+def test_an_input_that_is_an_address_or_has_no_digest_is_told_what_to_write(stepped: tuple[str, Path, Path]) -> None:
+    path = Path(stepped[0])
+    written = yaml.safe_load(path.read_text(encoding="utf-8"))
+    inputs = written["steps"]["copy"]["inputs"]
+    del inputs["raw"]["digest"]
+    inputs["orders"] = "s3://team-data/raw/orders.csv"
+    path.write_text(yaml.safe_dump(written), encoding="utf-8")
+
+    with pytest.raises(ConfigError) as caught:
+        load_config(path)
+
+    address, digest = sorted(str(caught.value).splitlines())
+    assert (
+        "inputs.orders: expected a path, with an address under source: beside it, found 's3://team-data/raw/orders.csv'. " in address
+    )
+    assert "Write {path: data/raw/orders.csv, source: 's3://team-data/raw/orders.csv'}, then: samebits data pin CONF." in address
+    assert digest.endswith("inputs.raw.digest: expected this key, found nothing. Let `samebits data pin CONF` write it.")

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from compileall import compile_file
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,84 @@ def test_a_file_that_nobody_declared_refuses_the_step_by_name_and_nothing_of_it_
 
     assert not (project.root / "data/processed").exists()
     assert not list((project.root / ".samebits/steps").glob("**/*.json"))
+
+
+SOUGHT = {
+    "caught": "try: open({path!r}).read()\n    except FileNotFoundError: pass",
+    "pathlib": "import contextlib, pathlib\n    with contextlib.suppress(OSError): pathlib.Path({path!r}).read_bytes()",
+    "whole": "import contextlib, os\n    with contextlib.suppress(OSError): open(os.path.abspath({path!r}))",
+    "another folder": "import contextlib, os\n    os.mkdir('own'); os.chdir('own')\n"
+    "    with contextlib.suppress(OSError): os.open('../' + {path!r}, os.O_RDONLY)\n    os.chdir('..')",
+    "forked": "import os\n    if (child := os.fork()): os.waitpid(child, 0)\n    else:\n        try: open({path!r})\n        finally: os._exit(0)",
+    "a database": "import sqlite3; sqlite3.connect({path!r})",
+}
+
+
+@pytest.mark.parametrize("way", SOUGHT)
+def test_a_file_of_the_project_that_is_not_at_hand_is_named_though_the_step_does_not_mind(project: Project, way: str) -> None:
+    project.write("data/lookup.csv", "x")
+    project.take_step(
+        f"def work(out):\n    open('data/lookup.csv.own', 'w').close()\n    {SOUGHT[way].format(path='data/lookup.csv')}\n    out.write_text('made')\n"
+    )
+
+    with pytest.raises(
+        DataError, match=r"^steps\.one: .*others opened: data/lookup\.csv\. Name them under inputs: a step is given no"
+    ):
+        project.run()
+
+    assert not (project.root / "data/processed").exists()
+
+
+def test_a_step_that_fails_for_want_of_a_file_of_the_project_says_where_to_name_it(project: Project) -> None:
+    project.write("data/raw/regions.csv", "x")
+    project.take_step("import pandas\ndef work(out):\n    pandas.read_csv('data/raw/regions.csv')\n")
+
+    with pytest.raises(DataError) as caught:
+        project.run()
+
+    undeclared, failure = str(caught.value).splitlines()
+    assert "others opened: data/raw/regions.csv. Name them under inputs" in undeclared
+    assert "FileNotFoundError: " in failure and "failed.log" in failure
+
+
+def test_what_another_step_writes_is_named_before_it_is_there(project: Project) -> None:
+    project.steps["first"] = {"function": "churn.one.work", "outputs": {"out": "data/processed/out.txt"}}
+    project.write("src/churn/one.py", SEEKING.replace("PATH", "data/processed/joined.csv"))
+
+    with pytest.raises(DataError, match=r"^steps\.first: .*others opened: data/processed/joined\.csv\. "):
+        project.run(wanted="first")
+
+
+SEEKING = "import contextlib\ndef work(out):\n    with contextlib.suppress(OSError): open('PATH')\n    out.write_text('made')\n"
+NOT_MISSED = {
+    "nowhere": SEEKING.replace("PATH", "data/raw/nowhere.csv"),
+    "a folder": SEEKING.replace("PATH", "data/raw"),
+    "its own output": SEEKING.replace("PATH", "data/processed/out.txt"),
+    "written": "import os\ndef work(out):\n    for mode in ('w', 'a', 'a+', 'w+'): open('notes.txt', mode).close(); os.remove('notes.txt')\n"
+    "    os.close(os.open('notes.txt', os.O_RDWR | os.O_CREAT)); open('notes.txt').close(); out.write_text('made')\n",
+}
+
+
+@pytest.mark.parametrize("what", NOT_MISSED)
+def test_a_file_that_the_project_has_not_or_that_the_step_itself_makes_is_not_missed(project: Project, what: str) -> None:
+    project.write("notes.txt", "of somebody")
+    project.take_step(NOT_MISSED[what])
+    project.run()
+    project.write("src/churn/one.py", NOT_MISSED[what] + "# runs again\n")
+
+    assert project.list_ran() == ["one"]
+
+
+def test_the_byte_code_of_a_script_beside_which_it_lies_is_not_missed(project: Project) -> None:
+    project.write("scripts/beside.py", "END = 'end'\n")
+    project.write(
+        "scripts/join.py", "import sys\nsys.path[:0] = ['scripts']\nimport beside\nopen(sys.argv[1], 'w').write(beside.END)\n"
+    )
+    compile_file(project.root / "scripts/beside.py", quiet=1)
+    words = ["python", "scripts/join.py", "{outputs.out}", "scripts/beside.py"]
+    project.steps = {"one": {"command": words, "outputs": {"out": "data/processed/out.txt"}}}
+
+    assert project.list_ran() == ["one"]
 
 
 def test_a_file_opened_as_a_module_is_imported_is_an_input_too(project: Project) -> None:

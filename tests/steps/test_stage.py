@@ -56,11 +56,19 @@ CAUSES: dict[str, tuple[Callable[[Project], Any], str]] = {
     "parameter": (lambda one: one.steps["join"].update(parameters={"how": "inner"}), "step join: parameter how: nothing -> inner"),
     "seed": (
         lambda one: (one.steps["clean"].update(seed=2), one.write("src/churn/names.py", "TITLE = 'a\\n'\n")),
-        "step join: module",
+        "step clean: seed: 0 -> 2",
     ),
-    "module": (
+    "shared module": (  # join imports it too, and gives what it gave
         lambda one: one.write("src/churn/names.py", "TITLE = 'id,age,amount\\n'\n"),
+        "step clean: module src/churn/names.py: sha256:",
+    ),
+    "module that parts nothing": (
+        lambda one: one.write("src/churn/names.py", one.read("src/churn/names.py") + "OTHER = 1\n"),
         "step join: module src/churn/names.py: sha256:",
+    ),
+    "one step's function in a shared module": (
+        lambda one: one.write("src/churn/preparation.py", one.read("src/churn/preparation.py").replace("TITLE +", "'\\n' +")),
+        "step clean: module src/churn/preparation.py: sha256:",
     ),
     "function": (
         lambda one: (

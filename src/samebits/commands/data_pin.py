@@ -1,4 +1,4 @@
-"""`samebits data pin CONF`: writes the digest of the config's table into the file itself; every comment stays."""
+"""`samebits data pin CONF`: writes the digests of a config's table and raw files into the file itself; every comment stays."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from samebits.keys.table import Query
 from samebits.project import find_config, find_data, find_project_root
 from samebits.provenance.blobs import describe_changed_blobs
 from samebits.sources.bringing import bring_answer, bring_named
+from samebits.steps.graph import list_step_inputs, list_step_outputs
 from samebits.table.files import choose_parts, digest_table, list_table_files
 from samebits.table.formats import check_format
 from samebits.text import tell, warn
@@ -25,7 +26,7 @@ TABLE_PIN, TEST_PIN, ROWS_PIN = ("data", "digest"), ("data", "test_digest"), ("s
 
 
 def run_data_pin(conf_file: str) -> None:
-    """Write into a config file the digest of its table, and of the table and the file of its test rows where it names such.
+    """Write into a config file the digest of its table, of the table and the file of its test rows, and of its steps' inputs.
 
     Raises
     ------
@@ -36,8 +37,14 @@ def run_data_pin(conf_file: str) -> None:
     """
     root = find_project_root()
     path = find_config(conf_file, root)
-    for key_path, named in list_pinned(path).items():
+    named_keys = list_pinned(path)
+    _pin_inputs(path, root)
+    made = list_step_outputs(read_config_document(path).value, root)
+    for key_path, named in named_keys.items():
         place = find_data(named, path, root)
+        if not place.exists() and any(place.is_relative_to(output) for output in made):
+            warn(f"{path}: {'.'.join(key_path)} is left as it is: {named} is made by a step, and is not there yet")
+            continue
         brought = bring_named(named, place, None, ".".join(key_path), warn)
         query = read_query(take_section(read_config_document(path).value, "data")) if key_path == TABLE_PIN else None
         if brought is None and query is not None and not place.exists():
@@ -47,6 +54,39 @@ def run_data_pin(conf_file: str) -> None:
         pinned = write_pin(path, digest, key_path)
         tell(f"{path}: {'.'.join(key_path)} {'is' if not pinned else 'set to'} {digest}")
         warn(*describe_changed_blobs(root, list(list_table_files(place).values())))
+
+
+def _pin_inputs(path: Path, root: Path) -> None:
+    """Pin each raw input of a step that has keys of its own; of what lies elsewhere, only what has no digest yet is fetched."""
+    sections = read_config_document(path).value
+    for key_path, one in list_step_inputs(sections, path, root).items():
+        *above, name = map(str, key_path)
+        is_left = one.pin is not None and not one.place.exists()
+        if is_left or not isinstance(take_section(sections, *above)[name], dict):
+            continue
+        pin_path, found = (*above, name, "digest"), one.place
+        if one.source is not None and not found.exists():
+            brought = bring_named(one.source, found, None, ".".join((*above, name)), warn)
+            found = found if brought is None else brought.path
+        digest = digest_named_table(found) if found.is_dir() else digest_named_file(found)
+        pinned = digest != one.pin
+        if pinned:
+            write_input_pin(path, digest, pin_path)
+        tell(f"{path}: {'.'.join(pin_path)} {'is' if not pinned else 'set to'} {digest}")
+        if not one.place.exists():
+            warn(f"{one.path} is not there yet: samebits data pull {path}")
+
+
+def write_input_pin(path: Path, digest: str, key_path: tuple[str, ...]) -> None:
+    """Put the digest of a step's input into a config, or into the file of steps that it names.
+
+    Raises
+    ------
+    ConfigError
+        The file cannot be changed without rewriting it.
+    """
+    steps = read_config_document(path).sections.get("steps")
+    _write(path if steps is None else steps.path, digest, key_path if steps is None else key_path[1:])
 
 
 def read_query(data: dict[str, Any]) -> tuple[Query, str] | None:
@@ -63,7 +103,9 @@ def list_pinned(path: Path) -> dict[tuple[str, str], str]:
         The file is no config, but for its pins.
     """
     document = read_config_document(path)
-    pins = tuple(document.locate(key_path) for key_path in (TABLE_PIN, TEST_PIN, ROWS_PIN))
+    steps = take_section(document.value, "steps")
+    inputs = [key_path for name in steps for key_path in _list_input_pins(steps, name)]
+    pins = tuple(document.locate(key_path) for key_path in (TABLE_PIN, TEST_PIN, ROWS_PIN, *inputs))
     problems = [problem for problem in find_problems(document) if problem.where not in pins]
     if problems:
         raise ConfigError(*problems)
@@ -73,6 +115,10 @@ def list_pinned(path: Path) -> dict[tuple[str, str], str]:
         ROWS_PIN: take_section(document.value, "split").get("rows_file"),
     }
     return {key_path: str(value) for key_path, value in named.items() if value is not None}
+
+
+def _list_input_pins(steps: dict[str, Any], name: str) -> list[tuple[str, ...]]:
+    return [("steps", name, "inputs", key, "digest") for key in take_section(steps, name, "inputs")]
 
 
 def digest_named_table(path: Path) -> str:
@@ -115,6 +161,11 @@ def write_pin(path: Path, digest: str, key_path: tuple[str, str] = TABLE_PIN) ->
     """
     if take_section(read_config_document(path).value, key_path[0]).get(key_path[1]) == digest:
         return False
+    _write(path, digest, key_path)
+    return True
+
+
+def _write(path: Path, digest: str, key_path: tuple[str, ...]) -> None:
     path = path.resolve()  # through a link, the file itself
     document = read_document(path)  # as it stands, without what datasets.yaml filled in
     text = _replace(document, digest, key_path) if key_path in document.lines else _insert(document, digest, key_path)
@@ -124,37 +175,36 @@ def write_pin(path: Path, digest: str, key_path: tuple[str, str] = TABLE_PIN) ->
     written.write_bytes(mark + text.encode("utf-8"))
     shutil.copymode(path, written)
     written.replace(path)
-    return True
 
 
-def _check_written(path: Path, text: str, digest: str, key_path: tuple[str, str]) -> None:
-    section, key = key_path
+def _check_written(path: Path, text: str, digest: str, key_path: tuple[str, ...]) -> None:
+    *sections, key = key_path
     try:
-        is_there = take_section(parse_document(path, text).value, section).get(key) == digest
+        is_there = take_section(parse_document(path, text).value, *sections).get(key) == digest
     except ConfigError:
         is_there = False
     if not is_there:
         remedy = f'Write it by hand: {key}: "{digest}"'
-        raise ConfigError(Problem(f"{path}: {section}", "a form in which the key can be put", "another", remedy))
+        raise ConfigError(Problem(f"{path}: {'.'.join(sections)}", "a form in which the key can be put", "another", remedy))
 
 
-def _replace(document: Document, digest: str, key_path: tuple[str, str]) -> str:
+def _replace(document: Document, digest: str, key_path: tuple[str, ...]) -> str:
     if key_path in document.spans:
         start, end = document.spans[key_path]
         space = " " if document.text[start - 1] == ":" else ""  # a key with nothing after it
         return f'{document.text[:start]}{space}"{digest}"{document.text[end:]}'
     lines = document.text.splitlines(keepends=True)  # TOML knows its keys' lines only
     number = document.lines[key_path] - 1
-    lines[number] = re.sub(rf"""({key_path[1]}\s*=\s*)("[^"]*"|'[^']*')""", rf'\1"{digest}"', lines[number])
+    lines[number] = re.sub(rf"""({key_path[-1]}\s*=\s*)("[^"]*"|'[^']*')""", rf'\1"{digest}"', lines[number])
     return "".join(lines)
 
 
-def _insert(document: Document, digest: str, key_path: tuple[str, str]) -> str:
+def _insert(document: Document, digest: str, key_path: tuple[str, ...]) -> str:
     """Put the key before the section's first one, in the section's own style."""
-    section, key = key_path
+    *section, key = key_path
     if document.path.suffix.lower() == ".toml":
         return _insert_toml(document, digest, key_path)
-    start, _ = document.spans[(section,)]
+    start, _ = document.spans[tuple(section)]
     quoted = f'"{key}"' if document.path.suffix.lower() == ".json" else key
     if document.text[start] == "{":
         return f'{document.text[: start + 1]}{quoted}: "{digest}", {document.text[start + 1 :]}'
@@ -164,12 +214,12 @@ def _insert(document: Document, digest: str, key_path: tuple[str, str]) -> str:
     return f'{document.text[:start]}{key}: "{digest}"{end_of_line}{indent}{document.text[start:]}'
 
 
-def _insert_toml(document: Document, digest: str, key_path: tuple[str, str]) -> str:
-    section, key = key_path
-    number = document.lines.get((section,))
+def _insert_toml(document: Document, digest: str, key_path: tuple[str, ...]) -> str:
+    *section, key = key_path
+    number = document.lines.get(tuple(section))
     if number is None:
         remedy = f'Write it by hand: {key} = "{digest}"'
-        raise ConfigError(Problem(str(document.path), f"a [{section}] table", "none", remedy))
+        raise ConfigError(Problem(str(document.path), f"a [{'.'.join(section)}] table", "none", remedy))
     lines = document.text.splitlines(keepends=True)
     lines.insert(number, f'{key} = "{digest}"\n')
     return "".join(lines)

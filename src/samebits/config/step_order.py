@@ -99,6 +99,7 @@ def find_step_problems(raw: Mapping[str, Any]) -> Iterator[tuple[KeyPath, Facts]
     for name, step in steps.items():
         yield from _check_work(name, step, allow)
         yield from _check_names(name, step)
+        yield from _check_addresses(name, step)
     found = list(_check_outputs(steps))
     yield from found
     cycle = [] if found else find_cycle(steps)
@@ -150,6 +151,16 @@ def _check_outputs(steps: Steps) -> Iterator[tuple[KeyPath, Facts]]:
     for name, step in steps.items():
         for key, path in list_paths(step, "inputs").items():
             yield from _check_input(name, key, path, steps)
+
+
+def _check_addresses(name: str, step: Mapping[str, Any]) -> Iterator[tuple[KeyPath, Facts]]:
+    for key, value in take_section(step, "inputs").items():
+        if "://" in (address := take_path(value)):
+            where: KeyPath = ("steps", name, "inputs", key)
+            remedy = (
+                f"Write {{path: data/raw/{posixpath.basename(address) or key}, source: {address!r}}}, then: samebits data pin CONF."
+            )
+            yield where, ("a path, with an address under source: beside it", repr(address), remedy)
 
 
 def _check_input(name: str, key: str, path: str, steps: Steps) -> Iterator[tuple[KeyPath, Facts]]:

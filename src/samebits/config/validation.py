@@ -36,8 +36,10 @@ def find_problems(document: Document) -> list[Problem]:
         Config.model_validate(value)
     except ValidationError as error:
         problems = _join_branches(document, error.errors())
-        for details in error.errors():
-            value = _leave_out(value, _find_key_path(document, details)) if isinstance(details["input"], dict | list) else value
+        paths = [_find_key_path(document, details) for details in error.errors()]
+        for key_path, details in zip(paths, error.errors(), strict=True):
+            is_misplaced = isinstance(details["input"], dict | list) and not _is_above(key_path, paths)
+            value = _leave_out(value, key_path) if is_misplaced else value
     for key_path, facts in _find_contradictions(value):
         where = document.locate(key_path)
         problems[where] = Problem(where, *facts)
@@ -59,8 +61,9 @@ def _join_branches(document: Document, found: list[ErrorDetails]) -> dict[str, P
     paths = [_find_key_path(document, details) for details in found]
     problems: dict[str, Problem] = {}
     for key_path, details in zip(paths, found, strict=True):
-        is_within = any(len(path) > len(key_path) and path[: len(key_path)] == key_path for path in paths)
-        if is_within and isinstance(details["input"], dict | list):  # its own form is right, and what is wrong lies in it
+        if isinstance(details["input"], dict | list) and _is_above(
+            key_path, paths
+        ):  # its own form is right, and what is wrong lies in it
             continue
         problem = _describe(document, key_path, details)
         earlier = problems.get(problem.where)
@@ -68,6 +71,10 @@ def _join_branches(document: Document, found: list[ErrorDetails]) -> dict[str, P
             problem = replace(problem, expected=f"{earlier.expected} or {problem.expected}")
         problems[problem.where] = problem
     return problems
+
+
+def _is_above(key_path: KeyPath, paths: list[KeyPath]) -> bool:
+    return any(len(path) > len(key_path) and path[: len(key_path)] == key_path for path in paths)
 
 
 def _find_key_path(document: Document, details: ErrorDetails) -> KeyPath:
@@ -88,11 +95,16 @@ def _describe(document: Document, key_path: KeyPath, details: ErrorDetails) -> P
         remedy = suggest(str(key_path[-1]), allowed, "Remove it.")
         return Problem(where, f"one of {', '.join(allowed)}", repr(key_path[-1]), remedy)
     if details["type"] == "missing":
-        return Problem(where, "this key", "nothing", "Add it.")
+        return Problem(where, "this key", "nothing", PIN_REMEDY if _is_input_pin(key_path) else "Add it.")
     expected = details["msg"].removeprefix("Input should be ").removeprefix("Value should have ")
     expected = expected.partition(" or instance of ")[0].replace("a valid dictionary", "a mapping")
     remedy = suggest(str(details["input"]), _list_literals(details), _hint(key_path))
     return Problem(where, expected[0].lower() + expected[1:], repr(details["input"]), remedy)
+
+
+def _is_input_pin(key_path: KeyPath) -> bool:
+    """Tell whether a key is the digest of a step's input."""
+    return len(key_path) == 5 and (key_path[0], key_path[2], key_path[4]) == ("steps", "inputs", "digest")
 
 
 def _is_union_branch(part: str | int) -> bool:
@@ -106,6 +118,8 @@ def _list_literals(details: ErrorDetails) -> list[str]:
 
 
 def _hint(key_path: KeyPath) -> str:
+    if _is_input_pin(key_path):
+        return PIN_REMEDY
     hints: dict[KeyPath, str] = {
         ("version",): "Write YYYY.M.PATCH, in quotes if it has one dot only.",
         ("data", "digest"): "Let `samebits data pin` write it.",

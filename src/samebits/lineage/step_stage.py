@@ -75,27 +75,38 @@ class StepRanks:
         The steps of both.
     followers
         Leaves (`steps.NAME.outputs…`) of what follows from something before it: what a step gave, and what another read of that.
+    parted
+        The steps that gave other bytes: where there are such, one that gave the same is no cause, whatever it was made of.
     """
 
     order: list[str]
     followers: frozenset[str]
+    parted: frozenset[str]
 
     def follows(self, leaf: str) -> bool:
-        """Tell whether a leaf follows from others, so that by itself it is the last to be a cause."""
-        return leaf in self.followers
+        """Tell whether a leaf follows from others, or nothing from it, so that by itself it is the last to be a cause."""
+        return leaf in self.followers or self._is_idle(leaf)
 
-    def rank(self, leaf: str) -> tuple[int, int]:
-        """Return where a leaf stands: by step, then by part."""
+    def rank(self, leaf: str) -> tuple[bool, int, int]:
+        """Return where a leaf stands: those of steps that gave the same last, then by step, then by part."""
         _, name, part, *_ = [*leaf.split("."), "", ""]
         place = self.order.index(name) if name in self.order else len(self.order)
-        return place, PARTS.index(part) if part in PARTS else len(PARTS)
+        return self._is_idle(leaf), place, PARTS.index(part) if part in PARTS else len(PARTS)
+
+    def _is_idle(self, leaf: str) -> bool:
+        return bool(self.parted) and leaf.split(".")[1] not in self.parted
 
 
 def rank_steps(left: Mapping[str, Any], right: Mapping[str, Any]) -> StepRanks:
     """Return the ranks of two runs' stages: in the order of the first, with steps that only the second has behind."""
     left, right = (stage if is_whole(stage) else NO_STEPS for stage in (left, right))
     order = list(dict.fromkeys([*left.get("order", []), *right.get("order", [])]))
-    return StepRanks(order, frozenset([*_list_followers(left), *_list_followers(right)]))
+    parted = (name for name in order if _find_outputs(left, name) != _find_outputs(right, name))
+    return StepRanks(order, frozenset([*_list_followers(left), *_list_followers(right)]), frozenset(parted))
+
+
+def _find_outputs(stage: Mapping[str, Any], name: str) -> Any:
+    return stage["steps"][name]["outputs"] if name in stage.get("order", []) else None
 
 
 def place_steps(stage: Mapping[str, Any]) -> tuple[dict[str, tuple[int, int]], list[tuple[str, str]]]:

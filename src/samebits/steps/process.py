@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from samebits.config.step_order import find_maker
 from samebits.errors import DataError, Problem
 from samebits.numerics.generators import derive_seed
 from samebits.numerics.profile import make_environment
@@ -86,12 +87,11 @@ def run_process(desk: Desk, step: PlannedStep, workplace: Workplace) -> Done:
         path = _name_in_project(desk, written[0])
         remedy = "Let it write an output instead."
         raise DataError(Problem(f"steps.{step.name}", "inputs that are only read", f"a write to {path}", remedy))
+    problems = _find_undeclared(desk, step, workplace, notes)
     if exit_code != 0:
-        raise DataError(_describe_failure(desk, step, workplace, notes, exit_code))
-    undeclared = _list_undeclared(notes, {str(place.resolve()) for place in workplace.links.values()})
-    if undeclared:
-        shown = shorten_list([_name_in_project(desk, path) for path in undeclared], 5)
-        raise DataError(Problem(f"steps.{step.name}", "files that it declares", f"others opened: {shown}", "Name them under inputs."))
+        problems.append(_describe_failure(desk, step, workplace, notes, exit_code))
+    if problems:
+        raise DataError(*problems)
     imported = [note for note in notes if "module" in note]
     modules = {name_module(desk.graph.root.resolve(), note["module"], note["place"]): note["digest"] for note in imported}
     outside = {name: place for name, place in modules if place is not None}
@@ -137,6 +137,7 @@ def _make_plan(desk: Desk, step: PlannedStep, workplace: Workplace) -> dict[str,
         "seed": derive_seed(step.step.seed, f"steps.{step.name}"),
         "inputs": sorted({str(place.resolve()) for place in workplace.links.values()}),
         "folder": str(workplace.folder.resolve()),
+        "project": str(workplace.project.resolve()),
         "root": str(root.resolve()),
         "notes": str(workplace.notes),
     }
@@ -162,11 +163,29 @@ def _read_notes(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}")]
 
 
-def _list_undeclared(notes: list[dict[str, Any]], declared: set[str]) -> list[str]:
+def _find_undeclared(desk: Desk, step: PlannedStep, workplace: Workplace, notes: list[dict[str, Any]]) -> list[Problem]:
+    """Say which files a step opened, or looked for where only declared ones lie, without a word of them."""
+    root, declared = desk.graph.root.resolve(), {str(place.resolve()) for place in workplace.links.values()}
+    sought = {note["sought"] for note in notes if "sought" in note}
+    opened = {note["opened"] for note in notes if "opened" in note}
+    opened |= {str(root / path) for path in sought if _is_withheld(desk, step, workplace, path)}
+    undeclared = _list_undeclared(opened, declared, {note["module"] for note in notes if "module" in note})
+    shown = shorten_list([_name_in_project(desk, path) for path in undeclared], 5)
+    remedy = "Name them under inputs: a step is given no other file of the project."
+    return [Problem(f"steps.{step.name}", "files that it declares", f"others opened: {shown}", remedy)] if undeclared else []
+
+
+def _is_withheld(desk: Desk, step: PlannedStep, workplace: Workplace, path: str) -> bool:
+    """Tell whether a file that was not at hand is there in the project, or comes there by another step."""
+    if path in workplace.links:
+        return False
+    maker = find_maker(path, {made: name for name, one in desk.graph.steps.items() for made in one.outputs.values()})
+    return maker != step.name if maker is not None else (desk.graph.root / path).is_file()
+
+
+def _list_undeclared(opened: set[str], declared: set[str], modules: set[str]) -> list[str]:
     """Return the files that were opened and are neither declared nor modules, nor what Python keeps of these."""
-    modules = {note["module"] for note in notes if "module" in note}
-    opened = sorted({note["opened"] for note in notes if "opened" in note})
-    return [path for path in opened if path not in declared | modules and _find_source(path) not in modules]
+    return [path for path in sorted(opened - declared - modules) if _find_source(path) not in modules]
 
 
 def _find_source(path: str) -> str | None:

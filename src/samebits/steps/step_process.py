@@ -104,6 +104,7 @@ class _Ear:
         self._inputs = frozenset(plan["inputs"])
         self._free = _list_free(plan["folder"])
         self._project = f"{plan['root']}{os.sep}"
+        self._stead = f"{plan['project']}{os.sep}"
         self._seen: set[tuple[str, bool]] = set()
 
     def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
@@ -128,6 +129,8 @@ class _Ear:
             raise PermissionError(13, "an input of this step, which it may not write to", name)
         if reads and real not in self._inputs and not self._is_free(real) and os.path.isfile(real):  # noqa: PTH113
             self._notes.add(opened=real)
+        elif reads and real.startswith(self._stead) and not _makes(flags) and not os.path.lexists(real):
+            self._notes.add(sought=real.removeprefix(self._stead))
 
     def _is_free(self, real: str) -> bool:
         """Tell whether a file is the step's own, Python's or the system's; of the project's own, wherever that lies, none is."""
@@ -144,6 +147,11 @@ def _read_mode(mode: Any, flags: Any) -> tuple[bool, bool]:
         return "r" in mode or ("+" in mode and "w" not in mode), any(sign in mode for sign in "wax+")
     access = flags & os.O_ACCMODE if isinstance(flags, int) else os.O_RDONLY
     return access != os.O_WRONLY, access != os.O_RDONLY
+
+
+def _makes(flags: Any) -> bool:
+    """Tell whether a file that is not there is made by being opened."""
+    return isinstance(flags, int) and bool(flags & os.O_CREAT)
 
 
 def _read_database(name: Any) -> tuple[str, str, int]:
