@@ -400,7 +400,7 @@ def search(method: str, **keys: Any) -> dict[str, Any]:
         (search("grid", n_trials=3), "search.n_trials: expected no such key under method grid"),
         (search("random", n_trials=3, factor=2), "search.factor: expected no such key under method random"),
         (
-            search("grid", models={"logistic_regression": {"C": [1.0] * 400, "max_iter": [9] * 400}}),
+            search("grid", models={"logistic_regression": {"C": [*range(1, 401)], "max_iter": [*range(1, 401)]}}),
             "search.models.logistic_regression: expected at most 100,000 combinations of a candidate, found 160,000",
         ),
         (search("grid", batch=2), "search.batch: expected no such key under method grid"),
@@ -412,6 +412,14 @@ def search(method: str, **keys: Any) -> dict[str, Any]:
         (
             search("grid", models={"logistic_regression": {"C": [1.0, -1.0]}}),
             "search.models.logistic_regression.C: expected a float in",
+        ),
+        (
+            search("grid", models={"logistic_regression": {"C": [1.0, 2.0, 1.0]}}),
+            "search.models.logistic_regression.C: expected each value once, found 1.0 twice. Take it off the list.",
+        ),
+        (
+            search("grid", preprocessing={"outlier_factor": [None, 1.5, None]}),
+            "outlier_factor: expected each value once, found null twice",
         ),
         (search("grid", models={"logistic_regression": {"C.x": [1.0]}}), "search.models.logistic_regression.C.x: expected "),
         (search("grid", models={"logistic_regression": {"C": {"low": 1.0, "high": 2.0}}}), "expected values to combine"),
@@ -441,6 +449,18 @@ def test_a_search_that_means_nothing_is_refused_before_a_table_is_read(
         check_config(write_config(section))
 
     assert said in str(caught.value)
+
+
+def test_a_search_may_write_every_key_out_and_try_what_is_equal_but_not_the_same(write_config: Callable[..., Path]) -> None:
+    models = {"random_forest": {"max_features": [1, 1.0], "bootstrap": [True]}}
+
+    loaded = check_config(
+        write_config(
+            {"models": {"random_forest": {}}, **search("grid", models=models, n_trials=None, factor=3, batch=4, nested=False)}
+        )
+    )
+
+    assert loaded.config.search is not None
 
 
 def test_a_search_reaches_parameters_of_what_stands_inside_another(write_config: Callable[..., Path]) -> None:
