@@ -134,6 +134,25 @@ def test_code_is_shown_as_a_patch_and_equal_accuracy_hides_no_changed_model(stor
     assert "likely cause config models.logistic_regression.C: 1.0 -> 1.0000001" in screen
 
 
+def test_of_two_uncommitted_configs_each_is_named_as_a_change_to_the_others_code(store: str, tmp_path: Path) -> None:
+    """Both lie in both trees, so that no patch shows them; a run's own config is no change of its code."""
+    work = make_project(tmp_path / "work")
+    environment = make_environment("portable", clean_environment(MLFLOW_TRACKING_URI=store))
+    program = WarmProgram(environment, work / "src")
+    for name, C in (("one", 1.0), ("two", 0.5)):
+        config = merge(SMALL, {"name": "uncommitted", "models": {"logistic_regression": {"C": C}}})
+        (work / f"confs/{name}.json").write_text(json.dumps(config), encoding="utf-8")
+    trained = [program.run(["train", f"confs/{name}.json"], environment, work) for name in ("one", "two")]
+    assert [one.returncode for one in trained] == [0, 0], trained[0].stderr
+    left, right = (one.stdout.split()[1] for one in trained)
+
+    screen = run_samebits("diff", left, right, MLFLOW_TRACKING_URI=store).stdout
+
+    assert "0 files" not in screen
+    assert "code        confs/one.json: absent -> sha256:" in screen
+    assert "            confs/two.json: sha256:" in screen
+
+
 def test_a_run_that_is_not_finished_is_inconclusive(data_pair: tuple[str, str, Path], store: str) -> None:
     left, right, _ = data_pair
     client = open_client(store)

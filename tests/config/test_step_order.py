@@ -32,7 +32,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"a": put(A, outputs={})}, r"steps\.a\.outputs: "),
     ({"a b": A}, r"steps\.a b"),
     ({"a": put(A, inputs={"x": {"path": "x.csv"}})}, r"steps\.a\.inputs\.x\.digest: expected this key"),
-    ({"a": put(A, inputs={"x": 3})}, r"steps\.a\.inputs\.x: expected a valid string"),
+    ({"a": put(A, inputs={"x": 3})}, r"steps\.a\.inputs\.x: expected text"),
     ({"a": put(A, function=None, command=["sh", "{inputs.q}"])}, r"steps\.a\.command\.1: expected one of the step's inputs, found 'q'"),
     ({"a": put(A, parameters={"x": 1})}, r"steps\.a\.parameters\.x: expected a name of its own, found an input of that name"),
     ({"a": put(A, parameters={"seed": 1})}, r"steps\.a\.parameters\.seed: expected a name of its own, found the step's seed of that name"),

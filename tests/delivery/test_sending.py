@@ -112,7 +112,7 @@ def test_a_run_that_was_made_without_a_server_tells_there_how_often_its_rows_wer
     note = client.get_run(run_id).data.tags["mlflow.note.content"]
     assert "looks" not in lineage
     assert note.endswith(
-        "\n- looks at these rows: this run is one of 2 runs that were judged by these rows (2 configs, 2 seeds, 2 versions)"
+        "\n- looks at these rows: this run is one of 2 models that were judged by these rows (2 configs, 2 seeds, 2 versions)"
     )
 
 

@@ -71,7 +71,7 @@ def test_the_best_of_several_seeds_shows_as_that(server: Server) -> None:
     found = server.count(value=0.9)
 
     assert found == Looks(4, 1, 4, 1, 1)
-    assert str(found) == "the best of 4 runs that were judged by these rows (1 config, 4 seeds, 1 version)"
+    assert str(found) == "the best of 4 models that were judged by these rows (1 config, 4 seeds, 1 version)"
 
 
 @pytest.mark.parametrize(("lower", "place"), [(False, 3), (True, 1)])
@@ -96,6 +96,19 @@ def test_a_run_made_again_is_no_further_look(server: Server) -> None:
     assert server.count(seed=1).n_runs == 1
 
 
+def test_configs_that_came_to_one_model_are_one_look_and_told_as_several_configs(server: Server) -> None:
+    server.record(1, 0.9, depth=1)
+
+    same = server.count(depth=2)
+    server.record(1, 0.9, depth=2)
+    third = server.count(depth=3, seed=5, value=0.8)
+
+    assert same == Looks(1, 2, 1, 1, None)
+    assert str(same) == "the only model that these rows judged (2 configs, 1 seed, 1 version), as far as this server knows"
+    assert third == Looks(2, 3, 2, 1, 2)
+    assert str(third) == "number 2 of 2 models that were judged by these rows (3 configs, 2 seeds, 1 version)"
+
+
 def test_runs_of_another_positive_class_have_no_place_among_these(server: Server) -> None:
     server.record(2, 0.99)
     runs = find_judged(server.client, make_stages())
@@ -114,7 +127,7 @@ def test_however_many_looked_the_latest_are_read_and_counted(server: Server, mon
 
     assert client.n_read == 3
     assert found == Looks(3, 1, 3, 1, 2)  # after 0.59, before 0.58: the metric of older ones is not known
-    assert str(found) == "number 2 of the latest 3 runs that were judged by these rows (1 config, 3 seeds, 1 version)"
+    assert str(found) == "number 2 of the latest 3 models that were judged by these rows (1 config, 3 seeds, 1 version)"
 
 
 def test_one_model_made_again_and_again_hides_no_other(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -187,6 +187,24 @@ def test_an_interrupted_search_goes_on_to_the_same_bits(
     assert list_bits(again) == list_bits(whole)
 
 
+def test_ctrl_c_loses_no_trial_that_was_scored(prepare: Prepare, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setattr("samebits.search.journal._PAUSE_SECONDS", 3600.0)
+    keep, kept = Journal.keep, []
+
+    def keep_two(journal: Journal, place: str, trial: Trial) -> None:
+        keep(journal, place, trial)
+        kept.append(trial.number)
+        if len(kept) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Journal, "keep", keep_two)
+    with pytest.raises(KeyboardInterrupt):
+        search(prepare, SEARCH, Journal("sha256:one"))
+
+    assert len(Journal("sha256:one")._trials) == 2
+
+
 def test_a_journal_that_has_other_scores_is_not_believed(prepare: Prepare, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     _, whole = search(prepare, SEARCH, Journal("sha256:one"))

@@ -20,6 +20,7 @@ from samebits.data.drift import N_BINS
 from samebits.errors import LineageError, Problem
 from samebits.keys.judging import Drift
 from samebits.verdicts import EXIT_CODES, Verdict
+from samebits.wording import name_refused
 
 MEASURES = ("psi", "ks", "wasserstein", "cramers_v", "missing", "unseen")
 _RARE = 0.01  # categories of a smaller share are one group of the PSI
@@ -80,7 +81,7 @@ def take_thresholds(lineage: dict[str, Any]) -> Drift:
     try:
         return Drift.model_validate(lineage["stages"]["config"]["resolved"].get("drift", {}))
     except ValidationError as error:
-        found = " ".join(str(error.errors()[0]["msg"]).split())
+        found = name_refused(error.errors()[0])
         raise LineageError(Problem("lineage.json: drift", "thresholds", found, "A later samebits may know them.")) from None
 
 

@@ -17,6 +17,7 @@ from samebits.errors import DataError, LineageError, Problem, suggest
 from samebits.keys.table import Read
 from samebits.table.columns import Column, Kind, RawColumn, canonicalise_column
 from samebits.text import shorten_list
+from samebits.wording import name_refused
 
 _AS_IN_TRAINING = "Write it as the run's table has it."
 _WITHOUT_ZONE = "Write its times by the clock of the run's table, without a zone."
@@ -155,7 +156,7 @@ def _take_read(recorded: dict[str, Any]) -> Read:
     try:
         return Read.model_validate(recorded)
     except ValidationError as error:
-        found = " ".join(str(error.errors()[0]["msg"]).split())
+        found = name_refused(error.errors()[0])
         remedy = "A later samebits may know it."
         raise LineageError(Problem("lineage.json: data.read", "keys that this samebits knows", found, remedy)) from None
 

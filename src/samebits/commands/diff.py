@@ -249,7 +249,18 @@ def _describe_code(own: list[Difference], code: dict[str, Any]) -> list[str]:
         files = [found.path.removeprefix("stages.code.changes.") for found in own if ".changes." in found.path]
         return [*commits, *files, f"no patch: {code.get('not_compared', 'not made')}"]
     hunks = [line for line in code["patch"].splitlines() if line[:1] in "+-" and line[:3] not in ("+++", "---")]
-    return [*commits, f"{len(code['files'])} files: {', '.join(code['files'])}", *hunks]
+    files = [f"{len(code['files'])} files: {', '.join(code['files'])}"] if code["files"] else []
+    return [*commits, *(files or ["the same files"] * bool(commits)), *_list_untold(own, code["files"]), *hunks]
+
+
+def _list_untold(own: list[Difference], files: list[str]) -> list[str]:
+    """Return what no patch between the two trees shows: in both lies a config that is the one run's own, and to the other a change."""
+    leaves = {found.path.removeprefix("stages.code.").removeprefix("changes."): found for found in own}
+    if "commit" in leaves:
+        return []
+    changed = [name for name, found in leaves.items() if ".changes." in found.path and name not in files]
+    untold = changed if files or changed else list(leaves)
+    return [f"{name}: {_show(leaves[name].left, leaves[name])} -> {_show(leaves[name].right, leaves[name])}" for name in untold]
 
 
 def _describe_table(table: dict[str, Any]) -> list[str]:

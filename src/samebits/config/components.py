@@ -26,6 +26,7 @@ from samebits.config.variants import replace_value
 from samebits.errors import ConfigError, Problem, suggest
 from samebits.keys.division import Split
 from samebits.keys.learning import Preprocessing
+from samebits.wording import describe_expected
 
 ALWAYS_ALLOWED = ("sklearn", "samebits")
 _ROLES = {"model": ("fit", "predict"), "transformer": ("fit", "transform"), "splitter": ("split",)}
@@ -202,44 +203,49 @@ def _find_search_problems(raw: dict[str, Any], allow: Sequence[str]) -> Iterator
         )
     for name, space in take_section(search, "models").items():
         parameters = take_section(raw, "models").get(name)
-        for key, value in _list_tried(space):
-            path = ("search", "models", name, key)
-            yield from _try_value(
-                path, key, value, parameters if isinstance(parameters, dict) else {}, functools.partial(_build_model, raw, name, allow)
-            )
-    for key, value in _list_tried(search.get("preprocessing")):
-        if key.partition(".")[0] not in Preprocessing.model_fields:  # said where names are
-            continue
-        yield from _try_value(
-            ("search", "preprocessing", key),
-            key,
-            value,
-            take_section(raw, "preprocessing"),
-            functools.partial(_build_preprocessing, allow),
-        )
+        section = parameters if isinstance(parameters, dict) else {}
+        yield from _try_space(("search", "models", name), space, section, functools.partial(_build_model, raw, name, allow))
+    space = take_section(search, "preprocessing")
+    known = {key: choices for key, choices in space.items() if key.partition(".")[0] in Preprocessing.model_fields}
+    section = take_section(raw, "preprocessing")  # keys that it has not are said where names are
+    yield from _try_space(("search", "preprocessing"), known, section, functools.partial(_build_preprocessing, allow))
 
 
-def _list_tried(space: Any) -> Iterator[tuple[str, Any]]:
-    """Yield each value by its parameter; of an interval both ends."""
-    for key, choices in space.items() if isinstance(space, dict) else ():
-        ends = [choices.get("low"), choices.get("high")] if isinstance(choices, dict) else []
-        for value in choices if isinstance(choices, list) else ends:
-            yield key, value
-
-
-def _try_value(
-    key_path: KeyPath, key: str, value: Any, section: dict[str, Any], build: Callable[[dict[str, Any]], Any]
+def _try_space(
+    key_path: KeyPath, space: Any, section: dict[str, Any], build: Callable[[dict[str, Any]], Any]
 ) -> Iterator[tuple[KeyPath, Facts]]:
+    """Yield what is wrong with each value that is tried; what is wrong with the parameter itself once."""
+    for key, choices in space.items() if isinstance(space, dict) else ():
+        refused = [
+            (place, facts) for place, value in _list_tried(choices) if (facts := _try_value(key, value, section, build)) is not None
+        ]
+        if len({facts for _, facts in refused}) == 1:
+            yield (*key_path, key), refused[0][1]
+        else:
+            yield from (((*key_path, key, place), facts) for place, facts in refused)
+
+
+def _list_tried(choices: Any) -> Iterator[tuple[str | int, Any]]:
+    """Yield each value with its place; of an interval both ends."""
+    if isinstance(choices, dict):
+        yield from ((end, choices.get(end)) for end in ("low", "high"))
+    yield from enumerate(choices if isinstance(choices, list) else [])
+
+
+def _try_value(key: str, value: Any, section: dict[str, Any], build: Callable[[dict[str, Any]], Any]) -> Facts | None:
+    """Return why a section does not take a value; None where it does."""
     try:
         build(replace_value(section, key, value, ""))
     except _Refusal as refusal:
-        yield key_path, refusal.facts
+        return refusal.facts
     except ConfigError as error:
         problem = error.problems[0]
-        yield key_path, (problem.expected, problem.found, problem.remedy)
+        return problem.expected, problem.found, problem.remedy
     except ValidationError as error:
-        message = error.errors()[0]["msg"]
-        yield key_path, (message[0].lower() + message[1:], repr(value), "Change the value.")
+        first, *others = error.errors()
+        of_same = [one for one in others if repr(one["input"]) == repr(first["input"])]
+        return describe_expected([first, *of_same]), repr(value), "Change the value."
+    return None
 
 
 def _build_model(raw: dict[str, Any], name: str, allow: Sequence[str], parameters: dict[str, Any]) -> None:

@@ -5,9 +5,9 @@ No file is read here and nothing heavy imported; what only scikit-learn knows (a
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -26,21 +26,22 @@ from samebits.keys.learning import Interval
 from samebits.keys.sections import MLFLOW_NAME
 from samebits.keys.steps import InputFile
 from samebits.keys.table import ROW_RULES, Range
+from samebits.wording import describe_expected
 
 
 def find_problems(document: Document) -> list[Problem]:
     """Return everything that is wrong with a config's keys and values, as far as no library is needed to know it."""
     problems: dict[str, Problem] = {}
-    value = document.value
+    value, left_out = document.value, list[KeyPath]()
     try:
         Config.model_validate(value)
     except ValidationError as error:
         problems = _join_branches(document, error.errors())
-        paths = [_find_key_path(document, details) for details in error.errors()]
-        for key_path, details in zip(paths, error.errors(), strict=True):
-            is_misplaced = isinstance(details["input"], dict | list) and not _is_above(key_path, paths)
-            value = _leave_out(value, key_path) if is_misplaced else value
+        left_out = _list_odd(document, error.errors())
+        value = functools.reduce(_leave_out, left_out, value)
     for key_path, facts in _find_contradictions(value):
+        if _is_above(key_path, left_out):
+            continue  # of a section from which something was taken nobody knows what it lacks
         where = document.locate(key_path)
         problems[where] = Problem(where, *facts)
     return list(problems.values())
@@ -56,21 +57,39 @@ def _leave_out(value: Any, key_path: KeyPath) -> Any:
     return {key: member for key, member in value.items() if key != first}
 
 
+def _list_odd(document: Document, found: list[ErrorDetails]) -> list[KeyPath]:
+    """Return the places of mappings and lists that stand where there should be something else, or are not as they should be."""
+    paths = [_find_key_path(document, details) for details in found]
+    return [
+        key_path
+        for key_path, details in zip(paths, found, strict=True)
+        if isinstance(details["input"], dict | list) and details["type"] != "missing" and not _is_above(key_path, paths)
+    ]
+
+
 def _join_branches(document: Document, found: list[ErrorDetails]) -> dict[str, Problem]:
     """Return one problem for each key: what may stand there in several forms is said with all of them."""
-    paths = [_find_key_path(document, details) for details in found]
-    problems: dict[str, Problem] = {}
-    for key_path, details in zip(paths, found, strict=True):
-        if isinstance(details["input"], dict | list) and _is_above(
-            key_path, paths
-        ):  # its own form is right, and what is wrong lies in it
+    located = [(_find_key_path(document, details), details) for details in found]
+    paths = [key_path for key_path, _ in located]
+    missing = [key_path for key_path, details in located if details["type"] == "missing"]
+    meant = {key_path: _find_meant(key_path, missing) for key_path, details in located if details["type"] == "extra_forbidden"}
+    together: dict[KeyPath, list[ErrorDetails]] = {}
+    for key_path, details in located:
+        is_only_above = isinstance(details["input"], dict | list) and _is_above(key_path, paths)  # and what is wrong lies in it
+        is_told = details["type"] == "missing" and key_path in meant.values()  # of the key that stands in its place
+        if is_only_above or is_told:
             continue
-        problem = _describe(document, key_path, details)
-        earlier = problems.get(problem.where)
-        if earlier is not None and earlier.expected != problem.expected and earlier.found == problem.found:
-            problem = replace(problem, expected=f"{earlier.expected} or {problem.expected}")
-        problems[problem.where] = problem
-    return problems
+        together.setdefault(key_path, []).append(details)
+    described = [_describe(document, key_path, one, meant.get(key_path)) for key_path, one in together.items()]
+    return {problem.where: problem for problem in described}
+
+
+def _find_meant(key_path: KeyPath, missing: list[KeyPath]) -> KeyPath | None:
+    """Return the missing key for which one that is not known was written: a near name, or the only one that the section has."""
+    allowed = sorted(_list_keys(key_path[:-1]))
+    beside = [path for path in missing if path[:-1] == key_path[:-1]]
+    near = suggest(str(key_path[-1]), allowed, "")
+    return next((path for path in beside if repr(path[-1]) in near or allowed == [path[-1]]), None)
 
 
 def _is_above(key_path: KeyPath, paths: list[KeyPath]) -> bool:
@@ -88,18 +107,18 @@ def _find_key_path(document: Document, details: ErrorDetails) -> KeyPath:
     return (*key_path, last) if is_named or (*key_path, last) in document.lines or not _is_union_branch(last) else key_path
 
 
-def _describe(document: Document, key_path: KeyPath, details: ErrorDetails) -> Problem:
-    where = document.locate(key_path)
+def _describe(document: Document, key_path: KeyPath, found: list[ErrorDetails], meant: KeyPath | None) -> Problem:
+    where, details = document.locate(key_path), found[-1]
     if details["type"] == "extra_forbidden":
         allowed = sorted(_list_keys(key_path[:-1]))
-        remedy = suggest(str(key_path[-1]), allowed, "Remove it.")
-        return Problem(where, f"one of {', '.join(allowed)}", repr(key_path[-1]), remedy)
+        expected = f"one of {', '.join(allowed)}" if len(allowed) > 1 else f"the key {allowed[0]}"
+        remedy = f"Write {meant[-1]} in its place." if meant is not None and len(allowed) == 1 else "Remove it."
+        return Problem(where, expected, repr(key_path[-1]), suggest(str(key_path[-1]), allowed, remedy))
     if details["type"] == "missing":
         return Problem(where, "this key", "nothing", PIN_REMEDY if _is_input_pin(key_path) else "Add it.")
-    expected = details["msg"].removeprefix("Input should be ").removeprefix("Value should have ")
-    expected = expected.partition(" or instance of ")[0].replace("a valid dictionary", "a mapping")
-    remedy = suggest(str(details["input"]), _list_literals(details), _hint(key_path))
-    return Problem(where, expected[0].lower() + expected[1:], repr(details["input"]), remedy)
+    same = [one for one in found if repr(one["input"]) == repr(details["input"])]
+    literals = [literal for one in same for literal in _list_literals(one)]
+    return Problem(where, describe_expected(same), repr(details["input"]), suggest(str(details["input"]), literals, _hint(key_path)))
 
 
 def _is_input_pin(key_path: KeyPath) -> bool:

@@ -6,6 +6,7 @@ search found can be written there. How values are proposed and scored is for `se
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -160,15 +161,30 @@ def check_search(search: dict[str, Any], models: dict[str, Any], split: dict[str
             )
     if search and not any(space for _, space in spaces):
         yield ("search",), ("parameters under models or preprocessing", "none", "Say which are tried, or remove the key.")
+    yield from _check_values(spaces)
     yield from _check_search_method(search, method if isinstance(method, str) else "", spaces)
     if search.get("nested") is True and split.get("validation") is not None:
         yield ("search", "nested"), ("folds, since each is searched anew", "split.validation", "Remove one of the two.")
 
 
+def _check_values(spaces: list[tuple[KeyPath, dict[str, Any]]]) -> Iterator[tuple[KeyPath, Facts]]:
+    """A value that is listed twice would be fitted twice, or drawn twice as often; 1, 1.0 and true are three."""
+    for path, space in spaces:
+        for key, choices in space.items():
+            written = [json.dumps(value, sort_keys=True, default=str) for value in choices] if isinstance(choices, list) else []
+            twice = next((value for place, value in enumerate(written) if value in written[:place]), None)
+            if twice is not None:
+                yield (*path, key), ("each value once", f"{twice} {_count_times(written.count(twice))}", "Take it off the list.")
+
+
+def _count_times(number: int) -> str:
+    return "twice" if number == 2 else f"{number} times"
+
+
 def _check_search_method(
     search: dict[str, Any], method: str, spaces: list[tuple[KeyPath, dict[str, Any]]]
 ) -> Iterator[tuple[KeyPath, Facts]]:
-    defaults: dict[str, Any] = {"n_trials": None, "factor": 3, "batch": 4}
+    defaults: dict[str, Any] = {"n_trials": None, "factor": 3, "batch": 4}  # taken beside any method: a config may write every key out
     for key, default in defaults.items():
         if method in _SEARCH_KEYS and key not in _SEARCH_KEYS[method] and search.get(key) not in (None, default):
             yield ("search", key), (f"no such key under method {method}", "it", "Remove it: it says nothing there.")

@@ -21,14 +21,14 @@ _SINGLE_KEYS = ("seed", "name", "version", "conf_file")  # params that make no o
 
 @dataclass(frozen=True)
 class Looks:
-    """Runs on the same test rows, as one server has them, this one included.
+    """Models that the same test rows judged, as one server has them, this run's included.
 
     Parameters
     ----------
     n_runs
-        At most `MOST_LOOKS`, which are then the latest.
+        Those of which each made another model, at most `MOST_LOOKS`, which are then the latest.
     n_configs, n_seeds, n_versions
-        How many differ in what else the config says, in its seed, in its version.
+        How many of all runs that made them differ in what else the config says, in its seed, in its version.
     place
         Of this run by the metric that chose, 1 for the best; equal ones share it. None: no other run has the metric, of the same
         positive class.
@@ -41,13 +41,15 @@ class Looks:
     place: int | None
 
     def __str__(self) -> str:
-        if self.n_runs == 1:
-            return "the first model that these rows judge, as far as this server knows"
         counts = [(self.n_configs, "config"), (self.n_seeds, "seed"), (self.n_versions, "version")]
         kinds = ", ".join(f"{count} {name}{'s' if count > 1 else ''}" for count, name in counts)
+        if self.n_runs == 1:
+            is_first = max(count for count, _ in counts) == 1
+            said = "the first model that these rows judge" if is_first else f"the only model that these rows judged ({kinds})"
+            return f"{said}, as far as this server knows"
         place = "" if self.place is None else "the best" if self.place == 1 else f"number {self.place}"
         latest = "the latest " if self.n_runs == MOST_LOOKS else ""
-        return f"{place or 'one'} of {latest}{self.n_runs} runs that were judged by these rows ({kinds})"
+        return f"{place or 'one'} of {latest}{self.n_runs} models that were judged by these rows ({kinds})"
 
 
 def describe_looks(looks: Looks) -> str:
@@ -58,7 +60,7 @@ def describe_looks(looks: Looks) -> str:
 def find_judged(client: Any, stages: dict[str, Stage]) -> list[Any]:
     """Return the latest finished runs that were judged by the rows that a run holds back, which need not be trained yet.
 
-    Each made another model, and there are no more of them than are counted.
+    They made no more models than are counted.
 
     Parameters
     ----------
@@ -72,7 +74,17 @@ def find_judged(client: Any, stages: dict[str, Stage]) -> list[Any]:
     """
     condition = f"attributes.status = 'FINISHED' AND tags.test_rows = '{digest_held_rows(stages)}'"
     found = search_runs(client, condition, page_size=MOST_LOOKS)
-    return list(islice(_list_distinct(run for run in found if not any(tag in run.data.tags for tag in DERIVED_TAGS)), MOST_LOOKS))
+    return list(_take_models(run for run in found if not any(tag in run.data.tags for tag in DERIVED_TAGS)))
+
+
+def _take_models(runs: Iterable[Any]) -> Iterator[Any]:
+    """Yield runs up to the one that made the last model that is counted."""
+    seen: set[str] = set()
+    for run in runs:
+        seen.add(run.data.tags.get("model_digest", ""))
+        yield run
+        if len(seen) == MOST_LOOKS:
+            return
 
 
 def _list_distinct(runs: Iterable[Any]) -> Iterator[Any]:
@@ -99,13 +111,14 @@ def count_looks(judged: Sequence[Any], stages: dict[str, Stage], params: dict[st
     own = stages["model"]["digest"]
     distinct = (run for run in _list_distinct(judged) if run.data.tags.get("model_digest") != own)
     others = list(islice(distinct, MOST_LOOKS - 1))
+    counted = {own, *(run.data.tags.get("model_digest") for run in others)}
     config = stages["config"]
-    seen = [_describe(run.data.params, run.data.tags) for run in others]
+    seen = [_describe(run.data.params, run.data.tags) for run in judged if run.data.tags.get("model_digest") in counted]
     seen.append(_describe(params, {"config_version": config["version"]}))
     n_configs, n_seeds, n_versions = (len(set(kind)) for kind in zip(*seen, strict=True))
     alike = [run.data.metrics for run in others if run.data.params.get(_POSITIVE) == params.get(_POSITIVE)]
     place = _find_place(stages["assessment"], alike)
-    return Looks(len(seen), n_configs, n_seeds, n_versions, place)
+    return Looks(len(counted), n_configs, n_seeds, n_versions, place)
 
 
 def ask_looks(client: Any, stages: dict[str, Stage], params: dict[str, str]) -> Looks | None:

@@ -14,19 +14,20 @@ from samebits.keys.learning import Batches, Engine, Model, Preprocessing, Search
 from samebits.keys.sections import Detail, Section, Seed
 from samebits.keys.steps import Step, StepName
 from samebits.keys.table import Data
+from samebits.wording import CALVER, PYTHON_NAME
 
 
 class Config(Section):
     """Every parameter of one training run."""
 
     name: str = Field(min_length=1, max_length=200, description="MLflow experiment, unless `mlflow run` names one.")
-    version: str = Field(pattern=r"^\d{4}\.(?:[1-9]|1[0-2])\.\d+$", description="CalVer of this config: YYYY.M.PATCH.")
+    version: str = Field(pattern=CALVER, description="CalVer of this config: YYYY.M.PATCH.")
     seed: Seed = Field(description="Root seed; every other seed is derived from it and its place's name.")
     task: Literal["auto", "binary", "multiclass", "regression"] = Field("auto", description="auto goes by the target.")
     numeric_profile: Literal["portable", "native"] = Field(
         "portable", description="portable: the same bits on every x86-64 with AVX2 and FMA; native: this machine's kernels."
     )
-    allow: list[Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$")]] = Field(
+    allow: list[Annotated[str, Field(pattern=PYTHON_NAME)]] = Field(
         default_factory=list, description="Packages beside scikit-learn and samebits that `class:` and steps may name."
     )
     steps: dict[StepName, Step] | None = Field(

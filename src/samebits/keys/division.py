@@ -7,16 +7,13 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 
 from samebits.keys.sections import Digest, Fraction, ImportPath, Scalar, Section, Seed
+from samebits.wording import DURATION
 
 # The keys of a split that name times. They are later ones, left out where they are not said: earlier configs keep their digests.
 BOUNDS = ("train_from", "train_until", "test_from", "test_until")
 # A date in ISO 8601, in UTC where it names no zone; or a number.
 Moment = Annotated[str, Field(min_length=1, max_length=40)] | int | Annotated[float, Field(allow_inf_nan=False)]
-Duration = (
-    Annotated[str, Field(pattern=r"^[0-9]{1,5}[wdhs]$")]
-    | Annotated[int, Field(ge=0)]
-    | Annotated[float, Field(ge=0, allow_inf_nan=False)]
-)
+Duration = Annotated[str, Field(pattern=DURATION)] | Annotated[int, Field(ge=0)] | Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 def _is_not_said(value: object) -> bool:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from samebits.keys.sections import Section
+from samebits.wording import ALIAS, REGISTERED_NAME
 
 
 class Code(Section):
@@ -31,13 +32,13 @@ class Registry(Section):
     name: str | None = Field(
         None,
         max_length=200,
-        pattern=r"^[^/:\s\x00-\x1f\x7f]([^/:\x00-\x1f\x7f]*[^/:\s\x00-\x1f\x7f])?$",
+        pattern=REGISTERED_NAME,
         description="Registered model, made where there is none; null: the model is not registered.",
     )
     alias: str = Field(
         "champion",
         max_length=200,
-        pattern=r"^[A-Za-z0-9_-]+$",
+        pattern=ALIAS,
         description="Moves to this run's model if that is better than what has it, on the same test rows.",
     )
     margin: float = Field(0.0, ge=0, allow_inf_nan=False, description="By at least this, in the metric that chose.")

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field
 
 from samebits.keys.sections import Choice, Component, ImportPath, Kind, Section
+from samebits.wording import SCHEDULER
 
 
 class ColumnGroup(Section):
@@ -96,6 +97,6 @@ class Weights(Section):
 class Engine(Section):
     """Where folds and fits run, if not in processes of this machine."""
 
-    dask: Annotated[str, Field(pattern=r"^(local|(tcp|tls)://[^\s/:@]+:\d{1,5}/?|(tcp|tls)://\[[0-9A-Fa-f:.]+\]:\d{1,5}/?)$")] = Field(
+    dask: Annotated[str, Field(pattern=SCHEDULER)] = Field(
         description="local: a cluster of n_jobs workers on this machine; else the address of a Dask scheduler, tcp://HOST:PORT."
     )

@@ -7,14 +7,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
+from samebits.wording import DIGEST, IMPORT_PATH, MARK
+
 # What MLflow takes as the name of a parameter or metric: a candidate's name becomes both.
 MLFLOW_NAME = re.compile(r"[\w .:/-]+", flags=re.ASCII)
 Scalar = str | int | float | bool
-Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
+Digest = Annotated[str, Field(pattern=DIGEST)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
-ImportPath = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$")]
-Mark = Annotated[str, Field(min_length=1, max_length=1, pattern=r"^[^0-9+-]$")]
+ImportPath = Annotated[str, Field(pattern=IMPORT_PATH)]
+Mark = Annotated[str, Field(min_length=1, max_length=1, pattern=MARK)]
 Detail = Literal["none", "short", "full"]
 Kind = Literal["numeric", "categorical", "boolean", "date", "text", "all"]
 

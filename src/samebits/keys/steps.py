@@ -7,9 +7,10 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from samebits.keys.sections import Choice, Digest, ImportPath, Section, Seed
+from samebits.wording import ADDRESS, PYTHON_NAME, STEP_NAME
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$")]  # an argument of a function
-StepName = Annotated[str, Field(pattern=r"^[A-Za-z_][\w-]*$")]
+Name = Annotated[str, Field(pattern=PYTHON_NAME)]  # an argument of a function
+StepName = Annotated[str, Field(pattern=STEP_NAME)]
 FilePath = Annotated[str, Field(min_length=1)]
 
 
@@ -18,7 +19,7 @@ class InputFile(Section):
 
     path: FilePath = Field(description="File or folder, from the project's root or this config's folder.")
     digest: Digest = Field(description="Refuse any other bytes.")
-    source: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9+.-]*://")] | None = Field(
+    source: Annotated[str, Field(pattern=ADDRESS)] | None = Field(
         None,
         exclude_if=lambda value: value is None,
         description="Address from which `samebits data pull` brings it where no store has it: s3://, gs://, az://, https://, hf://.",

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from samebits.keys.sections import Choice, Digest, Mark, Scalar, Section, Seed
+from samebits.wording import PYTHON_NAME
 
 
 class Read(Section):
@@ -115,7 +116,7 @@ class Data(Section):
         exclude_if=lambda value: value is None,
         description="Where nothing lies at path, these rows of a database are the table.",
     )
-    database: Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$")] | None = Field(
+    database: Annotated[str, Field(pattern=PYTHON_NAME)] | None = Field(
         None,
         exclude_if=lambda value: value is None,
         description="Of query: the environment variable that holds the database's SQLAlchemy address.",

@@ -125,7 +125,7 @@ def _describe_reservations(training: Training, looks: Mapping[str, Any] | None) 
     is_best_of = Looks(**looks).n_runs if looks and looks["place"] == 1 else 1
     said = [f"**{n_broken} of {len(claims)} claims broken**"] if n_broken else []
     said += [f"**precision {found:.4f} misses its target of {wanted}**"] if wanted is not None and found < wanted else []
-    said += [f"the best of {is_best_of} runs on these rows"] if is_best_of > 1 else []
+    said += [f"the best of {is_best_of} models on these rows"] if is_best_of > 1 else []
     said += [f"{', '.join(map(_name, assessment['as_good']))} as good"] if assessment["as_good"] else []
     said += [f"{len(claims)} claims kept"] if claims and not n_broken else []
     if not said and training.result.remarks:

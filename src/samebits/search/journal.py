@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, replace
 
 from samebits.private_files import read_private, remove_private, write_private
@@ -46,6 +47,14 @@ class Journal:
         """Note what a trial scored; where it cannot be written, an interrupted search begins anew."""
         self._trials[_name(place, trial.candidate, Proposal(trial.number, trial.values, trial.n_rows))] = trial
         if time.monotonic() - self._written >= _PAUSE_SECONDS:
+            self.write()
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Write what was noted when a search ends, in whatever way: by Ctrl-C too."""
+        try:
+            yield
+        finally:
             self.write()
 
     def write(self) -> None:

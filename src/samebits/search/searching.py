@@ -121,11 +121,11 @@ class _Search:
     def run(self) -> Searched:
         assert self.config.search is not None
         rounds = {name: self._propose(name) for name in sorted(self.config.models)}
-        asked = {name: next(one) for name, one in rounds.items()}
-        while asked:
-            told = self._score_round(asked)
-            asked = {name: more for name, scores in told.items() if (more := _go_on(rounds[name], scores))}
-        self.journal.write()
+        with self.journal.held():
+            asked = {name: next(one) for name, one in rounds.items()}
+            while asked:
+                told = self._score_round(asked)
+                asked = {name: more for name, scores in told.items() if (more := _go_on(rounds[name], scores))}
         return Searched({name: self._take_best(name) for name in rounds}, self.trials)
 
     def _propose(self, name: str) -> Rounds:
