@@ -1,7 +1,7 @@
 """Times samebits beside what a user would do instead, in turn in one run, and prints medians, ratios and peak memory.
 
 just bench [small] [large] [hash] [help] [profile] [verify] [predict] [reproduce] [diff] [reuse] [report] [search]
-           [backtest] [batches] [engine] [growth] [steps] [http] [push] [spool] [guards] [--runs N]
+           [backtest] [batches] [engine] [growth] [steps] [stores] [http] [push] [spool] [guards] [--runs N]
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from engine_cases import compare_engine
 from growth_cases import measure_growth
 from measuring import LABELS, compare, make_environment, print_ratio
 from steps_cases import compare_steps
+from stores_cases import compare_stores
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMEBITS = [sys.executable, "-m", "samebits"]
@@ -261,6 +262,7 @@ CASES = {
     "batches": compare_batches,
     "growth": measure_growth,
     "steps": compare_steps,
+    "stores": compare_stores,
     **DELIVERY_CASES,
 }
 

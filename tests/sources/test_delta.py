@@ -109,6 +109,24 @@ def test_the_table_itself_is_refused_with_how_a_version_is_named(table: Path) ->
         choose_parts(table)
 
 
+def test_a_misspelt_table_is_suggested(table: Path) -> None:
+    with pytest.raises(DataError, match=r"chrun@v1: expected the table, found no such file\. Did you mean 'churn'\?"):
+        choose_parts(table.with_name("chrun@v1"))
+
+
+def test_nothing_is_pinned_where_one_thing_cannot_be_and_that_is_named_as_the_config_has_it(table: Path, tmp_path: Path) -> None:
+    config = tmp_path / "config.yaml"
+    named = f"{table}@v1"
+    keys = {"split": {"method": "rows", "rows_file": named, "rows_digest": "sha256:" + "0" * 64}}
+    config.write_text(yaml.safe_dump(merge({name: SMALL[name] for name in SMALL if name != "split"}, keys)), encoding="utf-8")
+    before = config.read_bytes()
+
+    done = run_samebits("data", "pin", str(config))
+
+    assert done.returncode == 2 and f"{named}: expected a readable file, found" in done.stderr, done.stderr
+    assert config.read_bytes() == before
+
+
 def test_a_version_that_is_not_there_is_refused_with_the_last(table: Path) -> None:
     with pytest.raises(DataError, match=r"churn@v9: expected a version up to 3, found 9"):
         bring_ids(at(table, 9))

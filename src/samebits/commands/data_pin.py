@@ -40,6 +40,7 @@ def run_data_pin(conf_file: str) -> None:
     named_keys = list_pinned(path)
     _pin_inputs(path, root)
     made = list_step_outputs(read_config_document(path).value, root)
+    found: dict[tuple[str, str], tuple[Path, str]] = {}
     for key_path, named in named_keys.items():
         place = find_data(named, path, root)
         if not place.exists() and any(place.is_relative_to(output) for output in made):
@@ -50,10 +51,19 @@ def run_data_pin(conf_file: str) -> None:
         if brought is None and query is not None and not place.exists():
             brought = bring_answer(*query, None, warn)
         place = place if brought is None else brought.path
-        digest = digest_named_file(place) if key_path == ROWS_PIN else digest_named_table(place)
+        found[key_path] = place, _digest(key_path, str(place) if brought is None else named, place)
+    for key_path, (place, digest) in found.items():  # none of them where one cannot be pinned
         pinned = write_pin(path, digest, key_path)
         tell(f"{path}: {'.'.join(key_path)} {'is' if not pinned else 'set to'} {digest}")
         warn(*describe_changed_blobs(root, list(list_table_files(place).values())))
+
+
+def _digest(key_path: tuple[str, str], named: str, place: Path) -> str:
+    """Return a digest; what was brought to another place is refused by the config's own name for it."""
+    try:
+        return digest_named_file(place) if key_path == ROWS_PIN else digest_named_table(place)
+    except DataError as error:
+        raise DataError(*(problem.rename(str(place), named) for problem in error.problems)) from None
 
 
 def _pin_inputs(path: Path, root: Path) -> None:

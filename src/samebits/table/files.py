@@ -94,7 +94,8 @@ def choose_parts(path: Path) -> dict[str, Path]:
     """
     if not path.exists():
         beside = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
-        raise DataError(Problem(str(path), "the table", "no such file", suggest(path.name, beside, "Check data.path.")))
+        wanted = path.name.rpartition("@v")[0] or path.name  # of a version of a Delta table, the table
+        raise DataError(Problem(str(path), "the table", "no such file", suggest(wanted, beside, "Check data.path.")))
     _refuse_table_format(path)
     _refuse_other_dataset(path)
     parts = list_table_files(path)
