@@ -6,7 +6,7 @@ from typing import Any
 
 from samebits.backtesting.summary import EndedBacktest, say_mean, say_reservations
 from samebits.commands.train_summary import name_run_page
-from samebits.project import is_checkout
+from samebits.project import name_program
 from samebits.text import tell, tell_json, warn
 
 
@@ -22,8 +22,7 @@ def tell_backtest(ended: EndedBacktest, as_json: bool) -> None:
         tell(f"mean   {summary['metric']} {say_mean(summary)} over {len(summary['windows'])} windows{less}")
     warn(f"worth  {summary['metric']}: {say_reservations(summary)}")
     if (page := _name_page(ended)) is not None:
-        program = "uv run samebits" if is_checkout() else "samebits"
-        warn(f"see    {page}", f"again  {program} reproduce {ended.run_id}")
+        warn(f"see    {page}", f"again  {name_program()} reproduce {ended.run_id}")
 
 
 def _name_page(ended: EndedBacktest) -> str | None:
