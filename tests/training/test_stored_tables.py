@@ -81,7 +81,7 @@ def test_a_search_tries_its_values_on_a_table_on_disk(train: Train, table: pd.Da
 def test_a_model_that_takes_all_rows_at_once_is_refused_with_the_rows_that_would_fit(
     train: Train, table: pd.DataFrame, monkeypatch: pytest.MonkeyPatch, estimator: str
 ) -> None:
-    monkeypatch.setattr(room, "read_available_bytes", lambda: 40 * 4 * 2100)
+    monkeypatch.setattr(room, "read_available_bytes", lambda: 80 * 4 * 2100)
     model = {"class": estimator, **({"tree_method": "exact"} if "xgboost" in estimator else {})}
 
     with pytest.raises(ConfigError, match=r"all 4,200 rows at once; about 2,100 would fit.*data\.rows: \[\{sample: 2100\}\]"):
