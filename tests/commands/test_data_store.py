@@ -269,6 +269,24 @@ def test_pinning_fetches_a_steps_input_that_has_no_digest_and_writes_it_where_th
     assert shared.startswith("# shared\n") and (DIGEST in shared) == (form == "file of steps")
 
 
+def test_no_input_is_pinned_where_the_table_beside_it_cannot_be(
+    stepped: tuple[str, Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("samebits.commands.data_pin.find_project_root", lambda: tmp_path)
+    path, raw, _ = (Path(one) for one in stepped)
+    written = _put_digest(yaml.safe_load(path.read_text(encoding="utf-8")), None)
+    written["data"]["path"] = "raw/gone.csv"
+    raw.parent.mkdir()
+    raw.write_bytes(TABLE)
+    path.write_text(yaml.safe_dump(written), encoding="utf-8")
+    before = path.read_bytes()
+
+    with pytest.raises(DataError, match=r"gone\.csv: expected the table, found no such file"):
+        run_data_pin(str(path))
+
+    assert path.read_bytes() == before
+
+
 def test_an_input_that_is_an_address_or_has_no_digest_is_told_what_to_write(stepped: tuple[str, Path, Path]) -> None:
     path = Path(stepped[0])
     written = yaml.safe_load(path.read_text(encoding="utf-8"))

@@ -6,7 +6,7 @@ import codecs
 import re
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from samebits.config.documents import Document, parse_document, read_document, take_section
 from samebits.config.loading import read_config_document
@@ -37,25 +37,35 @@ def run_data_pin(conf_file: str) -> None:
     """
     root = find_project_root()
     path = find_config(conf_file, root)
-    named_keys = list_pinned(path)
-    _pin_inputs(path, root)
-    made = list_step_outputs(read_config_document(path).value, root)
-    found: dict[tuple[str, str], tuple[Path, str]] = {}
+    named = list_pinned(path)
+    for pin in [*_find_inputs(path, root), *_find_tables(path, root, named)]:  # none is written where one cannot be
+        is_written = write_pin(path, pin.digest, pin.key_path)
+        tell(f"{path}: {'.'.join(pin.key_path)} {'set to' if is_written else 'is'} {pin.digest}")
+        warn(*pin.remarks)
+
+
+class _Pin(NamedTuple):
+    key_path: tuple[str, ...]
+    digest: str
+    remarks: list[str]
+
+
+def _find_tables(path: Path, root: Path, named_keys: dict[tuple[str, str], str]) -> list[_Pin]:
+    sections = read_config_document(path).value
+    made, found = list_step_outputs(sections, root), []
     for key_path, named in named_keys.items():
         place = find_data(named, path, root)
         if not place.exists() and any(place.is_relative_to(output) for output in made):
             warn(f"{path}: {'.'.join(key_path)} is left as it is: {named} is made by a step, and is not there yet")
             continue
         brought = bring_named(named, place, None, ".".join(key_path), warn)
-        query = read_query(take_section(read_config_document(path).value, "data")) if key_path == TABLE_PIN else None
+        query = read_query(take_section(sections, "data")) if key_path == TABLE_PIN else None
         if brought is None and query is not None and not place.exists():
             brought = bring_answer(*query, None, warn)
-        place = place if brought is None else brought.path
-        found[key_path] = place, _digest(key_path, str(place) if brought is None else named, place)
-    for key_path, (place, digest) in found.items():  # none of them where one cannot be pinned
-        pinned = write_pin(path, digest, key_path)
-        tell(f"{path}: {'.'.join(key_path)} {'is' if not pinned else 'set to'} {digest}")
-        warn(*describe_changed_blobs(root, list(list_table_files(place).values())))
+        place, shown = (place, str(place)) if brought is None else (brought.path, named)
+        digest = _digest(key_path, shown, place)
+        found.append(_Pin(key_path, digest, describe_changed_blobs(root, list(list_table_files(place).values()))))
+    return found
 
 
 def _digest(key_path: tuple[str, str], named: str, place: Path) -> str:
@@ -66,37 +76,22 @@ def _digest(key_path: tuple[str, str], named: str, place: Path) -> str:
         raise DataError(*(problem.rename(str(place), named) for problem in error.problems)) from None
 
 
-def _pin_inputs(path: Path, root: Path) -> None:
-    """Pin each raw input of a step that has keys of its own; of what lies elsewhere, only what has no digest yet is fetched."""
-    sections = read_config_document(path).value
+def _find_inputs(path: Path, root: Path) -> list[_Pin]:
+    """Return the pin of each raw input of a step that has keys of its own; of what is elsewhere only what has none is fetched."""
+    sections, found = read_config_document(path).value, []
     for key_path, one in list_step_inputs(sections, path, root).items():
         *above, name = map(str, key_path)
         is_left = one.pin is not None and not one.place.exists()
         if is_left or not isinstance(take_section(sections, *above)[name], dict):
             continue
-        pin_path, found = (*above, name, "digest"), one.place
-        if one.source is not None and not found.exists():
-            brought = bring_named(one.source, found, None, ".".join((*above, name)), warn)
-            found = found if brought is None else brought.path
-        digest = digest_named_table(found) if found.is_dir() else digest_named_file(found)
-        pinned = digest != one.pin
-        if pinned:
-            write_input_pin(path, digest, pin_path)
-        tell(f"{path}: {'.'.join(pin_path)} {'is' if not pinned else 'set to'} {digest}")
-        if not one.place.exists():
-            warn(f"{one.path} is not there yet: samebits data pull {path}")
-
-
-def write_input_pin(path: Path, digest: str, key_path: tuple[str, ...]) -> None:
-    """Put the digest of a step's input into a config, or into the file of steps that it names.
-
-    Raises
-    ------
-    ConfigError
-        The file cannot be changed without rewriting it.
-    """
-    steps = read_config_document(path).sections.get("steps")
-    _write(path if steps is None else steps.path, digest, key_path if steps is None else key_path[1:])
+        brought = None
+        if one.source is not None and not one.place.exists():
+            brought = bring_named(one.source, one.place, None, ".".join((*above, name)), warn)
+        place = one.place if brought is None else brought.path
+        digest = digest_named_table(place) if place.is_dir() else digest_named_file(place)
+        remarks = [] if one.place.exists() else [f"{one.path} is not there yet: samebits data pull {path}"]
+        found.append(_Pin((*above, name, "digest"), digest, remarks))
+    return found
 
 
 def read_query(data: dict[str, Any]) -> tuple[Query, str] | None:
@@ -161,17 +156,20 @@ def digest_named_file(path: Path) -> str:
         raise DataError(describe_unreadable(path, error, "Check the path.")) from None
 
 
-def write_pin(path: Path, digest: str, key_path: tuple[str, str] = TABLE_PIN) -> bool:
-    """Put a digest into a config's file, and say whether that changed it.
+def write_pin(path: Path, digest: str, key_path: tuple[str, ...] = TABLE_PIN) -> bool:
+    """Put a digest into a config's file, or the file of steps that it names, and say whether that changed it.
 
     Raises
     ------
     ConfigError
         The file cannot be changed without rewriting it.
     """
-    if take_section(read_config_document(path).value, key_path[0]).get(key_path[1]) == digest:
+    document = read_config_document(path)
+    *above, key = key_path
+    if take_section(document.value, *above).get(key) == digest:
         return False
-    _write(path, digest, key_path)
+    steps = document.sections.get("steps") if above[0] == "steps" else None
+    _write(path if steps is None else steps.path, digest, key_path if steps is None else key_path[1:])
     return True
 
 
