@@ -93,6 +93,17 @@ def test_the_first_step_that_parts_is_named_with_why(project: Project, name: str
     assert find_parting_stage(left, right) == "steps"
 
 
+def test_a_key_that_a_later_samebits_may_know_is_a_difference_like_any_other(project: Project) -> None:
+    left = put_stage(project.make_stage())
+    project.write("data/raw/orders.csv", "2,9.6\n")
+    right = put_stage({**project.make_stage(), "later": "x"})
+
+    differences = diff_lineages(left, right)
+
+    assert "stages.steps.later" in {found.path for found in differences}
+    assert name_cause(differences).startswith("step join: input orders: sha256:")
+
+
 def test_a_step_that_gave_other_bytes_of_the_same_is_named_as_that_unless_what_it_ran_in_is_another(project: Project) -> None:
     left, right = put_stage(project.make_stage()), put_stage(project.make_stage())
     other = "sha256:" + "1" * 64

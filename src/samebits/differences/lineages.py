@@ -134,7 +134,7 @@ def _rank_cause(path: str, ranks: StepRanks) -> tuple[int, ...]:
     """What a step gave follows from what it was made of, and in."""
     index = next((index for index, prefix in enumerate(_CAUSES) if path.startswith(prefix)), len(_CAUSES))
     if not path.startswith(_STEPS):
-        return 0, index
+        return 0, index, False, 0, 0
     leaf = path.removeprefix("stages.steps.")
     return 0, len(_CAUSES) if ranks.follows(leaf) else index, *ranks.rank(leaf)
 

@@ -89,12 +89,18 @@ class StepRanks:
 
     def rank(self, leaf: str) -> tuple[bool, int, int]:
         """Return where a leaf stands: those of steps that gave the same last, then by step, then by part."""
-        _, name, part, *_ = [*leaf.split("."), "", ""]
+        name, part = _split_leaf(leaf)
         place = self.order.index(name) if name in self.order else len(self.order)
         return self._is_idle(leaf), place, PARTS.index(part) if part in PARTS else len(PARTS)
 
     def _is_idle(self, leaf: str) -> bool:
-        return bool(self.parted) and leaf.split(".")[1] not in self.parted
+        return bool(self.parted) and _split_leaf(leaf)[0] not in self.parted
+
+
+def _split_leaf(leaf: str) -> tuple[str, str]:
+    """Return the step and its part; empty where a leaf is of no step."""
+    _, name, part, *_ = [*leaf.split("."), "", ""]
+    return name, part
 
 
 def rank_steps(left: Mapping[str, Any], right: Mapping[str, Any]) -> StepRanks:
