@@ -50,9 +50,14 @@ def compare(
         if prepare is not None:
             prepare()
         turns.append((measure(left, environment, folder), measure(right, environment, folder)))
-    for name, label in LABELS.items():
-        print_ratio(title, label, [(getattr(ours, name), getattr(theirs, name)) for ours, theirs in turns[1:]])
+    print_ratios(title, turns[1:])
     return turns[1:]
+
+
+def print_ratios(title: str, turns: list[tuple[Measured, Measured]]) -> None:
+    """Print the medians and the median of the ratios of all that was measured."""
+    for name, label in LABELS.items():
+        print_ratio(title, label, [(getattr(ours, name), getattr(theirs, name)) for ours, theirs in turns])
 
 
 def print_ratio(title: str, label: str, pairs: list[tuple[float, float]]) -> None:

@@ -10,10 +10,9 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
-from measuring import Measured, make_environment, measure, print_ratio
+from measuring import Measured, make_environment, measure, print_ratios
 from steps_cases import PROGRAM
 
 N_FILES, N_BYTES = 1000, 10_000_000
@@ -44,11 +43,7 @@ def compare_stores(folder: Path, runs: int) -> None:
         for name in ("ours", "theirs", "store", "remote", "cache"):
             shutil.rmtree(folder / name, ignore_errors=True)
     for title, pairs in found.items():
-        readers: dict[str, Callable[[Measured], float]] = {
-            "wall s": lambda one: one.wall, "cpu s": lambda one: one.cpu, "peak MiB": lambda one: one.peak,
-        }  # fmt: skip
-        for label, read in readers.items():
-            print_ratio(f"{N_FILES * N_BYTES / 1e9:.0f} GB: {title}", label, [(read(one), read(other)) for one, other in pairs])
+        print_ratios(f"{N_FILES * N_BYTES / 1e9:.0f} GB: {title}", pairs)
 
 
 def _make_environment(folder: Path) -> dict[str, str]:

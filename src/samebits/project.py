@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 from samebits.errors import ConfigError, Problem
@@ -76,6 +77,15 @@ def find_data(data_path: str, conf_path: Path, root: Path) -> Path:
     path = expand_home(data_path)
     beside_config = conf_path.parent / path
     return beside_config if not (root / path).exists() and beside_config.exists() else root / path
+
+
+def lies_in(path: Path, places: Collection[Path]) -> bool:
+    """Tell whether a path is one of some places, or lies below one that is a folder; as they are written.
+
+    >>> lies_in(Path("/a/lake/x"), {Path("/a/lake")}), lies_in(Path("/a/lakes"), {Path("/a/lake")})
+    (True, False)
+    """
+    return any(one in places for one in (path, *path.parents))
 
 
 def find_repository(folder: Path) -> Path:

@@ -15,6 +15,7 @@ from samebits.digests import digest_bytes, write_manifest
 from samebits.errors import DataError, Problem, SamebitsError, TrackingError
 from samebits.holdings.data_search import find_recorded_data, is_inside
 from samebits.holdings.runs import RecordedRun, list_originals, open_recorded_run, settle_reference
+from samebits.lineage.gaps import list_tables
 from samebits.lineage.manifest import FILE_NAME, is_inner_path
 from samebits.lineage.step_stage import NO_STEPS, list_raw
 from samebits.project import find_config, find_project_root
@@ -44,7 +45,7 @@ def push_run(reference: str, store: Store) -> None:
     with _open(reference) as recorded, tempfile.TemporaryDirectory(prefix="samebits-push-") as scratch:
         lineage = recorded.read_lineage()
         is_own = is_own_run(recorded.run_id, digest_bytes(recorded.lineage_bytes))
-        for kind, stage in list_tables(lineage).items():
+        for kind, stage in list_whole_data(lineage).items():
             found = find_recorded_data(stage, [find_project_root()], recorded.archive, _make(scratch, kind), is_own)
             if found.path is None:
                 remedy = "Put it back where the run read it, and push again."
@@ -53,12 +54,11 @@ def push_run(reference: str, store: Store) -> None:
         _push_model(recorded, lineage, store, Path(scratch))
 
 
-def list_tables(lineage: dict[str, Any]) -> dict[str, dict[str, Any]]:
+def list_whole_data(lineage: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Return the tables of a run as its lineage describes them, by their kind, and the raw files that its steps began with."""
-    data = lineage["stages"]["data"]
     listed = list_raw(lineage["stages"].get("steps", NO_STEPS))  # of a run that knew no steps, none
     raw = {f"raw{number}": {"path": path, "digest": listed[path]} for number, path in enumerate(sorted(listed))}
-    return {"data": data, **({"test_data": data["test"]} if "test" in data else {}), **raw}
+    return {**list_tables(lineage), **raw}
 
 
 def _open(reference: str) -> RecordedRun:
@@ -139,7 +139,7 @@ def pull_run(reference: str, stores: tuple[Store, ...]) -> None:
     root = find_project_root()
     with _open(reference) as recorded, tempfile.TemporaryDirectory(prefix="samebits-pull-") as scratch:
         lineage = recorded.read_lineage()
-        for kind, stage in list_tables(lineage).items():
+        for kind, stage in list_whole_data(lineage).items():
             if _may_be_pulled(str(stage["path"]), root):
                 _pull_table(recorded, stage, root / stage["path"], stores, _make(scratch, kind))
         _pull_model(recorded, lineage, root, stores)

@@ -36,8 +36,8 @@ def find_problems(document: Document) -> list[Problem]:
     try:
         Config.model_validate(value)
     except ValidationError as error:
-        problems = _join_branches(document, error.errors())
-        left_out = _list_odd(document, error.errors())
+        located = [(_find_key_path(document, details), details) for details in error.errors()]
+        problems, left_out = _join_branches(document, located), _list_odd(located)
         value = functools.reduce(_leave_out, left_out, value)
     for key_path, facts in _find_contradictions(value):
         if _is_above(key_path, left_out):
@@ -57,19 +57,18 @@ def _leave_out(value: Any, key_path: KeyPath) -> Any:
     return {key: member for key, member in value.items() if key != first}
 
 
-def _list_odd(document: Document, found: list[ErrorDetails]) -> list[KeyPath]:
+def _list_odd(located: list[tuple[KeyPath, ErrorDetails]]) -> list[KeyPath]:
     """Return the places of mappings and lists that stand where there should be something else, or are not as they should be."""
-    paths = [_find_key_path(document, details) for details in found]
+    paths = [key_path for key_path, _ in located]
     return [
         key_path
-        for key_path, details in zip(paths, found, strict=True)
+        for key_path, details in located
         if isinstance(details["input"], dict | list) and details["type"] != "missing" and not _is_above(key_path, paths)
     ]
 
 
-def _join_branches(document: Document, found: list[ErrorDetails]) -> dict[str, Problem]:
+def _join_branches(document: Document, located: list[tuple[KeyPath, ErrorDetails]]) -> dict[str, Problem]:
     """Return one problem for each key: what may stand there in several forms is said with all of them."""
-    located = [(_find_key_path(document, details), details) for details in found]
     paths = [key_path for key_path, _ in located]
     missing = [key_path for key_path, details in located if details["type"] == "missing"]
     meant = {key_path: _find_meant(key_path, missing) for key_path, details in located if details["type"] == "extra_forbidden"}

@@ -23,11 +23,15 @@ def list_unrestorable(lineage: dict[str, Any]) -> list[str]:
 
 def list_stored(lineage: dict[str, Any]) -> list[str]:
     """Return the digests of the tables and raw files that a team's store has, as their run recorded it."""
-    data, archived = lineage["stages"]["data"], lineage.get("archive", {})
-    found = [data["digest"]] if archived.get("data") == _STORED else []
-    found += [data["test"]["digest"]] if "test" in data and archived.get("test_data") == _STORED else []
-    raw = list_raw(lineage["stages"].get("steps", {}))
-    return [*found, *(raw[path] for path, kept in archived.get("raw", {}).items() if kept == _STORED and path in raw)]
+    archived, raw = lineage.get("archive", {}), list_raw(lineage["stages"].get("steps", {}))
+    tables = [table["digest"] for kind, table in list_tables(lineage).items() if archived.get(kind) == _STORED]
+    return [*tables, *(raw[path] for path, kept in archived.get("raw", {}).items() if kept == _STORED and path in raw)]
+
+
+def list_tables(lineage: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the tables of a run as its lineage describes them, by their kind: `data`, and `test_data` where there is one."""
+    data = lineage["stages"]["data"]
+    return {"data": data, **({"test_data": data["test"]} if "test" in data else {})}
 
 
 def _list_code(lineage: dict[str, Any]) -> list[str]:
@@ -47,10 +51,8 @@ def _list_code(lineage: dict[str, Any]) -> list[str]:
 
 
 def _list_data(lineage: dict[str, Any]) -> list[str]:
-    data = lineage["stages"]["data"]
-    tables = {"data": data, **({"test_data": data["test"]} if "test" in data else {})}
     archived = lineage.get("archive", {})
-    missing = {kind: table for kind, table in tables.items() if archived.get(kind) not in _HAD_AGAIN}
+    missing = {kind: table for kind, table in list_tables(lineage).items() if archived.get(kind) not in _HAD_AGAIN}
     said = [f"the table {table['path']} (archive: {_say_of_table(table, archived.get(kind))})" for kind, table in missing.items()]
     raw = {path: kept for path, kept in archived.get("raw", {}).items() if kept not in _HAD_AGAIN}
     return [*said, *(f"the raw file {path} (archive: {_say_of_table({'path': path}, kept)})" for path, kept in raw.items())]

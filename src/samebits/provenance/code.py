@@ -21,7 +21,7 @@ from samebits.history.repository import Repository, open_repository
 from samebits.history.working_tree import WorkingTree
 from samebits.lineage.manifest import MODULES_FOLDER, NESTED_FOLDER, PATCH_FILE
 from samebits.own_store import list_own_places
-from samebits.project import PACKAGE, is_checkout
+from samebits.project import PACKAGE, is_checkout, lies_in
 from samebits.provenance.patches import choose_kept, flatten, list_moved, make_patch, matches, read_kept, with_places
 from samebits.text import shorten_list
 
@@ -175,8 +175,8 @@ def leave_tables(code: CodeIdentity, tables: Sequence[Path]) -> CodeIdentity:
         for name in tree.changes
         if name not in tree.held
     ]
-    wanted = {shown for shown, _ in new if any(matches(shown, pattern) for pattern in code.keep)}
-    apart = frozenset(shown for shown, path in new if own & {path, *path.parents}) - wanted
+    left = (shown for shown, path in new if lies_in(path, own))
+    apart = frozenset(shown for shown in left if not any(matches(shown, pattern) for pattern in code.keep))
     return _add_patches(dataclasses.replace(code, apart=apart)) if apart else code
 
 
@@ -263,7 +263,7 @@ def _name_inputs(code: CodeIdentity, inputs: Sequence[Path]) -> set[str]:
     if code.root is None:
         return set()
     own = {path.resolve() for path in inputs}
-    return {name for name in code.reasons if own & {path := (code.root / name).resolve(), *path.parents}}
+    return {name for name in code.reasons if lies_in((code.root / name).resolve(), own)}
 
 
 def _list_changes(code: CodeIdentity) -> list[str]:

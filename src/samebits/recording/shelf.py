@@ -31,7 +31,8 @@ class Shelf:
         """Keep tables in the store, if there is one, and note the digests of those that it has."""
         try:
             names = list_stores(self._root) if self._wish != "never" else []
-            for source in [source for source in sources if names and source.digest not in self.kept]:
+            missing = [source for source in sources if source.digest not in self.kept]
+            for source in missing if names else ():
                 open_named(names[0]).put(source.path, source.digest)
                 self.kept.add(source.digest)
         except (SamebitsError, OSError) as error:

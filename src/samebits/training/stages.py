@@ -17,7 +17,7 @@ from samebits.lineage.manifest import SCHEMA, UNMADE, Stage, make_stage
 from samebits.lineage.step_stage import list_raw
 from samebits.numerics.gpu import read_gpu, wants_gpu
 from samebits.numerics.profile import HASH_SEED, Kernels
-from samebits.project import find_data
+from samebits.project import find_data, lies_in
 from samebits.provenance.code import CodeIdentity
 from samebits.provenance.environment import Environment
 from samebits.sources.delta import find_version
@@ -125,7 +125,7 @@ def describe_code(code: CodeIdentity, paths_with_own_stage: list[Path], project_
     """
     own = {path.resolve() for path in paths_with_own_stage}
     root = (code.root or Path()).resolve()
-    changes = {name: digest for name, digest in code.changes.items() if not own & {root / name, *(root / name).parents}}
+    changes = {name: digest for name, digest in code.changes.items() if not lies_in(root / name, own)}
     unusual = _take_unusual(code, "absent", "modules")
     return make_stage(
         {"sources_digest": code.sources_digest, "commit": code.commit, "changes": changes, **unusual},

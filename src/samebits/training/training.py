@@ -37,6 +37,7 @@ from samebits.lineage.step_stage import list_outputs
 from samebits.numerics.generators import plant_seeds
 from samebits.numerics.gpu import wants_gpu
 from samebits.numerics.profile import UNFUSED_PROBE, Kernels, check_kernels, read_kernels
+from samebits.project import lies_in
 from samebits.provenance.code import CodeIdentity, describe_kept, describe_modules, identify_code, leave_tables
 from samebits.provenance.environment import Environment, read_environment
 from samebits.provenance.modules import add_imported, identify_modules, note_what_ran, refuse_changed_imports
@@ -212,7 +213,7 @@ def _leave_out_made(code: CodeIdentity, steps: Stage, project_root: Path) -> Cod
     """What steps of this run wrote is no change of code that somebody made meanwhile."""
     made = {(project_root / path).resolve() for path in list_outputs(steps)}
     root = code.root or project_root
-    names = [name for name in code.changed_meanwhile if not made & {path := (root / name).resolve(), *path.parents}]
+    names = [name for name in code.changed_meanwhile if not lies_in((root / name).resolve(), made)]
     return dataclasses.replace(code, changed_meanwhile=names)
 
 
