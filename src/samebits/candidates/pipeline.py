@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
@@ -29,6 +29,7 @@ from samebits.text import shorten_text
 from samebits.transformers import BooleanNumbers, DateNumbers, DerivedColumns, OutlierClipper
 
 _SHOWN_TEXTS = 3
+_ZEROS_ARE_ZEROS = ("sklearn.", "lightgbm.")  # XGBoost takes what a sparse column does not write for a missing value
 MOST_DENSE_CELLS = 10_000_000  # rows times codes of categories: 80 MB, of which a fit holds several copies
 # The step of a short preprocessing key is fitted per kind of column.
 _KIND_ORDER: tuple[Kind, ...] = ("numeric", "categorical", "boolean", "date")
@@ -126,7 +127,11 @@ def _check_derived_columns(config: Config, kinds: Mapping[str, Kind], dataset: D
 
 
 def _takes_sparse(model: Any) -> bool:
-    return type(model).__name__ in catalog.SPARSE_FITS and type(model).__module__.startswith("sklearn.")
+    """Tell whether a model and all that it holds say that they take sparse columns, in which what is not written is zero."""
+    held = model.get_params(deep=True).values() if hasattr(model, "get_params") else ()
+    estimators = [model, *(one for one in held if isinstance(one, BaseEstimator))]
+    is_known = all(type(one).__module__.startswith(_ZEROS_ARE_ZEROS) for one in estimators)
+    return is_known and bool(getattr(getattr(_read_tags(model), "input_tags", None), "sparse", False))
 
 
 def _build_columns(config: Config, kinds: Mapping[str, Kind], dataset: Dataset, takes_sparse: bool) -> ColumnTransformer:

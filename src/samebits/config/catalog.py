@@ -74,26 +74,6 @@ PLAIN_STEPS = frozenset(
         "TransformedTargetRegressor",
     }
 )
-# These come to the same optimum from sparse columns as from dense ones, or to the same splits but for ties that rounding breaks;
-# others of scikit-learn's go another way (Ridge and LinearRegression iterate, SGD moves its intercept less, neighbours are found by
-# brute force).
-SPARSE_FITS = frozenset(
-    {
-        "BernoulliNB",
-        "ComplementNB",
-        "DecisionTreeClassifier",
-        "DecisionTreeRegressor",
-        "ElasticNet",
-        "ExtraTreesClassifier",
-        "ExtraTreesRegressor",
-        "Lasso",
-        "LinearSVC",
-        "LogisticRegression",
-        "MultinomialNB",
-        "RandomForestClassifier",
-        "RandomForestRegressor",
-    }
-)
 # What these predict is the class of highest probability, as read in scikit-learn's source and tested; so one question answers both.
 LIKELIEST_CLASS = frozenset(
     {
