@@ -10,13 +10,13 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
 from samebits.digests import PREFIX, digest_bytes, digest_file
 from samebits.errors import LineageError
-from samebits.holdings.artifacts import find_local_folder, open_artifacts
+from samebits.holdings.artifacts import check_location, find_local_folder, open_artifacts
 from samebits.holdings.downloads import count_listed
 from samebits.lineage.manifest import MAX_BYTES, is_inner_path, read_bounded_json
 from samebits.plain_files import read_plain
@@ -40,9 +40,15 @@ class Archive:
     """
 
     def __init__(self, location: str, tracking_uri: str) -> None:
-        self._repository: Any = open_artifacts(location, tracking_uri)
+        check_location(location, tracking_uri)
+        self._location, self._tracking_uri = location, tracking_uri
         self._folder = find_local_folder(location)
         self._listed: dict[str, dict[str, int | None]] = {}
+
+    @cached_property
+    def _repository(self) -> Any:
+        """Opened when it is asked first: who reads a run alone needs none."""
+        return open_artifacts(self._location, self._tracking_uri)
 
     def holds(self, name: str) -> bool:
         """Tell whether an entry is there, whole.

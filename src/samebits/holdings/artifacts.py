@@ -13,6 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
+from urllib.request import url2pathname
 
 from samebits.errors import Problem, TrackingError, describe_unreadable
 from samebits.plain_files import read_plain
@@ -95,9 +96,8 @@ def find_local_folder(location: str) -> Path | None:
         return None
     if scheme not in ("", "file"):
         return None
-    from mlflow.utils.file_utils import local_file_uri_to_path
-
-    return Path(local_file_uri_to_path(location))
+    # as MLflow's `local_file_uri_to_path` has it on this kind of system
+    return Path(url2pathname(urlsplit(location).path if location.startswith("file:") else location))
 
 
 def find_own_folder(location: str, owner_id: str) -> Path | None:

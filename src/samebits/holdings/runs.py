@@ -142,11 +142,13 @@ def open_recorded_run(client: Any, reference: str) -> RecordedRun:
 
 def _take_run(client: Any, run_id: str) -> Any:
     """Return a run by its id, or by the id under which it was made without a server."""
-    from mlflow.exceptions import MlflowException
-
     try:
         return client.get_run(run_id)
-    except MlflowException:
+    except Exception as error:
+        from mlflow.exceptions import MlflowException  # which whoever finds the run has no need of
+
+        if not isinstance(error, MlflowException):
+            raise
         found = list(islice(search_runs(client, f"tags.{PARCEL_TAG} = '{run_id}'"), _MIN_PREFIX))
         if not found:
             raise

@@ -23,7 +23,7 @@ from samebits.sources.bringing import bring_inputs
 from samebits.steps.stage import find_steps
 from samebits.table.files import digest_table
 from samebits.text import warn
-from samebits.tracking.server import connect
+from samebits.tracking.server import connect_to_read
 from samebits.training.stages import digest_request
 
 T = TypeVar("T")
@@ -59,7 +59,7 @@ def look_for_request(document: Document, root: Path, find: Callable[[Any, str], 
         return None
     here = Path.cwd()
     try:
-        return find(connect(root), request_digest)
+        return find(connect_to_read(root), request_digest)
     finally:
         os.chdir(here)
 

@@ -1,21 +1,22 @@
 """What the page says in sentences: the task, the split, the score and what it is worth, the threshold, the proof so far.
 
 Every sentence is plain text: what is between tags is escaped where the page is laid out. Nothing is said of code, environment or
-place but in `describe_stages`, since runs that differ in those alone have equal outputs, and this page is one.
+place but in `describe_stages`, since runs that differ in those alone have equal outputs, and this page is one. Neither NumPy nor
+pandas is imported: `train --reuse` tells claims in these words.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from samebits.config.catalog import name_metric
 from samebits.lineage.manifest import INPUT_STAGES, STAGES
 from samebits.lineage.step_stage import has_steps, place_steps
-from samebits.report.account import Account
 from samebits.text import shorten_list
+
+if TYPE_CHECKING:
+    from samebits.report.account import Account
 
 _MOST_LABELS = 8  # of a target of more classes
 _LONGEST_WORK = 120  # letters
@@ -253,7 +254,7 @@ def _list_rules_of_three(account: Account, points: list[str]) -> list[str]:
     if account.task == "regression" or len(account.recorded) == 0:
         return []
     is_wrong = account.recorded != account.predicted
-    parts = {"": np.ones(len(is_wrong), dtype=bool)}
+    parts = {"": is_wrong | ~is_wrong}
     if account.task == "binary" and is_wrong.any():
         name = name_class(account, account.positive)
         called = {"precision": ("called", account.predicted), "recall": ("of", account.recorded)}

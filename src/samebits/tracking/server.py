@@ -26,6 +26,7 @@ from samebits.tracking.address import find_database, is_http, is_remote, settle_
 from samebits.tracking.database_lock import lock_database
 from samebits.tracking.greeting import check_server, looks_alive
 from samebits.tracking.patience import PATIENCE, SILENCE_SECONDS, ServerGone, bound_answers, is_silence, name_cause, watch_transfers
+from samebits.tracking.quick_reading import QuickReader
 
 MAX_TAG_LENGTH = 8000  # MLflow cuts longer ones silently
 # Unanswered, MLflow's own settings wait four minutes a call, and twenty where a server hangs. These outlast a server that starts
@@ -106,6 +107,22 @@ def connect(project_root: Path) -> Any:
     os.chdir(project_root)
     check_server(uri)
     return make_client(uri)
+
+
+def connect_to_read(project_root: Path) -> Any:
+    """Return what `connect` does, for who asks for experiments, runs, metrics and models alone: of an SQLite database, without MLflow.
+
+    Raises
+    ------
+    TrackingError
+        As of `connect`.
+    """
+    uri = prepare_tracking(project_root)
+    database = find_database(uri)
+    if database is None or not database.is_file():
+        return connect(project_root)
+    os.chdir(project_root)
+    return QuickReader(uri, database, partial(make_client, uri))
 
 
 def find_experiment(client: Any, name: str, experiment_id: str | None) -> str:

@@ -23,7 +23,6 @@ from samebits.provenance.environment import Environment
 from samebits.sources.delta import find_version
 from samebits.steps.graph import list_step_paths
 from samebits.table.files import list_table_files
-from samebits.table.reading import Source
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from samebits.data.folds import Split
     from samebits.report.making import Report
     from samebits.search.trials import Trial
+    from samebits.table.reading import Source
     from samebits.training.result import Result, SearchResult
 
 
@@ -110,6 +110,8 @@ def list_table_paths(loaded: LoadedConfig, project_root: Path) -> list[Path]:
 
 def list_raw_sources(steps: Stage, project_root: Path) -> dict[str, Source]:
     """Return the raw files that steps began with, by their paths; what is there no more has no size."""
+    from samebits.table.reading import Source
+
     found = {}
     for path, digest in list_raw(steps).items():
         place = project_root / path
