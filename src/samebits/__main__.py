@@ -207,7 +207,7 @@ def _run_data(options: Any) -> None:
     from samebits.commands.data_store import run_data_pull, run_data_push, run_data_status, run_data_sync
 
     commands = {"push": run_data_push, "pull": run_data_pull, "status": run_data_status, "sync": run_data_sync}
-    commands[options.data_command](options.words)
+    commands[options.data_command](options.words, options.rehash)
 
 
 def _interrupt(number: int, _: FrameType | None) -> None:

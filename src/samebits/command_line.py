@@ -125,6 +125,7 @@ def make_parser() -> argparse.ArgumentParser:
         of_store = _add_command(data_commands, name, text)
         metavar, more = ("CONF|RUN", ", or runs") if name in TAKE_RUNS else ("CONF", "")
         of_store.add_argument("words", metavar=metavar, nargs="*", help=f"config files{more}; by default all of confs/")
+        of_store.add_argument("--rehash", action="store_true", help=STEPS_OPTIONS["rehash"])
     log = _add_command(data_commands, "log", "list the versions of a config's table that runs on the server were trained on")
     log.add_argument("conf_file", metavar="CONF", help="config file")
     gc = _add_command(data_commands, "gc", "list what is in the store and neither a run on the server nor a config here names")

@@ -13,7 +13,7 @@ import pytest
 from conftest import run_samebits
 from recorded_runs import open_client
 
-from samebits.commands import data_of_runs, data_store, data_versions
+from samebits.commands import data_of_runs, data_store, data_versions, named_data
 from samebits.commands.data_of_runs import _pull_table, pull_run, push_run
 from samebits.commands.data_store import run_data_sync
 from samebits.commands.data_versions import run_data_gc, run_data_log
@@ -43,7 +43,7 @@ def team(tmp_path: Path, own_store: str, monkeypatch: pytest.MonkeyPatch) -> Pat
     variables |= {name: str(tmp_path / name) for name in ("XDG_CACHE_HOME", "XDG_STATE_HOME")}
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    for module in (data_of_runs, data_store, data_versions):
+    for module in (data_of_runs, data_store, data_versions, named_data):
         monkeypatch.setattr(module, "find_project_root", lambda: root)
     return root
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import http.server
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,11 @@ import yaml
 from samebits.commands.data_pin import run_data_pin
 from samebits.commands.data_store import run_data_pull, run_data_push, run_data_status
 from samebits.config.loading import load_config
-from samebits.digests import digest_bytes
+from samebits.digests import digest_bytes, digest_file
 from samebits.errors import ConfigError, DataError
 from samebits.holdings.data_search import find_recorded_data
 from samebits.keys.steps import InputFile
+from samebits.stores import digest_cache
 from samebits.stores import folder as data_store
 from samebits.table.files import digest_table
 
@@ -31,6 +33,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "store"
     folder.mkdir()
     monkeypatch.setenv("SAMEBITS_DATA_STORE", str(folder))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return folder
 
 
@@ -66,6 +69,30 @@ def test_a_table_is_kept_once_and_comes_back(store: Path, write: Callable[..., t
     assert words == ["pushed", "there", "missing", "pulled", "there"]
     assert list_files(store) == [f"sha256/{DIGEST[7:9]}/{DIGEST[9:]}"]
     assert table.read_bytes() == TABLE and list_files(table.parent) == ["t.csv"]
+
+
+def test_what_did_not_change_is_read_once_here_and_in_the_store_unless_all_is_to_be_read(
+    store: Path, write: Callable[..., tuple[str, Path]], monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    config, table = write()
+    now, found = time.time_ns(), list[Path]()
+    monkeypatch.setattr(digest_cache.time, "time_ns", lambda: now + 10_000_000_000)
+    monkeypatch.setattr(digest_cache, "digest_file", lambda path: found.append(path) or digest_file(path))
+
+    run_data_push([config])
+    n_read = [len(found)]
+    for rehash in (False, True):
+        run_data_push([config], rehash)
+        run_data_status([config], rehash)
+        n_read.append(len(found))
+
+    kept = store / f"sha256/{DIGEST[7:9]}/{DIGEST[9:]}"
+    assert n_read == [1, 1, 5] and set(found) == {table, kept}
+    words = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+    assert words == ["pushed", "there", "here", "there", "here"]
+    kept.write_bytes(TABLE.swapcase())
+    run_data_status([config])
+    assert capsys.readouterr().out.split()[:3] == ["here", "not", "stored"]
 
 
 def test_what_was_pushed_is_found_where_a_run_is_made_again(
@@ -190,7 +217,8 @@ def test_all_configs_of_the_project_are_meant_where_none_is_named(store: Path, c
 @pytest.fixture
 def stepped(tmp_path: Path, write_config: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> tuple[str, Path, Path]:
     """Write a config whose table is made by a step, of a raw file that is pinned and has an address of its own."""
-    monkeypatch.setattr("samebits.commands.data_store.find_project_root", lambda: tmp_path)
+    for module in ("data_store", "named_data"):
+        monkeypatch.setattr(f"samebits.commands.{module}.find_project_root", lambda: tmp_path)
     raw, made = tmp_path / "raw/t.csv", tmp_path / "processed/t.csv"
     handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(tmp_path / "web"))
     (tmp_path / "web").mkdir()

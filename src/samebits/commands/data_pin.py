@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -126,7 +127,7 @@ def _list_input_pins(steps: dict[str, Any], name: str) -> list[tuple[str, ...]]:
     return [("steps", name, "inputs", key, "digest") for key in take_section(steps, name, "inputs")]
 
 
-def digest_named_table(path: Path) -> str:
+def digest_named_table(path: Path, digest_path: Callable[[Path], str | None] = digest_table) -> str:
     """Return the digest of a table that a config names, having looked that it is one.
 
     Raises
@@ -136,7 +137,7 @@ def digest_named_table(path: Path) -> str:
     """
     for file in choose_parts(path).values():
         check_format(file)
-    digest = digest_table(path)
+    digest = digest_path(path)
     if digest is None:
         raise DataError(Problem(str(path), "a readable table", "one that cannot be read", "Check its permissions."))
     return digest

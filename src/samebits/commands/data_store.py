@@ -2,145 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from samebits.commands.data_pin import ROWS_PIN, digest_named_file, digest_named_table, list_pinned, read_query
-from samebits.config.documents import take_section
-from samebits.config.loading import Brought, read_config_document
-from samebits.errors import ConfigError, DataError, Problem
+from samebits.commands.named_data import Named, list_configs, list_named
+from samebits.errors import DataError, Problem
 from samebits.holdings.data_search import is_inside
-from samebits.keys.table import Query
-from samebits.project import find_config, find_data, find_project_root
-from samebits.sources.address import is_address
-from samebits.sources.bringing import bring_answer, bring_named
-from samebits.sources.delta import read_version
-from samebits.steps.graph import list_step_inputs, list_step_outputs
+from samebits.project import find_project_root
+from samebits.stores.digest_cache import DigestCache
 from samebits.stores.folder import copy_whole
 from samebits.stores.store import STORE_VARIABLE, Store, list_stores, open_store, take_from
 from samebits.table.files import digest_table
-from samebits.text import tell, warn
+from samebits.text import tell
 from samebits.transfers.cache import keep_cached
 
 _CODE = frozenset({".py", ".pyc", ".pth", ".so", ".sh"})
-
-
-@dataclass(frozen=True)
-class Named:
-    """A file or folder that a config reads, and the digest that it is pinned to, if any.
-
-    Parameters
-    ----------
-    named
-        As the config has it.
-    query
-        What a database is asked where nothing lies there, and the variable that names it.
-    is_made
-        Whether a step of the config makes it.
-    is_raw
-        Whether steps of the config begin with it, so that it must lie at its place.
-    folder
-        That of the config, from which paths are found too.
-    """
-
-    where: str
-    named: str
-    place: Path
-    pin: str | None
-    is_table: bool = True
-    query: tuple[Query, str] | None = field(default=None, repr=False)
-    is_made: bool = False
-    is_raw: bool = False
-    folder: Path | None = None
-
-    @property
-    def is_elsewhere(self) -> bool:
-        """Whether it is read from the cache, and lies at no place of its own."""
-        return not self.is_raw and (is_address(self.named) or read_version(self.place) is not None)
-
-    @property
-    def shown(self) -> str:
-        """How a line names it."""
-        return self.named if self.is_elsewhere else str(self.place)
-
-    def bring(self) -> Brought | None:
-        """Bring it from its own source, if it has one: an address, DVC's stores, a database."""
-        brought = None
-        if not (self.is_raw and self.place.exists()):
-            brought = bring_named(self.named, self.place, self.pin, self.where, warn)
-        if brought is None and self.query is not None and not self.place.exists():
-            return bring_answer(*self.query, self.pin, warn)
-        return brought
-
-    def digest(self, path: Path) -> str:
-        """Return the digest of what lies at a path, having looked that it is what a config may name."""
-        return digest_named_table(path) if self.is_table or path.is_dir() else digest_named_file(path)
-
-
-def list_named(conf_files: Sequence[str]) -> Iterator[Named]:
-    """Yield what configs read, each place once; without a config named, of all below confs/.
-
-    Raises
-    ------
-    ConfigError
-        One is no config.
-    """
-    root, seen = find_project_root(), set[Path]()
-    for conf_file in conf_files or list_configs(root):
-        path = find_config(conf_file, root)
-        sections = read_config_document(path).value
-        for one in (*_list_of_steps(sections, path, root), *_list_of_keys(sections, path, root)):
-            if one.place not in seen:
-                seen.add(one.place)
-                yield one
-
-
-def _list_of_keys(sections: dict[str, Any], path: Path, root: Path) -> Iterator[Named]:
-    for key_path, named in list_pinned(path).items():
-        pin = take_section(sections, key_path[0]).get(key_path[1])
-        query = read_query(take_section(sections, "data")) if key_path[1] == "digest" else None
-        place = find_data(named, path, root)
-        yield Named(f"{path}: {'.'.join(key_path)}", named, place, pin, key_path != ROWS_PIN, query, folder=path.parent)
-
-
-def _list_of_steps(sections: dict[str, Any], path: Path, root: Path) -> Iterator[Named]:
-    """Yield what steps begin with, and what they make: that is kept where it is there, and made again where it is not."""
-    for key_path, one in list_step_inputs(sections, path, root).items():
-        where = f"{path}: {'.'.join(map(str, key_path))}"
-        yield Named(where, one.source or one.path, one.place, one.pin, is_table=False, is_raw=True, folder=path.parent)
-    pinned = {find_data(named, path, root) for key_path, named in list_pinned(path).items() if _has_pin(sections, key_path)}
-    for place in list_step_outputs(sections, root):
-        if place not in pinned:
-            yield Named(f"{path}: steps", str(place), place, None, is_table=False, is_made=True)
-
-
-def _has_pin(sections: dict[str, Any], key_path: tuple[str, str]) -> bool:
-    return take_section(sections, key_path[0]).get(key_path[1]) is not None
-
-
-def list_configs(root: Path) -> list[str]:
-    """Return the files below confs/ that name a table; others that lie there are not meant.
-
-    Raises
-    ------
-    DataError
-        There is none.
-    """
-    found = sorted(path for pattern in ("*.yaml", "*.yml", "*.toml", "*.json") for path in (root / "confs").glob(pattern))
-    configs = [str(path) for path in found if _names_table(path)]
-    if not configs:
-        raise DataError(Problem(f"{root / 'confs'}", "configs", "none", "Name a config: samebits data push CONF."))
-    return configs
-
-
-def _names_table(path: Path) -> bool:
-    try:
-        value = read_config_document(path).value
-    except ConfigError:  # whatever else lies there
-        return False
-    return isinstance(value.get("data"), dict) and "path" in value["data"] and "models" in value
 
 
 def is_config(word: str) -> bool:
@@ -152,18 +28,25 @@ def _list_folders() -> tuple[Path, Path]:
     return find_project_root(), Path.cwd()
 
 
-def run_data_push(words: Sequence[str]) -> None:
+def run_data_push(words: Sequence[str], rehash: bool = False) -> None:
     """Keep the tables of configs in the store, and the tables and models of runs, each once.
+
+    Parameters
+    ----------
+    rehash
+        Whether each file is read, here and in a store that is a folder, also where it did not change since it was read last.
 
     Raises
     ------
     DataError
         A table is missing or is not the pinned one, or the store cannot be written.
     """
-    store = open_store(find_project_root())[0]
-    configs = [word for word in words if is_config(word)]
-    for named in list_named(configs) if configs or not words else ():
-        _push(named, store)
+    root = find_project_root()
+    with DigestCache(root, not rehash) as known:
+        store = open_store(root, known)[0]
+        configs = [word for word in words if is_config(word)]
+        for named in list_named(configs) if configs or not words else ():
+            _push(named, store, known)
     for word in words:
         if word not in configs:
             from samebits.commands.data_of_runs import push_run  # which imports MLflow
@@ -171,7 +54,7 @@ def run_data_push(words: Sequence[str]) -> None:
             push_run(word, store)
 
 
-def _push(named: Named, store: Store) -> None:
+def _push(named: Named, store: Store, known: DigestCache) -> None:
     if named.pin is not None and not named.place.exists() and store.holds(named.pin):
         tell(f"there   {named.pin}  {named.shown}")
         return
@@ -179,15 +62,20 @@ def _push(named: Named, store: Store) -> None:
         return
     brought = named.bring()
     path = named.place if brought is None else brought.path
-    digest = named.digest(path)
+    digest = named.digest(path, known)
     if named.pin is not None and named.pin != digest:
         remedy = "Restore the file, or take the new bytes with `samebits data pin CONF`."
         raise DataError(Problem(named.where, f"the bytes of {named.pin}", f"{digest} at {path}", remedy))
     tell(f"{'pushed ' if store.put(path, digest) else 'there  '} {digest}  {named.shown}")
 
 
-def run_data_pull(words: Sequence[str]) -> None:
+def run_data_pull(words: Sequence[str], rehash: bool = False) -> None:
     """Bring the pinned tables of configs to where the configs read them, and runs' tables and models; nothing is overwritten.
+
+    Parameters
+    ----------
+    rehash
+        Whether each file that is here already is read, also where it did not change since it was read last.
 
     Raises
     ------
@@ -197,11 +85,12 @@ def run_data_pull(words: Sequence[str]) -> None:
     root, problems = find_project_root(), list[Problem]()
     stores = open_store(root) if list_stores(root) else ()  # what has a source of its own needs none
     configs = [word for word in words if is_config(word)]
-    for named in list_named(configs) if configs or not words else ():
-        try:
-            tell(f"{_pull(named, stores)} {named.pin or 'not pinned':71}  {named.shown}")
-        except DataError as error:
-            problems += error.problems
+    with DigestCache(root, not rehash) as known:
+        for named in list_named(configs) if configs or not words else ():
+            try:
+                tell(f"{_pull(named, stores, known)} {named.pin or 'not pinned':71}  {named.shown}")
+            except DataError as error:
+                problems += error.problems
     for word in words:
         if word not in configs:
             from samebits.commands.data_of_runs import pull_run
@@ -211,9 +100,9 @@ def run_data_pull(words: Sequence[str]) -> None:
         raise DataError(*problems)
 
 
-def _pull(named: Named, stores: tuple[Store, ...]) -> str:
+def _pull(named: Named, stores: tuple[Store, ...], known: DigestCache) -> str:
     if named.place.exists():
-        if named.pin is not None and digest_table(named.place, named.pin) != named.pin:
+        if named.pin is not None and not _is_there(named.place, named.pin, known):
             found = f"other bytes at {named.place}"
             remedy = "Nothing is overwritten: move them away, or pin them."
             raise DataError(Problem(named.where, f"the bytes of {named.pin}", found, remedy))
@@ -230,10 +119,15 @@ def _pull(named: Named, stores: tuple[Store, ...]) -> str:
     if path is None:
         raise DataError(_describe_missing(named, stores))
     if not named.is_elsewhere:
-        copy_whole(path, named.place, named.pin or named.digest(path))
+        known.note_parts(named.place, copy_whole(path, named.place, named.pin or named.digest(path, known)))
     elif named.pin is not None:
         keep_cached(path, named.pin)
     return "pulled "
+
+
+def _is_there(place: Path, pin: str, known: DigestCache) -> bool:
+    """Tell whether a place has the pinned bytes: of a folder, a pin of long ago may cover names that are left out today."""
+    return known.digest(place) == pin or digest_table(place, pin) == pin
 
 
 def _refuse_place(named: Named) -> None:
@@ -261,21 +155,28 @@ def _describe_missing(named: Named, stores: tuple[Store, ...]) -> Problem:
     return Problem(named.where, f"{named.pin} in {places}", "nothing", "Ask who has it for samebits data push.")
 
 
-def run_data_status(conf_files: Sequence[str]) -> None:
+def run_data_status(conf_files: Sequence[str], rehash: bool = False) -> None:
     """Say of each table of the configs whether it is here, and whether it is in the store.
+
+    Parameters
+    ----------
+    rehash
+        As of `run_data_push`.
 
     Raises
     ------
     DataError
         There is no store.
     """
-    stores = open_store(find_project_root())
-    for named in list_named(conf_files):
-        digest = named.digest(named.place) if named.place.exists() else None
-        wanted = named.pin or digest
-        here = "elsewhere" if named.is_elsewhere else _say_what_lies_there(digest, wanted)
-        stored = "stored" if wanted is not None and any(store.holds(wanted) for store in stores) else "not stored"
-        tell(f"{here:11} {stored:10} {wanted or 'no digest':71} {named.shown}")
+    root = find_project_root()
+    with DigestCache(root, not rehash) as known:
+        stores = open_store(root, known)
+        for named in list_named(conf_files):
+            digest = named.digest(named.place, known) if named.place.exists() else None
+            wanted = named.pin or digest
+            here = "elsewhere" if named.is_elsewhere else _say_what_lies_there(digest, wanted)
+            stored = "stored" if wanted is not None and any(store.holds(wanted) for store in stores) else "not stored"
+            tell(f"{here:11} {stored:10} {wanted or 'no digest':71} {named.shown}")
 
 
 def _say_what_lies_there(digest: str | None, wanted: str | None) -> str:
@@ -284,8 +185,13 @@ def _say_what_lies_there(digest: str | None, wanted: str | None) -> str:
     return "here" if digest == wanted else "other bytes"
 
 
-def run_data_sync(conf_files: Sequence[str]) -> None:
+def run_data_sync(conf_files: Sequence[str], rehash: bool = False) -> None:
     """Bring what is missing here, and keep what is missing in the store: tables of configs, and their latest runs' models.
+
+    Parameters
+    ----------
+    rehash
+        As of `run_data_push`.
 
     Raises
     ------
@@ -293,16 +199,17 @@ def run_data_sync(conf_files: Sequence[str]) -> None:
         A table can be neither brought nor kept; the others are all the same.
     """
     root, problems = find_project_root(), list[Problem]()
-    stores = open_store(root)
     configs = list(conf_files) or list_configs(root)
-    for named in list_named(configs):
-        try:
-            if named.place.exists() or named.is_elsewhere:
-                _push(named, stores[0])
-            else:
-                tell(f"{_pull(named, stores)} {named.pin or 'not pinned':71}  {named.shown}")
-        except DataError as error:
-            problems += error.problems
+    with DigestCache(root, not rehash) as known:
+        stores = open_store(root, known)
+        for named in list_named(configs):
+            try:
+                if named.place.exists() or named.is_elsewhere:
+                    _push(named, stores[0], known)
+                else:
+                    tell(f"{_pull(named, stores, known)} {named.pin or 'not pinned':71}  {named.shown}")
+            except DataError as error:
+                problems += error.problems
     from samebits.commands.data_of_runs import sync_models
 
     sync_models(configs, stores)

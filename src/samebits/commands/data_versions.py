@@ -12,7 +12,7 @@ from typing import Any
 
 from samebits.commands.data_of_runs import list_model_digests
 from samebits.commands.data_pin import TABLE_PIN, list_pinned
-from samebits.commands.data_store import list_configs, list_named
+from samebits.commands.named_data import list_configs, list_named
 from samebits.config.documents import take_section
 from samebits.config.loading import read_config_document
 from samebits.errors import DataError, Problem, SamebitsError

@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from samebits.config.loading import Brought, LoadedConfig
 from samebits.errors import DataError, Problem
@@ -24,7 +25,8 @@ from samebits.sources.buckets import Bucket, open_address, open_object
 from samebits.sources.delta import find_version, list_files, read_version, require_deltalake, split_version
 from samebits.sources.dvc import DvcStore, Tracked, check_md5, find_store, find_tracked, read_listing
 from samebits.sources.web import open_web
-from samebits.table.files import DELTA_LOG, digest_table
+from samebits.table.files import DELTA_LOG, join_parts, list_table_files
+from samebits.transfers.abreast import Watch, run_abreast
 from samebits.transfers.cache import find_cached, find_folder, recall, take_in
 from samebits.transfers.origin import Held, Origin, open_file
 from samebits.transfers.transfer import Check, bring
@@ -115,8 +117,7 @@ def _choose_fetch(named: str, place: Path, where: str) -> Callable[[str | None, 
 
 def _bring_address(address: Address, pin: str | None, follow: Follow) -> Brought:
     if address.scheme in (*WEB, HUB):
-        path, _ = _bring_file(open_web(address), pin, follow)
-        return Brought(path, address.text)
+        return Brought(_bring_file(open_web(address), pin, follow).path, address.text)
     bucket, key = open_address(address)
     if address.version is None and (table := split_version(key)) is not None:
         return _bring_bucket_version(bucket, *table, address, pin, follow)
@@ -126,26 +127,40 @@ def _bring_address(address: Address, pin: str | None, follow: Follow) -> Brought
 
 
 def _bring_object(bucket: Bucket, key: str, address: Address, pin: str | None, follow: Follow) -> Brought:
-    path, held = _bring_file(open_object(bucket, key, address.version), pin, follow)
-    return Brought(path, address.name_version(held.version))
+    arrived = _bring_file(open_object(bucket, key, address.version), pin, follow)
+    return Brought(arrived.path, address.name_version(arrived.held.version))
 
 
-def _bring_file(origin: Origin, pin: str | None, follow: Follow, check: Check | None = None) -> tuple[Path, Held]:
+class _Arrived(NamedTuple):
+    path: Path
+    digest: str
+    held: Held
+
+    @property
+    def place(self) -> tuple[Path, str]:
+        return self.path, self.digest
+
+
+def _bring_file(origin: Origin, pin: str | None, follow: Follow, check: Check | None = None, watch: Watch | None = None) -> _Arrived:
     held = origin.look()
     known = recall(origin.where, held)
     if known is not None and known == (pin or known) and (cached := find_cached(known)) is not None:
-        return cached, held
+        return _Arrived(cached, known, held)
     size = "" if held.size_bytes is None else f", {describe_size(held.size_bytes)}"
     follow(f"fetch   {origin.where}{size}")
-    return bring(origin, held, pin, check)[0], held
+    return _Arrived(*bring(origin if watch is None else watch.follow_origin(origin), held, pin, check), held)
+
+
+def _bring_files(origins: dict[str, Origin], follow: Follow) -> dict[str, tuple[Path, str]]:
+    arrived = run_abreast(lambda origin, watch: _bring_file(origin, None, follow, watch=watch).place, origins.values())
+    return dict(zip(origins, arrived, strict=True))
 
 
 def _bring_bucket_folder(bucket: Bucket, prefix: str, pin: str | None, follow: Follow) -> Path:
-    names = bucket.list_objects(prefix)
-    files = {name: _bring_file(open_object(bucket, prefix + name), None, follow)[0] for name in names if is_inner_path(name)}
-    if not files:
+    origins = {name: open_object(bucket, prefix + name) for name in bucket.list_objects(prefix) if is_inner_path(name)}
+    if not origins:
         raise FileNotFoundError(f"{bucket.root}/{prefix}")
-    return join_folder(files, pin, f"{bucket.root}/{prefix}")
+    return join_folder(_bring_files(origins, follow), pin, f"{bucket.root}/{prefix}")
 
 
 def _bring_version(table: Path, version: int, named: str, pin: str | None, follow: Follow) -> Brought:
@@ -161,9 +176,10 @@ def _bring_bucket_version(bucket: Bucket, table: str, version: int, address: Add
     require_deltalake(address.text)
     follow(f"fetch   the log of {bucket.root}/{table}, {len(log)} files")
     with tempfile.TemporaryDirectory(prefix=".log-", dir=find_folder()) as scratch:
-        for name in log:
+        parts = _bring_files({name: open_object(bucket, f"{table}/{name}") for name in log}, lambda _: None)
+        for name, (path, _) in parts.items():
             Path(scratch, name).parent.mkdir(parents=True, exist_ok=True)
-            os.link(_bring_file(open_object(bucket, f"{table}/{name}"), None, lambda _: None)[0], Path(scratch, name))
+            os.link(path, Path(scratch, name))
         names = list_files(Path(scratch), version, address.text)
     origins = {name: open_object(bucket, f"{table}/{name}") for name in names}
     return Brought(_bring_files_of_version(origins, pin, address.text, follow), address.text)
@@ -171,7 +187,7 @@ def _bring_bucket_version(bucket: Bucket, table: str, version: int, address: Add
 
 def _bring_files_of_version(origins: dict[str, Origin], pin: str | None, where: str, follow: Follow) -> Path:
     try:
-        files = {name: _bring_file(origin, None, follow)[0] for name, origin in origins.items()}
+        files = _bring_files(origins, follow)
     except FileNotFoundError as error:
         found = f"one of them removed (VACUUM): {error.filename or error}"
         remedy = "Name a later version, or have the pinned rows from a data store or a run."
@@ -179,8 +195,13 @@ def _bring_files_of_version(origins: dict[str, Origin], pin: str | None, where: 
     return join_folder(files, pin, where)
 
 
-def join_folder(files: dict[str, Path], pin: str | None, where: str) -> Path:
+def join_folder(files: dict[str, tuple[Path, str]], pin: str | None, where: str) -> Path:
     """Return a folder of files that lie in the cache, by links: they are there once.
+
+    Parameters
+    ----------
+    files
+        By its path inside, where each lies, and its digest, to which it was held as it came.
 
     Raises
     ------
@@ -189,10 +210,10 @@ def join_folder(files: dict[str, Path], pin: str | None, where: str) -> Path:
     """
     with tempfile.TemporaryDirectory(prefix=".joined-", dir=find_folder()) as scratch:
         folder = Path(scratch, "folder")
-        for name, file in files.items():
+        for name, (file, _) in files.items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             os.link(file, folder / name)
-        digest = str(digest_table(folder))
+        digest = join_parts(folder, {name: files[name][1] for name in list_table_files(folder)})
         if pin not in (None, digest):
             remedy = "Name the folder that is meant, or take the new bytes with `samebits data pin CONF`."
             raise DataError(Problem(where, f"the pinned {pin}", digest, remedy))
@@ -202,20 +223,22 @@ def join_folder(files: dict[str, Path], pin: str | None, where: str) -> Path:
 def _bring_tracked(tracked: Tracked, place: Path, pin: str | None, follow: Follow) -> Brought:
     store = find_store(tracked.repository)
     if not tracked.md5.endswith(".dir"):
-        return Brought(_bring_md5(store, tracked.md5, pin, follow), str(place))
-    listing = read_listing(_bring_md5(store, tracked.md5, None, follow), tracked.inner)
+        return Brought(_bring_md5(store, tracked.md5, pin, follow).path, str(place))
+    listing = read_listing(_bring_md5(store, tracked.md5, None, follow).path, tracked.inner)
     if list(listing) == [""]:
-        return Brought(_bring_md5(store, listing[""], pin, follow), str(place))
-    files = {name: _bring_md5(store, md5, None, follow) for name, md5 in listing.items() if is_inner_path(name)}
-    if not files:
+        return Brought(_bring_md5(store, listing[""], pin, follow).path, str(place))
+    named = {name: md5 for name, md5 in listing.items() if is_inner_path(name)}
+    if not named:
         raise FileNotFoundError(f"{tracked.inner!r} in what {tracked.by} names")
-    return Brought(join_folder(files, pin, str(place)), str(place))
+    wanted = sorted(set(named.values()))
+    arrived = dict(zip(wanted, run_abreast(lambda md5, watch: _bring_md5(store, md5, None, follow, watch), wanted), strict=True))
+    return Brought(join_folder({name: arrived[md5].place for name, md5 in named.items()}, pin, str(place)), str(place))
 
 
-def _bring_md5(store: DvcStore, md5: str, pin: str | None, follow: Follow) -> Path:
+def _bring_md5(store: DvcStore, md5: str, pin: str | None, follow: Follow, watch: Watch | None = None) -> _Arrived:
     for origin in store.open(md5):
         try:
-            return _bring_file(origin, pin, follow, partial(check_md5, md5))[0]
+            return _bring_file(origin, pin, follow, partial(check_md5, md5), watch)
         except FileNotFoundError:
             continue
     places = " or ".join(filter(None, (str(store.cache), store.remote)))

@@ -7,6 +7,7 @@ Google GOOGLE_APPLICATION_CREDENTIALS or what gcloud left; for Azure the variabl
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import os
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -17,7 +18,7 @@ from samebits.errors import DataError, Problem, describe_missing_extra
 from samebits.sources.address import Address
 from samebits.transfers.origin import Held, Origin
 
-_PIECE_BYTES = 8 << 20
+_PIECE_BYTES, _FEW_PIECES = 8 << 20, 2
 _RETRIES: dict[str, Any] = {"max_retries": 4, "retry_timeout": timedelta(seconds=60)}
 _ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "MLFLOW_S3_ENDPOINT_URL")
 T = TypeVar("T")
@@ -98,10 +99,17 @@ class Bucket:
         return {path[len(prefix) :]: (size, when) for path, size, when in items if path.startswith(prefix)}
 
     def put(self, key: str, pieces: Iterator[bytes]) -> None:
-        """Write an object, whole or not at all."""
+        """Write an object, whole or not at all: of few pieces by one request, of more in parts."""
         import obstore
 
-        self.ask(key, lambda: obstore.put(self._store, key, pieces, chunk_size=_PIECE_BYTES, max_concurrency=4))
+        first = list(itertools.islice(pieces, _FEW_PIECES + 1))
+        if len(first) <= _FEW_PIECES:
+            whole = b"".join(first)
+            del first
+            self.ask(key, lambda: obstore.put(self._store, key, whole, use_multipart=False))
+            return
+        parts = itertools.chain(first, pieces)
+        self.ask(key, lambda: obstore.put(self._store, key, parts, chunk_size=_PIECE_BYTES, max_concurrency=4))
 
     def delete(self, key: str) -> None:
         """Remove an object."""

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from samebits.errors import DataError, Problem
-from samebits.steps.digest_cache import DigestCache
 from samebits.steps.graph import Graph, PlannedStep
 from samebits.steps.record import Records, StepRecord, StepRun, digest_environment, find_module
+from samebits.stores.digest_cache import DigestCache
 
 State = Literal["unchanged", "runs", "refused"]
 _SHORT = 19

@@ -18,8 +18,10 @@ from samebits.lineage.manifest import is_inner_path
 from samebits.plain_files import read_pieces
 from samebits.sources.bringing import join_folder
 from samebits.sources.buckets import Bucket, open_object
+from samebits.stores.digest_cache import DigestCache
 from samebits.stores.folder import Kept
 from samebits.table.files import list_table_files
+from samebits.transfers.abreast import Watch, run_abreast
 from samebits.transfers.cache import find_cached
 from samebits.transfers.transfer import bring
 
@@ -36,10 +38,13 @@ class BucketStore:
     ----------
     prefix
         Before every key: empty, or with a slash at its end.
+    known
+        Digests of files that did not change since they were read; without it, files of a folder are read once more than they are sent.
     """
 
     bucket: Bucket
     prefix: str
+    known: DigestCache | None = None
 
     @property
     def where(self) -> str:
@@ -66,8 +71,11 @@ class BucketStore:
             return cached
         manifest = self._read_manifest(digest)
         if not manifest:
-            return self._bring(digest) if manifest is not None else None
-        return join_folder({name: self._bring_part(name, part) for name, part in manifest.items()}, digest, self.where)
+            return self._bring(digest, Watch()) if manifest is not None else None
+        wanted = {part: name for name, part in manifest.items()}
+        arrived = run_abreast(lambda one, watch: self._bring_part(one[1], one[0], watch), wanted.items())
+        places = dict(zip(wanted, arrived, strict=True))
+        return join_folder({name: (places[part], part) for name, part in manifest.items()}, digest, self.where)
 
     def _read_manifest(self, digest: str) -> dict[str, str] | None:
         """Return the digest of each file of a folder by its path inside: none of one file, None where nothing is there."""
@@ -85,14 +93,14 @@ class BucketStore:
             raise DataError(Problem(origin.where, f"the pinned {digest}", digest_bytes(content), remedy))
         return parse_manifest(content)
 
-    def _bring_part(self, name: str, digest: str) -> Path:
-        found = find_cached(digest) or self._bring(digest)
+    def _bring_part(self, name: str, digest: str, watch: Watch) -> Path:
+        found = find_cached(digest) or self._bring(digest, watch)
         if found is None:
             raise DataError(Problem(self.where, f"{digest}, which is {name} of a folder", "nothing", "Push the folder again."))
         return found
 
-    def _bring(self, digest: str) -> Path | None:
-        origin = open_object(self.bucket, self._name_key(digest))
+    def _bring(self, digest: str, watch: Watch) -> Path | None:
+        origin = watch.follow_origin(open_object(self.bucket, self._name_key(digest)))
         try:
             return bring(origin, origin.look(), digest)[0]
         except FileNotFoundError:
@@ -109,17 +117,18 @@ class BucketStore:
         if self.holds(digest):
             return False
         if not table.is_dir():
-            self._put_file(table, digest)
+            self._put_file((digest, table), Watch())
             return True
-        digests = {name: digest_file(file) for name, file in list_table_files(table).items()}
-        for name, file in list_table_files(table).items():
-            if not self.holds(digests[name]):
-                self._put_file(file, digests[name])
+        files = list_table_files(table)
+        digests = {name: str(digest_file(file) if self.known is None else self.known.digest(file)) for name, file in files.items()}
+        run_abreast(self._put_file, {digests[name]: file for name, file in files.items()}.items())
         self._put_pieces(str(table), digest, iter([write_manifest(digests.items())]))
         return True
 
-    def _put_file(self, path: Path, digest: str) -> None:
-        self._put_pieces(str(path), digest, read_pieces(path, _PIECE_BYTES))
+    def _put_file(self, kept: tuple[str, Path], watch: Watch) -> None:
+        digest, path = kept
+        if not self.holds(digest):
+            self._put_pieces(str(path), digest, watch.follow(read_pieces(path, _PIECE_BYTES)))
 
     def _put_pieces(self, where: str, digest: str, pieces: Iterator[bytes]) -> None:
         """Send bytes as they are digested: where they come out as others, the object never gets its name."""

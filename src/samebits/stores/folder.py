@@ -10,7 +10,8 @@ from pathlib import Path
 
 from samebits.digests import PREFIX, is_digest
 from samebits.errors import DataError, Problem
-from samebits.table.files import digest_table, list_table_files
+from samebits.stores.digest_cache import DigestCache
+from samebits.table.files import digest_parts, digest_table, join_parts, list_table_files
 
 
 @dataclass(frozen=True)
@@ -29,9 +30,16 @@ class Kept:
 
 @dataclass(frozen=True)
 class FolderStore:
-    """A folder of tables by their digests."""
+    """A folder of tables by their digests.
+
+    Parameters
+    ----------
+    known
+        Digests of its files that did not change since they were read or written; without it, each is read whenever it is asked for.
+    """
 
     folder: Path
+    known: DigestCache | None = None
 
     @property
     def where(self) -> str:
@@ -39,7 +47,9 @@ class FolderStore:
         return str(self.folder)
 
     def holds(self, digest: str) -> bool:
-        """Tell whether a table of that digest lies there, held to it."""
+        """Tell whether a table of that digest lies there, held to it now, or since when it did not change."""
+        if self.known is not None and any(self.known.digest(path) == digest for path in list_store_paths(self.folder, digest)):
+            return True
         return self.take(digest) is not None
 
     def take(self, digest: str) -> Path | None:
@@ -57,7 +67,9 @@ class FolderStore:
         """
         if self.holds(digest):
             return False
-        copy_whole(table, self._name_place(digest), digest)
+        parts = copy_whole(table, self._name_place(digest), digest)
+        if self.known is not None:
+            self.known.note_parts(self._name_place(digest), parts)
         return True
 
     def list_digests(self) -> dict[str, Kept]:
@@ -100,8 +112,8 @@ def list_store_paths(store: Path, digest: str) -> list[Path]:
     return [store / layout for layout in layouts if (store / layout).exists()]
 
 
-def copy_whole(source: Path, target: Path, digest: str) -> None:
-    """Copy a table's file or folder to a place where nothing is, whole or not at all.
+def copy_whole(source: Path, target: Path, digest: str) -> dict[str, str]:
+    """Copy a table's file or folder to a place where nothing is, whole or not at all, and return the digests of its files.
 
     Raises
     ------
@@ -116,10 +128,12 @@ def copy_whole(source: Path, target: Path, digest: str) -> None:
                 place = copied / name if source.is_dir() else copied
                 place.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(file, place)
-            if digest_table(copied, digest) != digest:
+            parts = digest_parts(copied)
+            if join_parts(copied, parts) != digest:
                 remedy = "Run this again; if it stays so, the disk or the network between is to be looked at."
                 raise DataError(Problem(str(source), f"the bytes of {digest}", "others, as they were copied", remedy))
             _name_finally(copied, target)
+            return parts
     except OSError as error:
         raise DataError(
             Problem(str(target), "a place to write to", error.strerror or str(error), "Make room, or check its permissions.")

@@ -19,6 +19,7 @@ from samebits.project import expand_home
 from samebits.sources.address import BUCKETS, is_address
 from samebits.sources.buckets import Bucket
 from samebits.stores.bucket import BucketStore
+from samebits.stores.digest_cache import DigestCache
 from samebits.stores.folder import FolderStore, Kept, copy_whole
 
 STORE_VARIABLE = "SAMEBITS_DATA_STORE"
@@ -58,15 +59,20 @@ def list_stores(root: Path) -> list[str]:
     return [name if is_address(name) else str(root / expand_home(name)) for name in names]
 
 
-def open_store(root: Path) -> tuple[Store, ...]:
+def open_store(root: Path, known: DigestCache | None = None) -> tuple[Store, ...]:
     """Return the stores, the first of which is written to.
+
+    Parameters
+    ----------
+    known
+        Digests that need not be found anew.
 
     Raises
     ------
     DataError
         None is named, or one is not there: a mistyped one is not made.
     """
-    found = tuple(open_named(name) for name in list_stores(root))
+    found = tuple(open_named(name, known) for name in list_stores(root))
     if not found:
         remedy = (
             f"Set it: export {STORE_VARIABLE}=/path/to/a/shared/folder, or s3://bucket/prefix; or data_store under [tool.samebits]."
@@ -75,7 +81,7 @@ def open_store(root: Path) -> tuple[Store, ...]:
     return found
 
 
-def open_named(name: str) -> Store:
+def open_named(name: str, known: DigestCache | None = None) -> Store:
     """Return a store by its name: a bucket's address, or a folder.
 
     Raises
@@ -87,13 +93,13 @@ def open_named(name: str) -> Store:
         folder = expand_home(name)
         if not folder.is_dir():
             raise DataError(Problem(STORE_VARIABLE, "a folder that is there", str(folder), "Make it, or mount it."))
-        return FolderStore(folder)
+        return FolderStore(folder, known)
     scheme, _, rest = name.partition("://")
     bucket, _, prefix = rest.strip("/").partition("/")
     if scheme not in BUCKETS or not bucket:
-        known = ", ".join(f"{one}://" for one in BUCKETS)
-        raise DataError(Problem(STORE_VARIABLE, f"a folder, or a bucket ({known})", name, "Name one of these."))
-    return BucketStore(Bucket(f"{scheme}://{bucket}"), f"{prefix}/" if prefix else "")
+        schemes = ", ".join(f"{one}://" for one in BUCKETS)
+        raise DataError(Problem(STORE_VARIABLE, f"a folder, or a bucket ({schemes})", name, "Name one of these."))
+    return BucketStore(Bucket(f"{scheme}://{bucket}"), f"{prefix}/" if prefix else "", known)
 
 
 def take_from(stores: tuple[Store, ...], digest: str) -> tuple[Path, str] | None:

@@ -161,6 +161,22 @@ def digest_table(path: Path, recorded: str | None = None) -> str | None:
             return digest_file(path) if path.is_file() else None
         if recorded is not None and digest_folder(path) == recorded:
             return recorded
-        return digest_manifest((name, digest_file(file)) for name, file in list_table_files(path).items())
+        return join_parts(path, digest_parts(path))
     except OSError:
         return None
+
+
+def digest_parts(path: Path) -> dict[str, str]:
+    """Return the digest of each of a table's files, by its path inside a folder, or of the one file by its name.
+
+    Raises
+    ------
+    OSError
+        One cannot be read.
+    """
+    return {name: digest_file(file) for name, file in list_table_files(path).items()}
+
+
+def join_parts(path: Path, parts: dict[str, str]) -> str:
+    """Return a table's digest from those of its files."""
+    return digest_manifest(parts.items()) if path.is_dir() else parts[path.name]

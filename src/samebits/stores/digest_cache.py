@@ -12,19 +12,19 @@ import json
 import os
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from samebits.digests import digest_bytes, digest_file, digest_manifest
+from samebits.digests import digest_bytes, digest_file
 from samebits.errors import DataError, describe_unreadable
 from samebits.private_files import read_private, write_private
-from samebits.table.files import list_table_files
+from samebits.table.files import join_parts, list_table_files
 
 _RACY_NS = 2_000_000_000
 _MOST_KEPT = 50_000  # files; a larger cache is begun anew with those just asked for
 
 
 class DigestCache:
-    """The digests of one project's files.
+    """The digests of the files that a project asks for, kept for its next process by `save`, or at the end of a `with`.
 
     Parameters
     ----------
@@ -39,6 +39,12 @@ class DigestCache:
         self._read_now: dict[str, list[Any]] = {}
         self._brought: dict[str, list[Any]] = {}
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.save()
+
     def digest(self, path: Path) -> str | None:
         """Return the digest of a file, or of a folder's files as of a table's; None where nothing is.
 
@@ -52,7 +58,7 @@ class DigestCache:
         try:
             if not path.is_dir():
                 return self._digest_file(path)
-            return digest_manifest((name, self._digest_file(file)) for name, file in list_table_files(path).items())
+            return join_parts(path, {name: self._digest_file(file) for name, file in list_table_files(path).items()})
         except OSError as error:
             place = Path(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else path
             raise DataError(describe_unreadable(place, error, "Check it and its permissions, or move it away.")) from None
@@ -72,10 +78,20 @@ class DigestCache:
         return found
 
     def note(self, path: Path, digest: str) -> None:
-        """Take a file that this process has just brought to its place for what was digested of it, until the process ends."""
+        """Take a file that this process has just brought to its place for what was digested of it.
+
+        Later processes do so too where it was written two seconds ago: what is written to it from now on gives it another time.
+        """
         with contextlib.suppress(OSError):
             if path.is_file():
-                self._brought[str(path)] = [*_read_facts(path), digest]
+                facts = _read_facts(path)
+                known = self._read_now if time.time_ns() - facts[1] >= _RACY_NS else self._brought
+                known[str(path)] = [*facts, digest]
+
+    def note_parts(self, place: Path, parts: dict[str, str]) -> None:
+        """Take all files of a table for what was digested of them."""
+        for name, digest in parts.items():
+            self.note(place / name if place.is_dir() else place, digest)
 
     def save(self) -> None:
         """Keep what was read, for the next process; where there is no place for it, nothing is kept."""

@@ -9,8 +9,8 @@ from step_projects import Project
 
 from samebits.digests import digest_file
 from samebits.errors import DataError
-from samebits.steps import digest_cache
-from samebits.steps.digest_cache import DigestCache
+from samebits.stores import digest_cache
+from samebits.stores.digest_cache import DigestCache
 from samebits.table.files import digest_table
 
 
