@@ -139,13 +139,17 @@ def move_table(path: Path, folder: Path) -> None:
     path.write_text(yaml.safe_dump(config), encoding="utf-8")
 
 
-def test_worker_processes_and_threads_more_than_cores_give_the_same_bits_as_one(
+def test_worker_processes_and_threads_two_as_many_as_cores_or_more_give_the_same_bits_as_one(
     recorded: list[dict[str, str]], tmp_path: Path
 ) -> None:
-    # small tables are not shared out by themselves
-    observed = observe(write_cases(tmp_path, n_jobs=3), FRESH_TRAINING_WORKERS="always")
+    again = [MANY_MODELS, REGRESSION, NESTED_SEARCH]
+    paths = write_cases(tmp_path / "two", n_jobs=2)
+    for n_jobs in (-1, 3):
+        paths += write_cases(tmp_path / str(n_jobs), [CASES[place] for place in again], n_jobs=n_jobs)
 
-    assert observed == recorded
+    observed = observe(paths, FRESH_TRAINING_WORKERS="always")  # small tables are not shared out by themselves
+
+    assert observed == [*recorded, *[recorded[place] for place in again] * 2]
 
 
 def test_workers_of_a_cluster_one_or_two_or_one_killed_in_the_middle_give_the_same_bits(
@@ -355,22 +359,17 @@ def test_the_shipped_configs_give_the_bits_they_gave_on_another_machine_and_day(
     assert observed == json.loads(GOLDEN_OUTPUTS.read_text(encoding="utf-8"))
 
 
-def read_cpu() -> str:
-    return Path("/proc/cpuinfo").read_text(encoding="utf-8")
-
-
 EMULATOR = shutil.which("qemu-x86_64") or shutil.which("qemu-x86_64-static")
 
 
-def test_an_emulated_cpu_of_another_maker_gives_the_same_bits(changed: dict[str, dict[str, Any]], write_config: Any) -> None:
+@pytest.mark.parametrize("cpu", ["Haswell", "EPYC-Rome"])
+def test_an_emulated_cpu_of_either_maker_gives_the_same_bits(changed: dict[str, dict[str, Any]], write_config: Any, cpu: str) -> None:
     if EMULATOR is None:
         pytest.skip("no user-mode CPU emulator is installed (Debian's package qemu-user)")
     # pinned from outside: replacing itself, the process would leave the emulator
     pinned = make_pinned_environment("portable", clean_environment())
 
-    (observed,) = train_fresh(
-        [write_config(TO_EMULATE)], prefix=[EMULATOR, "-cpu", "EPYC-Rome" if "GenuineIntel" in read_cpu() else "Haswell"], **pinned
-    )
+    (observed,) = train_fresh([write_config(TO_EMULATE)], prefix=[EMULATOR, "-cpu", cpu], **pinned)
 
     assert observed["numeric_profile"]["blas"][0]["architecture"] == "Haswell"
     assert digest_outputs(observed) == digest_outputs(changed["emulated"])
