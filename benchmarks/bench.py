@@ -12,6 +12,7 @@ import json
 import os
 import platform
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -182,7 +183,23 @@ def compare_diff(folder: Path, runs: int) -> None:
 def compare_reuse(folder: Path, runs: int) -> None:
     config = ROOT / "confs/training.yaml"
     train_once(config, folder)
-    compare("train --reuse", [*SAMEBITS, "train", "--reuse", str(config)], [*SAMEBITS, str(config)], folder, runs)
+    reuse = [*SAMEBITS, "train", "--reuse", str(config)]
+    compare("train --reuse", reuse, [*SAMEBITS, str(config)], folder, runs)
+    if shutil.which("dvc") is None:
+        print("no dvc on the path: nothing beside its skip")
+        return
+    _write_stage(folder)
+    compare("train --reuse, dvc repro", reuse, ["dvc", "repro"], folder, runs)
+
+
+def _write_stage(folder: Path) -> None:
+    """Write a DVC project of one stage, the plain script on the same table, and run it once."""
+    table, script = (shutil.copy(path, folder) for path in (ROOT / "data/raw/wdbc.csv", PLAIN[-1]))
+    command = f"{sys.executable} {script} {table} diagnosis M sqlite:///{folder}/plain.db small > trained.txt"
+    stages = {"train": {"cmd": command, "deps": [Path(script).name, Path(table).name], "outs": ["trained.txt"]}}
+    (folder / "dvc.yaml").write_text(json.dumps({"stages": stages}), encoding="utf-8")
+    for words in (["init", "-q", "--no-scm"], ["repro", "-q"]):
+        subprocess.run(["dvc", *words], cwd=folder, check=True, env=make_environment(folder), stdout=subprocess.DEVNULL)
 
 
 def compare_report(folder: Path, runs: int) -> None:
