@@ -123,6 +123,19 @@ def test_a_damaged_object_is_not_believed(store: Any, tmp_path: Path) -> None:
         store.take(digest)
 
 
+def test_a_bucket_that_is_not_there_is_told_apart_from_an_object_that_is_not(store: Any, tmp_path: Path) -> None:
+    if hasattr(store, "folder"):
+        return
+    elsewhere, table = open_named("s3://nobody-has-this/tables"), tmp_path / "t.csv"
+    table.write_bytes(b"x\n")
+
+    with pytest.raises(DataError, match="s3://nobody-has-this: expected a bucket that is there, found none of that name"):
+        elsewhere.put(table, digest_bytes(b"x\n"))
+    with pytest.raises(DataError, match="NoSuchBucket"):
+        elsewhere.list_digests()
+    assert not elsewhere.holds(digest_bytes(b"x\n"))
+
+
 def test_a_project_names_its_store_and_the_environment_goes_before_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SAMEBITS_DATA_STORE", raising=False)
     (tmp_path / "pyproject.toml").write_text('[tool.samebits]\ndata_store = "s3://team/tables"\n', "utf-8")

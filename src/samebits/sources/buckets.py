@@ -60,6 +60,13 @@ class Bucket:
         except (BaseError, ValueError, OSError) as error:
             raise DataError(self._describe(key, error)) from None
 
+    def _ask_bucket(self, key: str, call: Callable[[], T]) -> T:
+        """Return what a call gives that fails for want of the bucket itself, not of an object."""
+        try:
+            return self.ask(key, call)
+        except FileNotFoundError:
+            raise DataError(Problem(self.root, "a bucket that is there", "none of that name", "Make it, or check its name.")) from None
+
     def _describe(self, key: str, error: Exception) -> Problem:
         where, name = f"{self.root}/{key}".rstrip("/"), type(error).__name__
         if name in ("PermissionDeniedError", "UnauthenticatedError"):
@@ -92,7 +99,7 @@ class Bucket:
         """Return the size in bytes of each object below a prefix, and when it was written, in seconds, by its name without it."""
         import obstore
 
-        batches = self.ask(prefix, lambda: list(obstore.list(self._store, prefix.rstrip("/") or None)))
+        batches = self._ask_bucket(prefix, lambda: list(obstore.list(self._store, prefix.rstrip("/") or None)))
         items = sorted(
             (str(item["path"]), int(item["size"]), item["last_modified"].timestamp()) for batch in batches for item in batch
         )
@@ -106,10 +113,10 @@ class Bucket:
         if len(first) <= _FEW_PIECES:
             whole = b"".join(first)
             del first
-            self.ask(key, lambda: obstore.put(self._store, key, whole, use_multipart=False))
+            self._ask_bucket(key, lambda: obstore.put(self._store, key, whole, use_multipart=False))
             return
         parts = itertools.chain(first, pieces)
-        self.ask(key, lambda: obstore.put(self._store, key, parts, chunk_size=_PIECE_BYTES, max_concurrency=4))
+        self._ask_bucket(key, lambda: obstore.put(self._store, key, parts, chunk_size=_PIECE_BYTES, max_concurrency=4))
 
     def delete(self, key: str) -> None:
         """Remove an object."""
