@@ -79,12 +79,19 @@ def _start_bucket(folder: Path) -> Iterator[str]:
     with (folder / "bucket.log").open("wb") as log:
         server = subprocess.Popen([sys.executable, "-m", "moto.server", "-p", str(port)], stdout=log, stderr=log)
     try:
-        while socket.socket().connect_ex(("127.0.0.1", port)):
+        while not _answers(port):
+            if server.poll() is not None:
+                sys.exit(f"the bucket's server ended: {folder / 'bucket.log'}")
             time.sleep(0.2)
         yield f"http://127.0.0.1:{port}"
     finally:
         server.kill()
         server.wait()
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as asked:
+        return asked.connect_ex(("127.0.0.1", port)) == 0
 
 
 class Turn(NamedTuple):

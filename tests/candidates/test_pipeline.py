@@ -421,9 +421,9 @@ def test_the_order_in_which_ratios_and_sums_are_written_changes_nothing(train: C
 TAKE_SPARSE: dict[str, float] = {
     **dict.fromkeys(["BernoulliNB", "ComplementNB", "MultinomialNB", "DecisionTreeClassifier", "DecisionTreeRegressor"], 1e-6),
     **dict.fromkeys(["ElasticNet", "Lasso", "LinearRegression", "LinearSVC", "LogisticRegression", "MLPClassifier", "SVC"], 1e-6),
-    **dict.fromkeys(["KNeighborsClassifier", "LGBMClassifier", "PoissonRegressor"], 1e-6),
+    **dict.fromkeys(["LGBMClassifier", "PoissonRegressor", "HuberRegressor", "LinearSVR", "NuSVR"], 1e-6),
     **dict.fromkeys(["ExtraTreesClassifier", "ExtraTreesRegressor", "RandomForestClassifier", "RandomForestRegressor", "Ridge"], 1e-3),
-    **dict.fromkeys(["BaggingRegressor", "GradientBoostingRegressor"], 1e-2),
+    "GradientBoostingRegressor": 1e-2,
     "SGDClassifier": 0.1,
 }
 TIGHT = {"tol": 1e-9, "max_iter": 100_000}
@@ -463,11 +463,13 @@ def test_codes_stay_dense_where_they_are_few_or_a_model_takes_no_sparse_ones_or_
 
     assert not is_sparse("logistic_regression")
     monkeypatch.setattr(pipeline, "MOST_DENSE_CELLS", 0)
-    assert is_sparse("logistic_regression") and is_sparse("ridge") and is_sparse("knn")
-    assert not is_sparse("boosting") and not is_sparse("naive_bayes")
-    pytest.importorskip("xgboost")
-    booster = {"class": "xgboost.XGBClassifier"}
-    assert not is_sparse("a", **booster) and not is_sparse(
-        "a", **{"class": "sklearn.ensemble.BaggingClassifier", "estimator": booster}
+    assert is_sparse("logistic_regression") and is_sparse("ridge") and is_sparse("svm")
+    assert not is_sparse("boosting") and not is_sparse("naive_bayes") and not is_sparse("knn")
+    assert not is_sparse("ridge", solver="saga")
+    for held in ({"class": "sklearn.naive_bayes.GaussianNB"}, {"class": "sklearn.svm.SVC"}):
+        assert not is_sparse("a", **{"class": "sklearn.ensemble.BaggingClassifier", "estimator": held})
+    assert not is_sparse(
+        "a", **{"class": "sklearn.ensemble.GradientBoostingClassifier", "init": {"class": "sklearn.naive_bayes.GaussianNB"}}
     )
-    assert is_sparse("a", **{"class": "sklearn.ensemble.BaggingClassifier", "estimator": {"class": "sklearn.svm.SVC"}})
+    pytest.importorskip("xgboost")
+    assert not is_sparse("a", **{"class": "xgboost.XGBClassifier"})

@@ -12,6 +12,7 @@ import servers
 
 from samebits.digests import digest_bytes
 from samebits.errors import DataError
+from samebits.stores.digest_cache import DigestCache
 from samebits.stores.store import list_stores, open_named, open_store
 from samebits.table.files import digest_table
 from samebits.transfers.cache import find_folder, remove
@@ -123,17 +124,36 @@ def test_a_damaged_object_is_not_believed(store: Any, tmp_path: Path) -> None:
         store.take(digest)
 
 
-def test_a_bucket_that_is_not_there_is_told_apart_from_an_object_that_is_not(store: Any, tmp_path: Path) -> None:
+def test_a_bucket_that_is_not_there_is_told_apart_from_an_object_that_is_not(
+    store: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     if hasattr(store, "folder"):
-        return
-    elsewhere, table = open_named("s3://nobody-has-this/tables"), tmp_path / "t.csv"
+        pytest.skip("a folder that is not there is refused elsewhere")
+    said = "s3://nobody-has-this: expected a bucket that is there, found none of that name"
+    table = tmp_path / "t.csv"
     table.write_bytes(b"x\n")
+    monkeypatch.setenv("SAMEBITS_DATA_STORE", "s3://nobody-has-this/tables")
 
-    with pytest.raises(DataError, match="s3://nobody-has-this: expected a bucket that is there, found none of that name"):
-        elsewhere.put(table, digest_bytes(b"x\n"))
-    with pytest.raises(DataError, match="NoSuchBucket"):
-        elsewhere.list_digests()
-    assert not elsewhere.holds(digest_bytes(b"x\n"))
+    with pytest.raises(DataError, match=said):
+        open_store(tmp_path)
+    with pytest.raises(DataError, match=said):
+        open_named("s3://nobody-has-this/tables").put(table, digest_bytes(b"x\n"))
+
+
+def test_a_file_that_cannot_be_read_is_named_and_not_the_store(store: Any, tmp_path: Path) -> None:
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "parts/gone.csv").symlink_to(tmp_path / "nowhere")
+
+    with pytest.raises(DataError, match=r"gone\.csv"):
+        store.put(tmp_path / "parts", digest_bytes(b"x\n"))
+
+
+def test_what_cannot_be_read_in_a_store_is_not_kept_there(tmp_path: Path) -> None:
+    digest, store = digest_bytes(b"x\n"), tmp_path / "store"
+    (store / f"sha256/{digest[7:9]}/{digest[9:]}").mkdir(parents=True)
+    (store / f"sha256/{digest[7:9]}/{digest[9:]}/part.csv").symlink_to("nowhere")
+
+    assert not open_named(str(store), DigestCache(tmp_path)).holds(digest)
 
 
 def test_a_project_names_its_store_and_the_environment_goes_before_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

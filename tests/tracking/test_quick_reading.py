@@ -36,13 +36,16 @@ def run_ids(client: Any) -> list[str]:
             ]
             tags = [RunTag("digest", "sha256:ab"), RunTag("empty", ""), RunTag("mlflow.parentRunId", found[0] if found else "none")]
             client.log_batch(run.info.run_id, metrics, [Param("p", "1"), Param("é/x", "")], tags)
-            dataset = Dataset("wdbc.csv", "c3e3bad9", "local", "{}")
-            client.log_inputs(run.info.run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])])
-            model = client.create_logged_model(experiment, name="best", source_run_id=run.info.run_id)
-            client.log_outputs(run.info.run_id, [LoggedModelOutput(model.model_id, 0)])
+            datasets = [Dataset(name, "c3e3bad9", "local", "{}") for name in ("wdbc.csv", "test rows")]
+            contexts = [InputTag("mlflow.data.context", "training"), InputTag("more", "1")]
+            client.log_inputs(run.info.run_id, [DatasetInput(one, contexts) for one in datasets])
+            for name in ("best", "second")[: 1 + number % 2]:
+                model = client.create_logged_model(experiment, name=name, source_run_id=run.info.run_id)
+                client.log_outputs(run.info.run_id, [LoggedModelOutput(model.model_id, 0)])
             client.set_terminated(run.info.run_id, "FINISHED" if number else "FAILED")
             found.append(run.info.run_id)
     client.delete_run(found[1])
+    client.delete_experiment(client.create_experiment("deleted"))
     return found
 
 
@@ -72,10 +75,10 @@ def show(run: Any) -> dict[str, Any]:
 def test_runs_experiments_metrics_and_models_are_what_mlflow_gives(read: QuickReader, client: Any, run_ids: list[str]) -> None:
     for run_id in run_ids:
         run = client.get_run(run_id)
-        (output,) = run.outputs.model_outputs
         assert show(read.get_run(run_id)) == show(run)
-        for name in ("name", "artifact_location", "creation_timestamp", "source_run_id", "model_id"):
-            assert getattr(read.get_logged_model(output.model_id), name) == getattr(client.get_logged_model(output.model_id), name)
+        for model_id in [output.model_id for output in run.outputs.model_outputs]:
+            for name in ("name", "artifact_location", "creation_timestamp", "source_run_id", "model_id"):
+                assert getattr(read.get_logged_model(model_id), name) == getattr(client.get_logged_model(model_id), name)
         histories = [[(repr(one.value), one.step) for one in of.get_metric_history(run_id, "m")] for of in (read, client)]
         assert histories[0] == histories[1] and len(histories[0]) == 4
         experiments = [of.get_experiment(run.info.experiment_id) for of in (read, client)]
@@ -98,6 +101,19 @@ def test_a_search_finds_what_mlflow_finds_in_its_order_whatever_the_page(read: Q
     found = [show(run) for run in search_runs(read, condition, page_size=2)]
 
     assert found == [show(run) for run in search_runs(client, condition)]
+
+
+def test_mlflow_goes_on_with_the_next_page_where_the_database_can_be_read_no_more(
+    own_store: str, client: Any, run_ids: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader = QuickReader(own_store, Path(own_store.removeprefix("sqlite:///")), lambda: client)
+    pages = search_runs(reader, "tags.digest != ''", page_size=2)
+
+    first = [next(pages), next(pages)]
+    monkeypatch.setattr("samebits.tracking.quick_reading.SCHEMAS", frozenset())
+
+    found = [show(run) for run in (*first, *pages)]
+    assert found == [show(run) for run in search_runs(client, "tags.digest != ''")] and len(found) == len(run_ids) - 1
 
 
 def test_what_is_asked_otherwise_is_asked_of_mlflow(own_store: str, client: Any, run_ids: list[str]) -> None:

@@ -127,11 +127,14 @@ def _check_derived_columns(config: Config, kinds: Mapping[str, Kind], dataset: D
 
 
 def _takes_sparse(model: Any) -> bool:
-    """Tell whether a model and all that it holds say that they take sparse columns, in which what is not written is zero."""
-    held = model.get_params(deep=True).values() if hasattr(model, "get_params") else ()
-    estimators = [model, *(one for one in held if isinstance(one, BaseEstimator))]
-    is_known = all(type(one).__module__.startswith(_ZEROS_ARE_ZEROS) for one in estimators)
-    return is_known and bool(getattr(getattr(_read_tags(model), "input_tags", None), "sparse", False))
+    """Tell whether a model takes sparse columns as it is set: one that is told to hold another, or to call what is given, does not."""
+    name, module = type(model).__name__, type(model).__module__
+    if name not in catalog.SPARSE_FITS or not module.startswith(_ZEROS_ARE_ZEROS):
+        return False
+    parameters = model.get_params(deep=False)
+    is_plain = not any(callable(value) or isinstance(value, BaseEstimator) for value in parameters.values())
+    has_solver = not (name.startswith("Ridge") and parameters["solver"] in catalog.DENSE_SOLVERS)
+    return is_plain and has_solver and bool(_read_tags(model).input_tags.sparse)
 
 
 def _build_columns(config: Config, kinds: Mapping[str, Kind], dataset: Dataset, takes_sparse: bool) -> ColumnTransformer:

@@ -47,11 +47,11 @@ def run_data_push(words: Sequence[str], rehash: bool = False) -> None:
         configs = [word for word in words if is_config(word)]
         for named in list_named(configs) if configs or not words else ():
             _push(named, store, known)
-    for word in words:
-        if word not in configs:
-            from samebits.commands.data_of_runs import push_run  # which imports MLflow
+        for word in words:
+            if word not in configs:
+                from samebits.commands.data_of_runs import push_run  # which imports MLflow
 
-            push_run(word, store)
+                push_run(word, store)
 
 
 def _push(named: Named, store: Store, known: DigestCache) -> None:
@@ -119,7 +119,7 @@ def _pull(named: Named, stores: tuple[Store, ...], known: DigestCache) -> str:
     if path is None:
         raise DataError(_describe_missing(named, stores))
     if not named.is_elsewhere:
-        known.note_parts(named.place, copy_whole(path, named.place, named.pin or named.digest(path, known)))
+        known.note_copy(named.place, copy_whole(path, named.place, named.pin or named.digest(path, known)))
     elif named.pin is not None:
         keep_cached(path, named.pin)
     return "pulled "

@@ -1,4 +1,7 @@
-"""What configs name and a store keeps: tables, files of rows, what steps begin with and what they make, each with its pin."""
+"""What configs name and a store keeps: tables, files of rows, what steps begin with and what they make, each with its pin.
+
+How it goes to a store and comes back is in `data_store`, which of it nobody needs any more in `data_versions`.
+"""
 
 from __future__ import annotations
 

@@ -74,6 +74,23 @@ PLAIN_STEPS = frozenset(
         "TransformedTargetRegressor",
     }
 )
+# These come to the same from sparse columns as from dense ones: but for rounding, for ties between equal splits, for solvers that
+# iterate (Ridge and LinearRegression do from sparse ones), and for SGD, which moves its intercept less. Neighbours are not among them:
+# from sparse columns they are found by brute force.
+SPARSE_FITS = frozenset(
+    {
+        *("BernoulliNB", "ComplementNB", "MultinomialNB"),
+        *("DecisionTreeClassifier", "DecisionTreeRegressor", "ExtraTreesClassifier", "ExtraTreesRegressor"),
+        *("RandomForestClassifier", "RandomForestRegressor", "GradientBoostingClassifier", "GradientBoostingRegressor"),
+        *("ElasticNet", "ElasticNetCV", "Lasso", "LassoCV", "LinearRegression", "LogisticRegression", "LogisticRegressionCV"),
+        *("Ridge", "RidgeClassifier", "GammaRegressor", "PoissonRegressor", "TweedieRegressor", "HuberRegressor"),
+        *("Perceptron", "SGDClassifier", "SGDRegressor"),
+        *("LinearSVC", "LinearSVR", "NuSVC", "NuSVR", "SVC", "SVR"),
+        *("MLPClassifier", "MLPRegressor"),
+        *("LGBMClassifier", "LGBMRegressor"),
+    }
+)
+DENSE_SOLVERS = frozenset({"svd", "cholesky", "saga"})  # of Ridge
 # What these predict is the class of highest probability, as read in scikit-learn's source and tested; so one question answers both.
 LIKELIEST_CLASS = frozenset(
     {

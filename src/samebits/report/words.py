@@ -254,7 +254,7 @@ def _list_rules_of_three(account: Account, points: list[str]) -> list[str]:
     if account.task == "regression" or len(account.recorded) == 0:
         return []
     is_wrong = account.recorded != account.predicted
-    parts = {"": is_wrong | ~is_wrong}
+    parts = {"": is_wrong | ~is_wrong}  # every row
     if account.task == "binary" and is_wrong.any():
         name = name_class(account, account.positive)
         called = {"precision": ("called", account.predicted), "recall": ("of", account.recorded)}

@@ -152,8 +152,7 @@ def _bring_file(origin: Origin, pin: str | None, follow: Follow, check: Check | 
 
 
 def _bring_files(origins: dict[str, Origin], follow: Follow) -> dict[str, tuple[Path, str]]:
-    arrived = run_abreast(lambda origin, watch: _bring_file(origin, None, follow, watch=watch).place, origins.values())
-    return dict(zip(origins, arrived, strict=True))
+    return run_abreast(lambda _, origin, watch: _bring_file(origin, None, follow, watch=watch).place, origins)
 
 
 def _bring_bucket_folder(bucket: Bucket, prefix: str, pin: str | None, follow: Follow) -> Path:
@@ -230,8 +229,8 @@ def _bring_tracked(tracked: Tracked, place: Path, pin: str | None, follow: Follo
     named = {name: md5 for name, md5 in listing.items() if is_inner_path(name)}
     if not named:
         raise FileNotFoundError(f"{tracked.inner!r} in what {tracked.by} names")
-    wanted = sorted(set(named.values()))
-    arrived = dict(zip(wanted, run_abreast(lambda md5, watch: _bring_md5(store, md5, None, follow, watch), wanted), strict=True))
+    wanted = dict.fromkeys(sorted(set(named.values())))
+    arrived = run_abreast(lambda md5, _, watch: _bring_md5(store, md5, None, follow, watch), wanted)
     return Brought(join_folder({name: arrived[md5].place for name, md5 in named.items()}, pin, str(place)), str(place))
 
 

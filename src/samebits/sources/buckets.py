@@ -60,12 +60,32 @@ class Bucket:
         except (BaseError, ValueError, OSError) as error:
             raise DataError(self._describe(key, error)) from None
 
-    def _ask_bucket(self, key: str, call: Callable[[], T]) -> T:
-        """Return what a call gives that fails for want of the bucket itself, not of an object."""
+    def require(self) -> None:
+        """Make sure that the bucket itself is there, as far as whoever asks may list it.
+
+        Raises
+        ------
+        DataError
+            It is not.
+        """
+        import obstore
+
         try:
-            return self.ask(key, call)
+            self.ask("", lambda: next(iter(obstore.list(self._store, chunk_size=1)), None))
         except FileNotFoundError:
-            raise DataError(Problem(self.root, "a bucket that is there", "none of that name", "Make it, or check its name.")) from None
+            raise DataError(self._describe_missing()) from None
+        except DataError as error:
+            if "NoSuchBucket" in str(error):
+                raise DataError(self._describe_missing()) from None
+
+    def _write(self, key: str, call: Callable[[], object]) -> None:
+        try:
+            self.ask(key, call)
+        except FileNotFoundError:  # an object is made where there is none: it is the bucket
+            raise DataError(self._describe_missing()) from None
+
+    def _describe_missing(self) -> Problem:
+        return Problem(self.root, "a bucket that is there", "none of that name", "Make it, or check its name.")
 
     def _describe(self, key: str, error: Exception) -> Problem:
         where, name = f"{self.root}/{key}".rstrip("/"), type(error).__name__
@@ -99,7 +119,7 @@ class Bucket:
         """Return the size in bytes of each object below a prefix, and when it was written, in seconds, by its name without it."""
         import obstore
 
-        batches = self._ask_bucket(prefix, lambda: list(obstore.list(self._store, prefix.rstrip("/") or None)))
+        batches = self.ask(prefix, lambda: list(obstore.list(self._store, prefix.rstrip("/") or None)))
         items = sorted(
             (str(item["path"]), int(item["size"]), item["last_modified"].timestamp()) for batch in batches for item in batch
         )
@@ -113,10 +133,10 @@ class Bucket:
         if len(first) <= _FEW_PIECES:
             whole = b"".join(first)
             del first
-            self._ask_bucket(key, lambda: obstore.put(self._store, key, whole, use_multipart=False))
+            self._write(key, lambda: obstore.put(self._store, key, whole, use_multipart=False))
             return
         parts = itertools.chain(first, pieces)
-        self._ask_bucket(key, lambda: obstore.put(self._store, key, parts, chunk_size=_PIECE_BYTES, max_concurrency=4))
+        self._write(key, lambda: obstore.put(self._store, key, parts, chunk_size=_PIECE_BYTES, max_concurrency=4))
 
     def delete(self, key: str) -> None:
         """Remove an object."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from samebits.digests import PREFIX, digest_bytes, digest_file, is_digest, write_manifest
-from samebits.errors import DataError, Problem
+from samebits.errors import DataError, Problem, describe_unreadable
 from samebits.lineage.manifest import is_inner_path
 from samebits.plain_files import read_pieces
 from samebits.sources.bringing import join_folder
@@ -73,8 +73,7 @@ class BucketStore:
         if not manifest:
             return self._bring(digest, Watch()) if manifest is not None else None
         wanted = {part: name for name, part in manifest.items()}
-        arrived = run_abreast(lambda one, watch: self._bring_part(one[1], one[0], watch), wanted.items())
-        places = dict(zip(wanted, arrived, strict=True))
+        places = run_abreast(lambda part, name, watch: self._bring_part(name, part, watch), wanted)
         return join_folder({name: (places[part], part) for name, part in manifest.items()}, digest, self.where)
 
     def _read_manifest(self, digest: str) -> dict[str, str] | None:
@@ -117,18 +116,27 @@ class BucketStore:
         if self.holds(digest):
             return False
         if not table.is_dir():
-            self._put_file((digest, table), Watch())
+            self._put_file(digest, table, Watch())
             return True
         files = list_table_files(table)
-        digests = {name: str(digest_file(file) if self.known is None else self.known.digest(file)) for name, file in files.items()}
-        run_abreast(self._put_file, {digests[name]: file for name, file in files.items()}.items())
+        digests = {name: self._digest(file) for name, file in files.items()}
+        run_abreast(self._put_part, {digests[name]: file for name, file in files.items()})
         self._put_pieces(str(table), digest, iter([write_manifest(digests.items())]))
         return True
 
-    def _put_file(self, kept: tuple[str, Path], watch: Watch) -> None:
-        digest, path = kept
+    def _digest(self, path: Path) -> str:
+        found = None if self.known is None else self.known.digest(path)
+        try:
+            return found or digest_file(path)
+        except OSError as error:
+            raise DataError(describe_unreadable(path, error)) from None
+
+    def _put_part(self, digest: str, path: Path, watch: Watch) -> None:
         if not self.holds(digest):
-            self._put_pieces(str(path), digest, watch.follow(read_pieces(path, _PIECE_BYTES)))
+            self._put_file(digest, path, watch)
+
+    def _put_file(self, digest: str, path: Path, watch: Watch) -> None:
+        self._put_pieces(str(path), digest, watch.follow(_read(path)))
 
     def _put_pieces(self, where: str, digest: str, pieces: Iterator[bytes]) -> None:
         """Send bytes as they are digested: where they come out as others, the object never gets its name."""
@@ -153,6 +161,13 @@ class BucketStore:
             raise DataError(Problem(self.where, "a digest, sha256: and 64 hexadecimal digits", repr(digest)[:100], "Mend it."))
         name = digest.removeprefix(PREFIX)
         return f"{self.prefix}sha256/{name[:2]}/{name[2:]}"
+
+
+def _read(path: Path) -> Iterator[bytes]:
+    try:
+        yield from read_pieces(path, _PIECE_BYTES)
+    except OSError as error:
+        raise DataError(describe_unreadable(path, error)) from None
 
 
 def _hold_to(where: str, digest: str, pieces: Iterator[bytes]) -> Iterator[bytes]:

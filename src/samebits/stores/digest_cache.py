@@ -20,7 +20,8 @@ from samebits.private_files import read_private, write_private
 from samebits.table.files import join_parts, list_table_files
 
 _RACY_NS = 2_000_000_000
-_MOST_KEPT = 50_000  # files; a larger cache is begun anew with those just asked for
+_MOST_KEPT = 50_000  # files; of more, those that were asked for last are kept
+_MOST_BYTES = 15 << 20
 
 
 class DigestCache:
@@ -78,20 +79,22 @@ class DigestCache:
         return found
 
     def note(self, path: Path, digest: str) -> None:
-        """Take a file that this process has just brought to its place for what was digested of it.
-
-        Later processes do so too where it was written two seconds ago: what is written to it from now on gives it another time.
-        """
+        """Take a file that this process has just brought to its place for what was digested of it, until the process ends."""
         with contextlib.suppress(OSError):
             if path.is_file():
-                facts = _read_facts(path)
-                known = self._read_now if time.time_ns() - facts[1] >= _RACY_NS else self._brought
-                known[str(path)] = [*facts, digest]
+                self._brought[str(path)] = [*_read_facts(path), digest]
 
-    def note_parts(self, place: Path, parts: dict[str, str]) -> None:
-        """Take all files of a table for what was digested of them."""
+    def note_copy(self, place: Path, parts: dict[str, str]) -> None:
+        """Take a table's files for what was digested of them where nobody else writes, just before they came to their place.
+
+        Later processes do so too where a file was written two seconds ago: what is written to it at its place has another time.
+        """
         for name, digest in parts.items():
-            self.note(place / name if place.is_dir() else place, digest)
+            path = place / name if place.is_dir() else place
+            self.note(path, digest)
+            facts = self._brought.get(str(path), [])
+            if facts and time.time_ns() - facts[1] >= _RACY_NS:
+                self._read_now[str(path)] = self._asked[str(path)] = facts
 
     def save(self) -> None:
         """Keep what was read, for the next process; where there is no place for it, nothing is kept."""
@@ -99,8 +102,10 @@ class DigestCache:
             return
         kept = {**_read(self._name), **self._read_now}
         if len(kept) > _MOST_KEPT:
-            kept = self._asked
-        write_private("cache", self._name, json.dumps(kept).encode("utf-8"))
+            kept = dict(list(self._asked.items())[-_MOST_KEPT:])
+        while len(content := json.dumps(kept).encode("utf-8")) > _MOST_BYTES:  # of what is longer, nothing would be read
+            kept = dict(list(kept.items())[len(kept) // 2 + 1 :])
+        write_private("cache", self._name, content)
 
 
 def _read_facts(path: Path) -> list[int]:

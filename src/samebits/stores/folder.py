@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from samebits.digests import PREFIX, is_digest
-from samebits.errors import DataError, Problem
+from samebits.errors import DataError, Problem, describe_unreadable
 from samebits.stores.digest_cache import DigestCache
 from samebits.table.files import digest_parts, digest_table, join_parts, list_table_files
 
@@ -48,9 +48,13 @@ class FolderStore:
 
     def holds(self, digest: str) -> bool:
         """Tell whether a table of that digest lies there, held to it now, or since when it did not change."""
-        if self.known is not None and any(self.known.digest(path) == digest for path in list_store_paths(self.folder, digest)):
-            return True
-        return self.take(digest) is not None
+        return any(self._knows(path, digest) for path in list_store_paths(self.folder, digest)) or self.take(digest) is not None
+
+    def _knows(self, path: Path, digest: str) -> bool:
+        try:
+            return self.known is not None and self.known.digest(path) == digest
+        except DataError:  # what cannot be read is not kept
+            return False
 
     def take(self, digest: str) -> Path | None:
         """Return where a table of that digest lies, its bytes held to it; None where it lies nowhere."""
@@ -69,7 +73,7 @@ class FolderStore:
             return False
         parts = copy_whole(table, self._name_place(digest), digest)
         if self.known is not None:
-            self.known.note_parts(self._name_place(digest), parts)
+            self.known.note_copy(self._name_place(digest), parts)
         return True
 
     def list_digests(self) -> dict[str, Kept]:
@@ -135,6 +139,9 @@ def copy_whole(source: Path, target: Path, digest: str) -> dict[str, str]:
             _name_finally(copied, target)
             return parts
     except OSError as error:
+        read = str(error.filename or "")
+        if error.filename2 is None and read and Path(read).is_relative_to(source):
+            raise DataError(describe_unreadable(Path(read), error)) from None
         raise DataError(
             Problem(str(target), "a place to write to", error.strerror or str(error), "Make room, or check its permissions.")
         ) from None

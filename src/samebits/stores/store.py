@@ -78,6 +78,9 @@ def open_store(root: Path, known: DigestCache | None = None) -> tuple[Store, ...
             f"Set it: export {STORE_VARIABLE}=/path/to/a/shared/folder, or s3://bucket/prefix; or data_store under [tool.samebits]."
         )
         raise DataError(Problem(STORE_VARIABLE, "the store that keeps tables by their digest", "none named", remedy))
+    for store in found:
+        if isinstance(store, BucketStore):
+            store.bucket.require()
     return found
 
 

@@ -6,7 +6,9 @@ gives by test. Every other schema, question and failure goes to that client, whi
 
 from __future__ import annotations
 
+import base64
 import functools
+import json
 import math
 import os
 import re
@@ -50,6 +52,8 @@ class QuickReader:
 
     Parameters
     ----------
+    uri, database
+        The address of the store, and the file that it names.
     make_client
         Makes MLflow's own.
     """
@@ -98,11 +102,11 @@ class QuickReader:
         page_token: str | None = None,
     ) -> Page:
         """Return active runs that meet a condition, the latest first."""
-        if order_by not in _LATEST_FIRST or not experiment_ids or (page_token is not None and not page_token.isdigit()):
+        if order_by not in _LATEST_FIRST or not experiment_ids:
             raise _Unread
         condition, given = _parse_condition(filter_string)
         places = ",".join("?" * len(experiment_ids))
-        first = int(page_token or 0)
+        first = _read_token(page_token)
         where = (
             f"WHERE experiment_id IN ({places}) AND lifecycle_stage = 'active' AND {condition}"
             " ORDER BY start_time DESC, run_uuid LIMIT ? OFFSET ?"
@@ -111,7 +115,7 @@ class QuickReader:
             found = Page(_list_runs(rows, where, [*experiment_ids, *given, max_results + 1, first]))
         if len(found) > max_results:
             del found[max_results:]
-            found.token = str(first + max_results)
+            found.token = _make_token(first + max_results)
         return found
 
     @_or_ask_mlflow
@@ -145,11 +149,22 @@ class QuickReader:
             def rows(query: str, *given: Any) -> list[dict[str, Any]]:
                 return [dict(row) for row in connection.execute(query, given)]
 
-            if [row["version_num"] for row in rows("SELECT version_num FROM alembic_version")] not in [[one] for one in SCHEMAS]:
-                raise _Unread
-            if rows("SELECT 1 FROM experiments WHERE workspace != 'default'"):
+            schemas = {row["version_num"] for row in rows("SELECT version_num FROM alembic_version")}
+            if not schemas or schemas - SCHEMAS or rows("SELECT 1 FROM experiments WHERE workspace != 'default'"):
                 raise _Unread
             yield rows
+
+
+def _make_token(offset: int) -> str:
+    """Return by what a page is asked for, as MLflow has it: it may be the one that is asked."""
+    return base64.b64encode(json.dumps({"offset": offset}).encode("utf-8")).decode("ascii")
+
+
+def _read_token(token: str | None) -> int:
+    try:
+        return int(json.loads(base64.b64decode(token))["offset"]) if token else 0
+    except (ValueError, TypeError, LookupError):
+        raise _Unread from None
 
 
 def _take_one(found: list[Any]) -> Any:

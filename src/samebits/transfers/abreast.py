@@ -1,22 +1,26 @@
-"""Several files on their way at once, as programs of buckets have them: the results in the order asked for, all given up with one."""
+"""Several files on their way at once, as a bucket's own programs have them: one after the other, each waits for an answer.
+
+What a transfer has in hand when all are given up ends at its next piece, and leaves nothing under a final name.
+"""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import replace
 from typing import TypeVar
 
 from samebits.transfers.origin import Held, Origin
 
 AT_ONCE = 8
+K = TypeVar("K")
 T = TypeVar("T")
 R = TypeVar("R")
 
 
 class Watch:
-    """What lets a transfer end before its file does."""
+    """What lets a transfer end between two pieces of its file."""
 
     def __init__(self) -> None:
         self._is_over = threading.Event()
@@ -48,14 +52,24 @@ class Watch:
         return replace(origin, read=read)
 
 
-def run_abreast(transfer: Callable[[T, Watch], R], items: Iterable[T]) -> list[R]:
-    """Return what a transfer gives for each of some items, several of them at once; the first failure, or a signal, ends all."""
-    watch = Watch()
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        futures = [pool.submit(transfer, item, watch) for item in items]
-        try:
-            return [future.result() for future in futures]
-        except BaseException:
-            watch.end()
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+def run_abreast(transfer: Callable[[K, T, Watch], R], items: Mapping[K, T]) -> dict[K, R]:
+    """Return what a transfer gives for each of some items, several of them at once.
+
+    The first failure ends those that are on their way, which is waited for. A signal ends them too, and waits for nobody: one of them
+    may wait for another process, or for an answer that never comes.
+    """
+    watch, pool = Watch(), ThreadPoolExecutor(AT_ONCE)
+    try:
+        futures = {key: pool.submit(transfer, key, item, watch) for key, item in items.items()}
+        done, _ = wait(futures.values(), return_when=FIRST_EXCEPTION)
+        for future in futures.values():
+            if future in done:
+                future.result()  # raises what it failed with
+        return {key: future.result() for key, future in futures.items()}
+    except Exception:
+        watch.end()
+        pool.shutdown(cancel_futures=True)
+        raise
+    finally:
+        watch.end()
+        pool.shutdown(wait=False, cancel_futures=True)

@@ -1,7 +1,7 @@
 """The user's own tables by their digests, brought once from wherever they lie, and what each source held when it was last asked.
 
-A file here has its name only once it is whole, and is never believed without being digested again. The folder may be removed at any
-time: what is needed is brought again.
+A file here has its name only once it is whole, and no other process believes it without digesting it again. The folder may be
+removed at any time: what is needed is brought again.
 """
 
 from __future__ import annotations
