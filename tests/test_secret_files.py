@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from samebits import secret_files
 from samebits.secret_files import find_secret_name, find_secrets
 
 MADE = b"hunter22xyz9"
@@ -78,3 +81,19 @@ def test_a_secret_is_found_where_people_write_it(name: str, content: bytes) -> N
 )
 def test_an_ordinary_text_holds_none(name: str, content: bytes) -> None:
     assert find_secrets(name, content) == set()
+
+
+@pytest.mark.parametrize("reason", sorted(secret_files._LEADS))
+@given(data=st.data())
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+def test_what_is_looked_for_first_stands_in_whatever_a_pattern_finds(reason: str, data: st.DataObject) -> None:
+    pattern = {**secret_files._CONTENT, **secret_files._HANDED_OVER}[reason]
+
+    content = data.draw(st.from_regex(pattern))
+
+    if (found := pattern.search(content)) is not None:  # what stands around a match is not looked at as it is drawn
+        assert any(lead in found[0].lower() for lead in secret_files._LEADS[reason])
+
+
+def test_every_pattern_has_what_is_looked_for_first() -> None:
+    assert secret_files._LEADS.keys() == secret_files._CONTENT.keys() | secret_files._HANDED_OVER.keys()

@@ -81,7 +81,6 @@ _LITERAL = re.compile(
     + _SURE
     + rb"\\?[\"']?\]?[ \t]*(?::[ \t]*\w+[ \t]*)?(?::?=|:)[ \t]*[bru]?\\?[\"']([^\s\"'{}<>$%\\]{8,})\\?[\"']"
 )
-_HINT = re.compile(rb"(?i)passw|passphrase|pwd|secret|api_?key|token|private_?key")
 # What is handed over in a command, a header or a statement, whatever the file.
 _HANDED = {
     "a password in a command": rb"\bcurl(?:[ \t][^\n]{0,200}?)?[ \t](?:-u|--user)[ \t=]{0,9}"
@@ -95,6 +94,36 @@ _HANDED = {
     "a token in an address": rb"https?://(?:([A-Za-z0-9_-]{20,128})@[A-Za-z0-9-]|[\w.-]{1,99}/t/([a-z]{2}-[0-9a-f-]{36})/)",
 }
 _HANDED_OVER = {reason: re.compile(pattern) for reason, pattern in _HANDED.items()}
+# One of these stands in each of them, in small letters: to look for such first takes a fortieth of the time, in which a gigabyte of
+# stray tables is gone through.
+_LEADS = {
+    "a private key": (b"private key",),
+    "a key of AWS": (b"akia", b"asia", b"agpa", b"aroa"),
+    "a secret key of AWS": (b"secret",),
+    "a signed address": (b"-signature=", b"sig="),
+    "a token of GitHub": (b"ghp_", b"gho_", b"ghu_", b"ghs_", b"ghr_", b"github_pat_"),
+    "a token of GitLab": (b"glpat-", b"gldt-", b"glrt-", b"glcbt-", b"glptt-", b"glsoat-"),
+    "a token of Slack": (b"xox", b"hooks.slack.com"),
+    "a key of Google": (b"aiza",),
+    "a token of Google": (b"ya29.", b"gocspx-"),
+    "a JSON web token": (b"eyj",),
+    "a token of Hugging Face": (b"hf_",),
+    "a token of PyPI": (b"pypi-age",),
+    "a token of npm": (b"npm_",),
+    "a key of a model's provider": (b"sk-",),
+    "a key of Stripe": (b"k_live_", b"k_test_"),
+    "a key of SendGrid": (b"sg.",),
+    "a token of Databricks": (b"dapi",),
+    "a key of a storage account": (b"accountkey=",),
+    "a password in an address": (b"://",),
+    "a key of Kubernetes": (b"client-key-data:",),
+    "a password in a command": (b"curl", b"sshpass", b"mysql", b"password=", b"token=", b"secret=", b"api_key="),
+    "a password in a connection's words": (b"pwd", b"password"),
+    "a token in a header": (b"authorization",),
+    "a password in a statement": (b"identified", b"password"),
+    "a token in an address": (b"http",),
+}
+_HINTS = (b"passw", b"passphrase", b"pwd", b"secret", b"apikey", b"api_key", b"token", b"privatekey", b"private_key")
 _PLACEHOLDER = re.compile(rb"(?i)(?:null|none|true|false|nil|changeme|your|example|x{3,}|\*+)[\w*-]*|[<${%!`(\[&*].*")
 _SET = "a password or key that is set in it"
 _LEAST_BITS = 2.5  # of a letter: what is made by chance has more, words and names less
@@ -120,10 +149,13 @@ def find_secret_name(name: str) -> str | None:
 
 def find_secrets(name: str, content: bytes) -> set[tuple[str, bytes]]:
     """Return each secret in some bytes, with what it is."""
-    found = {(reason, match[0]) for reason, pattern in _CONTENT.items() for match in pattern.finditer(content)}
-    found |= {(reason, value) for reason, pattern in _HANDED_OVER.items() for value in _find_handed(pattern, content)}
+    small = content.lower()
+    likely = {reason for reason, leads in _LEADS.items() if any(lead in small for lead in leads)}
+    found = {(reason, match[0]) for reason, pattern in _CONTENT.items() if reason in likely for match in pattern.finditer(content)}
+    handed = {reason: pattern for reason, pattern in _HANDED_OVER.items() if reason in likely}
+    found |= {(reason, value) for reason, pattern in handed.items() for value in _find_handed(pattern, content)}
     last = PurePosixPath(name.lower()).name
-    if not _HINT.search(content):
+    if not any(hint in small for hint in _HINTS):
         return found
     is_code = last.endswith(_CODE)
     if not is_code and (last.startswith(".") or last.endswith(_SETTINGS) or _SETTINGS_NAME.fullmatch(last)):
