@@ -12,6 +12,7 @@ from compileall import compile_file
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from conftest import ROOT, clean_environment, wait_until
 from step_projects import Project
@@ -175,6 +176,33 @@ def test_the_byte_code_of_a_script_beside_which_it_lies_is_not_missed(project: P
     compile_file(project.root / "scripts/beside.py", quiet=1)
     words = ["python", "scripts/join.py", "{outputs.out}", "scripts/beside.py"]
     project.steps = {"one": {"command": words, "outputs": {"out": "data/processed/out.txt"}}}
+
+    assert project.list_ran() == ["one"]
+
+
+READINGS = {
+    "a file of Parquet": "import pyarrow.parquet as pq\ndef read(path): return pq.read_table(path / 'part.parquet')\n",
+    "by its name": "import pyarrow.parquet as pq\ndef read(path): return pq.ParquetFile(source=str(path / 'part.parquet')).read()\n",
+    "a folder by pandas": "import pandas\ndef read(path): return pandas.read_parquet(path)\n",
+    "a dataset": "import pyarrow.dataset as ds\ndef read(path): return ds.dataset([str(path / 'part.parquet')]).to_table()\n",
+}
+
+
+@pytest.mark.parametrize("way", READINGS)
+def test_what_arrow_opens_in_c_plus_plus_is_an_input_too(project: Project, way: str) -> None:
+    folder = project.root / "data/raw/parts"
+    folder.mkdir(parents=True)
+    pd.DataFrame({"x": [1, 2]}).to_parquet(folder / "part.parquet")
+    (folder / "_SUCCESS").write_text("", "utf-8")
+    work = (
+        READINGS[way] + f"def work(out, raw=None):\n    read(__import__('pathlib').Path({str(folder)!r}))\n    out.write_text('x')\n"
+    )
+
+    project.take_step(work)
+    with pytest.raises(DataError, match=r"others opened: data/raw/parts/part\.parquet\. Name them under inputs"):
+        project.run()
+    declared = READINGS[way] + "def work(raw, out):\n    read(raw)\n    out.write_text('x')\n"
+    project.take_step(declared, inputs={"raw": "data/raw/parts"})
 
     assert project.list_ran() == ["one"]
 

@@ -1,11 +1,13 @@
 """A step's own processes: what they do is noted as they do it (modules imported, files opened, hosts spoken to), a line each.
 
 `begin` is called in every Python that a step starts, by a `sitecustomize` on its path; `run` is the program that calls a function.
-Nothing heavy is imported. Files are seen that Python itself opens: what a library in C++ opens is not, nor what is no Python.
+Nothing heavy is imported. Files are seen that Python itself opens, and those that Arrow is given to open in C++: what another such
+library opens is not, nor what is no Python.
 """
 
 from __future__ import annotations
 
+import functools
 import importlib
 import inspect
 import json
@@ -29,6 +31,16 @@ _SYSTEM = (
     *("/var/lib", "/var/cache"),
 )
 _DRAWING = ("numpy.random", "torch", "tensorflow")
+# By module, what opens files in C++ that it is given first.
+_ARROW = {
+    "pyarrow.parquet.core": ("read_table", "read_metadata", "read_schema", "ParquetFile", "ParquetDataset"),
+    "pyarrow.dataset": ("dataset", "parquet_dataset"),
+    "pyarrow.csv": ("read_csv", "open_csv"),
+    "pyarrow.json": ("read_json", "open_json"),
+    "pyarrow.feather": ("read_table", "read_feather"),
+    "pyarrow.orc": ("read_table", "ORCFile"),
+}
+_GIVEN_BY_NAME = ("source", "path_or_paths", "input_file", "where", "metadata_path")
 _SITES = ("site-packages", "dist-packages")
 _METADATA = (".dist-info", ".egg-info")
 _OF_PYTHON = ("lib", "lib64", "bin", "include", "share", "etc")
@@ -39,8 +51,9 @@ def begin() -> None:
     plan = json.loads(Path(os.environ[PLAN]).read_text(encoding="utf-8"))
     notes = os.open(plan["notes"], os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
     plant_generators(plan["seed"])
-    sys.meta_path.insert(0, _StepImports(_Notes(notes), plan["seed"]))
-    sys.addaudithook(_Ear(plan, _Notes(notes)))
+    ear = _Ear(plan, _Notes(notes))
+    sys.meta_path.insert(0, _StepImports(_Notes(notes), plan["seed"], ear.hear_path))
+    sys.addaudithook(ear)
     _Notes(notes).add(begun=os.getpid())
 
 
@@ -72,28 +85,54 @@ class _Noted(dict[str, tuple[Path, bytes]]):
 
 
 class _StepImports(ImportWatch):
-    """Notes modules, and plants the generators of a library as soon as it is there."""
+    """Notes modules, plants the generators of a library as soon as it is there, and lets Arrow tell of the paths that it is given."""
 
-    def __init__(self, notes: _Notes, seed: int) -> None:
+    def __init__(self, notes: _Notes, seed: int, hear_path: Callable[[str], None]) -> None:
         super().__init__()
         self.noted = _Noted(notes)
         self._seed = seed
+        self._hear_path = hear_path
 
     def find_spec(self, fullname: str, path: Any, target: Any = None) -> ModuleSpec | None:
         spec = super().find_spec(fullname, path, target)
-        if fullname in _DRAWING and spec is not None and spec.loader is not None:
-            _plant_after(spec.loader, self._seed)
+        if spec is not None and spec.loader is not None:
+            if fullname in _DRAWING:
+                _do_after(spec.loader, lambda _: plant_generators(self._seed))
+            if fullname in _ARROW:
+                _do_after(spec.loader, lambda module: _let_tell(module, _ARROW[fullname], self._hear_path))
         return spec
 
 
-def _plant_after(loader: Any, seed: int) -> None:
+def _do_after(loader: Any, follow: Callable[[Any], None]) -> None:
     load = loader.exec_module
 
-    def load_and_plant(module: Any) -> None:
+    def load_and_follow(module: Any) -> None:
         load(module)
-        plant_generators(seed)
+        follow(module)
 
-    loader.exec_module = load_and_plant
+    loader.exec_module = load_and_follow
+
+
+def _let_tell(module: Any, names: tuple[str, ...], hear_path: Callable[[str], None]) -> None:
+    """Put in the stead of what opens files what tells of them first."""
+    for name in names:
+        made = getattr(module, name, None)
+        if isinstance(made, type):
+            made.__init__ = _telling(made.__init__, 1, hear_path)  # type: ignore[misc]
+        elif made is not None:
+            setattr(module, name, _telling(made, 0, hear_path))
+
+
+def _telling(call: Callable[..., Any], place: int, hear_path: Callable[[str], None]) -> Callable[..., Any]:
+    @functools.wraps(call)
+    def tell_and_call(*given: Any, **named: Any) -> Any:
+        first = given[place] if len(given) > place else next((named[name] for name in _GIVEN_BY_NAME if name in named), None)
+        for path in first if isinstance(first, list | tuple) else (first,):
+            if isinstance(path, str | os.PathLike):
+                hear_path(os.fspath(path))
+        return call(*given, **named)
+
+    return tell_and_call
 
 
 class _Ear:
@@ -114,6 +153,15 @@ class _Ear:
             self._hear_open(*_read_database(arguments[0]))
         elif event == "socket.connect" and isinstance(arguments[1], tuple):
             self._notes.add(network=":".join(map(str, arguments[1][:2])))
+
+    def hear_path(self, path: str) -> None:
+        """Hear of a file that is about to be read, or of a folder: of its files, but for those that Arrow leaves out too."""
+        self._hear_open(path, "rb", 0)
+        for folder, names, files in os.walk(path):
+            names[:] = [name for name in names if not name.startswith(("_", "."))]
+            for name in files:
+                if not name.startswith(("_", ".")):
+                    self._hear_open(os.path.join(folder, name), "rb", 0)  # noqa: PTH118
 
     def _hear_open(self, path: Any, mode: Any, flags: Any) -> None:
         if not isinstance(path, str | bytes):
