@@ -24,6 +24,7 @@ from samebits.digests import digest_bytes
 from samebits.numerics.generators import plant_generators
 from samebits.project import PACKAGE
 from samebits.provenance.imports import ImportWatch, name_place
+from samebits.table.files import list_table_files
 
 PLAN = "SAMEBITS_STEP"  # names the file that says what may be read
 _SYSTEM = (
@@ -155,13 +156,9 @@ class _Ear:
             self._notes.add(network=":".join(map(str, arguments[1][:2])))
 
     def hear_path(self, path: str) -> None:
-        """Hear of a file that is about to be read, or of a folder: of its files, but for those that Arrow leaves out too."""
-        self._hear_open(path, "rb", 0)
-        for folder, names, files in os.walk(path):
-            names[:] = [name for name in names if not name.startswith(("_", "."))]
-            for name in files:
-                if not name.startswith(("_", ".")):
-                    self._hear_open(os.path.join(folder, name), "rb", 0)  # noqa: PTH118
+        """Hear of a file that is about to be read, or of a folder's files: Arrow leaves markers out too."""
+        for file in list_table_files(Path(path)).values():
+            self._hear_open(str(file), "rb", 0)
 
     def _hear_open(self, path: Any, mode: Any, flags: Any) -> None:
         if not isinstance(path, str | bytes):
