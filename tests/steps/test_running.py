@@ -457,7 +457,8 @@ def test_a_command_that_is_no_python_is_run_and_said_to_be_unwatched(project: Pr
     }
 
     assert project.list_ran() == ["one"]
-    assert any("no Python of its command was watched" in line for line in project.said)
+    assert any("no Python of its command was watched: what it opened outside of the project" in line for line in project.said)
+    assert not any("opened while it ran" in line for line in project.said)
     project.steps["one"]["command"] = ["no-such-program", "{outputs.b}"]
     handler = signal.getsignal(signal.SIGINT)
     with pytest.raises(DataError, match=r"steps\.one\.command: expected a program that can be started, found no-such-program"):
@@ -466,6 +467,25 @@ def test_a_command_that_is_no_python_is_run_and_said_to_be_unwatched(project: Pr
     project.steps["one"]["command"] = ["sh", "-c", "echo not good; exit 3"]
     with pytest.raises(DataError, match=r"steps\.one\.command: .*found exit code 3: not good"):
         project.run()
+
+
+def test_a_file_that_no_python_opened_is_named_and_on_record(project: Project) -> None:
+    """As a library in C++ opens it: nobody tells by which program it was, so that the step is not refused."""
+    project.write("data/raw/other.csv", "1\n")
+    other, out = project.root / "data/raw/other.csv", "{outputs.b}"
+    project.steps = {
+        "one": {
+            "command": ["sh", "-c", f'cat "$1" {other} > "$2"', "sh", "{inputs.a}", out],
+            "inputs": {"a": "data/raw/orders.csv"},
+            "outputs": {"b": "data/out.csv"},
+        }
+    }
+
+    outcome = project.run()["one"]
+
+    assert outcome.run.others_opened == ["data/raw/other.csv"]
+    assert any("step one: opened while it ran, by it or by another program: data/raw/other.csv." in line for line in project.said)
+    assert project.run()["one"].run.others_opened == ["data/raw/other.csv"]
 
 
 def test_folders_are_inputs_and_outputs_and_what_no_digest_is_of_is_left_out_by_name(project: Project) -> None:

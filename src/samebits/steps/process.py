@@ -22,6 +22,7 @@ from samebits.numerics.profile import make_environment
 from samebits.project import PACKAGE, is_checkout, list_code_folders
 from samebits.signals import ended_with_us, hold_signals
 from samebits.steps.graph import PlannedStep
+from samebits.steps.openings import watch_openings
 from samebits.steps.record import FOLDER, name_module
 from samebits.steps.states import Desk, digest_named
 from samebits.steps.step_process import PLAN
@@ -55,6 +56,8 @@ class Done:
     ----------
     modules, places
         As a `StepRun` has them.
+    others_opened
+        Further files of the project that were opened meanwhile, by it or by another program; None: nobody knows.
     is_watched
         Whether any of its processes was a Python that noted what it did.
     """
@@ -62,6 +65,7 @@ class Done:
     modules: dict[str, str]
     places: dict[str, str]
     network: list[str]
+    others_opened: list[str] | None
     is_watched: bool
 
 
@@ -76,7 +80,8 @@ def run_process(desk: Desk, step: PlannedStep, workplace: Workplace) -> Done:
     before = {place: _read_facts(place) for place in workplace.links.values()}
     named = digest_named(desk, step) if step.step.command else {}
     try:
-        exit_code = _start(desk, step, workplace)
+        with watch_openings(desk.graph.root.resolve()) as openings:
+            exit_code = _start(desk, step, workplace)
     finally:
         bring_back(workplace, {place: facts.inode for place, facts in before.items() if facts is not None})
     notes = _read_notes(workplace.notes)
@@ -97,7 +102,8 @@ def run_process(desk: Desk, step: PlannedStep, workplace: Workplace) -> Done:
     outside = {name: place for name, place in modules if place is not None}
     found = {**named, **{name: digest for (name, _), digest in modules.items()}}
     network = sorted({note["network"] for note in notes if "network" in note})
-    return Done(dict(sorted(found.items())), outside, network, any("begun" in note for note in notes))
+    others = None if openings is None else _list_others(desk, workplace, notes, {str(path) for path in openings})
+    return Done(dict(sorted(found.items())), outside, network, others, any("begun" in note for note in notes))
 
 
 def _start(desk: Desk, step: PlannedStep, workplace: Workplace) -> int:
@@ -181,6 +187,13 @@ def _is_withheld(desk: Desk, step: PlannedStep, workplace: Workplace, path: str)
         return False
     maker = find_maker(path, {made: name for name, one in desk.graph.steps.items() for made in one.outputs.values()})
     return maker != step.name if maker is not None else (desk.graph.root / path).is_file()
+
+
+def _list_others(desk: Desk, workplace: Workplace, notes: list[dict[str, Any]], opened: set[str]) -> list[str]:
+    """Return the files that somebody opened, by their paths in the project; that it was the step, Python would have told."""
+    declared = {str(place.resolve()) for place in workplace.links.values()}
+    modules = {note["module"] for note in notes if "module" in note}
+    return [_name_in_project(desk, path) for path in _list_undeclared(opened, declared, modules)]
 
 
 def _list_undeclared(opened: set[str], declared: set[str], modules: set[str]) -> list[str]:

@@ -44,6 +44,8 @@ class StepRun:
         Path and digest of each, by name.
     network
         What it spoke to, as far as Python's own sockets were used.
+    others_opened
+        Further files of the project that were opened while it ran, by it or by another program.
     """
 
     modules: dict[str, str]
@@ -52,6 +54,7 @@ class StepRun:
     when: str
     places: dict[str, str] = field(default_factory=dict)
     network: list[str] = field(default_factory=list)
+    others_opened: list[str] = field(default_factory=list)
 
     @property
     def digests(self) -> dict[str, str]:
@@ -200,10 +203,11 @@ def _read_record(path: Path) -> StepRecord | None:
 
 def _is_sound(run: StepRun, names: set[str]) -> bool:
     """Tell whether a run is of the kinds that are read of it, with the outputs that its step has."""
-    texts = [*run.modules, *run.modules.values(), *run.places, *run.places.values(), run.when, *run.network]
+    texts = [*run.modules, *run.modules.values(), *run.places, *run.places.values(), run.when, *run.network, *run.others_opened]
     texts += [one[part] for one in run.outputs.values() for part in ("digest", "path")]
     is_text = all(isinstance(text, str) for text in texts)
-    return is_text and set(run.outputs) == names and isinstance(run.network, list) and isinstance(run.seconds, int | float)
+    are_lists = isinstance(run.network, list) and isinstance(run.others_opened, list)
+    return is_text and set(run.outputs) == names and are_lists and isinstance(run.seconds, int | float)
 
 
 def digest_environment(profile: str) -> str:

@@ -149,7 +149,8 @@ def _run(desk: Desk, step: PlannedStep, record: StepRecord, voice: Voice, is_pla
         done = run_process(desk, step, workplace)
         sources = collect_outputs(workplace, step)
         outputs = {name: {"path": step.outputs[name], "digest": str(digest_table(source))} for name, source in sources.items()}
-        run = StepRun(done.modules, outputs, round(time.monotonic() - started, 3), when, done.places, done.network)
+        seconds, others = round(time.monotonic() - started, 3), done.others_opened or []
+        run = StepRun(done.modules, outputs, seconds, when, done.places, done.network, others)
         observed = {name: desk.cache.digest(desk.graph.root / path) for name, path in step.outputs.items()}
         if is_placed:
             _refuse_unknown(desk, step, run, observed)
@@ -163,7 +164,8 @@ def _run(desk: Desk, step: PlannedStep, record: StepRecord, voice: Voice, is_pla
     outcome = Outcome(step, whole, run, False, whole.find_unstable(run))
     _say_ran(outcome, voice, how)
     if not done.is_watched:
-        voice.say(f"step {step.name}: no Python of its command was watched: what it opened beside its inputs is not known")
+        where = "beside its inputs" if done.others_opened is None else "outside of the project"
+        voice.say(f"step {step.name}: no Python of its command was watched: what it opened {where} is not known")
     return outcome
 
 
@@ -188,6 +190,9 @@ def _say_ran(outcome: Outcome, voice: Voice, how: str) -> None:
     voice.follow(f"step    {name}  {how}ran in {outcome.run.seconds:.1f} s")
     for address in outcome.run.network:
         voice.say(f"step {name} spoke to {address}: what it got there is no input on record")
+    if outcome.run.others_opened:
+        shown = shorten_list(outcome.run.others_opened, 5)
+        voice.say(f"step {name}: opened while it ran, by it or by another program: {shown}. What it reads, name under inputs.")
     for line in describe_unstable(outcome):
         voice.say(line)
 

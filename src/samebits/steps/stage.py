@@ -128,6 +128,7 @@ def _describe_run(outcome: Outcome) -> dict[str, Any]:
         "seconds": outcome.run.seconds,
         "when": outcome.run.when,
         **({"network": outcome.run.network} if outcome.run.network else {}),
+        **({"others_opened": outcome.run.others_opened} if outcome.run.others_opened else {}),
         **({"unstable": [run.digests for run in outcome.unstable]} if outcome.unstable else {}),
     }
 
