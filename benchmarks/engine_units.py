@@ -81,7 +81,7 @@ def make_units(n_rows: int, n_folds: int) -> tuple[Any, list[Any]]:
         materials = prepare_materials(load_config(Path(folder) / "c.yaml"), ROOT)
     (name, pipeline), *_ = materials.candidates.items()
     units = [Unit(name, name, number, pipeline, *rows) for number, rows in enumerate(materials.split.folds)]
-    return Task(materials.take_training(), materials.target, materials.scorer, 1, False), units
+    return Task(materials.take_training().copy(), materials.target, materials.scorer, 1, False), units
 
 
 def make_request() -> Any:

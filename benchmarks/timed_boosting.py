@@ -39,7 +39,7 @@ def main(n_rows: int, runs: int) -> None:
     for library in filter(importlib.util.find_spec, _CLASSES):
         name, parameters, quiet, threads = _CLASSES[library]
         materials = prepare(n_rows, {"class": f"{library}.{name}", **parameters})
-        training, pipeline = materials.take_training(), materials.candidates["boosted"]
+        training, pipeline = materials.take_training().copy(), materials.candidates["boosted"]
         built = functools.partial(getattr(importlib.import_module(library), name), **parameters, **quiet)
 
         def fit_ours(n_jobs: int, pipeline: Any = pipeline, training: Any = training) -> Any:

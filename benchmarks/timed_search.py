@@ -26,7 +26,7 @@ GRID = {"max_depth": [2, 4, 8], "learning_rate": [0.05, 0.1, 0.2], "max_iter": [
 def main(n_rows: int, runs: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         config, materials = prepare(Path(folder), n_rows)
-        training = materials.take_training()
+        training = materials.take_training().copy()
         ground = Ground(training, materials.split.folds)
         pipeline = materials.candidates["boosting"]
         grid = {f"model__{name}": values for name, values in GRID.items()}

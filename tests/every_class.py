@@ -341,7 +341,7 @@ def run_case(ground: Ground, case: Case, n_jobs: int) -> Came:
     scores, predictions = run_folds(materials, n_jobs)
     model = fit_model("it", pipeline, training, SEED, n_jobs).pipeline
     content, digest = store_model(model, ())
-    X, _ = materials.take(materials.split.test_rows)
+    X, _ = materials.read(materials.split.test_rows)
     said, again = (_freeze(predict_rows(Answers(one, X), X, materials.target)) for one in (model, load_model(content)))
     assert said == again, "the loaded model says something else than the fitted one"
     return Came(scores, predictions, digest, content, said)

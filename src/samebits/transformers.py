@@ -106,7 +106,9 @@ class OutlierClipper(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     def transform(self, X: Any) -> np.ndarray:
         """Return the clipped values, shape (n_rows, n_columns); missing values stay missing."""
         check_is_fitted(self)
-        return np.ascontiguousarray(np.clip(_take_floats(self, X, reset=False), self.lower_, self.upper_))
+        values = _take_floats(self, X, reset=False)
+        is_own = isinstance(X, pd.DataFrame)  # an array is the caller's, and may be what was taken
+        return np.ascontiguousarray(np.clip(values, self.lower_, self.upper_, out=values if is_own else None))
 
     def __sklearn_tags__(self) -> Tags:
         return _allow_missing(super().__sklearn_tags__())

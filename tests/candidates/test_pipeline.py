@@ -75,7 +75,7 @@ def test_the_long_form_gives_columns_their_own_transformers(prepare: Callable[..
     ]  # fmt: skip
 
     _, materials = prepare(make_mixed(), preprocessing={"columns": groups})
-    X, y = materials.take(materials.split.train_rows)
+    X, y = materials.read(materials.split.train_rows)
     columns = materials.candidates["decision_tree"].named_steps["columns"].fit(X, y)
 
     names = columns.get_feature_names_out().tolist()
@@ -94,7 +94,7 @@ def test_a_column_may_stand_in_several_groups_and_a_kind_takes_what_none_names(
     by_kind = {"columns": "numeric", "transformers": [{"class": "sklearn.impute.SimpleImputer"}]}
 
     _, materials = prepare(make_mixed(), preprocessing={"columns": [by_kind, *named] if by_kind_first else [*named, by_kind]})
-    X, y = materials.take(materials.split.train_rows)
+    X, y = materials.read(materials.split.train_rows)
     columns = materials.candidates["decision_tree"].named_steps["columns"].fit(X, y)
 
     taken = [names for name, _, names in columns.transformers_ if name.startswith("group_")]
@@ -261,7 +261,7 @@ def test_the_stored_model_decides_by_the_threshold(train: Callable[..., tuple[Ma
     from samebits.model.file import load_model
 
     materials, result = train(make_mixed(), models={"logistic_regression": {}}, business=business)
-    X, _ = materials.take(materials.split.test_rows)
+    X, _ = materials.read(materials.split.test_rows)
     model = load_model(result.model_file)
 
     assert result.threshold is not None
@@ -287,9 +287,9 @@ def test_plain_scikit_learn_on_the_same_columns_agrees_to_the_bit(train: Callabl
         bunch.data.assign(y=bunch.target), models={"logistic_regression": {"max_iter": 900}}, preprocessing={"outlier_factor": None}
     )
 
-    X, y = materials.take(materials.split.train_rows)
+    X, y = materials.read(materials.split.train_rows)
     plain = make_pipeline(StandardScaler(), LogisticRegression(max_iter=900)).fit(np.ascontiguousarray(X), y)
-    X_test, _ = materials.take(materials.split.test_rows)
+    X_test, _ = materials.read(materials.split.test_rows)
     responses = [float(line.rsplit(b",", 1)[1]) for line in result.predictions.splitlines()[1:]]
     assert responses == plain.predict_proba(np.ascontiguousarray(X_test))[:, 1].tolist()
 
@@ -300,7 +300,7 @@ def test_a_single_served_row_may_differ_in_the_last_bit_only(train: Callable[...
 
     bunch = load_breast_cancer(as_frame=True)
     materials, result = train(bunch.data.assign(y=bunch.target), models={"logistic_regression": {"max_iter": 900}})
-    X, _ = materials.take(materials.split.test_rows)
+    X, _ = materials.read(materials.split.test_rows)
     model = load_model(result.model_file)
 
     batch = model.predict_proba(X)[:, 1]

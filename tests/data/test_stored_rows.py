@@ -13,7 +13,8 @@ from conftest import merge
 from samebits.config.loading import LoadedConfig, load_config
 from samebits.data.preparation import PreparedRows, prepare_rows
 from samebits.errors import DataError
-from samebits.stored.stored_table import StoredTable, read_rows
+from samebits.stored.stored_table import StoredTable
+from samebits.stored.taken_rows import read_rows
 
 N = 3400
 GENERATOR = np.random.default_rng(1)

@@ -144,7 +144,7 @@ def test_the_labels_come_back_as_the_targets_own(train: Any, library: str, targe
 
     model = load_model(result.model_file, [library])
 
-    rows, recorded = materials.take(materials.split.test_rows)
+    rows, recorded = materials.read(materials.split.test_rows)
     predicted = model.predict(rows)
     assert predicted.dtype == recorded.dtype
     assert set(predicted.tolist()) <= set(TARGETS[target].tolist())
@@ -160,7 +160,7 @@ def test_the_file_holds_the_model_and_no_pickle(train: Any, library: str, target
 
     model = load_model(result.model_file, [library])
 
-    rows, _ = materials.take(materials.split.test_rows)
+    rows, _ = materials.read(materials.split.test_rows)
     recorded = pd.read_csv(io.BytesIO(result.predictions))["predicted"]
     assert digest_model(model) == result.model_digest
     assert dump_model(model) == result.model_file

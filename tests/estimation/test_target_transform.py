@@ -71,7 +71,7 @@ def test_a_transformed_model_is_stored_under_its_inner_class_and_loads_as_it_was
 
     assert digest_model(model) == result.model_digest
     assert result.model_class == "sklearn.ensemble._hist_gradient_boosting.gradient_boosting.HistGradientBoostingRegressor"
-    X, _ = materials.take(materials.split.test_rows)
+    X, _ = materials.read(materials.split.test_rows)
     table = pd.read_csv(io.BytesIO(result.predictions))
     assert model.predict(X).tolist() == table["predicted"].tolist()
 

@@ -93,7 +93,7 @@ def test_the_values_found_written_into_the_config_give_the_same_model(prepare: P
 def test_a_grid_scores_what_scikit_learns_own_search_scores(prepare: Prepare) -> None:
     grid = {"max_depth": [1, 2, 3], "min_samples_leaf": [1, 8]}
     (config, materials), result = search(prepare, {"method": "grid", "models": {"decision_tree": grid}}, models={"decision_tree": {}})
-    training = materials.take_training()
+    training = materials.take_training().copy()
     theirs = GridSearchCV(
         materials.candidates["decision_tree"],
         {f"model__{key}": values for key, values in grid.items()},
@@ -259,7 +259,7 @@ def test_a_nested_search_sees_no_row_that_it_is_scored_on(prepare: Prepare, monk
 
     assert result.found is not None
     assert [len(result.found.nested), *(fold.candidate in MODELS for fold in result.found.nested)] == [3, True, True, True]
-    training, (fit_rows, score_rows) = materials.take_training(), materials.split.folds[1]
+    training, (fit_rows, score_rows) = materials.take_training().copy(), materials.split.folds[1]
     chosen = result.found.nested[1]
     pipeline = materials.build(vary(prepare(make_table(), models=MODELS)[0], chosen.candidate, chosen.values))[chosen.candidate]
     seen = training.take(fit_rows)

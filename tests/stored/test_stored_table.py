@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from samebits.errors import DataError
-from samebits.stored.stored_table import StoredTable, ask_blocks, read_blocks, read_rows, store_column
+from samebits.stored.stored_table import StoredTable, store_column
+from samebits.stored.taken_rows import ask_blocks, read_blocks, read_rows
 
 TEXT = pd.StringDtype("python", na_value=np.nan)
 FRAME = pd.DataFrame(

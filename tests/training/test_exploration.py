@@ -34,7 +34,7 @@ def test_importance_is_what_scikit_learn_says(train: Train, monkeypatch: pytest.
     materials, result = train(make_table(), models=LOGISTIC, scoring="neg_log_loss")
 
     found = result.explored["importance"]
-    X, y = materials.take(materials.split.test_rows)
+    X, y = materials.read(materials.split.test_rows)
     expected = permutation_importance(
         load_model(result.model_file, []), X, y, scoring=materials.scorer, n_repeats=found["n_repeats"], random_state=found["seed"]
     )
@@ -59,7 +59,7 @@ def test_partial_dependence_is_what_scikit_learn_says(train: Train) -> None:
     materials, result = train(make_table(), models=LOGISTIC, report="full")
 
     found = result.explored["partial_dependence"]["columns"]["x0"]
-    X, _ = materials.take(materials.split.test_rows)
+    X, _ = materials.read(materials.split.test_rows)
     model: Any = load_model(result.model_file, [])
     expected = partial_dependence(model, X, ["x0"], custom_values={"x0": np.array(found["values"])}, kind="average")
     assert found["mean"] == pytest.approx(expected["average"][0].tolist(), rel=1e-9)

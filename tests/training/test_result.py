@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import multiprocessing
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from sklearn.metrics import accuracy_score, r2_score, roc_auc_score
 
 from samebits.candidates.materials import Materials
 from samebits.errors import DataError
+from samebits.stored.taken_rows import read_blocks
 from samebits.training.result import Result
 
 Train = Callable[..., tuple[Materials, Result]]
@@ -40,7 +42,7 @@ def read(content: bytes) -> pd.DataFrame:
 def test_metrics_on_the_training_rows_are_kept_beside_those_on_the_test_rows(train: Train) -> None:
     materials, result = train(make_binary(), models=TWO)
 
-    X, y = materials.take(materials.split.train_rows)
+    X, y = materials.read(materials.split.train_rows)
     model = clone(materials.candidates[result.best.name]).fit(X, y)
     assert set(result.metrics) == {"test", "train"}
     assert set(result.metrics["train"]) == set(result.metrics["test"])
@@ -70,8 +72,8 @@ def test_what_every_candidate_says_out_of_its_folds_is_kept(
     for number, (fit_rows, score_rows) in enumerate(split.folds, start=1):
         part = table[table["fold"] == number]
         assert part["row"].tolist() == split.train_rows[score_rows].tolist()
-        X, y = materials.take(split.train_rows[fit_rows])
-        scored, recorded = materials.take(split.train_rows[score_rows])
+        X, y = materials.read(split.train_rows[fit_rows])
+        scored, recorded = materials.read(split.train_rows[score_rows])
         assert part["recorded"].tolist() == recorded.tolist()
         for name, pipeline in materials.candidates.items():
             fitted = clone(pipeline).fit(X, y)
@@ -106,6 +108,32 @@ def test_three_classes_and_quantities_have_predictions_alone_out_of_their_folds(
     assert list(read(train(quantity, models={"ridge": {}})[1].out_of_fold)) == ["row", "fold", "recorded", "predicted_ridge"]
 
 
+@pytest.mark.parametrize("keep", ["best", "all"])
+def test_a_large_table_gives_what_a_small_one_would(train: Train, monkeypatch: pytest.MonkeyPatch, keep: str) -> None:
+    """It is described after the fits, and its model is asked block by block."""
+    from samebits.candidates import fitting, units
+    from samebits.training import result as result_module
+
+    table = make_binary().assign(kind=lambda frame: np.where(frame["x"] > frame["z"], "a", "b"))
+    table.loc[::7, "x"] = np.nan
+    keys = {
+        "models": {"boosting": {"max_iter": 5}, "second": {"class": "sklearn.ensemble.HistGradientBoostingClassifier", "max_iter": 3}},
+        "keep": keep,
+        "n_jobs": 2,
+    }
+    _, small = train(table, **keys)
+    monkeypatch.setattr(units, "THREADS_FROM_CELLS", 0)
+    monkeypatch.setattr(result_module, "_BESIDE_CELLS", 0)
+    monkeypatch.setattr(fitting, "_BLOCK_CELLS", 50)
+    materials, large = train(table, **keys)
+
+    X, _ = materials.take(materials.split.train_rows)
+    assert len(list(read_blocks(fitting.divide_rows(X, materials.candidates["boosting"])))) > 3
+    names = [field.name for field in dataclasses.fields(Result) if field.name not in ("scored", "best")]
+    assert {name: getattr(small, name) for name in names} == {name: getattr(large, name) for name in names}
+    assert [one.scores for one in small.scored] == [one.scores for one in large.scored]
+
+
 @pytest.mark.parametrize("business", [{}, {"target_precision": 0.6}])
 def test_keeping_all_adds_every_candidates_test_metrics_and_changes_nothing_of_the_best(
     train: Train, business: dict[str, Any]
@@ -120,8 +148,8 @@ def test_keeping_all_adds_every_candidates_test_metrics_and_changes_nothing_of_t
     assert (kept, result.model_digest, result.predictions) == (best.metrics, best.model_digest, best.predictions)
     if not business:
         other = next(name for name in candidates if name != result.best.name)
-        fitted = clone(materials.candidates[other]).fit(*materials.take(materials.split.train_rows))
-        X, y = materials.take(materials.split.test_rows)
+        fitted = clone(materials.candidates[other]).fit(*materials.read(materials.split.train_rows))
+        X, y = materials.read(materials.split.test_rows)
         assert candidates[other]["accuracy"] == accuracy_score(y, fitted.predict(X))
 
 
@@ -221,7 +249,7 @@ def test_other_warnings_of_a_fit_are_passed_on(train: Train) -> None:
 def test_r2_of_the_training_rows_is_kept(train: Train) -> None:
     materials, result = train(make_quantity(), models={"ridge": {}})
 
-    X, y = materials.take(materials.split.train_rows)
+    X, y = materials.read(materials.split.train_rows)
     assert result.metrics["train"]["r2"] == r2_score(y, clone(materials.candidates["ridge"]).fit(X, y).predict(X))
 
 

@@ -11,7 +11,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import joblib
 from sklearn.base import BaseEstimator, clone
@@ -24,8 +24,10 @@ from samebits.candidates.materials import Sample
 from samebits.config.catalog import OPENMP_FITS, OPENMP_PREDICTS, PLAIN_STEPS, THREADED_FITS
 from samebits.errors import DataError, Problem
 from samebits.estimation.boosting import name_library, set_fit_threads
+from samebits.estimation.medians import finding_medians_by_column
 from samebits.estimation.target_transform import find_estimator
 from samebits.numerics.generators import plant_seeds
+from samebits.stored.taken_rows import Rows, TakenRows, copy_rows
 
 # What scikit-learn says of tables that need another preprocessing, and what it means here.
 _KNOWN_FAILURES = [
@@ -53,6 +55,7 @@ _KNOWN_MODULES = ("sklearn.", "samebits.")
 # the cores, far longer: measured on two busy ones, over two threads against one, 100 trees of 353 rows took 16 times as long, of
 # 60,000 rows 4 times.
 CELLS_A_THREAD = 250_000
+_BLOCK_CELLS = 4_000_000  # of rows that a model is asked of at once: the steps before it hold them four times
 FINAL = "final fit"  # the name of that stage, beside those of the folds
 # What estimators raise of rows or parameters that they cannot work with, or that there is no memory for; and what would end the
 # program with an exit code of its own.
@@ -130,7 +133,10 @@ def _fit_copy(pipeline: Pipeline, sample: Sample, threads: int) -> Pipeline:
     fitted = clone(pipeline)
     set_fit_threads(fitted, threads)
     with _leave_threads(pipeline, threads):
-        rows = fitted[:-1].fit_transform(sample.X, sample.y) if len(fitted.steps) > 1 else sample.X
+        rows = copy_rows(sample.X)
+        if len(fitted.steps) > 1:
+            with finding_medians_by_column(fitted):
+                rows = fitted[:-1].fit_transform(rows, sample.y)  # what it was given is needed no more
         with _lend_openmp(pipeline, sample, threads):
             fitted.steps[-1][1].fit(rows, sample.y, **weights)
     return fitted
@@ -187,6 +193,13 @@ def stands_beside_others(pipeline: Pipeline) -> bool:
     known = PLAIN_STEPS | OPENMP_PREDICTS
     is_known = all(type(one).__name__ in known and type(one).__module__.startswith(_KNOWN_MODULES) for one in estimators)
     return is_known and predicts_over_threads(pipeline) and not members.get("row_columns__functions")
+
+
+def divide_rows(X: Rows, pipeline: Pipeline) -> Rows:
+    """Return rows as a fitted pipeline is to be asked of them: many in blocks, where what it says of one depends on no other."""
+    if not isinstance(X, TakenRows) or X.size <= _BLOCK_CELLS or not stands_beside_others(pipeline):
+        return X
+    return replace(X, block_rows=max(1, _BLOCK_CELLS // len(X.columns)))
 
 
 def _name_estimator(pipeline: Pipeline) -> str:

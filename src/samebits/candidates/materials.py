@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from samebits.estimation.target_transform import check_transform
 from samebits.estimation.weights import Weights, check_weights, read_weights
 from samebits.keys.config import Config
 from samebits.keys.learning import Batches
-from samebits.stored.stored_table import Rows, read_rows
+from samebits.stored.taken_rows import Rows, copy_rows, read_rows, take_rows
 from samebits.table.columns import Kind
 
 
@@ -49,6 +49,10 @@ class Sample:
     def take(self, rows: np.ndarray) -> Sample:
         """Return some of these rows, in the order given."""
         return Sample(self.X.take(rows), self.y[rows], self.weights.take(rows), self.batches)
+
+    def copy(self) -> Sample:
+        """Return the same rows as a table of their own: what a scorer is given, and all that a worker is sent."""
+        return replace(self, X=copy_rows(self.X))
 
 
 @dataclass(frozen=True)
@@ -100,8 +104,8 @@ class Materials:
         return Sample(*self.take(rows), self.weights.take(rows), self.batches)
 
     def take(self, rows: np.ndarray) -> tuple[Rows, np.ndarray]:
-        """Return the inputs and target values of some of the rows in use, in the order given; where they are on disk, none is read."""
-        return self.dataset.frame[self.inputs].take(rows), self.target.values[rows]
+        """Return the inputs and target values of some of the rows in use, in the order given; none is copied or read."""
+        return take_rows(self.dataset.frame[self.inputs], rows), self.target.values[rows]
 
     def read(self, rows: np.ndarray) -> tuple[pd.DataFrame, np.ndarray]:
         """Return the same in memory: of few rows."""

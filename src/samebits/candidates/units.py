@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -154,6 +154,7 @@ def _run_on_engine(
 ) -> tuple[Iterator[Outcome], Iterator[Fit]]:
     """Run units, and then the candidates' fits on all rows, on an engine's workers, which fit over one thread."""
     calls = [_describe_call(unit) for unit in units]
+    task = replace(task, sample=task.sample.copy())
     calls += [Call(f"models.{name}, {FINAL}", _fit_finally, (name, pipeline)) for name, pipeline in candidates.items()]
     found = run_over_workers(task, calls, 1, engine)
     return itertools.islice(found, len(units)), found
@@ -202,7 +203,8 @@ def _run_apart(units: Sequence[Unit], task: Task, n_jobs: int, n_more: int) -> I
     if n_here and (n_jobs == 1 or seconds_left * (1 - 1 / n_jobs) < WORKERS_START_SECONDS):
         yield from here
         return
-    yield from run_over_workers(task, [_describe_call(unit) for unit in rest], n_jobs, goes_on=n_more > 0)
+    shared = replace(task, sample=task.sample.copy())
+    yield from run_over_workers(shared, [_describe_call(unit) for unit in rest], n_jobs, goes_on=n_more > 0)
 
 
 def _watch_cost() -> Callable[[], float]:
@@ -232,7 +234,7 @@ def _try_fold(unit: Unit, task: Task, threads: int, fit: Callable[[Pipeline, Sam
 def _run_fold(unit: Unit, task: Task, threads: int, fit: Callable[[Pipeline, Sample, int], Fit]) -> Outcome:
     stage, started = f"fold {unit.fold + 1} of cv", time.monotonic()
     fitted = fit_stage(unit.name, stage, unit.pipeline, task.sample.take(unit.fit_rows), threads, fit)
-    scored = task.sample.take(unit.score_rows)
+    scored = task.sample.take(unit.score_rows).copy()
     model = Answers(fitted.pipeline, scored.X)
     try:
         with lend_threads_to_predict(fitted.pipeline, threads):

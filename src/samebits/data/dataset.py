@@ -15,7 +15,7 @@ import pandas as pd
 from samebits.errors import DataError, Problem, suggest
 from samebits.keys.learning import Batches
 from samebits.keys.table import Data
-from samebits.stored.stored_table import Rows, StoredColumn, StoredTable, store_column
+from samebits.stored.stored_table import StoredColumn, StoredTable, store_column
 from samebits.table.columns import MISSING_WORDS, Column, Kind
 from samebits.table.reading import RawTable, Source, read_table
 from samebits.text import shorten_list
@@ -50,7 +50,7 @@ class Dataset:
         Those planted to draw rows, by place.
     """
 
-    frame: Rows
+    frame: pd.DataFrame | StoredTable
     kinds: dict[str, Kind]
     integers: list[str]
     sources: list[Source]
@@ -129,8 +129,8 @@ def load_dataset(
 
     def keep(name: str, column: Column) -> Column:
         missing[name] = int(column.values.isna().sum())
-        if batches is None:
-            return column
+        if batches is None:  # a column may be a view of all that was read: then what is dropped would be kept with it
+            return dataclasses.replace(column, values=column.values.copy()) if dropped else column
         stored[name] = store_column(column.values)
         return dataclasses.replace(column, values=column.values.iloc[:0].copy())
 
@@ -138,7 +138,7 @@ def load_dataset(
     kinds = {name: column.kind for name, column in columns.items()}
     integers = [name for name, column in columns.items() if column.is_whole]
     in_memory = {name: column.values for name, column in columns.items()}
-    frame: Rows = pd.DataFrame(in_memory) if batches is None else StoredTable(stored, table.n_rows, batches.rows)
+    frame = pd.DataFrame(in_memory, copy=False) if batches is None else StoredTable(stored, table.n_rows, batches.rows)
     return Dataset(frame, kinds, integers, table.sources, table.parts, describe_reading(table, columns, missing))
 
 

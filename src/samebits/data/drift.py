@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from samebits.stored.stored_table import Rows
+from samebits.stored.taken_rows import Rows
 from samebits.table.columns import Kind
 
 MAX_CATEGORIES = 1000  # the rest are counted together

@@ -15,7 +15,7 @@ from sklearn.pipeline import Pipeline
 from samebits.config.catalog import CLASSIFICATION, LIKELIEST_CLASS
 from samebits.data.folds import Split
 from samebits.data.target import Target
-from samebits.stored.stored_table import Rows, ask_blocks
+from samebits.stored.taken_rows import Rows, ask_blocks
 
 RESPONSE_METHODS = ("predict_proba", "decision_function")
 _WRITTEN_ROWS = 1_000_000  # of a table that is written, at a time

@@ -14,7 +14,7 @@ from samebits.application.input_columns import InputColumns
 from samebits.data.dataset import load_dataset
 from samebits.errors import DataError, LineageError, Problem
 from samebits.keys.table import Data
-from samebits.stored.stored_table import read_rows
+from samebits.stored.taken_rows import read_rows
 from samebits.table.columns import RawColumn
 
 _CONVERT = "Convert the column to what the run's table has."

@@ -5,7 +5,7 @@ It answers to the few questions that a run asks of a `pandas.DataFrame` of the s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, overload
 
@@ -135,27 +135,3 @@ class StoredTable:
         rows: Any = slice(first, end) if self.rows is None else self.rows[first:end]
         index = pd.RangeIndex(first, end) if self.rows is None else pd.Index(rows)
         return pd.DataFrame({name: column.read(rows) for name, column in self.stored.items()}, index=index)
-
-
-Rows = pd.DataFrame | StoredTable
-
-
-def read_rows(table: Rows) -> pd.DataFrame:
-    """Return a table in memory."""
-    return table.read() if isinstance(table, StoredTable) else table
-
-
-def read_blocks(table: Rows) -> Iterator[pd.DataFrame]:
-    """Yield a table on disk block by block; one in memory as it is."""
-    if not isinstance(table, StoredTable):
-        yield table
-        return
-    for first in range(0, max(1, len(table)), table.batch_rows):
-        yield table.read(first, first + table.batch_rows)
-
-
-def ask_blocks(ask: Callable[[pd.DataFrame], np.ndarray], table: Rows) -> np.ndarray:
-    """Return what a method says of each row; of a table on disk it is asked block by block."""
-    if not isinstance(table, StoredTable):
-        return ask(table)
-    return np.concatenate([ask(block) for block in read_blocks(table)])

@@ -201,10 +201,10 @@ def _learn_from_fewer(config: Config, materials: Materials, name: str, threads: 
         held_out.append([])
         for number, ((fit_rows, score_rows), order) in enumerate(zip(folds, drawn, strict=True)):
             plant_seeds(config.seed, f"{_SEED_PLACE}.learning_curve.{size}.{number}")
-            some = training.take(fit_rows[np.sort(order[:size])])
+            some = training.take(fit_rows[np.sort(order[:size])]).copy()
             model = fit_watched(materials.candidates[name], some, threads).pipeline
             train[-1].append(float(materials.scorer(Answers(model, some.X), some.X, some.y)))
-            left = training.take(score_rows)
+            left = training.take(score_rows).copy()
             held_out[-1].append(float(materials.scorer(Answers(model, left.X), left.X, left.y)))
     if not np.isfinite([train, held_out]).all():
         return {"left_out": "a score has no value on so few rows"}

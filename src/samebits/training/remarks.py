@@ -10,7 +10,7 @@ import pandas as pd
 
 from samebits.candidates.selection import CandidateScore
 from samebits.data.target import Target
-from samebits.stored.stored_table import Rows, read_blocks
+from samebits.stored.taken_rows import Rows, read_blocks
 
 _LEAST_R2 = -1.0
 _OUTLYING = 1000.0

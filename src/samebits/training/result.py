@@ -17,7 +17,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import FixedThresholdClassifier
 from sklearn.pipeline import Pipeline
 
-from samebits.candidates.fitting import FAILURES, FINAL, Fit, describe_failure, fit_model, lend_threads_to_predict
+from samebits.candidates.fitting import FAILURES, FINAL, Fit, describe_failure, divide_rows, fit_model, lend_threads_to_predict
 from samebits.candidates.materials import Materials, Sample
 from samebits.candidates.selection import CandidateScore, Comparison, choose_best, score_candidates
 from samebits.config.variants import list_spaces, vary
@@ -50,6 +50,9 @@ from samebits.training.exploration import explore
 from samebits.training.remarks import collect_remarks, count_repeated
 from samebits.training.storing import rehearse_storing, store_model
 from samebits.voice import SILENT, Voice
+
+# Tables of more values are described when the fits that stand beside each other are over, not beside the last: it needs most memory.
+_BESIDE_CELLS = 10_000_000
 
 
 @dataclass(frozen=True)
@@ -131,11 +134,14 @@ def make_result(
     with warnings.catch_warnings(), ThreadPoolExecutor(2) as beside:  # threads leave the process's filters in any order
         comparison, materials, found = _compare(config, materials, voice, journal or Journal(), engine)
         scored, best = comparison.scored, choose_best(comparison.scored)
-        tables = beside.submit(_describe_training, materials, scored)
+        describe = functools.partial(_describe_training, materials, scored)
+        tables = beside.submit(describe) if materials.dataset.frame.size <= _BESIDE_CELLS else None
         fits = {name: fit for fit, name in zip(comparison.finals, materials.candidates, strict=False)}
         if engine is not None:
             engine.release()
         is_beside = bool(fits) and engine is None  # what was fitted elsewhere may be of any class
+        if tables is None:
+            tables = beside.submit(describe)
         if not is_beside:
             tables.result()  # whether a fit converged is told by the process's warnings: nothing may stand beside it
         final = _fit_finally(config, materials, best, fits)
@@ -312,6 +318,7 @@ def _score_held_back(
 def _score(final: _Final, materials: Materials, rows: np.ndarray) -> tuple[Prediction, dict[str, float]]:
     """Return what the model says of some rows of the table, and the metrics."""
     X, y = materials.take(rows)
+    X = divide_rows(X, final.fitted)
     try:
         with lend_threads_to_predict(final.fitted, final.threads):
             prediction = predict_rows(Answers(final.model, X), X, materials.target)

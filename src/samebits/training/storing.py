@@ -23,7 +23,7 @@ from samebits.errors import ConfigError, LineageError, Problem
 from samebits.model.file import dump_model, is_trusted, load_model, settle_model
 from samebits.model.fingerprint import digest_model
 from samebits.numerics.generators import plant_seeds
-from samebits.stored.stored_table import Rows, read_rows
+from samebits.stored.taken_rows import Rows, read_rows
 
 REHEARSAL_ROWS = 50
 _KNOWN_PACKAGES = ("sklearn", "samebits", "numpy", "pandas", "builtins")
