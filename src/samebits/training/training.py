@@ -149,6 +149,8 @@ def make_training(
         The fitted model cannot be stored without pickle.
     """
     config = loaded.config
+    if config.report.detail != "none":
+        _import_pictures_beside()
     plant_seeds(config.seed, "run")
     with loaded.naming_lines():
         check_engine(config)
@@ -259,6 +261,12 @@ def _describe_process(
     names = list_module_names(config.allow)
     facts = make_facts(environment, kernels, code.sources_digest, read_modules(names, project_root))
     return Request(facts, config.further_packages, names, project_root)
+
+
+def _import_pictures_beside() -> None:
+    from samebits.report.making import import_beside  # which imports jinja2
+
+    import_beside()
 
 
 def _make_report(config: Config, stages: dict[str, Stage], result: Result) -> tuple[Report | None, str | None]:
