@@ -110,8 +110,9 @@ def test_three_classes_and_quantities_have_predictions_alone_out_of_their_folds(
 
 @pytest.mark.parametrize("keep", ["best", "all"])
 def test_a_large_table_gives_what_a_small_one_would(train: Train, monkeypatch: pytest.MonkeyPatch, keep: str) -> None:
-    """It is described after the fits, and its model is asked block by block."""
+    """Its arrays are mapped, it is described after the fits, and its model is asked block by block."""
     from samebits.candidates import fitting, units
+    from samebits.data import preparation
     from samebits.training import result as result_module
 
     table = make_binary().assign(kind=lambda frame: np.where(frame["x"] > frame["z"], "a", "b"))
@@ -123,11 +124,13 @@ def test_a_large_table_gives_what_a_small_one_would(train: Train, monkeypatch: p
     }
     _, small = train(table, **keys)
     monkeypatch.setattr(units, "THREADS_FROM_CELLS", 0)
+    monkeypatch.setattr(preparation, "_MAPPED_FROM_CELLS", 0)
     monkeypatch.setattr(result_module, "_BESIDE_CELLS", 0)
     monkeypatch.setattr(fitting, "_BLOCK_CELLS", 50)
     materials, large = train(table, **keys)
 
-    X, _ = materials.take(materials.split.train_rows)
+    X, y = materials.take(materials.split.train_rows)
+    assert materials.dataset.pages is not None and not materials.target.values.flags.writeable and y.flags.writeable
     assert len(list(read_blocks(fitting.divide_rows(X, materials.candidates["boosting"])))) > 3
     names = [field.name for field in dataclasses.fields(Result) if field.name not in ("scored", "best")]
     assert {name: getattr(small, name) for name in names} == {name: getattr(large, name) for name in names}

@@ -105,7 +105,7 @@ class Materials:
 
     def take(self, rows: np.ndarray) -> tuple[Rows, np.ndarray]:
         """Return the inputs and target values of some of the rows in use, in the order given; none is copied or read."""
-        return take_rows(self.dataset.frame[self.inputs], rows), self.target.values[rows]
+        return take_rows(self.dataset.frame[self.inputs], rows, self.dataset.pages), self.target.values[rows]
 
     def read(self, rows: np.ndarray) -> tuple[pd.DataFrame, np.ndarray]:
         """Return the same in memory: of few rows."""

@@ -15,6 +15,7 @@ import pandas as pd
 from samebits.errors import DataError, Problem, suggest
 from samebits.keys.learning import Batches
 from samebits.keys.table import Data
+from samebits.stored.mapped_arrays import Pages
 from samebits.stored.stored_table import StoredColumn, StoredTable, store_column
 from samebits.table.columns import MISSING_WORDS, Column, Kind
 from samebits.table.reading import RawTable, Source, read_table
@@ -48,6 +49,8 @@ class Dataset:
         The derived columns, by name, and what each holds.
     seeds
         Those planted to draw rows, by place.
+    pages
+        Of the frame's numbers, where they are mapped.
     """
 
     frame: pd.DataFrame | StoredTable
@@ -60,6 +63,7 @@ class Dataset:
     made: dict[str, pd.Series] = field(default_factory=dict)
     made_kinds: dict[str, Kind] = field(default_factory=dict)
     seeds: dict[str, int] = field(default_factory=dict)
+    pages: Pages | None = None
 
     @property
     def all_kinds(self) -> dict[str, Kind]:

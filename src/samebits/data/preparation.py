@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from samebits.config.loading import LoadedConfig
 from samebits.data.dataset import Dataset, load_dataset
@@ -18,7 +20,9 @@ from samebits.data.split import read_row_numbers
 from samebits.data.target import Target, check_task, read_target
 from samebits.keys.config import Config
 from samebits.row_columns import list_inputs, name_operation
+from samebits.stored.mapped_arrays import list_plain, map_arrays, put_in
 
+_MAPPED_FROM_CELLS = 4_000_000
 ReadDataset = Callable[..., Dataset]  # `load_dataset`, or what hands on what that has read before
 
 
@@ -66,7 +70,28 @@ def prepare_rows(loaded: LoadedConfig, project_root: Path, read: ReadDataset = l
     features = list_features(config, dataset)
     test_numbers, rows_file = _read_test_numbers(loaded, project_root)
     split = split_rows(config, dataset, target, test_numbers)
-    return PreparedRows(dataset, target, features, list_model_inputs(dataset, features), split, rows_file)
+    rows = PreparedRows(dataset, target, features, list_model_inputs(dataset, features), split, rows_file)
+    # what was read before, for several trainings, stays in memory whatever is done here
+    return _map_large(rows) if read is load_dataset else rows
+
+
+def _map_large(rows: PreparedRows) -> PreparedRows:
+    """Return the same, with the arrays of a large table in a mapped file."""
+    frame, split, target = rows.dataset.frame, rows.split, rows.target
+    if not isinstance(frame, pd.DataFrame) or frame.size <= _MAPPED_FROM_CELLS:
+        return rows
+    plain = list_plain(frame)
+    of_rows = [target.values, split.train_rows, split.test_rows, *(part for fold in split.folds for part in fold)]
+    found, pages = map_arrays([*plain.values(), *of_rows])
+    values, train_rows, test_rows, *parts = found[len(plain) :]
+    mapped = put_in(frame, dict(zip(plain, found, strict=False)))
+    folds = list(zip(parts[::2], parts[1::2], strict=True))
+    return dataclasses.replace(
+        rows,
+        dataset=dataclasses.replace(rows.dataset, frame=mapped, pages=pages),
+        target=dataclasses.replace(target, values=values),
+        split=dataclasses.replace(split, train_rows=train_rows, test_rows=test_rows, folds=folds),
+    )
 
 
 def prepare_own_dataset(loaded: LoadedConfig, project_root: Path, read: ReadDataset = load_dataset) -> Dataset:

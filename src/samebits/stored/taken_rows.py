@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from samebits.stored.mapped_arrays import Pages
 from samebits.stored.stored_table import StoredTable
 
 
@@ -25,12 +26,15 @@ class TakenRows:
         The table.
     rows
         Shape (n_rows,), int64: positions in it, in the order of these rows.
+    pages
+        Of the table's numbers, where they are mapped: given back as soon as rows are copied.
     block_rows
         Rows of a block in which a model may be asked of them; None: of all at once.
     """
 
     frame: pd.DataFrame
     rows: np.ndarray
+    pages: Pages | None = None
     block_rows: int | None = None
 
     def __len__(self) -> int:
@@ -60,15 +64,18 @@ class TakenRows:
 
     def read(self, first: int = 0, last: int | None = None) -> pd.DataFrame:
         """Return consecutive rows, by default all, as a table of their own."""
-        return self.frame.take(self.rows[first:last])
+        copied = self.frame.take(self.rows[first:last])
+        if self.pages is not None:
+            self.pages.release()
+        return copied
 
 
 Rows = pd.DataFrame | StoredTable | TakenRows
 
 
-def take_rows(table: pd.DataFrame | StoredTable, rows: np.ndarray) -> StoredTable | TakenRows:
+def take_rows(table: pd.DataFrame | StoredTable, rows: np.ndarray, pages: Pages | None = None) -> StoredTable | TakenRows:
     """Return some rows of a table, by their positions in it, in the order given; nothing is copied or read."""
-    return table.take(rows) if isinstance(table, StoredTable) else TakenRows(table, rows)
+    return table.take(rows) if isinstance(table, StoredTable) else TakenRows(table, rows, pages)
 
 
 def read_rows(table: Rows) -> pd.DataFrame:

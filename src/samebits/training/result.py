@@ -52,7 +52,7 @@ from samebits.training.storing import rehearse_storing, store_model
 from samebits.voice import SILENT, Voice
 
 # Tables of more values are described when the fits that stand beside each other are over, not beside the last: it needs most memory.
-_BESIDE_CELLS = 10_000_000
+_BESIDE_CELLS = 5_000_000
 
 
 @dataclass(frozen=True)
