@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import yaml
 from conftest import ROOT, SMALL, clean_environment, digest_outputs, merge, read_lineage, train_fresh
+from dask_cluster import start_cluster
 from recorded_runs import make_once, open_client, record_shipped
 
 from samebits.numerics.profile import make_environment as make_pinned_environment
@@ -372,4 +373,21 @@ def test_an_emulated_cpu_of_either_maker_gives_the_same_bits(changed: dict[str, 
     (observed,) = train_fresh([write_config(TO_EMULATE)], prefix=[EMULATOR, "-cpu", cpu], **pinned)
 
     assert observed["numeric_profile"]["blas"][0]["architecture"] == "Haswell"
+    assert digest_outputs(observed) == digest_outputs(changed["emulated"])
+
+
+def test_a_clusters_worker_on_another_cpu_gives_the_same_bits(
+    changed: dict[str, dict[str, Any]], write_config: Any, tmp_path: Path
+) -> None:
+    pytest.importorskip("distributed", reason="the extra samebits[dask] is not installed")
+    if EMULATOR is None:
+        pytest.skip("no user-mode CPU emulator is installed (Debian's package qemu-user)")
+    pinned = make_pinned_environment("portable", clean_environment())
+
+    with start_cluster(tmp_path) as cluster:
+        worker = [sys.executable, "-m", "samebits", "worker", cluster.address]
+        cluster.add_worker(EMULATOR, "-cpu", "EPYC-Rome", *worker, **pinned)
+        (observed,) = train_fresh([write_config({**TO_EMULATE, "engine": {"dask": cluster.address}})])
+
+    assert observed["environment"]["engine"]["workers"] == 1
     assert digest_outputs(observed) == digest_outputs(changed["emulated"])

@@ -154,8 +154,11 @@ def make_result(
         left = [one for one in scored if one is not best] if config.keep == "all" else []
         others = _score_others(config, materials, left, fits)
         out_of_fold, baseline = tables.result()
-        explored = explore(config, materials, best.name, final.model, final.fitted, final.threads)
+        explore_model = functools.partial(explore, config, materials, best.name, final.model, final.fitted, final.threads)
+        # what a full report asks for is fitted anew, which draws and warns
+        explored_beside = beside.submit(explore_model) if is_beside and config.report.detail == "short" else None
         assessment = assess(config, materials, scored, best, rows, predicted, test)
+        explored = explored_beside.result() if explored_beside else explore_model()
     numbers, split = materials.dataset.row_numbers, materials.split
     candidates = {name: metrics for name, (_, metrics) in sorted({**others, best.name: (final, test)}.items())}
     unsettled = [one.name for one in (final, *(one for one, _ in others.values())) if not one.is_settled]
