@@ -78,7 +78,7 @@ def prepare_rows(loaded: LoadedConfig, project_root: Path, read: ReadDataset = l
 def _map_large(rows: PreparedRows) -> PreparedRows:
     """Return the same, with the arrays of a large table in a mapped file."""
     frame, split, target = rows.dataset.frame, rows.split, rows.target
-    if not isinstance(frame, pd.DataFrame) or frame.size <= _MAPPED_FROM_CELLS:
+    if not isinstance(frame, pd.DataFrame) or frame.size <= _MAPPED_FROM_CELLS or target.values.dtype.hasobject:
         return rows
     plain = list_plain(frame)
     of_rows = [target.values, split.train_rows, split.test_rows, *(part for fold in split.folds for part in fold)]

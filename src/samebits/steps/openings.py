@@ -19,7 +19,7 @@ from pathlib import Path
 _OPEN, _ONLY_FOLDERS, _IS_FOLDER = 0x20, 0x01000000, 0x40000000
 _EVENT = struct.Struct("iIII")
 _READ_BYTES = 1 << 16
-_LOOK_SECONDS = 0.05
+_LOOK_MILLISECONDS = 50
 _MOST_FOLDERS = 4096  # a user may watch 8,192 or more, by all programs together
 # What servers, environments and builds keep in a project, and no step is made of.
 _PASSED_BY = {"__pycache__", "mlartifacts", "mlruns", "node_modules", "venv"}
@@ -77,9 +77,11 @@ def _add_watches(descriptor: int, folders: list[str]) -> dict[int, str]:
 
 
 def _listen(descriptor: int, watched: dict[int, str], opened: set[Path], is_over: threading.Event) -> None:
+    told = select.poll()
+    told.register(descriptor, select.POLLIN)
     while True:
         was_over = is_over.is_set()  # before the last look
-        if select.select([descriptor], [], [], 0 if was_over else _LOOK_SECONDS)[0]:
+        if told.poll(0 if was_over else _LOOK_MILLISECONDS):
             opened.update(_read_openings(os.read(descriptor, _READ_BYTES), watched))
         elif was_over:
             return

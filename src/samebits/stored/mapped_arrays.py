@@ -32,18 +32,26 @@ class Pages:
 
 
 def map_arrays(arrays: Sequence[np.ndarray]) -> tuple[list[np.ndarray], Pages | None]:
-    """Return equal arrays that nobody can write to, in a scratch file; where there is no room for them, these ones."""
+    """Return equal arrays that nobody can write to, in a scratch file; where there is no room for them, these ones.
+
+    Parameters
+    ----------
+    arrays
+        Of any type but Python's objects.
+    """
     try:
         places, mapped = _write(arrays)
     except OSError:
         return list(arrays), None
     if mapped is None:
         return list(arrays), None
-    found = [
-        np.frombuffer(mapped, dtype=array.dtype, count=array.size, offset=place).reshape(array.shape)
-        for array, place in zip(arrays, places, strict=True)
-    ]
-    return found, Pages(mapped)
+    return [_find(array, mapped, place) for array, place in zip(arrays, places, strict=True)], Pages(mapped)
+
+
+def _find(array: np.ndarray, mapped: mmap.mmap, place: int) -> np.ndarray:
+    if not array.size:
+        return array
+    return np.frombuffer(mapped, dtype=array.dtype, count=array.size, offset=place).reshape(array.shape)
 
 
 def _write(arrays: Sequence[np.ndarray]) -> tuple[list[int], mmap.mmap | None]:
@@ -58,7 +66,7 @@ def _write(arrays: Sequence[np.ndarray]) -> tuple[list[int], mmap.mmap | None]:
 
 
 def list_plain(frame: pd.DataFrame) -> dict[str, np.ndarray]:
-    """Return the columns of a table that are plain arrays: numbers, booleans and dates without a missing boolean among them."""
+    """Return the columns of a table that are plain arrays: numbers, dates, and booleans none of which is missing."""
     plain = {str(name): column for name, column in frame.items() if isinstance(column.dtype, np.dtype)}
     return {name: column.to_numpy() for name, column in plain.items() if column.dtype.kind in _KINDS}
 
