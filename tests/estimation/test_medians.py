@@ -69,3 +69,10 @@ def test_an_imputer_whose_fit_fails_is_scikit_learns_again() -> None:
         pipeline.fit(pd.DataFrame({"a": ["x", "y"], "b": ["z", "z"]}))
 
     assert type(pipeline.steps[0][1].transformers[0][1].steps[0][1]) is SimpleImputer
+
+
+def test_what_an_imputer_raises_names_scikit_learns_class() -> None:
+    pipeline = build()
+
+    with pytest.raises(ValueError, match=r"required by SimpleImputer\.$"), finding_medians_by_column(pipeline):
+        pipeline.fit(np.empty((0, 3)))

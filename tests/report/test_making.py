@@ -336,8 +336,7 @@ def note(self):
     return enter(self)
 warnings.catch_warnings.__enter__ = note
 kept = list(warnings.filters)
-import_beside()
-[thread.join() for thread in threading.enumerate() if thread.daemon]
+import_beside().join()
 loaded = [name for name in ("matplotlib.figure", "matplotlib.backends.backend_svg", "samebits.report.gallery") if name in sys.modules]
 print(json.dumps([sorted(places), kept == warnings.filters, loaded]))
 """

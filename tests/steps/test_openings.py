@@ -16,16 +16,8 @@ pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Li
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    for name in (
-        "data/raw/ä b.csv",
-        "top.csv",
-        ".hidden/a.csv",
-        ".env",
-        "mlruns/1/a",
-        "mlflow.db",
-        "uv.lock",
-        "src/__pycache__/a.pyc",
-    ):
+    passed_by = ("mlruns/1/a", "mlflow.db", "uv.lock", "src/__pycache__/a.pyc", "env/pyvenv.cfg", "env/lib/a.py", "src/t.egg-info/a")
+    for name in ("data/raw/ä b.csv", "top.csv", ".hidden/a.csv", ".env", *passed_by):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("1\n", encoding="utf-8")
@@ -40,6 +32,7 @@ def test_what_any_program_opens_is_told_and_what_is_no_input_is_not(root: Path) 
     with watch_openings(root) as opened:
         read_by_program(*(path for path in root.rglob("*") if path.is_file()))
         list(root.iterdir())
+        (root / "data/written.csv").write_text("1\n", encoding="utf-8")
 
     assert opened == {root / "top.csv", root / "data/raw/ä b.csv"}
 

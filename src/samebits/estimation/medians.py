@@ -11,13 +11,13 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+from sklearn import impute
 from sklearn.compose import ColumnTransformer
-from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 
 
-class _MediansByColumn(SimpleImputer):  # type: ignore[misc]
-    """Finds each column's median by itself (`_dense_fit`, where scikit-learn finds those of all columns)."""
+class SimpleImputer(impute.SimpleImputer):  # type: ignore[misc]
+    """Finds each column's median by itself (`_dense_fit`, where scikit-learn finds those of all columns); named as it is in errors."""
 
     def _dense_fit(self, X: np.ndarray, *settings: Any) -> np.ndarray:
         find = super()._dense_fit
@@ -30,22 +30,22 @@ class _MediansByColumn(SimpleImputer):  # type: ignore[misc]
 def finding_medians_by_column(pipeline: Pipeline) -> Iterator[None]:
     """Let a pipeline's imputers find medians column by column while it is fitted; afterwards they are scikit-learn's, as before."""
     for imputer in _list_imputers(pipeline):
-        if type(imputer) is SimpleImputer and imputer.strategy == "median" and not imputer.add_indicator:
-            imputer.__class__ = _MediansByColumn
+        if type(imputer) is impute.SimpleImputer and imputer.strategy == "median" and not imputer.add_indicator:
+            imputer.__class__ = SimpleImputer
     try:
         yield
     finally:
         for imputer in _list_imputers(pipeline):
-            if type(imputer) is _MediansByColumn:
-                imputer.__class__ = SimpleImputer
+            if type(imputer) is SimpleImputer:
+                imputer.__class__ = impute.SimpleImputer
 
 
-def _list_imputers(step: Any) -> Iterator[SimpleImputer]:
+def _list_imputers(step: Any) -> Iterator[impute.SimpleImputer]:
     """Yield those that stand in pipelines and column transformers, fitted ones and those that were copied to be fitted.
 
     What another class holds is left alone: nobody knows where it keeps its copies.
     """
-    if isinstance(step, SimpleImputer):
+    if isinstance(step, impute.SimpleImputer):
         yield step
     elif type(step) is Pipeline:
         for _, one in step.steps:

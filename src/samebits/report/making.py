@@ -124,15 +124,18 @@ class ThisRun:
     looks: str = ""
 
 
-def import_beside() -> None:
-    """Begin to import what pictures are drawn by, in a thread: while a table is read and digested, a core is free.
+def import_beside() -> threading.Thread:
+    """Begin to import what pictures are drawn by, in a thread, and return it: while a table is read and digested, a core is free.
 
-    Matplotlib's first module sets the process's warnings, and gives back those that it found, which would undo what another thread
-    sets meanwhile: so that one is imported here. The rest, three quarters of the time, leaves them alone.
+    It is to be waited for before anything is fitted. Matplotlib sets the process's warnings, and gives back those that it found, which
+    would undo what another thread sets meanwhile: in its first module, which is imported here, and where it looks for the system's
+    fonts, of which it keeps a list.
     """
     import matplotlib  # noqa: F401
 
-    threading.Thread(target=_import_pictures, daemon=True).start()  # the program ends without it
+    thread = threading.Thread(target=_import_pictures, daemon=True)  # the program ends without it
+    thread.start()
+    return thread
 
 
 def _import_pictures() -> None:

@@ -101,4 +101,4 @@ def read_blocks(table: Rows) -> Iterator[pd.DataFrame]:
 def ask_blocks(ask: Callable[[pd.DataFrame], np.ndarray], table: Rows) -> np.ndarray:
     """Return what a method says of each row; of a table in blocks it is asked block by block."""
     answers = [ask(block) for block in read_blocks(table)]
-    return answers[0] if len(answers) == 1 else np.concatenate(answers)
+    return np.concatenate(answers) if len(answers) > 1 or isinstance(table, StoredTable) else answers[0]

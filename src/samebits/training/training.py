@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -149,8 +150,7 @@ def make_training(
         The fitted model cannot be stored without pickle.
     """
     config = loaded.config
-    if config.report.detail != "none":
-        _import_pictures_beside()
+    importing = _import_pictures_beside() if config.report.detail != "none" else None
     plant_seeds(config.seed, "run")
     with loaded.naming_lines():
         check_engine(config)
@@ -182,6 +182,8 @@ def make_training(
     request_digest = digest_request(loaded, code, environment, steps, materials.dataset.digest, project_root)
     journal = Journal(request_digest if config.search is not None else "")
     request = _describe_process(config, environment, kernels, code, project_root)
+    if importing is not None:
+        importing.join()
     with loaded.naming_lines(), open_engine(config, request, voice) as engine:
         result = make_result(config, materials, voice, journal, engine)
     told_of_engine = {"engine": engine.describe()} if engine is not None else {}
@@ -263,10 +265,10 @@ def _describe_process(
     return Request(facts, config.further_packages, names, project_root)
 
 
-def _import_pictures_beside() -> None:
+def _import_pictures_beside() -> threading.Thread:
     from samebits.report.making import import_beside  # which imports jinja2
 
-    import_beside()
+    return import_beside()
 
 
 def _make_report(config: Config, stages: dict[str, Stage], result: Result) -> tuple[Report | None, str | None]:
