@@ -22,6 +22,8 @@ from typing import Any
 from samebits.digests import PREFIX, digest_manifest
 from samebits.errors import Problem, ProvenanceError
 
+SITES = ("site-packages", "dist-packages")  # folders that installers fill
+METADATA = (".dist-info", ".egg-info")  # how the folders end that say what is installed
 # What an installer writes beside a wheel's own files, by its name in the .dist-info folder.
 _OF_INSTALLERS = ("INSTALLER", "REQUESTED", "RECORD", "direct_url.json", "uv_cache.json", "uv_build.json")
 

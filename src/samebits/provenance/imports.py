@@ -21,10 +21,9 @@ from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
 from types import CodeType, ModuleType
 
-from samebits.installed.distributions import read_record, read_record_text
+from samebits.installed.distributions import SITES, read_record, read_record_text
 from samebits.project import PACKAGE
 
-_SITES = ("site-packages", "dist-packages")
 # Python imports these by itself as it starts; `installed.startup` has them.
 _AT_STARTUP = ("_virtualenv.py", "sitecustomize.py", "usercustomize.py")
 
@@ -121,7 +120,7 @@ def _is_installed(path: str) -> bool:
 def _split_at_site(path: str) -> tuple[str, str, str]:
     """Return the folder of packages that a path lies in, its name, and the path below it; all empty where it lies in none."""
     *above, last = Path(path).parts
-    depth = next((depth for depth in reversed(range(len(above))) if above[depth] in _SITES), None)
+    depth = next((depth for depth in reversed(range(len(above))) if above[depth] in SITES), None)
     if depth is None:
         return "", "", ""
     return str(Path(*above[: depth + 1])), above[depth], "/".join([*above[depth + 1 :], last])

@@ -7,13 +7,12 @@ where that is known: when a run is packed, and by `samebits report` later. All t
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import gc
 import importlib
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -140,7 +139,7 @@ def import_beside() -> threading.Thread:
 
 def _import_pictures() -> None:
     """Modules of samebits itself are left alone: what is imported of those is being listed meanwhile."""
-    with contextlib.suppress(Exception):  # which is raised again, and told, where pictures are made
+    with suppress(Exception):  # which is raised again, and told, where pictures are made
         for name in ("figure", "backends.backend_agg", "backends.backend_svg"):
             importlib.import_module(f"matplotlib.{name}")
 

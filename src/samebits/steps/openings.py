@@ -16,6 +16,8 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+from samebits.installed.distributions import METADATA, SITES
+
 # Of inotify(7): what is asked for, and what comes.
 _WAS_READ, _ONLY_FOLDERS, _IS_FOLDER = 0x10, 0x01000000, 0x40000000
 _EVENT = struct.Struct("iIII")
@@ -23,8 +25,7 @@ _READ_BYTES = 1 << 16
 _LOOK_MILLISECONDS = 50
 _MOST_FOLDERS = 4096  # a user may watch 8,192 or more, by all programs together
 # What servers, environments and builds keep in a project, and no step is made of.
-_PASSED_BY = {"__pycache__", "dist-packages", "mlartifacts", "mlruns", "node_modules", "site-packages"}
-_METADATA = (".dist-info", ".egg-info")
+_PASSED_BY = {"__pycache__", "mlartifacts", "mlruns", "node_modules", *SITES}
 _OF_ENVIRONMENT = {"pyvenv.cfg", "conda-meta"}
 _MOST_LAST_LOOKS = 100  # who goes on reading is not waited for
 _NO_INPUTS = ("mlflow.db", "pyproject.toml", "uv.lock")
@@ -35,21 +36,21 @@ def watch_openings(root: Path) -> Iterator[set[Path] | None]:
     """Fill a set with the files below a folder that are opened meanwhile, hidden ones left out; None: it cannot be watched."""
     folders = _list_folders(root)
     descriptor = _open_watch() if len(folders) <= _MOST_FOLDERS else None
-    watched = _add_watches(descriptor, folders) if descriptor is not None else {}
-    if descriptor is None or len(watched) < len(folders):
-        if descriptor is not None:
-            os.close(descriptor)
+    if descriptor is None:
         yield None
         return
-    opened, is_over = set[Path](), threading.Event()
-    listener = threading.Thread(target=_listen, args=(descriptor, watched, opened, is_over), daemon=True)
-    listener.start()
-    try:
+    with contextlib.ExitStack() as stack:
+        stack.callback(os.close, descriptor)
+        watched = _add_watches(descriptor, folders)
+        if len(watched) < len(folders):
+            yield None
+            return
+        opened, is_over = set[Path](), threading.Event()
+        listener = threading.Thread(target=_listen, args=(descriptor, watched, opened, is_over), daemon=True)
+        listener.start()
+        stack.callback(listener.join)
+        stack.callback(is_over.set)  # which comes first
         yield opened
-    finally:
-        is_over.set()
-        listener.join()
-        os.close(descriptor)
 
 
 def _list_folders(root: Path) -> list[str]:
@@ -59,7 +60,7 @@ def _list_folders(root: Path) -> list[str]:
             below.clear()
             continue
         folders.append(folder)
-        below[:] = [name for name in below if name not in _PASSED_BY and not name.startswith(".") and not name.endswith(_METADATA)]
+        below[:] = [name for name in below if name not in _PASSED_BY and not name.startswith(".") and not name.endswith(METADATA)]
         if len(folders) > _MOST_FOLDERS:
             break
     return folders

@@ -102,7 +102,7 @@ def run_process(desk: Desk, step: PlannedStep, workplace: Workplace) -> Done:
     outside = {name: place for name, place in modules if place is not None}
     found = {**named, **{name: digest for (name, _), digest in modules.items()}}
     network = sorted({note["network"] for note in notes if "network" in note})
-    others = None if openings is None else _list_others(desk, workplace, notes, {str(path) for path in openings})
+    others = None if openings is None else _list_undeclared(desk, workplace, notes, {str(path) for path in openings})
     return Done(dict(sorted(found.items())), outside, network, others, any("begun" in note for note in notes))
 
 
@@ -171,12 +171,12 @@ def _read_notes(path: Path) -> list[dict[str, Any]]:
 
 def _find_undeclared(desk: Desk, step: PlannedStep, workplace: Workplace, notes: list[dict[str, Any]]) -> list[Problem]:
     """Say which files a step opened, or looked for where only declared ones lie, without a word of them."""
-    root, declared = desk.graph.root.resolve(), {str(place.resolve()) for place in workplace.links.values()}
+    root = desk.graph.root.resolve()
     sought = {note["sought"] for note in notes if "sought" in note}
     opened = {note["opened"] for note in notes if "opened" in note}
     opened |= {str(root / path) for path in sought if _is_withheld(desk, step, workplace, path)}
-    undeclared = _list_undeclared(opened, declared, {note["module"] for note in notes if "module" in note})
-    shown = shorten_list([_name_in_project(desk, path) for path in undeclared], 5)
+    undeclared = _list_undeclared(desk, workplace, notes, opened)
+    shown = shorten_list(undeclared, 5)
     remedy = "Name them under inputs: a step is given no other file of the project."
     return [Problem(f"steps.{step.name}", "files that it declares", f"others opened: {shown}", remedy)] if undeclared else []
 
@@ -189,16 +189,11 @@ def _is_withheld(desk: Desk, step: PlannedStep, workplace: Workplace, path: str)
     return maker != step.name if maker is not None else (desk.graph.root / path).is_file()
 
 
-def _list_others(desk: Desk, workplace: Workplace, notes: list[dict[str, Any]], opened: set[str]) -> list[str]:
-    """Return the files that somebody opened, by their paths in the project; that it was the step, Python would have told."""
+def _list_undeclared(desk: Desk, workplace: Workplace, notes: list[dict[str, Any]], opened: set[str]) -> list[str]:
+    """Return by their paths in the project the files of some that are neither declared nor modules, nor what Python keeps of these."""
     declared = {str(place.resolve()) for place in workplace.links.values()}
     modules = {note["module"] for note in notes if "module" in note}
-    return [_name_in_project(desk, path) for path in _list_undeclared(opened, declared, modules)]
-
-
-def _list_undeclared(opened: set[str], declared: set[str], modules: set[str]) -> list[str]:
-    """Return the files that were opened and are neither declared nor modules, nor what Python keeps of these."""
-    return [path for path in sorted(opened - declared - modules) if _find_source(path) not in modules]
+    return [_name_in_project(desk, path) for path in sorted(opened - declared - modules) if _find_source(path) not in modules]
 
 
 def _find_source(path: str) -> str | None:

@@ -20,6 +20,7 @@ from typing import Any
 
 from samebits.digests import digest_value
 from samebits.errors import DataError, Problem
+from samebits.installed.distributions import METADATA, SITES
 from samebits.plain_files import read_plain
 from samebits.steps.step_process import PLAN
 from samebits.voice import SILENT, Voice
@@ -218,9 +219,9 @@ def digest_environment(profile: str) -> str:
     names = sorted(
         entry.name
         for folder in dict.fromkeys(sys.path)
-        if folder and Path(folder).name in ("site-packages", "dist-packages") and Path(folder).is_dir()
+        if folder and Path(folder).name in SITES and Path(folder).is_dir()
         for entry in os.scandir(folder)
-        if entry.name.endswith((".dist-info", ".egg-info")) and not entry.name.startswith("samebits")
+        if entry.name.endswith(METADATA) and not entry.name.startswith("samebits")
     )
     return digest_value([platform.python_version(), sys.implementation.name, platform.machine(), profile, names])
 

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from samebits.digests import digest_bytes
+from samebits.installed.distributions import METADATA, SITES
 from samebits.numerics.generators import plant_generators
 from samebits.project import PACKAGE
 from samebits.provenance.imports import ImportWatch, name_place
@@ -42,8 +43,6 @@ _ARROW = {
     "pyarrow.orc": ("read_table", "ORCFile"),
 }
 _GIVEN_BY_NAME = ("source", "path_or_paths", "input_file", "where", "metadata_path")
-_SITES = ("site-packages", "dist-packages")
-_METADATA = (".dist-info", ".egg-info")
 _OF_PYTHON = ("lib", "lib64", "bin", "include", "share", "etc")
 
 
@@ -180,7 +179,7 @@ class _Ear:
     def _is_free(self, real: str) -> bool:
         """Tell whether a file is the step's own, Python's or the system's; of the project's own, wherever that lies, none is."""
         parts = Path(real).parts
-        if any(part in _SITES or part.endswith(_METADATA) for part in parts):
+        if any(part in SITES or part.endswith(METADATA) for part in parts):
             return True
         own = tuple(place for place in self._free if place.startswith(self._project))
         return real.startswith(own if real.startswith(self._project) else self._free)
