@@ -324,26 +324,3 @@ def test_a_groups_table_has_the_metric_that_its_gap_is_claimed_of() -> None:
 
     assert table.count('data-name="recall">0.4321') == 2
     assert table.count('data-name="Rows"') == 2
-
-
-_IMPORT_BESIDE = """
-import json, sys, threading, warnings
-from samebits.report.making import import_beside
-
-enter, places = warnings.catch_warnings.__enter__, set()
-def note(self):
-    places.add(threading.current_thread() is threading.main_thread())
-    return enter(self)
-warnings.catch_warnings.__enter__ = note
-kept = list(warnings.filters)
-import_beside().join()
-loaded = [name for name in ("matplotlib.figure", "matplotlib.backends.backend_svg", "samebits.report.gallery") if name in sys.modules]
-print(json.dumps([sorted(places), kept == warnings.filters, loaded]))
-"""
-
-
-def test_what_is_imported_beside_a_run_leaves_the_warnings_and_our_own_modules_alone() -> None:
-    """Two threads that keep and give back the process's warnings undo each other's; our modules are being listed meanwhile."""
-    done = subprocess.run([sys.executable, "-c", _IMPORT_BESIDE], env=clean_environment(), check=True, capture_output=True, text=True)
-
-    assert json.loads(done.stdout) == [[True], True, ["matplotlib.figure", "matplotlib.backends.backend_svg"]]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import io
 import multiprocessing
+import sys
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -287,3 +289,36 @@ def test_a_result_without_an_error_is_remarked(train: Train) -> None:
 
     assert [remark for remark in given_away.remarks if "give the target away" in remark]
     assert not honest.remarks
+
+
+@pytest.mark.parametrize("detail", ["short", "full"])
+def test_pictures_are_drawn_beside_the_assessment_of_all_that_comes_before_it(prepare: Callable[..., Any], detail: str) -> None:
+    from samebits.training.result import make_result
+
+    config, materials = prepare(make_binary(), models={"boosting": {"max_iter": 5}}, report={"detail": detail}, n_jobs=2)
+    seen, turn, filters = [], sys.getswitchinterval(), list(warnings.filters)
+
+    def draw(result: Result) -> Any:
+        seen.append(result)
+        return [], ["drawn"]
+
+    result = make_result(config, materials, draw=draw)
+
+    assert result.pictures is not None
+    assert result.pictures.result() == ([], ["drawn"])
+    assert result.assessment
+    assert seen == [dataclasses.replace(result, assessment={}, remarks=[], pictures=None)]
+    assert sys.getswitchinterval() == turn
+    assert warnings.filters == filters
+
+
+def test_a_drawing_that_fails_costs_no_result(prepare: Callable[..., Any]) -> None:
+    from samebits.training.result import make_result
+
+    def fail(_: Result) -> Any:
+        raise MemoryError("no room for a picture")
+
+    result = make_result(*prepare(make_binary(), models={"boosting": {"max_iter": 5}}), draw=fail)
+
+    assert result.pictures is not None
+    assert repr(result.pictures.exception()) == "MemoryError('no room for a picture')"

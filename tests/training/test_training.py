@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from concurrent.futures import Future
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -35,11 +36,9 @@ def test_what_of_this_machines_own_disk_goes_with_a_run_is_said() -> None:
 
 
 def test_a_report_that_cannot_be_made_loses_no_training() -> None:
-    config: Any = SimpleNamespace(report=SimpleNamespace(detail="short"))
+    nothing: Any = SimpleNamespace(pictures=Future())  # of which no account can be given
 
-    nothing: Any = SimpleNamespace()  # of which no account can be given
-
-    made, failure = _make_report(config, {}, nothing)
+    made, failure = _make_report({}, nothing)
 
     assert made is None
     assert failure is not None

@@ -73,7 +73,10 @@ class Picture:
     values: bytes
 
 
-def hang_pictures(account: Account) -> tuple[list[Picture], list[str]]:
+Gallery = tuple[list[Picture], list[str]]
+
+
+def hang_pictures(account: Account) -> Gallery:
     """Return the pictures of a run in the order they are looked at, and why each that is left out is."""
     wanted = {**_BY_TASK[account.task], **_OF_ALL}
     wanted |= _SEARCHED if "search" in account.stages["cross_validation"] else {}

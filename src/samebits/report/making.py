@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import functools
 import gc
-import importlib
-import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jinja2
 import numpy as np
@@ -52,6 +50,9 @@ from samebits.report.words import (
 )
 from samebits.text import clean_recorded, shorten_list
 from samebits.verdicts import Level
+
+if TYPE_CHECKING:
+    from samebits.report.gallery import Gallery
 
 _MOST_COLUMNS, _MOST_GROUP_METRICS, _MOST_LETTERS = 100, 6, 200
 _MOST_DROPPED = 20
@@ -123,33 +124,23 @@ class ThisRun:
     looks: str = ""
 
 
-def import_beside() -> threading.Thread:
-    """Begin to import what pictures are drawn by, in a thread, and return it: while a table is read and digested, a core is free.
-
-    It is to be waited for before anything is fitted. Matplotlib sets the process's warnings, and gives back those that it found, which
-    would undo what another thread sets meanwhile: in its first module, which is imported here, and where it looks for the system's
-    fonts, of which it keeps a list.
-    """
-    import matplotlib  # noqa: F401
-
-    thread = threading.Thread(target=_import_pictures, daemon=True)  # the program ends without it
-    thread.start()
-    return thread
-
-
-def _import_pictures() -> None:
-    """Modules of samebits itself are left alone: what is imported of those is being listed meanwhile."""
-    with suppress(Exception):  # which is raised again, and told, where pictures are made
-        for name in ("figure", "backends.backend_agg", "backends.backend_svg"):
-            importlib.import_module(f"matplotlib.{name}")
-
-
-def make_report(account: Account) -> Report:
-    """Return the report of a run."""
+def draw_pictures(account: Account) -> Gallery:
+    """Return the pictures of a run, and why each that is left out is; they show nothing of the assessment and the remarks."""
     with _uncollected():
         from samebits.report.gallery import hang_pictures  # which imports Matplotlib: who only fills a page has no need of it
 
-        pictures, left_out = hang_pictures(account)
+        return hang_pictures(account)
+
+
+def make_report(account: Account, gallery: Gallery | None = None) -> Report:
+    """Return the report of a run.
+
+    Parameters
+    ----------
+    gallery
+        What `draw_pictures` gave of this run; None: they are drawn now.
+    """
+    pictures, left_out = gallery or draw_pictures(account)
     figures = {f"{one.name}.png": one.png for one in pictures} | {f"{one.name}.json": one.values for one in pictures}
     untold = {f"{name}.json": canonical_json(values) for name, values in account.explored.items()}
     figures = untold | figures  # why something is left out is told a second time too

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import sys
 import warnings
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import joblib
 import numpy as np
@@ -51,8 +52,12 @@ from samebits.training.remarks import collect_remarks, count_repeated
 from samebits.training.storing import rehearse_storing, store_model
 from samebits.voice import SILENT, Voice
 
+if TYPE_CHECKING:
+    from samebits.report.gallery import Gallery
+
 # Tables of more values are described when the fits that stand beside each other are over, not beside the last: it needs most memory.
 _BESIDE_CELLS = 5_000_000
+_TURN_SECONDS = 0.0005
 
 
 @dataclass(frozen=True)
@@ -79,6 +84,8 @@ class Result:
         What only the fitted model can tell, by the picture that shows it.
     found
         What a search found, where there was one.
+    pictures
+        Drawn of all this but the assessment and the remarks, or what kept them from it; None where none are wished.
     """
 
     scored: list[CandidateScore]
@@ -91,10 +98,11 @@ class Result:
     out_of_fold: bytes
     metrics: dict[str, dict[str, Any]]
     baseline: dict[str, Any]
-    assessment: dict[str, Any]
-    remarks: list[str]
-    explored: dict[str, dict[str, Any]]
+    assessment: dict[str, Any] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
+    explored: dict[str, dict[str, Any]] = field(default_factory=dict)
     found: SearchResult | None = None
+    pictures: Future[Gallery] | None = None
 
 
 @dataclass(frozen=True)
@@ -118,9 +126,19 @@ class SearchResult:
 
 
 def make_result(
-    config: Config, materials: Materials, voice: Voice = SILENT, journal: Journal | None = None, engine: Engine | None = None
+    config: Config,
+    materials: Materials,
+    voice: Voice = SILENT,
+    journal: Journal | None = None,
+    engine: Engine | None = None,
+    draw: Callable[[Result], Gallery] | None = None,
 ) -> Result:
     """Compare the candidates, fit the best one, store it, and score it on the training and the test rows.
+
+    Parameters
+    ----------
+    draw
+        Draws the pictures of a result whose assessment and remarks are still to come, beside those; None: none are wished.
 
     Raises
     ------
@@ -150,50 +168,33 @@ def make_result(
         # a stranger's model may draw as it predicts: it is asked in one order
         scored_beside = beside.submit(score_train) if is_beside else None
         rows, predicted, test = _score_held_back(final, best, materials)
+        predictions = write_predictions(rows, materials.dataset.row_numbers, materials.target, predicted)
         _, train = scored_beside.result() if scored_beside else score_train()
         left = [one for one in scored if one is not best] if config.keep == "all" else []
         others = _score_others(config, materials, left, fits)
         out_of_fold, baseline = tables.result()
-        explore_model = functools.partial(explore, config, materials, best.name, final.model, final.fitted, final.threads)
+        candidates = {name: metrics for name, (_, metrics) in sorted({**others, best.name: (final, test)}.items())}
+        result = Result(
+            scored=scored,
+            best=best,
+            model_class=_name_class(final.fitted),
+            model_file=model_file,
+            model_digest=model_digest,
+            threshold=final.threshold,
+            predictions=predictions,
+            out_of_fold=out_of_fold,
+            metrics={
+                **({"test": test} if len(materials.split.test_rows) else {"test": {}, "out_of_fold": test}),
+                "train": train,
+                **({"candidates": candidates} if others else {}),
+            },
+            baseline=baseline,
+            found=found,
+        )
+        unsettled = [one.name for one in (final, *(one for one, _ in others.values())) if not one.is_settled]
         # what a full report asks for is fitted anew, which draws and warns
-        explored_beside = beside.submit(explore_model) if is_beside and config.report.detail == "short" else None
-        assessment = assess(config, materials, scored, best, rows, predicted, test)
-        explored = explored_beside.result() if explored_beside else explore_model()
-    numbers, split = materials.dataset.row_numbers, materials.split
-    candidates = {name: metrics for name, (_, metrics) in sorted({**others, best.name: (final, test)}.items())}
-    unsettled = [one.name for one in (final, *(one for one, _ in others.values())) if not one.is_settled]
-    return Result(
-        scored=scored,
-        best=best,
-        model_class=_name_class(final.fitted),
-        model_file=model_file,
-        model_digest=model_digest,
-        threshold=final.threshold,
-        predictions=write_predictions(rows, numbers, materials.target, predicted),
-        out_of_fold=out_of_fold,
-        metrics={
-            **({"test": test} if len(split.test_rows) else {"test": {}, "out_of_fold": test}),
-            "train": train,
-            **({"candidates": candidates} if others else {}),
-        },
-        baseline=baseline,
-        assessment=assessment,
-        remarks=collect_remarks(
-            materials.target,
-            numbers,
-            scored,
-            unsettled,
-            "test" if len(split.test_rows) else "out-of-fold",
-            test,
-            predicted.values,
-            config.business.target_precision,
-            assessment,
-            train,
-            count_repeated(materials.dataset.frame[materials.inputs], materials.target.values, split.train_rows, split.test_rows),
-        ),
-        explored=explored,
-        found=found,
-    )
+        is_shown_beside = is_beside and config.report.detail == "short"
+        return _tell(config, materials, result, _Judged(final, rows, predicted, test, unsettled), draw, beside, is_shown_beside)
 
 
 def _describe_training(materials: Materials, scored: list[CandidateScore]) -> tuple[bytes, dict[str, Any]]:
@@ -264,6 +265,68 @@ class _Final:
     threshold: Threshold | None
     is_settled: bool
     threads: int
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """The chosen candidate and the rows that show how good it is; the names of the candidates whose final fit did not converge."""
+
+    final: _Final
+    rows: np.ndarray
+    predicted: Prediction
+    metrics: dict[str, float]
+    unsettled: list[str]
+
+
+def _tell(
+    config: Config,
+    materials: Materials,
+    result: Result,
+    judged: _Judged,
+    draw: Callable[[Result], Gallery] | None,
+    beside: ThreadPoolExecutor,
+    is_beside: bool,
+) -> Result:
+    """Return the result with all that is told of it: what it is worth on one side, what it shows on the other."""
+    warnings.simplefilter("ignore")  # else a thread would give back filters that another has set, and let some through
+
+    def show() -> Result:
+        final = judged.final
+        shown = replace(
+            result, explored=explore(config, materials, final.name, final.model, final.fitted, 1 if is_beside else final.threads)
+        )
+        return shown if draw is None else replace(shown, pictures=beside.submit(draw, shown))
+
+    with _short_turns():
+        showing = beside.submit(show) if is_beside else None
+        assessment = assess(config, materials, result.scored, result.best, judged.rows, judged.predicted, judged.metrics)
+        inputs, split = materials.dataset.frame[materials.inputs], materials.split
+        remarks = collect_remarks(
+            materials.target,
+            materials.dataset.row_numbers,
+            result.scored,
+            judged.unsettled,
+            "test" if len(split.test_rows) else "out-of-fold",
+            judged.metrics,
+            judged.predicted.values,
+            config.business.target_precision,
+            assessment,
+            result.metrics["train"],
+            count_repeated(inputs, materials.target.values, split.train_rows, split.test_rows),
+        )
+    shown = showing.result() if showing else show()
+    return replace(shown, assessment=assessment, remarks=remarks)
+
+
+@contextlib.contextmanager
+def _short_turns() -> Iterator[None]:
+    """Let a thread that draws hand over Python's lock soon: to wait 5 ms for it between NumPy's works takes a third of their time."""
+    seconds = sys.getswitchinterval()
+    sys.setswitchinterval(_TURN_SECONDS)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(seconds)
 
 
 def _fit_finally(config: Config, materials: Materials, candidate: CandidateScore, fits: Mapping[str, Fit]) -> _Final:

@@ -225,10 +225,9 @@ def relative_to(path: Path, folder: Path) -> str:
 
 def describe_outputs(materials: Materials, result: Result) -> dict[str, Stage]:
     """Return the stages of what came out, but for the report, which is made of them."""
-    threshold = result.threshold.describe() if result.threshold else {"value": None}
     return {
         "split": _describe_split(materials.split, materials.dataset.row_numbers),
-        "cross_validation": _describe_scores(materials.scoring, result),
+        **_describe_scored(materials, result),
         "model": {
             "digest": result.model_digest,
             "name": result.best.name,
@@ -236,11 +235,23 @@ def describe_outputs(materials: Materials, result: Result) -> dict[str, Stage]:
             "file_digest": digest_bytes(result.model_file),
             "size_bytes": len(result.model_file),
         },
-        "threshold": make_stage(threshold),
         "predictions": {"digest": digest_bytes(result.predictions), "n_rows": len(materials.split.test_rows)},
-        "metrics": make_stage(result.metrics),
         "drift_baseline": {"digest": digest_value(result.baseline)},
         "assessment": describe_assessment(result.assessment),
+    }
+
+
+def describe_shown(loaded: LoadedConfig, materials: Materials, result: Result, project_root: Path) -> dict[str, Stage]:
+    """Return the stages that pictures show something of: they are drawn before all of the others are known."""
+    return {"config": describe_config(loaded, project_root), **_describe_scored(materials, result)}
+
+
+def _describe_scored(materials: Materials, result: Result) -> dict[str, Stage]:
+    threshold = result.threshold.describe() if result.threshold else {"value": None}
+    return {
+        "cross_validation": _describe_scores(materials.scoring, result),
+        "threshold": make_stage(threshold),
+        "metrics": make_stage(result.metrics),
     }
 
 

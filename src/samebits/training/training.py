@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,6 +57,7 @@ from samebits.training.stages import (
     describe_outputs,
     describe_report,
     describe_rows,
+    describe_shown,
     digest_request,
     list_input_paths,
     list_raw_sources,
@@ -66,6 +67,7 @@ from samebits.voice import SILENT, Voice
 
 if TYPE_CHECKING:
     from samebits.engines.admission import Request
+    from samebits.report.gallery import Gallery
     from samebits.report.making import Report
 
 
@@ -150,7 +152,6 @@ def make_training(
         The fitted model cannot be stored without pickle.
     """
     config = loaded.config
-    importing = _import_pictures_beside() if config.report.detail != "none" else None
     plant_seeds(config.seed, "run")
     with loaded.naming_lines():
         check_engine(config)
@@ -182,10 +183,9 @@ def make_training(
     request_digest = digest_request(loaded, code, environment, steps, materials.dataset.digest, project_root)
     journal = Journal(request_digest if config.search is not None else "")
     request = _describe_process(config, environment, kernels, code, project_root)
-    if importing is not None:
-        importing.join()
     with loaded.naming_lines(), open_engine(config, request, voice) as engine:
-        result = make_result(config, materials, voice, journal, engine)
+        draw = functools.partial(_draw_pictures, loaded, materials, project_root)
+        result = make_result(config, materials, voice, journal, engine, None if config.report.detail == "none" else draw)
     told_of_engine = {"engine": engine.describe()} if engine is not None else {}
     code = _leave_out_made(note_what_ran(code, project_root), steps, project_root)
     for line in (line for line in describe_modules(code) if line not in told):  # of what was imported since
@@ -195,7 +195,7 @@ def make_training(
         **describe_outputs(materials, result),
     }
     stages["environment"] |= told_of_engine
-    report, failure = _make_report(config, stages, result)
+    report, failure = _make_report(stages, result)
     stages["report"] = describe_report(report, failure)
     for line in list_unmade(stages):
         voice.say(f"{line}; the run is kept without it")
@@ -265,20 +265,20 @@ def _describe_process(
     return Request(facts, config.further_packages, names, project_root)
 
 
-def _import_pictures_beside() -> threading.Thread:
-    from samebits.report.making import import_beside  # which imports jinja2
+def _draw_pictures(loaded: LoadedConfig, materials: Materials, project_root: Path, result: Result) -> Gallery:
+    from samebits.report.making import draw_pictures
 
-    return import_beside()
+    return draw_pictures(_give_account(describe_shown(loaded, materials, result, project_root), result))
 
 
-def _make_report(config: Config, stages: dict[str, Stage], result: Result) -> tuple[Report | None, str | None]:
+def _make_report(stages: dict[str, Stage], result: Result) -> tuple[Report | None, str | None]:
     """Return the report and why there is none: what was trained for hours is not lost to a mistake in how it is told."""
-    if config.report.detail == "none":
+    if result.pictures is None:
         return None, None
-    from samebits.report.making import make_report  # which imports Matplotlib
+    from samebits.report.making import make_report
 
     try:
-        return make_report(_give_account(stages, result)), None
+        return make_report(_give_account(stages, result), result.pictures.result()), None
     except Exception as error:
         return None, f"{type(error).__name__}: {error}"
 
