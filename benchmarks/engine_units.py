@@ -1,5 +1,8 @@
 """Times the same fold fits on the same workers, sent by samebits and by joblib's Dask backend, in turn; prints seconds as JSON.
 
+Where a cluster has one thread, joblib does not use it: its Dask backend then runs all in the calling process. It is told of two here,
+so that what is compared is two ways to a worker; each unit says in which process it ran.
+
 python benchmarks/engine_units.py N_WORKERS N_ROWS N_FOLDS TURNS
 """
 
@@ -43,12 +46,30 @@ def main(n_workers: int, n_rows: int, n_folds: int, turns: int) -> None:
 
         def send_by_joblib() -> list[Any]:
             with joblib.parallel_config("dask", client=client, scatter=[task]):
-                return joblib.Parallel(n_jobs=n_workers)(joblib.delayed(candidate_units._run_unit_alone)(task, unit) for unit in units)
+                ran = joblib.Parallel(n_jobs=max(2, n_workers))(joblib.delayed(run_somewhere)(task, unit) for unit in units)
+            assert os.getpid() not in {process for process, _ in ran}
+            return [outcome for _, outcome in ran]
 
+        send_always()
         timed = [(measure(send), measure(send_by_joblib)) for _ in range(turns + 1)]
     scores = [[outcome.score for outcome in found] for turn in timed for _, found in turn]
     assert all(one == scores[0] for one in scores)
     print(json.dumps([[seconds for seconds, _ in turn] for turn in timed[1:]]))
+
+
+def run_somewhere(task: Any, unit: Any) -> tuple[int, Any]:
+    """Run a unit, and return the process that did with what came of it."""
+    from samebits.candidates.units import _run_unit_alone
+
+    return os.getpid(), _run_unit_alone(task, unit)
+
+
+def send_always() -> None:
+    """Tell joblib of two threads at least."""
+    from joblib._dask import DaskDistributedBackend
+
+    count = DaskDistributedBackend.effective_n_jobs
+    DaskDistributedBackend.effective_n_jobs = lambda backend, n_jobs: max(2, count(backend, n_jobs))
 
 
 def measure(run: Callable[[], list[Any]]) -> tuple[float, list[Any]]:

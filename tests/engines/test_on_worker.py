@@ -34,8 +34,8 @@ def hand(worker: Any, shared: Any) -> str:
 
 
 def run(digest: str, function: Any, *arguments: Any) -> Any:
-    found = on_worker.run_unit(digest, dumps((function, arguments)))
-    return loads(found) if isinstance(found, bytes) else found
+    found = on_worker.run_units(digest, [dumps((function, arguments))])
+    return loads(*found) if isinstance(found, list) else found
 
 
 def test_a_unit_runs_on_what_came_in_pieces(worker: Any) -> None:

@@ -1,20 +1,20 @@
 """The units of one call, on their way: those that wait, those that workers have, those that are done and not yet handed out.
 
-A unit is sent to the workers that are fit as it is sent. Where all of them are gone it is taken back and sent to others, unless it is
-what ends them.
+A unit is sent to the workers that are fit as it is sent, short ones several together, since each message costs some milliseconds.
+Where all of these workers are gone it is taken back and sent to others, alone, unless it is what ends them.
 """
 
 from __future__ import annotations
 
 import concurrent.futures
 import contextlib
-import functools
 import queue
 import time
 import uuid
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 from distributed import Client, Future, KilledWorker
@@ -30,6 +30,16 @@ LOOK_SECONDS = 1.0  # between two looks at which workers there are
 _FETCH_SECONDS = 60.0
 _MOST_LOST = 4  # as often as Dask itself, by default, tries what its worker died of
 _LEAST_AHEAD, _MOST_AHEAD, _AHEAD_SECONDS = 2, 16, 0.5  # units that a worker may have at once
+_MOST_TOGETHER, _TOGETHER_SECONDS = 8, 0.2  # of which so many come by one message
+
+
+@dataclass(frozen=True)
+class _Sent:
+    """Units on their way together, by their numbers, and the workers that they were meant for."""
+
+    future: Future
+    numbers: list[int]
+    places: list[str]
 
 
 class Batch:
@@ -39,9 +49,10 @@ class Batch:
         self._client, self._admission, self._payload, self._calls = client, admission, payload, calls
         self.digest = digest_bytes(payload)
         self._waiting = deque(range(len(calls)))
-        self._sent: dict[int, tuple[Future, list[str]]] = {}
+        self._sent: dict[str, _Sent] = {}
+        self._alone: set[int] = set()
         self._done: dict[int, Any] = {}
-        self._ended: queue.SimpleQueue[tuple[int, Future]] = queue.SimpleQueue()
+        self._ended: queue.SimpleQueue[Future] = queue.SimpleQueue()
         self._n_lost = dict.fromkeys(range(len(calls)), 0)
         self._n_handed = 0
         self._workers: list[str] = []
@@ -57,17 +68,23 @@ class Batch:
     def send(self) -> list[str]:
         """Send as many units as the workers that are there have use for, and return these."""
         self._look()
-        n_free = self._choose_ahead() * len(self._workers) - len(self._sent)
-        self._send_some([self._waiting.popleft() for _ in range(min(n_free, len(self._waiting)))])
+        n_ahead, n_together = self._choose_numbers()
+        n_free = n_ahead * len(self._workers) - sum(len(sent.numbers) for sent in self._sent.values())
+        if n_free >= n_together or not self._sent:
+            self._send_some([self._waiting.popleft() for _ in range(min(n_free, len(self._waiting)))], n_together)
         return self._workers
 
-    def _choose_ahead(self) -> int:
-        """Return how many units each worker may have: two, or of short ones as many as hide the way to a worker and back."""
+    def _choose_numbers(self) -> tuple[int, int]:
+        """Return how many units each worker may have, and how many of them come together.
+
+        Two, each by itself; or of short ones as many as hide the way to a worker and back.
+        """
         n_done = self._n_handed + len(self._done)
         if n_done == 0:
-            return _LEAST_AHEAD
-        seconds = (time.monotonic() - self._started) * len(self._workers) / n_done
-        return min(_MOST_AHEAD, max(_LEAST_AHEAD, 1 + int(_AHEAD_SECONDS / max(seconds, 1e-3))))
+            return _LEAST_AHEAD, 1
+        seconds = max((time.monotonic() - self._started) * len(self._workers) / n_done, 1e-3)
+        n_ahead = min(_MOST_AHEAD, max(_LEAST_AHEAD, 1 + int(_AHEAD_SECONDS / seconds)))
+        return n_ahead, min(_MOST_TOGETHER, max(1, int(_TOGETHER_SECONDS / seconds)))
 
     def _look(self) -> None:
         """See now and then which workers there are; those that are fit go on while a new one is asked, which may take long."""
@@ -77,62 +94,64 @@ class Batch:
             return
         workers = self._workers = self._looking.result()
         self._looking, self._next_look = None, time.monotonic() + LOOK_SECONDS
-        for number, (future, places) in list(self._sent.items()):
-            if not set(places) & set(workers) and future.status == "pending":  # Dask would wait for just those
-                self._note_lost(number)
+        for sent in list(self._sent.values()):
+            if not set(sent.places) & set(workers) and sent.future.status == "pending":  # Dask would wait for just those
+                self._note_lost(sent)
 
-    def _send_some(self, numbers: list[int]) -> None:
-        """Send units by one message; Dask takes each for one of its own."""
-        if not numbers:
+    def _send_some(self, numbers: list[int], n_together: int) -> None:
+        """Send units by one message; Dask takes those that go together for one of its own."""
+        parts = [[number] for number in numbers if number in self._alone]
+        together = [number for number in numbers if number not in self._alone]
+        parts += [together[start : start + n_together] for start in range(0, len(together), n_together)]
+        if not parts:
             return
-        calls = [self._calls[number] for number in numbers]
-        packed = [bytes(dumps((call.function, call.arguments))) for call in calls]
-        keys = [f"{call.name} {uuid.uuid4().hex}" for call in calls]
+        packed = [[bytes(dumps((self._calls[one].function, self._calls[one].arguments))) for one in part] for part in parts]
+        keys = [f"{self._calls[part[0]].name} {uuid.uuid4().hex}" for part in parts]
         futures = self._client.map(
-            on_worker.run_unit, [self.digest] * len(calls), packed, key=keys, workers=self._workers, pure=False
+            on_worker.run_units, [self.digest] * len(parts), packed, key=keys, workers=self._workers, pure=False
         )  # fmt: skip
-        for number, future in zip(numbers, futures, strict=True):
-            self._sent[number] = (future, self._workers)
-            future.add_done_callback(functools.partial(self._note_ended, number))
+        for part, future in zip(parts, futures, strict=True):
+            self._sent[future.key] = _Sent(future, part, self._workers)
+            future.add_done_callback(self._ended.put)
 
-    def _note_ended(self, number: int, future: Future) -> None:
-        self._ended.put((number, future))
-
-    def _note_lost(self, number: int) -> None:
-        """All workers that a unit was meant for are gone: others may have it, unless it is what ends them."""
-        self._take_back(number)
-        self._n_lost[number] += 1
-        if self._n_lost[number] == _MOST_LOST:
-            self._waiting.remove(number)
-            self._keep(number, self._describe_deadly(number))
+    def _note_lost(self, sent: _Sent) -> None:
+        """All workers that units were meant for are gone: others may have them, unless it is one of them that ends them."""
+        self._take_back(sent)
+        for number in sent.numbers:
+            self._n_lost[number] += 1
+            if self._n_lost[number] == _MOST_LOST:
+                self._waiting.remove(number)
+                self._keep(number, self._describe_deadly(number))
 
     def _describe_deadly(self, number: int) -> DataError:
         found = f"{_MOST_LOST} that died while they had it"
         remedy = "Give the workers more memory, or change the model."
         return DataError(Problem(self._calls[number].name, "a worker that lives through it", found, remedy))
 
-    def _take_back(self, number: int) -> None:
-        future, _ = self._sent.pop(number)
-        future.cancel()
-        self._waiting.appendleft(number)
+    def _take_back(self, sent: _Sent) -> None:
+        """What was together is sent alone, so that it shows which of them it was."""
+        del self._sent[sent.future.key]
+        sent.future.cancel()
+        self._alone |= set(sent.numbers)
+        self._waiting.extendleft(reversed(sent.numbers))
 
     def collect(self, seconds: float) -> Iterator[Any]:
         """Wait for a unit to end, for so long at most, and hand out what is next in order."""
         ended = self._list_ended(seconds)
-        found = self._gather([future for _, future in ended if future.status == "finished"])
-        for number, future in ended:
-            self._note(number, future, found.get(future.key))
+        found = self._gather([sent.future for sent in ended if sent.future.status == "finished"])
+        for sent in ended:
+            self._note(sent, found.get(sent.future.key))
         while self._n_handed in self._done:
             self._n_handed += 1
             yield self._done.pop(self._n_handed - 1)
 
-    def _list_ended(self, seconds: float) -> list[tuple[int, Future]]:
+    def _list_ended(self, seconds: float) -> list[_Sent]:
         ended = []
         with contextlib.suppress(queue.Empty):
             ended.append(self._ended.get(timeout=seconds))
             while True:
                 ended.append(self._ended.get_nowait())
-        return [(number, future) for number, future in ended if number in self._sent and self._sent[number][0] is future]
+        return [self._sent[future.key] for future in ended if future.key in self._sent]
 
     def _gather(self, futures: list[Future]) -> dict[str, Any]:
         """Return by key what units gave, fetched at once; nothing where a worker went away with it."""
@@ -146,20 +165,22 @@ class Batch:
             return {}
         return dict(zip((future.key for future in futures), found, strict=True))
 
-    def _note(self, number: int, future: Future, found: Any) -> None:
-        if isinstance(found, bytes):
-            del self._sent[number]
-            self._keep(number, loads(found))
+    def _note(self, sent: _Sent, found: Any) -> None:
+        if isinstance(found, list):
+            del self._sent[sent.future.key]
+            for number, outcome in zip(sent.numbers, found, strict=True):
+                self._keep(number, loads(outcome))
             return
-        if future.status == "error":
-            self._raise_unless_deadly(future)
-            del self._sent[number]
-            self._keep(number, self._describe_deadly(number))
-            return
+        if sent.future.status == "error":
+            self._raise_unless_deadly(sent.future)
+            if len(sent.numbers) == 1:
+                del self._sent[sent.future.key]
+                self._keep(sent.numbers[0], self._describe_deadly(sent.numbers[0]))
+                return
         if isinstance(found, on_worker.NotHeld):
             self._admission.forget(found.address)
             self._next_look = 0.0
-        self._take_back(number)
+        self._take_back(sent)
 
     def _raise_unless_deadly(self, future: Future) -> None:
         with contextlib.suppress(KilledWorker):
@@ -173,6 +194,6 @@ class Batch:
     def end(self) -> None:
         """Take back what is still on its way; what units worked on stays where it is."""
         if self._sent and self._client.status == "running":
-            self._client.cancel([future for future, _ in self._sent.values()], force=True)
+            self._client.cancel([sent.future for sent in self._sent.values()], force=True)
         self._sent.clear()
         self._beside.shutdown(wait=False, cancel_futures=True)

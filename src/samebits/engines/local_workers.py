@@ -16,7 +16,7 @@ from samebits.numerics.profile import PINNED_MARK
 from samebits.project import PACKAGE, is_checkout
 from samebits.signals import end_groups, hold_signals
 
-_RESTARTS = 8  # in all, for each worker: what kills them again and again is told
+_RESTARTS = 12  # in all, for each worker: what kills them again and again is told, also when it came with others at first
 _STOP_SECONDS = 3
 
 

@@ -7,6 +7,7 @@ neither been held to anything nor has it the table, and says so instead of runni
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -124,15 +125,18 @@ def drop_shared(digest: str, dask_worker: Any = None) -> None:
         holding.pieces.pop(digest, None)
 
 
-def run_unit(digest: str, packed: bytes) -> bytes | NotHeld:
-    """Run one unit on what is held here; what it gives, or how it was refused, goes back as bytes."""
+def run_units(digest: str, packed: list[bytes]) -> list[bytes] | NotHeld:
+    """Run units on what is held here, one after the other; what each gives, or how it was refused, goes back as bytes."""
     worker = get_worker()
     holding: Holding | None = getattr(worker, _NAME, None)
     if holding is None or digest not in holding.shared:
         return NotHeld(worker.address)
-    function, arguments = loads(packed)
+    return [_run_unit(holding.shared[digest], *loads(one)) for one in packed]
+
+
+def _run_unit(shared: Any, function: Callable[..., Any], arguments: tuple[Any, ...]) -> bytes:
     try:
-        outcome = function(holding.shared[digest], *arguments)
+        outcome = function(shared, *arguments)
     except SamebitsError as error:
         outcome = error
     return _pack(outcome)
