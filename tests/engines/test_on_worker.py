@@ -34,7 +34,7 @@ def hand(worker: Any, shared: Any) -> str:
 
 
 def run(digest: str, function: Any, *arguments: Any) -> Any:
-    found = on_worker.run_units(digest, [dumps((function, arguments))])
+    found = on_worker.run_units(digest, [dumps((function, arguments))], 0.2)
     return loads(*found) if isinstance(found, list) else found
 
 
@@ -42,6 +42,14 @@ def test_a_unit_runs_on_what_came_in_pieces(worker: Any) -> None:
     digest = hand(worker, 40)
 
     assert run(digest, engine_units.add, 2) == 42
+
+
+def test_units_that_came_together_are_given_back_when_time_is_over(worker: Any) -> None:
+    digest = hand(worker, 40)
+    packed = [dumps((engine_units.add, (number,))) for number in range(3)]
+
+    assert [loads(one) for one in on_worker.run_units(digest, packed, 60.0)] == [40, 41, 42]  # type: ignore[union-attr]
+    assert [loads(one) for one in on_worker.run_units(digest, packed, -1.0)] == [40]  # type: ignore[union-attr]
 
 
 def test_a_worker_started_anew_says_that_it_holds_nothing(worker: Any) -> None:

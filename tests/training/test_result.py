@@ -6,6 +6,7 @@ import dataclasses
 import io
 import multiprocessing
 import sys
+import threading
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -291,18 +292,34 @@ def test_a_result_without_an_error_is_remarked(train: Train) -> None:
     assert not honest.remarks
 
 
-@pytest.mark.parametrize("detail", ["short", "full"])
-def test_pictures_are_drawn_beside_the_assessment_of_all_that_comes_before_it(prepare: Callable[..., Any], detail: str) -> None:
-    from samebits.training.result import make_result
+@pytest.mark.parametrize(("detail", "cells", "models"), [("short", 0, 1), ("short", 10**9, 2), ("full", 0, 1)])
+def test_pictures_are_drawn_beside_the_assessment_of_all_that_comes_before_it(
+    prepare: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, detail: str, cells: int, models: int
+) -> None:
+    from samebits.candidates import units
+    from samebits.training import result as results
 
-    config, materials = prepare(make_binary(), models={"boosting": {"max_iter": 5}}, report={"detail": detail}, n_jobs=2)
+    monkeypatch.setattr(units, "THREADS_FROM_CELLS", cells)
+    chosen = {"boosting": {"max_iter": 5}, **TWO}
+    config, materials = prepare(
+        make_binary(), models=dict(list(chosen.items())[:models]), report={"detail": detail}, n_jobs=2
+    )  # fmt: skip
+    is_assessing, is_drawn, assess = threading.Event(), threading.Event(), results.assess
     seen, turn, filters = [], sys.getswitchinterval(), list(warnings.filters)
 
+    def wait_and_assess(*args: Any) -> Any:
+        is_assessing.set()
+        assert is_drawn.wait(60)
+        return assess(*args)
+
     def draw(result: Result) -> Any:
+        assert is_assessing.wait(60)
         seen.append(result)
+        is_drawn.set()
         return [], ["drawn"]
 
-    result = make_result(config, materials, draw=draw)
+    monkeypatch.setattr(results, "assess", wait_and_assess)
+    result = results.make_result(config, materials, draw=draw)
 
     assert result.pictures is not None
     assert result.pictures.result() == ([], ["drawn"])
@@ -312,13 +329,17 @@ def test_pictures_are_drawn_beside_the_assessment_of_all_that_comes_before_it(pr
     assert warnings.filters == filters
 
 
-def test_a_drawing_that_fails_costs_no_result(prepare: Callable[..., Any]) -> None:
+@pytest.mark.parametrize("cells", [0, 10**9])
+def test_a_drawing_that_fails_costs_no_result(prepare: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, cells: int) -> None:
+    from samebits.candidates import units
     from samebits.training.result import make_result
 
     def fail(_: Result) -> Any:
         raise MemoryError("no room for a picture")
 
-    result = make_result(*prepare(make_binary(), models={"boosting": {"max_iter": 5}}), draw=fail)
+    monkeypatch.setattr(units, "THREADS_FROM_CELLS", cells)
+    result = make_result(*prepare(make_binary(), models={"boosting": {"max_iter": 5}}, n_jobs=2), draw=fail)
 
     assert result.pictures is not None
     assert repr(result.pictures.exception()) == "MemoryError('no room for a picture')"
+    assert result.explored["importance"]["columns"]

@@ -102,13 +102,15 @@ class Batch:
         """Send units by one message; Dask takes those that go together for one of its own."""
         parts = [[number] for number in numbers if number in self._alone]
         together = [number for number in numbers if number not in self._alone]
-        parts += [together[start : start + n_together] for start in range(0, len(together), n_together)]
+        n_each = max(1, min(n_together, len(together) // max(1, len(self._workers))))  # the last ones are for all workers
+        parts += [together[start : start + n_each] for start in range(0, len(together), n_each)]
         if not parts:
             return
         packed = [[bytes(dumps((self._calls[one].function, self._calls[one].arguments))) for one in part] for part in parts]
         keys = [f"{self._calls[part[0]].name} {uuid.uuid4().hex}" for part in parts]
         futures = self._client.map(
-            on_worker.run_units, [self.digest] * len(parts), packed, key=keys, workers=self._workers, pure=False
+            on_worker.run_units, [self.digest] * len(parts), packed, [_TOGETHER_SECONDS] * len(parts),
+            key=keys, workers=self._workers, pure=False,
         )  # fmt: skip
         for part, future in zip(parts, futures, strict=True):
             self._sent[future.key] = _Sent(future, part, self._workers)
@@ -116,7 +118,7 @@ class Batch:
 
     def _note_lost(self, sent: _Sent) -> None:
         """All workers that units were meant for are gone: others may have them, unless it is one of them that ends them."""
-        self._take_back(sent)
+        self._take_back(sent, alone=True)
         for number in sent.numbers:
             self._n_lost[number] += 1
             if self._n_lost[number] == _MOST_LOST:
@@ -128,11 +130,11 @@ class Batch:
         remedy = "Give the workers more memory, or change the model."
         return DataError(Problem(self._calls[number].name, "a worker that lives through it", found, remedy))
 
-    def _take_back(self, sent: _Sent) -> None:
-        """What was together is sent alone, so that it shows which of them it was."""
+    def _take_back(self, sent: _Sent, alone: bool = False) -> None:
+        """Let units wait again; where one of them may be to blame each by itself, so that it shows which it was."""
         del self._sent[sent.future.key]
         sent.future.cancel()
-        self._alone |= set(sent.numbers)
+        self._alone |= set(sent.numbers if alone else ())
         self._waiting.extendleft(reversed(sent.numbers))
 
     def collect(self, seconds: float) -> Iterator[Any]:
@@ -168,15 +170,18 @@ class Batch:
     def _note(self, sent: _Sent, found: Any) -> None:
         if isinstance(found, list):
             del self._sent[sent.future.key]
-            for number, outcome in zip(sent.numbers, found, strict=True):
+            self._waiting.extendleft(reversed(sent.numbers[len(found) :]))  # for which the worker had no time
+            for number, outcome in zip(sent.numbers, found, strict=False):
                 self._keep(number, loads(outcome))
+            return
+        if sent.future.status == "error" and len(sent.numbers) > 1:
+            self._take_back(sent, alone=True)
             return
         if sent.future.status == "error":
             self._raise_unless_deadly(sent.future)
-            if len(sent.numbers) == 1:
-                del self._sent[sent.future.key]
-                self._keep(sent.numbers[0], self._describe_deadly(sent.numbers[0]))
-                return
+            del self._sent[sent.future.key]
+            self._keep(sent.numbers[0], self._describe_deadly(sent.numbers[0]))
+            return
         if isinstance(found, on_worker.NotHeld):
             self._admission.forget(found.address)
             self._next_look = 0.0

@@ -7,6 +7,7 @@ neither been held to anything nor has it the table, and says so instead of runni
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -125,13 +126,24 @@ def drop_shared(digest: str, dask_worker: Any = None) -> None:
         holding.pieces.pop(digest, None)
 
 
-def run_units(digest: str, packed: list[bytes]) -> list[bytes] | NotHeld:
-    """Run units on what is held here, one after the other; what each gives, or how it was refused, goes back as bytes."""
+def run_units(digest: str, packed: list[bytes], seconds: float) -> list[bytes] | NotHeld:
+    """Run units on what is held here, one after the other; what each gives, or how it was refused, goes back as bytes.
+
+    Parameters
+    ----------
+    seconds
+        After which no other unit is begun: those that are left may go to a worker with nothing to do.
+    """
     worker = get_worker()
     holding: Holding | None = getattr(worker, _NAME, None)
     if holding is None or digest not in holding.shared:
         return NotHeld(worker.address)
-    return [_run_unit(holding.shared[digest], *loads(one)) for one in packed]
+    started, found = time.monotonic(), list[bytes]()
+    for one in packed:
+        if found and time.monotonic() - started > seconds:
+            break
+        found.append(_run_unit(holding.shared[digest], *loads(one)))
+    return found
 
 
 def _run_unit(shared: Any, function: Callable[..., Any], arguments: tuple[Any, ...]) -> bytes:

@@ -193,8 +193,8 @@ def make_result(
         )
         unsettled = [one.name for one in (final, *(one for one, _ in others.values())) if not one.is_settled]
         # what a full report asks for is fitted anew, which draws and warns
-        is_shown_beside = is_beside and config.report.detail == "short"
-        return _tell(config, materials, result, _Judged(final, rows, predicted, test, unsettled), draw, beside, is_shown_beside)
+        asks_beside = is_beside and config.report.detail == "short"
+        return _tell(config, materials, result, _Judged(final, rows, predicted, test, unsettled), draw, beside, asks_beside)
 
 
 def _describe_training(materials: Materials, scored: list[CandidateScore]) -> tuple[bytes, dict[str, Any]]:
@@ -285,20 +285,22 @@ def _tell(
     judged: _Judged,
     draw: Callable[[Result], Gallery] | None,
     beside: ThreadPoolExecutor,
-    is_beside: bool,
+    asks_beside: bool,
 ) -> Result:
-    """Return the result with all that is told of it: what it is worth on one side, what it shows on the other."""
+    """Return the result with all that is told of it: pictures are drawn beside what the score is worth, in any case.
+
+    Parameters
+    ----------
+    asks_beside
+        Whether the model may be asked beside it too: a stranger's may warn, and draw.
+    """
+    final, threads = judged.final, 1 if asks_beside else judged.final.threads
+    ask = functools.partial(explore, config, materials, final.name, final.model, final.fitted, threads)
+    explored = None if asks_beside else ask()
     warnings.simplefilter("ignore")  # else a thread would give back filters that another has set, and let some through
-
-    def show() -> Result:
-        final = judged.final
-        shown = replace(
-            result, explored=explore(config, materials, final.name, final.model, final.fitted, 1 if is_beside else final.threads)
-        )
-        return shown if draw is None else replace(shown, pictures=beside.submit(draw, shown))
-
+    showing = beside.submit(lambda: replace(result, explored=ask() if explored is None else explored))
+    pictures = None if draw is None else beside.submit(lambda: draw(showing.result()))
     with _short_turns():
-        showing = beside.submit(show) if is_beside else None
         assessment = assess(config, materials, result.scored, result.best, judged.rows, judged.predicted, judged.metrics)
         inputs, split = materials.dataset.frame[materials.inputs], materials.split
         remarks = collect_remarks(
@@ -314,8 +316,7 @@ def _tell(
             result.metrics["train"],
             count_repeated(inputs, materials.target.values, split.train_rows, split.test_rows),
         )
-    shown = showing.result() if showing else show()
-    return replace(shown, assessment=assessment, remarks=remarks)
+    return replace(showing.result(), assessment=assessment, remarks=remarks, pictures=pictures)
 
 
 @contextlib.contextmanager
