@@ -46,7 +46,7 @@ def main(n_workers: int, n_rows: int, n_folds: int, turns: int) -> None:
 
         def send_by_joblib() -> list[Any]:
             with joblib.parallel_config("dask", client=client, scatter=[task]):
-                ran = joblib.Parallel(n_jobs=max(2, n_workers))(joblib.delayed(run_somewhere)(task, unit) for unit in units)
+                ran = joblib.Parallel(n_jobs=n_workers)(joblib.delayed(run_somewhere)(task, unit) for unit in units)
             assert os.getpid() not in {process for process, _ in ran}
             return [outcome for _, outcome in ran]
 

@@ -100,12 +100,12 @@ class Batch:
 
     def _send_some(self, numbers: list[int], n_together: int) -> None:
         """Send units by one message; Dask takes those that go together for one of its own."""
+        if not numbers:
+            return
         parts = [[number] for number in numbers if number in self._alone]
         together = [number for number in numbers if number not in self._alone]
-        n_each = max(1, min(n_together, len(together) // max(1, len(self._workers))))  # the last ones are for all workers
+        n_each = max(1, min(n_together, len(together) // len(self._workers)))  # the last ones are for all workers
         parts += [together[start : start + n_each] for start in range(0, len(together), n_each)]
-        if not parts:
-            return
         packed = [[bytes(dumps((self._calls[one].function, self._calls[one].arguments))) for one in part] for part in parts]
         keys = [f"{self._calls[part[0]].name} {uuid.uuid4().hex}" for part in parts]
         futures = self._client.map(

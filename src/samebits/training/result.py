@@ -41,6 +41,7 @@ from samebits.estimation.scoring import Threshold, choose_threshold, compute_met
 from samebits.estimation.target_transform import find_estimator
 from samebits.keys.config import Config
 from samebits.keys.learning import Search
+from samebits.lineage.manifest import take_held_back
 from samebits.search.journal import Journal
 from samebits.search.nested import OuterFold, nest_search
 from samebits.search.searching import Ground, search_candidates
@@ -53,6 +54,7 @@ from samebits.training.storing import rehearse_storing, store_model
 from samebits.voice import SILENT, Voice
 
 if TYPE_CHECKING:
+    from samebits.report.account import Account
     from samebits.report.gallery import Gallery
 
 # Tables of more values are described when the fits that stand beside each other are over, not beside the last: it needs most memory.
@@ -85,7 +87,8 @@ class Result:
     found
         What a search found, where there was one.
     pictures
-        Drawn of all this but the assessment and the remarks, or what kept them from it; None where none are wished.
+        Drawn of all this but the assessment and the remarks, with the account that they are of; or what kept them from it. None
+        where none are wished.
     """
 
     scored: list[CandidateScore]
@@ -102,7 +105,7 @@ class Result:
     remarks: list[str] = field(default_factory=list)
     explored: dict[str, dict[str, Any]] = field(default_factory=dict)
     found: SearchResult | None = None
-    pictures: Future[Gallery] | None = None
+    pictures: Future[tuple[Account, Gallery]] | None = None
 
 
 @dataclass(frozen=True)
@@ -131,7 +134,7 @@ def make_result(
     voice: Voice = SILENT,
     journal: Journal | None = None,
     engine: Engine | None = None,
-    draw: Callable[[Result], Gallery] | None = None,
+    draw: Callable[[Result], tuple[Account, Gallery]] | None = None,
 ) -> Result:
     """Compare the candidates, fit the best one, store it, and score it on the training and the test rows.
 
@@ -194,7 +197,7 @@ def make_result(
         unsettled = [one.name for one in (final, *(one for one, _ in others.values())) if not one.is_settled]
         # what a full report asks for is fitted anew, which draws and warns
         asks_beside = is_beside and config.report.detail == "short"
-        return _tell(config, materials, result, _Judged(final, rows, predicted, test, unsettled), draw, beside, asks_beside)
+        return _tell(config, materials, result, _Judged(final, rows, predicted, unsettled), draw, beside, asks_beside)
 
 
 def _describe_training(materials: Materials, scored: list[CandidateScore]) -> tuple[bytes, dict[str, Any]]:
@@ -274,7 +277,6 @@ class _Judged:
     final: _Final
     rows: np.ndarray
     predicted: Prediction
-    metrics: dict[str, float]
     unsettled: list[str]
 
 
@@ -283,7 +285,7 @@ def _tell(
     materials: Materials,
     result: Result,
     judged: _Judged,
-    draw: Callable[[Result], Gallery] | None,
+    draw: Callable[[Result], tuple[Account, Gallery]] | None,
     beside: ThreadPoolExecutor,
     asks_beside: bool,
 ) -> Result:
@@ -300,8 +302,9 @@ def _tell(
     warnings.simplefilter("ignore")  # else a thread would give back filters that another has set, and let some through
     showing = beside.submit(lambda: replace(result, explored=ask() if explored is None else explored))
     pictures = None if draw is None else beside.submit(lambda: draw(showing.result()))
+    metrics = take_held_back(result.metrics)[1]
     with _short_turns():
-        assessment = assess(config, materials, result.scored, result.best, judged.rows, judged.predicted, judged.metrics)
+        assessment = assess(config, materials, result.scored, result.best, judged.rows, judged.predicted, metrics)
         inputs, split = materials.dataset.frame[materials.inputs], materials.split
         remarks = collect_remarks(
             materials.target,
@@ -309,7 +312,7 @@ def _tell(
             result.scored,
             judged.unsettled,
             "test" if len(split.test_rows) else "out-of-fold",
-            judged.metrics,
+            metrics,
             judged.predicted.values,
             config.business.target_precision,
             assessment,

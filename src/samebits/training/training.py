@@ -8,10 +8,10 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from samebits.candidates.materials import Materials, prepare_materials
 from samebits.config.loading import LoadedConfig
@@ -196,6 +196,7 @@ def make_training(
     }
     stages["environment"] |= told_of_engine
     report, failure = _make_report(stages, result)
+    result = dataclasses.replace(result, pictures=None)  # with which the table that they show would stay while all is packed
     stages["report"] = describe_report(report, failure)
     for line in list_unmade(stages):
         voice.say(f"{line}; the run is kept without it")
@@ -265,10 +266,12 @@ def _describe_process(
     return Request(facts, config.further_packages, names, project_root)
 
 
-def _draw_pictures(loaded: LoadedConfig, materials: Materials, project_root: Path, result: Result) -> Gallery:
+def _draw_pictures(loaded: LoadedConfig, materials: Materials, project_root: Path, result: Result) -> tuple[Account, Gallery]:
+    """Return the pictures, and the account that they are of: the assessment, the remarks and most stages are still to come."""
     from samebits.report.making import draw_pictures
 
-    return draw_pictures(_give_account(describe_shown(loaded, materials, result, project_root), result))
+    account = _give_account(describe_shown(loaded, materials, result, project_root), result)
+    return account, draw_pictures(account)
 
 
 def _make_report(stages: dict[str, Stage], result: Result) -> tuple[Report | None, str | None]:
@@ -278,16 +281,23 @@ def _make_report(stages: dict[str, Stage], result: Result) -> tuple[Report | Non
     from samebits.report.making import make_report
 
     try:
-        return make_report(_give_account(stages, result), result.pictures.result()), None
+        account, gallery = result.pictures.result()
+        told, assessment = _as_read_back(stages, result.assessment)
+        account = dataclasses.replace(account, stages=told, assessment=assessment, remarks=tuple(result.remarks))
+        return make_report(account, gallery), None
     except Exception as error:
         return None, f"{type(error).__name__}: {error}"
 
 
 def _give_account(stages: dict[str, Stage], result: Result) -> Account:
     predictions = read_predictions(result.predictions, infer_task(stages["metrics"]))
-    found = (stages, result.assessment, result.baseline, result.explored)
-    told, assessment, baseline, explored = (json.loads(canonical_json(value)) for value in found)  # as they will be read back
-    return Account(told, assessment, predictions, tuple(result.remarks), baseline, explored)
+    told, baseline, explored = _as_read_back(stages, result.baseline, result.explored)
+    return Account(told, predictions=predictions, baseline=baseline, explored=explored)
+
+
+def _as_read_back(*values: Any) -> Iterator[Any]:
+    """Yield each value as it will be read from the server."""
+    return (json.loads(canonical_json(value)) for value in values)
 
 
 def _keep_environment(environment: Environment, project_root: Path, commit: str | None) -> dict[str, bytes]:
