@@ -19,7 +19,7 @@ from conftest import ROOT
 from dask_cluster import Cluster, start_cluster
 
 from samebits.engines.units import Call
-from samebits.errors import DataError, ProvenanceError
+from samebits.errors import ConfigError, DataError, ProvenanceError
 from samebits.voice import Voice
 
 pytestmark = pytest.mark.xdist_group("dask")
@@ -157,6 +157,17 @@ def test_a_cluster_of_unfit_workers_alone_is_refused_at_once(cluster: Cluster, o
 def wait_for_none(cluster: Cluster) -> None:
     while cluster.list_workers():
         time.sleep(0.1)
+
+
+def test_a_worker_is_no_scheduler(cluster: Cluster) -> None:
+    from samebits.engines.opening import find_scheduler
+
+    cluster.have_workers(1)
+    (worker,) = cluster.list_workers()
+
+    find_scheduler(cluster.address, 60)
+    with pytest.raises(ConfigError, match=rf"expected a Dask scheduler at {worker}, found a Dask worker\."):
+        find_scheduler(worker, 60)
 
 
 def test_a_scheduler_that_is_gone_and_workers_that_never_come_are_said(

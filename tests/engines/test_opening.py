@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import importlib.util
+import socketserver
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from conftest import ROOT
 
 from samebits.config.decisive import is_decisive
 from samebits.config.loading import load_config
-from samebits.engines.opening import check_engine, open_engine
+from samebits.engines import opening
+from samebits.engines.opening import check_engine, find_scheduler, open_engine
 from samebits.errors import ConfigError, ProvenanceError
 from samebits.voice import SILENT
 
@@ -38,6 +41,66 @@ def test_an_address_where_nobody_answers_is_refused(write_config: Write, closed_
 
     with pytest.raises(ConfigError, match=rf"a Dask scheduler at tcp://127\.0\.0\.1:{closed_port}, found Connection refused"):
         check_engine(loaded.config)
+
+
+@pytest.fixture
+def serve_bytes() -> Iterator[Callable[[bytes | None], str]]:
+    """Return what starts a server that says some bytes and stays, or with None closes at once, and returns its address."""
+    pytest.importorskip("distributed", reason="the extra samebits[dask] is not installed")
+    ended, servers = threading.Event(), []
+
+    def start(greeting: bytes | None) -> str:
+        class Greeter(socketserver.BaseRequestHandler):
+            def handle(self) -> None:
+                if greeting is not None:
+                    self.request.sendall(greeting)
+                    ended.wait(60)
+
+        server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Greeter)
+        servers.append(server)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        return f"tcp://127.0.0.1:{server.server_address[1]}"
+
+    yield start
+    ended.set()
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("greeting", "seconds", "found"),
+    [
+        (b"", 0.5, r"a server that gives no answer within 0\.5 s"),
+        (None, 60, "a server that closes the connection"),
+        (b"SSH-2.0-OpenSSH_9.2p1\r\n", 60, "a server of another kind"),
+        (b"\x04" + bytes(7) + b"abcdefgh" * 5, 60, "a server of another kind"),
+    ],
+    ids=["silent", "closes", "a length of exabytes", "frames of nothing"],
+)
+def test_a_server_that_is_no_scheduler_is_refused_within_a_time(
+    serve_bytes: Callable[[bytes | None], str], greeting: bytes | None, seconds: float, found: str
+) -> None:
+    address = serve_bytes(greeting)
+
+    with pytest.raises(ConfigError, match=rf"^engine\.dask: expected a Dask scheduler at {address}, found {found}\. Start it"):
+        find_scheduler(address, seconds)
+
+
+def test_neither_a_training_nor_a_worker_waits_for_a_server_that_is_no_scheduler(
+    write_config: Write, serve_bytes: Callable[[bytes | None], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from samebits.engines import serving
+
+    address, request = serve_bytes(b""), cast("Any", object())
+    monkeypatch.setattr(opening, "CONNECT_SECONDS", 0.5)
+    monkeypatch.setattr(serving, "_FIND_SECONDS", 0.5)
+    config = load_config(write_config({"engine": {"dask": address}})).config
+
+    with pytest.raises(ConfigError, match=r"^engine\.dask: expected a Dask scheduler .* gives no answer"), open_engine(config, request, SILENT):
+        pass
+    with pytest.raises(ConfigError, match=r"^samebits worker: expected a Dask scheduler .* gives no answer"):
+        serving.serve(address, lambda _: None)
 
 
 @pytest.mark.parametrize("address", ["http://a:1", "tcp://a", "tcp://me:secret@a:1", "remote", "tcp://a:1/b c"])

@@ -6,6 +6,7 @@ a cluster that somebody else started; TLS and its keys are Dask's own configurat
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import importlib.util
 import logging
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 CONNECT_SECONDS = 30.0
 _KEY = "engine.dask"
 _LOCAL = "local"
-# Of a scheduler that is none, speaks TLS alone or another protocol; and of tls:// without keys.
-_REFUSALS = (OSError, ValueError, TimeoutError, RuntimeError, TypeError)
 
 
 def check_engine(config: Config) -> None:
@@ -49,7 +48,7 @@ def check_engine(config: Config) -> None:
     try:
         socket.create_connection((parts.hostname or "", parts.port or 0), CONNECT_SECONDS).close()
     except (OSError, ValueError) as error:
-        raise ConfigError(_describe_silence(config.engine.dask, error)) from None
+        raise ConfigError(describe_silence(config.engine.dask, error)) from None
 
 
 def refuse_missing_dask(where: str) -> None:
@@ -65,10 +64,53 @@ def refuse_missing_dask(where: str) -> None:
         raise ProvenanceError(Problem(where, "the package distributed", "not installed", remedy))
 
 
-def _describe_silence(address: str, error: Exception) -> Problem:
-    reason = " ".join(str(getattr(error, "strerror", None) or error or type(error).__name__).split())
+def find_scheduler(address: str, seconds: float, where: str = _KEY) -> None:
+    """Refuse an address at which no Dask scheduler says that it is one, within a time; Dask waits for an answer for ever.
+
+    Raises
+    ------
+    ConfigError
+        Nobody listens there, or a server of another kind, or one that wants TLS keys that are not set.
+    """
+    try:
+        kind = asyncio.run(asyncio.wait_for(_ask_kind(address, seconds), seconds + 1))
+    except Exception as error:  # what a server of another kind sends is read as lengths, frames and messages
+        raise ConfigError(describe_silence(address, _name_answer(error, seconds), where)) from None
+    if kind != "Scheduler":
+        raise ConfigError(describe_silence(address, f"a Dask {kind.lower()}", where))
+
+
+def _name_answer(error: Exception, seconds: float) -> object:
+    from distributed.comm.core import CommClosedError, FatalCommClosedError
+
+    match error:
+        case FatalCommClosedError():  # of certificates
+            return error
+        case CommClosedError():
+            return "a server that closes the connection"
+        case TimeoutError():
+            return f"a server that gives no answer within {seconds:g} s"
+        case OSError() | RuntimeError() | TypeError():  # nobody listens; TLS keys are not set
+            return error
+    return "a server of another kind"
+
+
+async def _ask_kind(address: str, seconds: float) -> str:
+    from distributed import Security
+    from distributed.comm.core import connect
+    from distributed.core import send_recv
+
+    comm = await connect(address, seconds, **Security().get_connection_args("client"))
+    try:
+        return str((await send_recv(comm, op="identity"))["type"])
+    finally:
+        comm.abort()
+
+
+def describe_silence(address: str, found: object, where: str = _KEY) -> Problem:
+    reason = " ".join(str(getattr(found, "strerror", None) or found or type(found).__name__).split()).rstrip(".")
     remedy = "Start it (dask scheduler), mend the address, or set Dask's TLS keys."
-    return Problem(_KEY, f"a Dask scheduler at {address}", clean_text(reason), remedy)
+    return Problem(where, f"a Dask scheduler at {address}", clean_text(reason), remedy)
 
 
 @contextlib.contextmanager
@@ -101,10 +143,11 @@ def open_engine(config: Config, request: Request | None, voice: Voice) -> Iterat
 def _connect(stack: contextlib.ExitStack, address: str) -> Any:
     from distributed import Client
 
+    find_scheduler(address, CONNECT_SECONDS)
     try:
         client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
-    except _REFUSALS as error:
-        raise ConfigError(_describe_silence(address, error)) from None
+    except (OSError, ValueError, RuntimeError) as error:  # it has gone since
+        raise ConfigError(describe_silence(address, error)) from None
     stack.callback(_close, client)
     return client
 
