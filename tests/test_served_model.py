@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import urllib.error
 import urllib.request
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import importlib_metadata
 import mlflow
 import numpy as np
 import pandas as pd
@@ -20,6 +22,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature
 from mlflow.pyfunc.scoring_server import init
 from mlflow.types import ColSpec, Schema
+from mlflow.utils import requirements_utils
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import FixedThresholdClassifier
 from sklearn.pipeline import make_pipeline
@@ -38,8 +41,11 @@ THREE = np.repeat([1, 2, 5], 4)
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model folder whose model says yes only where it is surer than it has ever been."""
-    scratch = tmp_path_factory.mktemp("scratch")
+    return write_model(tmp_path_factory.mktemp("scratch"), ["mlflow"])
+
+
+def write_model(scratch: Path, pip_requirements: list[str]) -> Path:
+    """Write a model folder whose model says yes only where it is surer than it has ever been."""
     (scratch / "own.py").write_text("", encoding="utf-8")
     sure = FixedThresholdClassifier(LogisticRegression(), threshold=0.99, pos_label="yes", response_method="predict_proba")
     content = dump_model(make_pipeline(OutlierClipper(), sure).fit(X, BINARY))
@@ -51,7 +57,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         trusted_types=list_trusted_types(content),
         signature=ModelSignature(Schema([ColSpec("double", "a"), ColSpec("double", "b")]), Schema([ColSpec("string")]), PARAMS),
         input_example=X[:2],
-        pip_requirements=["mlflow"],
+        pip_requirements=pip_requirements,
         own_code=[scratch / "own.py"],
         scratch=scratch,
     )
@@ -82,6 +88,23 @@ def ask(address: str, body: Any) -> tuple[int, str]:
 
 def split(table: pd.DataFrame, **more: Any) -> dict[str, Any]:
     return {"dataframe_split": table.to_dict(orient="split", index=False), **more}
+
+
+def test_what_a_model_requires_is_held_to_what_is_installed_without_listing_every_package_s_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warned: list[str] = []
+    monkeypatch.setattr(importlib_metadata, "packages_distributions", lambda: pytest.fail("every file of every package is listed"))
+    monkeypatch.setattr(requirements_utils, "_MODULES_TO_PACKAGES", None)
+    monkeypatch.setattr(requirements_utils._logger, "warning", warned.append)
+    installed = [f"{name}=={importlib_metadata.version(name)}" for name in ("mlflow", "scikit-learn", "skops", "pandas")]
+
+    folder = write_model(tmp_path, [*installed, "numpy==0.1"])
+
+    (sentence,) = warned
+    assert re.findall(r"(\S+) \(current", sentence) == ["numpy"]
+    assert (folder / "requirements.txt").read_text(encoding="utf-8").split() == [*installed, "numpy==0.1"]
+    assert requirements_utils._MODULES_TO_PACKAGES is None
 
 
 def test_a_served_model_answers_with_labels_and_on_request_with_probabilities(address: str) -> None:

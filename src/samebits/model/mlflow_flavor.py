@@ -6,13 +6,16 @@ MLflow's loader looks for them. What loads it is plain `mlflow.sklearn`, or pyfu
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import mlflow.sklearn
 from mlflow.models import Model, ModelSignature
 from mlflow.pyfunc import FLAVOR_NAME, MAIN
+from mlflow.utils import requirements_utils
 from sklearn.dummy import DummyClassifier
 
 from samebits.project import PACKAGE
@@ -23,6 +26,7 @@ _NETWORK_MODULES = ("networks.py", "network_fitting.py")  # of one that holds a 
 _LOADER = "samebits.served_model"
 _MODEL_FILE = "model.skops"
 _CACHE = "__pycache__"
+_FILES_BY_PACKAGE = "_MODULES_TO_PACKAGES"  # MLflow's own: with another MLflow the time is spent, and nothing else changes
 
 
 def save_model(
@@ -55,23 +59,39 @@ def save_model(
     has_network = any(name.startswith("samebits.networks.") for name in trusted_types)
     for name in (*_SERVED_MODULES, *(_NETWORK_MODULES if has_network else ())):
         shutil.copyfile(PACKAGE / name, package / name)
-    mlflow.sklearn.save_model(
-        # a stand-in: MLflow would store the model itself in skops' own, unrepeatable bytes and load it back, twice the time
-        DummyClassifier(),
-        str(folder),
-        mlflow_model=mlflow_model,
-        serialization_format=mlflow.sklearn.SERIALIZATION_FORMAT_SKOPS,
-        skops_trusted_types=trusted_types,
-        signature=signature,
-        input_example=input_example,
-        pip_requirements=pip_requirements,
-        code_paths=[str(package), *map(str, own_code)],
-    )
+    with _listing_no_files():
+        mlflow.sklearn.save_model(
+            # a stand-in: MLflow would store the model itself in skops' own, unrepeatable bytes and load it back, twice the time
+            DummyClassifier(),
+            str(folder),
+            mlflow_model=mlflow_model,
+            serialization_format=mlflow.sklearn.SERIALIZATION_FORMAT_SKOPS,
+            skops_trusted_types=trusted_types,
+            signature=signature,
+            input_example=input_example,
+            pip_requirements=pip_requirements,
+            code_paths=[str(package), *map(str, own_code)],
+        )
     mlflow_model.flavors[FLAVOR_NAME][MAIN] = _LOADER
     (folder / _MODEL_FILE).write_bytes(model_file)
     _keep_caches_out(folder)
     mlflow_model.model_size_bytes = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     mlflow_model.save(str(folder / "MLmodel"))
+
+
+@contextlib.contextmanager
+def _listing_no_files() -> Iterator[None]:
+    """Spare MLflow the list of every file of every package, a second of each run.
+
+    It looks there under which name a package is imported that has no metadata, to compare what is required with what is installed. All
+    that is required here is read from the metadata of what is installed.
+    """
+    known = getattr(requirements_utils, _FILES_BY_PACKAGE, None)
+    setattr(requirements_utils, _FILES_BY_PACKAGE, known or {})
+    try:
+        yield
+    finally:
+        setattr(requirements_utils, _FILES_BY_PACKAGE, known)
 
 
 def _keep_caches_out(folder: Path) -> None:
