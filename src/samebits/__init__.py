@@ -1,6 +1,6 @@
 """samebits: machine-learning training runs that anybody can make again, bit for bit, and prove it."""
 
-__version__ = "2026.11.13"
+__version__ = "2026.11.14"
 __all__ = ["Outcome", "Run", "SamebitsError", "diff", "load", "open_run", "predict", "reproduce", "results", "train", "verify"]
 
 TYPE_CHECKING = False

@@ -97,7 +97,10 @@ def test_neither_a_training_nor_a_worker_waits_for_a_server_that_is_no_scheduler
     monkeypatch.setattr(serving, "_FIND_SECONDS", 0.5)
     config = load_config(write_config({"engine": {"dask": address}})).config
 
-    with pytest.raises(ConfigError, match=r"^engine\.dask: expected a Dask scheduler .* gives no answer"), open_engine(config, request, SILENT):
+    with (
+        pytest.raises(ConfigError, match=r"^engine\.dask: expected a Dask scheduler .* gives no answer"),
+        open_engine(config, request, SILENT),
+    ):
         pass
     with pytest.raises(ConfigError, match=r"^samebits worker: expected a Dask scheduler .* gives no answer"):
         serving.serve(address, lambda _: None)

@@ -292,9 +292,11 @@ def test_a_result_without_an_error_is_remarked(train: Train) -> None:
     assert not honest.remarks
 
 
-@pytest.mark.parametrize(("detail", "cells", "models"), [("short", 0, 1), ("short", 10**9, 2), ("full", 0, 1)])
-def test_pictures_are_drawn_beside_the_assessment_of_all_that_comes_before_it(
-    prepare: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, detail: str, cells: int, models: int
+@pytest.mark.parametrize(
+    ("detail", "cells", "models", "is_asked_beside"), [("short", 0, 1, True), ("short", 10**9, 2, False), ("full", 0, 1, False)]
+)
+def test_a_model_is_asked_beside_its_scores_where_it_may_be_and_pictures_are_drawn_beside_the_assessment(
+    prepare: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, detail: str, cells: int, models: int, is_asked_beside: bool
 ) -> None:
     from samebits.candidates import units
     from samebits.training import result as results
@@ -305,12 +307,17 @@ def test_pictures_are_drawn_beside_the_assessment_of_all_that_comes_before_it(
         make_binary(), models=dict(list(chosen.items())[:models]), report={"detail": detail}, n_jobs=2
     )  # fmt: skip
     is_assessing, is_drawn, assess = threading.Event(), threading.Event(), results.assess
+    asking, explore = [], results.explore
     seen, turn, filters = [], sys.getswitchinterval(), list(warnings.filters)
 
     def wait_and_assess(*args: Any) -> Any:
         is_assessing.set()
         assert is_drawn.wait(60)
         return assess(*args)
+
+    def watch_and_explore(*args: Any) -> Any:
+        asking.append(threading.current_thread())
+        return explore(*args)
 
     def draw(result: Result) -> Any:
         assert is_assessing.wait(60)
@@ -319,11 +326,13 @@ def test_pictures_are_drawn_beside_the_assessment_of_all_that_comes_before_it(
         return [], ["drawn"]
 
     monkeypatch.setattr(results, "assess", wait_and_assess)
+    monkeypatch.setattr(results, "explore", watch_and_explore)
     result = results.make_result(config, materials, draw=draw)
 
     assert result.pictures is not None
     assert result.pictures.result() == ([], ["drawn"])
     assert result.assessment
+    assert [thread is not threading.main_thread() for thread in asking] == [is_asked_beside]
     assert seen == [dataclasses.replace(result, assessment={}, remarks=[], pictures=None)]
     assert sys.getswitchinterval() == turn
     assert warnings.filters == filters

@@ -108,6 +108,7 @@ async def _ask_kind(address: str, seconds: float) -> str:
 
 
 def describe_silence(address: str, found: object, where: str = _KEY) -> Problem:
+    """Return the problem of an address at which there is no scheduler, with what is there instead."""
     reason = " ".join(str(getattr(found, "strerror", None) or found or type(found).__name__).split()).rstrip(".")
     remedy = "Start it (dask scheduler), mend the address, or set Dask's TLS keys."
     return Problem(where, f"a Dask scheduler at {address}", clean_text(reason), remedy)

@@ -168,8 +168,11 @@ def make_result(
         final = _fit_finally(config, materials, best, fits)
         model_file, model_digest = store_model(final.model, config.allow)
         score_train = functools.partial(_score, final, materials, materials.split.train_rows)
+        ask = functools.partial(explore, config, materials, final.name, final.model, final.fitted)
         # a stranger's model may draw as it predicts: it is asked in one order
         scored_beside = beside.submit(score_train) if is_beside else None
+        # what a full report asks for is fitted anew, which draws and warns
+        asked_beside = beside.submit(ask, 1) if is_beside and config.report.detail == "short" else None
         rows, predicted, test = _score_held_back(final, best, materials)
         predictions = write_predictions(rows, materials.dataset.row_numbers, materials.target, predicted)
         _, train = scored_beside.result() if scored_beside else score_train()
@@ -192,12 +195,11 @@ def make_result(
                 **({"candidates": candidates} if others else {}),
             },
             baseline=baseline,
+            explored=asked_beside.result() if asked_beside else ask(final.threads),
             found=found,
         )
         unsettled = [one.name for one in (final, *(one for one, _ in others.values())) if not one.is_settled]
-        # what a full report asks for is fitted anew, which draws and warns
-        asks_beside = is_beside and config.report.detail == "short"
-        return _tell(config, materials, result, _Judged(final, rows, predicted, unsettled), draw, beside, asks_beside)
+        return _tell(config, materials, result, _Judged(rows, predicted, unsettled), draw, beside)
 
 
 def _describe_training(materials: Materials, scored: list[CandidateScore]) -> tuple[bytes, dict[str, Any]]:
@@ -272,9 +274,8 @@ class _Final:
 
 @dataclass(frozen=True)
 class _Judged:
-    """The chosen candidate and the rows that show how good it is; the names of the candidates whose final fit did not converge."""
+    """The rows that show how good the chosen candidate is, what it said of them, and which candidates' final fits did not converge."""
 
-    final: _Final
     rows: np.ndarray
     predicted: Prediction
     unsettled: list[str]
@@ -287,21 +288,10 @@ def _tell(
     judged: _Judged,
     draw: Callable[[Result], tuple[Account, Gallery]] | None,
     beside: ThreadPoolExecutor,
-    asks_beside: bool,
 ) -> Result:
-    """Return the result with all that is told of it: pictures are drawn beside what the score is worth, in any case.
-
-    Parameters
-    ----------
-    asks_beside
-        Whether the model may be asked beside it too: a stranger's may warn, and draw.
-    """
-    final, threads = judged.final, 1 if asks_beside else judged.final.threads
-    ask = functools.partial(explore, config, materials, final.name, final.model, final.fitted, threads)
-    explored = None if asks_beside else ask()
+    """Return the result with all that is told of it: pictures are drawn beside what the score is worth."""
     warnings.simplefilter("ignore")  # else a thread would give back filters that another has set, and let some through
-    showing = beside.submit(lambda: replace(result, explored=ask() if explored is None else explored))
-    pictures = None if draw is None else beside.submit(lambda: draw(showing.result()))
+    pictures = None if draw is None else beside.submit(draw, result)
     metrics = take_held_back(result.metrics)[1]
     with _short_turns():
         assessment = assess(config, materials, result.scored, result.best, judged.rows, judged.predicted, metrics)
@@ -319,7 +309,7 @@ def _tell(
             result.metrics["train"],
             count_repeated(inputs, materials.target.values, split.train_rows, split.test_rows),
         )
-    return replace(showing.result(), assessment=assessment, remarks=remarks, pictures=pictures)
+    return replace(result, assessment=assessment, remarks=remarks, pictures=pictures)
 
 
 @contextlib.contextmanager
