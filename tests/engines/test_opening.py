@@ -71,7 +71,7 @@ def serve_bytes() -> Iterator[Callable[[bytes | None], str]]:
 @pytest.mark.parametrize(
     ("greeting", "seconds", "found"),
     [
-        (b"", 0.5, r"a server that gives no answer within 0\.5 s"),
+        (b"", 2, "a server that gives no answer within 2 s"),
         (None, 60, "a server that closes the connection"),
         (b"SSH-2.0-OpenSSH_9.2p1\r\n", 60, "a server of another kind"),
         (b"\x04" + bytes(7) + b"abcdefgh" * 5, 60, "a server of another kind"),
@@ -87,23 +87,37 @@ def test_a_server_that_is_no_scheduler_is_refused_within_a_time(
         find_scheduler(address, seconds)
 
 
-def test_neither_a_training_nor_a_worker_waits_for_a_server_that_is_no_scheduler(
+def test_a_server_that_is_no_scheduler_is_refused_before_anything_is_read_and_when_the_engine_is_opened(
     write_config: Write, serve_bytes: Callable[[bytes | None], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from samebits.engines import serving
+    request = cast("Any", object())
+    monkeypatch.setattr(opening, "CONNECT_SECONDS", 2)
+    config = load_config(write_config({"engine": {"dask": serve_bytes(b"")}})).config
 
-    address, request = serve_bytes(b""), cast("Any", object())
-    monkeypatch.setattr(opening, "CONNECT_SECONDS", 0.5)
-    monkeypatch.setattr(serving, "_FIND_SECONDS", 0.5)
-    config = load_config(write_config({"engine": {"dask": address}})).config
-
-    with (
-        pytest.raises(ConfigError, match=r"^engine\.dask: expected a Dask scheduler .* gives no answer"),
-        open_engine(config, request, SILENT),
-    ):
+    with pytest.raises(ConfigError, match=r"expected a Dask scheduler .* gives no answer"):
+        check_engine(config)
+    with pytest.raises(ConfigError, match=r"expected a Dask scheduler .* gives no answer"), open_engine(config, request, SILENT):
         pass
-    with pytest.raises(ConfigError, match=r"^samebits worker: expected a Dask scheduler .* gives no answer"):
-        serving.serve(address, lambda _: None)
+
+
+def test_keys_that_are_missing_or_of_another_authority_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    distributed = pytest.importorskip("distributed", reason="the extra samebits[dask] is not installed")
+    import dask
+
+    own, other = distributed.Security.temporary(), distributed.Security.temporary()
+    keys = {"ca-file": other.tls_ca_file, "client.cert": other.tls_client_cert, "client.key": other.tls_client_key}
+    with distributed.LocalCluster(
+        n_workers=0, processes=False, host="127.0.0.1", protocol="tls://", security=own, dashboard_address=None
+    ) as cluster:
+        address = cluster.scheduler_address
+
+        with pytest.raises(ConfigError, match="found no TLS keys in Dask's configuration"):
+            find_scheduler(address, 60)
+        with (
+            dask.config.set({f"distributed.comm.tls.{name}": key for name, key in keys.items()}),
+            pytest.raises(ConfigError, match=r"found .*CERTIFICATE_VERIFY_FAILED"),
+        ):
+            find_scheduler(address, 60)
 
 
 @pytest.mark.parametrize("address", ["http://a:1", "tcp://a", "tcp://me:secret@a:1", "remote", "tcp://a:1/b c"])

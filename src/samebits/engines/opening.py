@@ -11,6 +11,7 @@ import contextlib
 import importlib.util
 import logging
 import socket
+import ssl
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -32,7 +33,7 @@ _LOCAL = "local"
 
 
 def check_engine(config: Config) -> None:
-    """Refuse at once an engine that is not installed, or an address where nobody answers.
+    """Refuse at once an engine that is not installed, or an address where no scheduler answers.
 
     Raises
     ------
@@ -48,7 +49,8 @@ def check_engine(config: Config) -> None:
     try:
         socket.create_connection((parts.hostname or "", parts.port or 0), CONNECT_SECONDS).close()
     except (OSError, ValueError) as error:
-        raise ConfigError(describe_silence(config.engine.dask, error)) from None
+        raise ConfigError(_describe_silence(config.engine.dask, error)) from None
+    find_scheduler(config.engine.dask, CONNECT_SECONDS)
 
 
 def refuse_missing_dask(where: str) -> None:
@@ -64,54 +66,63 @@ def refuse_missing_dask(where: str) -> None:
         raise ProvenanceError(Problem(where, "the package distributed", "not installed", remedy))
 
 
-def find_scheduler(address: str, seconds: float, where: str = _KEY) -> None:
-    """Refuse an address at which no Dask scheduler says that it is one, within a time; Dask waits for an answer for ever.
+def find_scheduler(address: str, seconds: float) -> None:
+    """Refuse an address at which no Dask scheduler says that it is one, within a time; Dask's client waits for an answer for ever.
 
     Raises
     ------
     ConfigError
-        Nobody listens there, or a server of another kind, or one that wants TLS keys that are not set.
+        Nobody listens there, or a server of another kind, or one that wants other TLS keys.
     """
-    try:
-        kind = asyncio.run(asyncio.wait_for(_ask_kind(address, seconds), seconds + 1))
-    except Exception as error:  # what a server of another kind sends is read as lengths, frames and messages
-        raise ConfigError(describe_silence(address, _name_answer(error, seconds), where)) from None
-    if kind != "Scheduler":
-        raise ConfigError(describe_silence(address, f"a Dask {kind.lower()}", where))
-
-
-def _name_answer(error: Exception, seconds: float) -> object:
-    from distributed.comm.core import CommClosedError, FatalCommClosedError
-
-    match error:
-        case FatalCommClosedError():  # of certificates
-            return error
-        case CommClosedError():
-            return "a server that closes the connection"
-        case TimeoutError():
-            return f"a server that gives no answer within {seconds:g} s"
-        case OSError() | RuntimeError() | TypeError():  # nobody listens; TLS keys are not set
-            return error
-    return "a server of another kind"
-
-
-async def _ask_kind(address: str, seconds: float) -> str:
+    import dask
     from distributed import Security
+
+    if dask.config.get("distributed.client.security-loader", None):  # whose keys Dask's client alone asks for
+        return
+    try:
+        keys = Security().get_connection_args("client")
+    except (OSError, RuntimeError, TypeError, ValueError) as error:
+        raise ConfigError(_describe_silence(address, error)) from None
+    if address.startswith("tls://") and keys["ssl_context"] is None:
+        raise ConfigError(_describe_silence(address, "no TLS keys in Dask's configuration"))
+    try:
+        identity = asyncio.run(asyncio.wait_for(_ask_identity(address, seconds, keys), seconds))
+    except Exception as error:  # what a server of another kind sends is read as lengths, frames and messages
+        raise ConfigError(_describe_silence(address, _name_answer(error, seconds))) from None
+    if "workers" not in identity:
+        raise ConfigError(_describe_silence(address, f"a Dask {str(identity.get('type')).lower()}"))
+
+
+async def _ask_identity(address: str, seconds: float, keys: dict[str, Any]) -> dict[str, Any]:
     from distributed.comm.core import connect
     from distributed.core import send_recv
 
-    comm = await connect(address, seconds, **Security().get_connection_args("client"))
+    comm = await connect(address, seconds, **keys)
     try:
-        return str((await send_recv(comm, op="identity"))["type"])
+        return dict(await send_recv(comm, op="identity"))
     finally:
         comm.abort()
 
 
-def describe_silence(address: str, found: object, where: str = _KEY) -> Problem:
-    """Return the problem of an address at which there is no scheduler, with what is there instead."""
-    reason = " ".join(str(getattr(found, "strerror", None) or found or type(found).__name__).split()).rstrip(".")
+def _name_answer(error: Exception, seconds: float) -> object:
+    from distributed.comm.core import CommClosedError
+
+    if isinstance(error.__cause__, ssl.SSLError):
+        return error.__cause__
+    match error:
+        case CommClosedError():
+            return "a server that closes the connection"
+        case TimeoutError():
+            return f"a server that gives no answer within {seconds:g} s"
+        case OSError():
+            return error
+    return "a server of another kind"
+
+
+def _describe_silence(address: str, found: object) -> Problem:
+    reason = " ".join(str(getattr(found, "strerror", None) or found).split()).rstrip(".") or type(found).__name__
     remedy = "Start it (dask scheduler), mend the address, or set Dask's TLS keys."
-    return Problem(where, f"a Dask scheduler at {address}", clean_text(reason), remedy)
+    return Problem(_KEY, f"a Dask scheduler at {address}", clean_text(reason), remedy)
 
 
 @contextlib.contextmanager
@@ -148,7 +159,7 @@ def _connect(stack: contextlib.ExitStack, address: str) -> Any:
     try:
         client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError, RuntimeError) as error:  # it has gone since
-        raise ConfigError(describe_silence(address, error)) from None
+        raise ConfigError(_describe_silence(address, error)) from None
     stack.callback(_close, client)
     return client
 

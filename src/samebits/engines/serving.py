@@ -14,8 +14,7 @@ import dask
 from distributed import Worker
 
 from samebits.engines.on_worker import note_start
-from samebits.engines.opening import describe_silence, find_scheduler
-from samebits.errors import ConfigError
+from samebits.errors import ConfigError, Problem
 
 _FIND_SECONDS = 60
 
@@ -28,13 +27,14 @@ def serve(address: str, tell: Callable[[str], None]) -> None:
     ConfigError
         No scheduler answers there.
     """
-    find_scheduler(address, _FIND_SECONDS, "samebits worker")
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     with dask.config.set({"distributed.worker.http.routes": [], "distributed.worker.profile.enabled": False}):
         try:
             asyncio.run(_serve(address, tell))
-        except (OSError, ValueError, RuntimeError) as error:  # it has gone since
-            raise ConfigError(describe_silence(address, error, "samebits worker")) from None
+        except (OSError, ValueError, TimeoutError, RuntimeError, TypeError) as error:
+            found = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+            remedy = "Start it (dask scheduler), mend the address, or set Dask's TLS keys."
+            raise ConfigError(Problem(address, "a Dask scheduler", found, remedy)) from None
 
 
 async def _serve(address: str, tell: Callable[[str], None]) -> None:

@@ -91,7 +91,7 @@ def _listing_no_files() -> Iterator[None]:
     try:
         yield
     finally:
-        setattr(requirements_utils, _FILES_BY_PACKAGE, known)
+        setattr(requirements_utils, _FILES_BY_PACKAGE, known or None)
 
 
 def _keep_caches_out(folder: Path) -> None:
