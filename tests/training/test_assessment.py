@@ -15,8 +15,7 @@ from samebits.candidates.materials import Materials
 from samebits.candidates.selection import CandidateScore
 from samebits.keys.judging import Claims
 from samebits.report.words import describe_claim
-from samebits.training.assessment import list_as_good
-from samebits.training.claims import judge_claims
+from samebits.training.assessment import judge_claims, list_as_good
 from samebits.training.groups import MISSING, RARER, _name_groups
 from samebits.training.remarks import _remark_overfit, count_repeated
 from samebits.training.result import Result

@@ -299,6 +299,7 @@ def test_a_model_is_asked_beside_its_scores_where_it_may_be_and_pictures_are_dra
     prepare: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, detail: str, cells: int, models: int, is_asked_beside: bool
 ) -> None:
     from samebits.candidates import units
+    from samebits.training import final
     from samebits.training import result as results
 
     monkeypatch.setattr(units, "THREADS_FROM_CELLS", cells)
@@ -307,7 +308,7 @@ def test_a_model_is_asked_beside_its_scores_where_it_may_be_and_pictures_are_dra
         make_binary(), models=dict(list(chosen.items())[:models]), report={"detail": detail}, n_jobs=2
     )  # fmt: skip
     is_assessing, is_drawn, assess = threading.Event(), threading.Event(), results.assess
-    asking, explore = [], results.explore
+    asking, is_asking, explore, score = [], threading.Event(), final.explore, final._score_held_back
     seen, turn, filters = [], sys.getswitchinterval(), list(warnings.filters)
 
     def wait_and_assess(*args: Any) -> Any:
@@ -317,7 +318,12 @@ def test_a_model_is_asked_beside_its_scores_where_it_may_be_and_pictures_are_dra
 
     def watch_and_explore(*args: Any) -> Any:
         asking.append(threading.current_thread())
+        is_asking.set()
         return explore(*args)
+
+    def wait_and_score(*args: Any) -> Any:
+        assert not is_asked_beside or is_asking.wait(60)
+        return score(*args)
 
     def draw(result: Result) -> Any:
         assert is_assessing.wait(60)
@@ -326,7 +332,8 @@ def test_a_model_is_asked_beside_its_scores_where_it_may_be_and_pictures_are_dra
         return [], ["drawn"]
 
     monkeypatch.setattr(results, "assess", wait_and_assess)
-    monkeypatch.setattr(results, "explore", watch_and_explore)
+    monkeypatch.setattr(final, "explore", watch_and_explore)
+    monkeypatch.setattr(final, "_score_held_back", wait_and_score)
     result = results.make_result(config, materials, draw=draw)
 
     assert result.pictures is not None

@@ -21,9 +21,9 @@ from samebits.estimation.prediction import Answers, Prediction, predict_rows
 from samebits.estimation.resampling import CONFIDENCE, resample_metrics
 from samebits.estimation.scoring import compute_metrics
 from samebits.keys.config import Config
+from samebits.keys.judging import Claims
 from samebits.lineage.manifest import UNMADE
 from samebits.numerics.generators import derive_seed
-from samebits.training.claims import judge_claims
 from samebits.training.groups import Groups, describe_groups
 
 SEED_PLACE = "assessment.resampling"
@@ -127,3 +127,33 @@ def _is_as_good(scores: Sequence[float], best: Sequence[float]) -> bool:
     differences = np.subtract(best, scores)
     error = float(differences.std(ddof=1)) / math.sqrt(len(differences)) if len(differences) > 1 else 0.0
     return bool(differences.mean() <= error)
+
+
+def judge_claims(claims: Claims, metrics: dict[str, float], groups: Groups) -> list[dict[str, Any]]:
+    """Return each claim with what was found and whether it was kept; what has no value keeps none.
+
+    Parameters
+    ----------
+    metrics
+        On the rows held back.
+    groups
+        Metrics by value, for each column of `report.groups`.
+    """
+    judged = []
+    for name, bounds in claims.bounds.items():
+        judged.append(_judge_claim(name, metrics.get(name), bounds.at_least, bounds.at_most))
+    gap = claims.group_gap
+    if gap is not None:
+        known = {group["value"]: group["metrics"].get(gap.metric) for group in groups.get(gap.column, [])}
+        values = [value for value in known.values() if value is not None]
+        found = max(values) - min(values) if len(values) > 1 else None  # one group alone is no gap
+        left_out = [name for name, value in known.items() if value is None]
+        claim = _judge_claim(f"gap of {gap.metric} between groups of {gap.column}", found, None, gap.at_most)
+        judged.append({**claim, "left_out": left_out} if left_out else claim)
+    return judged
+
+
+def _judge_claim(claim: str, found: float | None, at_least: float | None, at_most: float | None) -> dict[str, Any]:
+    kept = found is not None and (at_least is None or found >= at_least) and (at_most is None or found <= at_most)
+    bounds = {"at_least": at_least, "at_most": at_most}
+    return {"claim": claim, **{name: value for name, value in bounds.items() if value is not None}, "found": found, "kept": kept}

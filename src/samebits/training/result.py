@@ -6,19 +6,15 @@ import contextlib
 import functools
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-import joblib
 import numpy as np
 import pandas as pd
-from sklearn.frozen import FrozenEstimator
-from sklearn.model_selection import FixedThresholdClassifier
 from sklearn.pipeline import Pipeline
 
-from samebits.candidates.fitting import FAILURES, FINAL, Fit, describe_failure, divide_rows, fit_model, lend_threads_to_predict
 from samebits.candidates.materials import Materials, Sample
 from samebits.candidates.selection import CandidateScore, Comparison, choose_best, score_candidates
 from samebits.config.variants import list_spaces, vary
@@ -26,18 +22,14 @@ from samebits.data.drift import summarise_features
 from samebits.engines.units import Engine
 from samebits.errors import ConfigError, DataError
 from samebits.estimation.prediction import (
-    Answers,
-    Prediction,
     choose_score,
-    decide_by_threshold,
     join_folds,
     name_response_method,
-    predict_rows,
     tabulate_scores,
     write_out_of_fold,
     write_predictions,
 )
-from samebits.estimation.scoring import Threshold, choose_threshold, compute_metrics
+from samebits.estimation.scoring import Threshold
 from samebits.estimation.target_transform import find_estimator
 from samebits.keys.config import Config
 from samebits.keys.learning import Search
@@ -48,7 +40,8 @@ from samebits.search.searching import Ground, search_candidates
 from samebits.search.trials import Trial
 from samebits.table.columns import Kind
 from samebits.training.assessment import assess
-from samebits.training.exploration import explore
+from samebits.training.exploration import Found
+from samebits.training.final import Judged, explore_final, fit_finally, fit_others, judge_final
 from samebits.training.remarks import collect_remarks, count_repeated
 from samebits.training.storing import rehearse_storing, store_model
 from samebits.voice import SILENT, Voice
@@ -165,21 +158,14 @@ def make_result(
             tables = beside.submit(describe)
         if not is_beside:
             tables.result()  # whether a fit converged is told by the process's warnings: nothing may stand beside it
-        final = _fit_finally(config, materials, best, fits)
+        final = fit_finally(config, materials, best, fits)
         model_file, model_digest = store_model(final.model, config.allow)
-        score_train = functools.partial(_score, final, materials, materials.split.train_rows)
-        ask = functools.partial(explore, config, materials, final.name, final.model, final.fitted)
-        # a stranger's model may draw as it predicts: it is asked in one order
-        scored_beside = beside.submit(score_train) if is_beside else None
-        # what a full report asks for is fitted anew, which draws and warns
-        asked_beside = beside.submit(ask, 1) if is_beside and config.report.detail == "short" else None
-        rows, predicted, test = _score_held_back(final, best, materials)
-        predictions = write_predictions(rows, materials.dataset.row_numbers, materials.target, predicted)
-        _, train = scored_beside.result() if scored_beside else score_train()
+        judged = judge_final(config, materials, final, best, beside if is_beside else None)
+        predictions = write_predictions(judged.rows, materials.dataset.row_numbers, materials.target, judged.predicted)
         left = [one for one in scored if one is not best] if config.keep == "all" else []
-        others = _score_others(config, materials, left, fits)
+        others = fit_others(config, materials, left, fits)
         out_of_fold, baseline = tables.result()
-        candidates = {name: metrics for name, (_, metrics) in sorted({**others, best.name: (final, test)}.items())}
+        candidates = {name: metrics for name, (_, metrics) in sorted({**others, best.name: (final, judged.test)}.items())}
         result = Result(
             scored=scored,
             best=best,
@@ -190,16 +176,16 @@ def make_result(
             predictions=predictions,
             out_of_fold=out_of_fold,
             metrics={
-                **({"test": test} if len(materials.split.test_rows) else {"test": {}, "out_of_fold": test}),
-                "train": train,
+                **({"test": judged.test} if len(materials.split.test_rows) else {"test": {}, "out_of_fold": judged.test}),
+                "train": judged.train,
                 **({"candidates": candidates} if others else {}),
             },
             baseline=baseline,
-            explored=asked_beside.result() if asked_beside else ask(final.threads),
             found=found,
         )
         unsettled = [one.name for one in (final, *(one for one, _ in others.values())) if not one.is_settled]
-        return _tell(config, materials, result, _Judged(rows, predicted, unsettled), draw, beside)
+        explored = judged.explored or _complete(explore_final(config, materials, final, final.threads))
+        return _tell(config, materials, result, judged, explored, unsettled, draw, beside)
 
 
 def _describe_training(materials: Materials, scored: list[CandidateScore]) -> tuple[bytes, dict[str, Any]]:
@@ -260,38 +246,19 @@ def _search(
     return comparison, replace(materials, candidates=found), SearchResult(search.method, best, searched.trials, nested)
 
 
-@dataclass(frozen=True)
-class _Final:
-    """A candidate fitted on all training rows: by itself, and as the model that decides by its threshold."""
-
-    name: str
-    fitted: Pipeline
-    model: Any
-    threshold: Threshold | None
-    is_settled: bool
-    threads: int
-
-
-@dataclass(frozen=True)
-class _Judged:
-    """The rows that show how good the chosen candidate is, what it said of them, and which candidates' final fits did not converge."""
-
-    rows: np.ndarray
-    predicted: Prediction
-    unsettled: list[str]
-
-
 def _tell(
     config: Config,
     materials: Materials,
     result: Result,
-    judged: _Judged,
+    judged: Judged,
+    explored: Future[Found],
+    unsettled: list[str],
     draw: Callable[[Result], tuple[Account, Gallery]] | None,
     beside: ThreadPoolExecutor,
 ) -> Result:
     """Return the result with all that is told of it: pictures are drawn beside what the score is worth."""
     warnings.simplefilter("ignore")  # else a thread would give back filters that another has set, and let some through
-    pictures = None if draw is None else beside.submit(draw, result)
+    pictures = None if draw is None else beside.submit(lambda: draw(replace(result, explored=explored.result())))
     metrics = take_held_back(result.metrics)[1]
     with _short_turns():
         assessment = assess(config, materials, result.scored, result.best, judged.rows, judged.predicted, metrics)
@@ -300,7 +267,7 @@ def _tell(
             materials.target,
             materials.dataset.row_numbers,
             result.scored,
-            judged.unsettled,
+            unsettled,
             "test" if len(split.test_rows) else "out-of-fold",
             metrics,
             judged.predicted.values,
@@ -309,7 +276,13 @@ def _tell(
             result.metrics["train"],
             count_repeated(inputs, materials.target.values, split.train_rows, split.test_rows),
         )
-    return replace(result, assessment=assessment, remarks=remarks, pictures=pictures)
+    return replace(result, explored=explored.result(), assessment=assessment, remarks=remarks, pictures=pictures)
+
+
+def _complete(found: Found) -> Future[Found]:
+    completed: Future[Found] = Future()
+    completed.set_result(found)
+    return completed
 
 
 @contextlib.contextmanager
@@ -321,70 +294,6 @@ def _short_turns() -> Iterator[None]:
         yield
     finally:
         sys.setswitchinterval(seconds)
-
-
-def _fit_finally(config: Config, materials: Materials, candidate: CandidateScore, fits: Mapping[str, Fit]) -> _Final:
-    fit = fits.get(candidate.name) or _fit_now(config, materials, candidate.name)
-    model, threshold = _apply_threshold(fit.pipeline, config, materials, candidate)
-    return _Final(candidate.name, fit.pipeline, model, threshold, fit.is_settled, joblib.effective_n_jobs(config.n_jobs))
-
-
-def _fit_now(config: Config, materials: Materials, name: str) -> Fit:
-    return fit_model(name, materials.candidates[name], materials.take_training(), config.seed, config.n_jobs)
-
-
-def _apply_threshold(
-    fitted: Pipeline, config: Config, materials: Materials, candidate: CandidateScore
-) -> tuple[Any, Threshold | None]:
-    """Return the model that decides by the threshold, so that whoever loads it gets the same decisions."""
-    target, split = materials.target, materials.split
-    method = name_response_method(fitted)
-    if config.business.method is None or method is None:
-        return fitted, None
-    responses = [found.responses for found in candidate.predictions if found.responses is not None]
-    y = target.values[split.train_rows]
-    is_positive = np.concatenate([y[score_rows] for _, score_rows in split.folds]) == target.positive
-    threshold = choose_threshold(config.business, is_positive, np.concatenate(responses), method)
-    model = FixedThresholdClassifier(
-        FrozenEstimator(fitted), threshold=threshold.value, pos_label=target.positive, response_method=method
-    )
-    return model.fit(np.zeros((2, 1)), target.labels), threshold
-
-
-def _score_others(
-    config: Config, materials: Materials, candidates: list[CandidateScore], fits: Mapping[str, Fit]
-) -> dict[str, tuple[_Final, dict[str, float]]]:
-    """Fit the candidates that were not chosen too, each with a threshold of its own."""
-    found = {}
-    for candidate in candidates:
-        final = _fit_finally(config, materials, candidate, fits)
-        found[candidate.name] = (final, _score_held_back(final, candidate, materials)[2])
-    return found
-
-
-def _score_held_back(
-    final: _Final, candidate: CandidateScore, materials: Materials
-) -> tuple[np.ndarray, Prediction, dict[str, float]]:
-    """Return the rows that show how good a candidate is, what was said of them, and the metrics: test rows, or else all folds'."""
-    rows, target = materials.split.test_rows, materials.target
-    if len(rows):
-        return rows, *_score(final, materials, rows)
-    rows, prediction = join_folds(materials.split, candidate.predictions)
-    if final.threshold is not None:
-        prediction = decide_by_threshold(prediction, final.threshold.value, target)
-    return rows, prediction, compute_metrics(target, target.values[rows], prediction)
-
-
-def _score(final: _Final, materials: Materials, rows: np.ndarray) -> tuple[Prediction, dict[str, float]]:
-    """Return what the model says of some rows of the table, and the metrics."""
-    X, y = materials.take(rows)
-    X = divide_rows(X, final.fitted)
-    try:
-        with lend_threads_to_predict(final.fitted, final.threads):
-            prediction = predict_rows(Answers(final.model, X), X, materials.target)
-        return prediction, compute_metrics(materials.target, y, prediction)
-    except FAILURES as error:
-        raise DataError(describe_failure(final.name, f"predictions of the {FINAL}", error)) from error
 
 
 def _name_class(fitted: Any) -> str:
