@@ -158,7 +158,7 @@ def _connect(stack: contextlib.ExitStack, address: str) -> Any:
     find_scheduler(address, CONNECT_SECONDS)
     try:
         client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
-    except (OSError, ValueError, RuntimeError) as error:  # it has gone since
+    except (OSError, ValueError, RuntimeError, TypeError) as error:  # it has gone since; keys of a loader do not fit
         raise ConfigError(_describe_silence(address, error)) from None
     stack.callback(_close, client)
     return client

@@ -47,7 +47,7 @@ class Final:
 
 
 def fit_finally(config: Config, materials: Materials, candidate: CandidateScore, fits: Mapping[str, Fit]) -> Final:
-    """Return a candidate fitted on all training rows, where it is not yet among the fits."""
+    """Return a candidate's fit on all training rows, made now where it is not among those that are there."""
     fit = fits.get(candidate.name) or _fit_now(config, materials, candidate.name)
     model, threshold = _apply_threshold(fit.pipeline, config, materials, candidate)
     return Final(candidate.name, fit.pipeline, model, threshold, fit.is_settled, joblib.effective_n_jobs(config.n_jobs))
