@@ -100,7 +100,7 @@ def test_a_server_that_is_no_scheduler_is_refused_before_anything_is_read_and_wh
         pass
 
 
-def test_keys_that_are_missing_or_of_another_authority_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_keys_that_are_missing_or_of_another_authority_are_said() -> None:
     distributed = pytest.importorskip("distributed", reason="the extra samebits[dask] is not installed")
     import dask
 
